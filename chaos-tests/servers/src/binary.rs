@@ -1,0 +1,114 @@
+//! Where the servers' programs are.
+
+use std::{
+    env,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
+
+use crate::ServerError;
+
+/// The version of nats-server that the tests run against.
+pub const NATS_SERVER_VERSION: &str = "2.15.1";
+
+/// Names a nats-server to use in place of the installed one.
+pub const NATS_SERVER_ENV: &str = "WRT_NATS_SERVER";
+
+/// The nats-server to start: the one that [`NATS_SERVER_ENV`] names, or the one that
+/// `cargo xtask setup` installs.
+///
+/// # Errors
+/// [`ServerError::Missing`] with the command that installs it.
+pub fn nats_server_binary() -> Result<PathBuf, ServerError> {
+    if let Some(path) = env::var_os(NATS_SERVER_ENV).map(PathBuf::from) {
+        return if path.is_file() {
+            Ok(path)
+        } else {
+            Err(ServerError::BadOverride {
+                variable: NATS_SERVER_ENV,
+                path,
+            })
+        };
+    }
+    let missing = || ServerError::Missing {
+        server: format!("nats-server {NATS_SERVER_VERSION}"),
+        fix: "cargo xtask setup",
+    };
+    nats_server_cached()
+        .filter(|path| path.is_file())
+        .ok_or_else(missing)
+}
+
+/// Where `cargo xtask setup` puts nats-server; `None` when there is no home folder.
+pub fn nats_server_cached() -> Option<PathBuf> {
+    let folder = cache_folder()?.join(format!("nats-server-{NATS_SERVER_VERSION}"));
+    Some(folder.join("nats-server"))
+}
+
+/// The redis-server on the `PATH`.
+///
+/// # Errors
+/// [`ServerError::Missing`] with the command that installs it.
+pub fn redis_server_binary() -> Result<PathBuf, ServerError> {
+    find_in_path("redis-server").ok_or_else(|| ServerError::Missing {
+        server: "redis-server".to_owned(),
+        fix: "cargo xtask setup",
+    })
+}
+
+/// The folder that holds what the project installs for itself.
+pub fn cache_folder() -> Option<PathBuf> {
+    cache_folder_from(
+        env::var_os("XDG_CACHE_HOME").as_deref(),
+        env::var_os("HOME").as_deref(),
+    )
+}
+
+/// The first program of this name on the `PATH`.
+pub fn find_in_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|candidate| candidate.is_file())
+}
+
+fn cache_folder_from(cache_home: Option<&OsStr>, home: Option<&OsStr>) -> Option<PathBuf> {
+    // The XDG rules: empty and relative values count as absent.
+    let absolute = |value: &OsStr| {
+        Some(Path::new(value))
+            .filter(|path| path.is_absolute())
+            .map(Path::to_owned)
+    };
+    let base = cache_home
+        .and_then(absolute)
+        .or_else(|| home.and_then(absolute).map(|home| home.join(".cache")))?;
+    Some(base.join("wrt"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_folder_follows_the_xdg_rules() {
+        let check = |cache: Option<&str>, home: Option<&str>, expected: Option<&str>| {
+            let found = cache_folder_from(cache.map(OsStr::new), home.map(OsStr::new));
+            assert_eq!(
+                found.as_deref(),
+                expected.map(Path::new),
+                "{cache:?} {home:?}"
+            );
+        };
+        check(Some("/c"), Some("/h"), Some("/c/wrt"));
+        check(None, Some("/h"), Some("/h/.cache/wrt"));
+        check(Some(""), Some("/h"), Some("/h/.cache/wrt"));
+        check(Some("relative"), Some("/h"), Some("/h/.cache/wrt"));
+        check(None, None, None);
+    }
+
+    #[test]
+    fn a_program_is_found_in_the_path_and_an_unknown_one_is_not() {
+        assert!(find_in_path("sh").is_some());
+        assert_eq!(find_in_path("no-program-has-this-name"), None);
+    }
+}

@@ -1,0 +1,46 @@
+//! Real servers and processes for tests, the demo and the benchmark.
+//!
+//! [`NatsServer`] and [`RedisServer`] start on a free loopback port in a temporary folder, are ready
+//! when `start` returns, and can be paused, killed and restarted on the same port. [`Process`] does
+//! the same for any program, so the chaos tests run `wrt-node` with it.
+//!
+//! ```no_run
+//! let nats = wrt_test_servers::NatsServer::start()?;
+//! println!("{}", nats.url());
+//! nats.kill()?;
+//! nats.restart()?; // same port, same store
+//! # Ok::<(), wrt_test_servers::ServerError>(())
+//! ```
+//!
+//! # Invariants
+//! - Nothing outlives the test: a drop stops the process, and the kernel kills it when the test
+//!   itself is killed.
+//! - Every wait has a limit. Nothing waits by sleeping for a guessed time.
+//! - A missing server is an error that names the command which installs it, never a skip.
+//! - The functions block and need no async runtime. None takes `&mut self`, so that one task may
+//!   inject faults into a server that others use.
+//!
+//! Start reading at [`Server`], then [`Process`].
+
+mod binary;
+mod deadline;
+mod error;
+mod nats;
+mod parent_death;
+mod port;
+mod process;
+mod redis;
+mod server;
+mod spawner;
+
+pub use binary::{
+    NATS_SERVER_ENV, NATS_SERVER_VERSION, cache_folder, find_in_path, nats_server_binary,
+    nats_server_cached, redis_server_binary,
+};
+pub use deadline::Deadline;
+pub use error::ServerError;
+pub use nats::{Nats, NatsServer};
+pub use port::free_port;
+pub use process::Process;
+pub use redis::{Redis, RedisServer};
+pub use server::{Server, ServerKind};
