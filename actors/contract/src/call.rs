@@ -1,0 +1,91 @@
+//! The way out to another node, and the way in from one.
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use wrt_protocol::{ActorAddress, Fault, InterfaceName, OperationName};
+
+use crate::{Body, CallContext, Operation};
+
+/// One call, ready to go out.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The actor called.
+    pub target: ActorAddress,
+    /// The interface called.
+    pub interface: InterfaceName,
+    /// The operation called.
+    pub operation: OperationName,
+    /// Whether a second execution does no harm: only then is a call that may have run tried again.
+    pub idempotent: bool,
+    /// Whether the caller waits for no answer.
+    pub one_way: bool,
+    /// The operation's arguments, encoded.
+    pub arguments: Bytes,
+    /// Bytes that belong to the arguments, untouched.
+    pub bulk: Bytes,
+    /// A body beside the arguments. A call whose body has been touched is not tried again.
+    pub body: Option<Body>,
+}
+
+/// What an operation answered.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// Its result, encoded.
+    pub result: Bytes,
+    /// Bytes that belong to the result, untouched.
+    pub bulk: Bytes,
+    /// A body beside the result.
+    pub body: Option<Body>,
+}
+
+/// The way out: whoever can carry a call to the node that serves its target.
+pub trait Caller: Send + Sync + 'static {
+    /// Makes the call: routes it, keeps to the context's deadline, tries again what may be tried
+    /// again.
+    ///
+    /// # Errors
+    /// A fault that says whether the operation ran; at the latest 100 ms after the deadline.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the call, as far as it has come.
+    fn call<'a>(
+        &'a self,
+        context: &'a CallContext,
+        invocation: Invocation,
+    ) -> BoxFuture<'a, Result<Answer, Fault>>;
+}
+
+/// One call that came in for an interface.
+#[derive(Debug)]
+pub struct DispatchRequest {
+    /// The operation called.
+    pub operation: OperationName,
+    /// Its arguments, encoded.
+    pub arguments: Bytes,
+    /// Bytes that belong to the arguments, untouched.
+    pub bulk: Bytes,
+    /// A body beside the arguments.
+    pub body: Option<Body>,
+}
+
+/// The way in: an interface of an actor on this node, without its types.
+pub trait Dispatch: Send + Sync + 'static {
+    /// The interface that it serves.
+    fn interface(&self) -> InterfaceName;
+
+    /// The operations that it takes.
+    fn operations(&self) -> &'static [Operation];
+
+    /// Decodes, runs and encodes.
+    ///
+    /// # Errors
+    /// A fault where the operation gave no answer of its own. An operation's own error is an answer.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the operation.
+    fn dispatch<'a>(
+        &'a self,
+        context: &'a CallContext,
+        request: DispatchRequest,
+    ) -> BoxFuture<'a, Result<Answer, Fault>>;
+}

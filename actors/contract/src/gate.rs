@@ -1,0 +1,291 @@
+//! The bounded mailbox: admission before work.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+use wrt_protocol::{Fault, FaultKind, Hop};
+
+use crate::CallContext;
+
+/// How much an actor takes in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateLimits {
+    /// Calls that run at a time.
+    pub concurrency_max: u32,
+    /// Calls that wait for one of those to end. One more is refused at once.
+    pub queue_max: u32,
+}
+
+impl Default for GateLimits {
+    fn default() -> Self {
+        Self {
+            concurrency_max: 256,
+            queue_max: 1024,
+        }
+    }
+}
+
+/// What an actor has in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GateLoad {
+    /// Calls running.
+    pub running: u32,
+    /// Calls waiting.
+    pub waiting: u32,
+    /// Calls that may run at a time.
+    pub concurrency_max: u32,
+    /// Calls admitted since it was made.
+    pub admitted: u64,
+    /// Calls refused since it was made, because it was full, draining, or their time was up.
+    pub refused: u64,
+}
+
+/// An actor's door. A call runs with a [`Permit`], or waits for one in a bounded queue, or is
+/// refused: nothing is started that was not admitted.
+///
+/// A semaphore and not a channel with a task behind it: the call runs on its caller's task, so that
+/// a co-located call has no wake-up, and dropping the caller's future is all that a cancellation is.
+#[derive(Debug)]
+pub struct Gate {
+    limits: GateLimits,
+    permits: Arc<Semaphore>,
+    waiting: AtomicU32,
+    admitted: AtomicU64,
+    refused: AtomicU64,
+    draining: AtomicBool,
+    released: Notify,
+}
+
+/// Leave to run one call; given back when dropped.
+#[derive(Debug)]
+pub struct Permit {
+    gate: Arc<Gate>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        if self.gate.draining.load(Relaxed) {
+            self.gate.released.notify_waiters();
+        }
+    }
+}
+
+/// Counts a waiting call, also when its future is dropped.
+struct Waiting<'a>(&'a Gate);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Gate {
+    /// A gate with `limits`; a concurrency of 0 counts as 1.
+    #[must_use]
+    pub fn new(limits: GateLimits) -> Arc<Self> {
+        let limits = GateLimits {
+            concurrency_max: limits.concurrency_max.max(1),
+            ..limits
+        };
+        Arc::new(Self {
+            limits,
+            permits: Arc::new(Semaphore::new(limits.concurrency_max as usize)),
+            waiting: AtomicU32::new(0),
+            admitted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            draining: AtomicBool::new(false),
+            released: Notify::new(),
+        })
+    }
+
+    /// Admits a call: at once, or when a running one ends, in the order of asking.
+    ///
+    /// # Errors
+    /// All *not executed*: [`FaultKind::Overloaded`] at once when the queue is full,
+    /// [`FaultKind::Draining`] when the actor is, and [`FaultKind::DeadlineExceeded`] when the
+    /// call's time is up before its turn comes.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the queue.
+    pub async fn admit(self: &Arc<Self>, context: &CallContext) -> Result<Permit, Fault> {
+        if self.draining.load(Relaxed) {
+            return Err(self.refuse(FaultKind::Draining, "the replica is stopping"));
+        }
+        if context.deadline() <= Instant::now() {
+            return Err(self.expired());
+        }
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Ok(self.permit(permit));
+        }
+        if self.waiting.fetch_add(1, Relaxed) >= self.limits.queue_max {
+            self.waiting.fetch_sub(1, Relaxed);
+            return Err(self.overloaded());
+        }
+        let _waiting = Waiting(self);
+        let turn = Arc::clone(&self.permits).acquire_owned();
+        match tokio::time::timeout_at(context.deadline(), turn).await {
+            Ok(Ok(permit)) => Ok(self.permit(permit)),
+            Ok(Err(AcquireError { .. })) => Err(self.refuse(
+                FaultKind::Draining,
+                "the replica stopped before the call's turn",
+            )),
+            Err(_elapsed) => Err(self.expired()),
+        }
+    }
+
+    /// What the actor has in hand now.
+    #[must_use]
+    pub fn load(&self) -> GateLoad {
+        let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
+        GateLoad {
+            running: self.limits.concurrency_max.saturating_sub(free),
+            waiting: self.waiting.load(Relaxed),
+            concurrency_max: self.limits.concurrency_max,
+            admitted: self.admitted.load(Relaxed),
+            refused: self.refused.load(Relaxed),
+        }
+    }
+
+    /// Refuses everything new from now on. Calls that wait in the queue still get their turn.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Relaxed);
+        self.released.notify_waiters();
+    }
+
+    /// Whether it refuses everything new.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Relaxed)
+    }
+
+    /// Drains: waits until nothing runs and nothing waits, at most for `patience`. Answers whether
+    /// it came so far; what still waits then is refused.
+    pub async fn drain(&self, patience: Duration) -> bool {
+        self.start_draining();
+        let emptied = async {
+            loop {
+                let released = self.released.notified();
+                let load = self.load();
+                if load.running == 0 && load.waiting == 0 {
+                    return;
+                }
+                // A waiting call that is dropped tells nobody, so the load is looked at again.
+                let _looked_again = tokio::time::timeout(Duration::from_millis(20), released).await;
+            }
+        };
+        let drained = tokio::time::timeout(patience, emptied).await.is_ok();
+        self.permits.close();
+        drained
+    }
+
+    fn permit(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Permit {
+        self.admitted.fetch_add(1, Relaxed);
+        Permit {
+            gate: Arc::clone(self),
+            permit: Some(permit),
+        }
+    }
+
+    fn refuse(&self, kind: FaultKind, detail: &str) -> Fault {
+        self.refused.fetch_add(1, Relaxed);
+        Fault::not_executed(kind, Hop::Mailbox, detail)
+    }
+
+    fn expired(&self) -> Fault {
+        self.refuse(
+            FaultKind::DeadlineExceeded,
+            "the call's time was up before its turn came",
+        )
+    }
+
+    fn overloaded(&self) -> Fault {
+        let GateLimits {
+            concurrency_max,
+            queue_max,
+        } = self.limits;
+        let kind = FaultKind::Overloaded {
+            retry_after_millis: 1000,
+        };
+        self.refuse(
+            kind,
+            &format!("{concurrency_max} calls run and {queue_max} wait already"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(concurrency_max: u32, queue_max: u32) -> Arc<Gate> {
+        Gate::new(GateLimits {
+            concurrency_max,
+            queue_max,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_gate_refuses_at_once() {
+        let gate = gate(1, 0);
+        let context = CallContext::default();
+        let running = gate.admit(&context).await.unwrap();
+        let before = Instant::now();
+        let fault = gate.admit(&context).await.unwrap_err();
+        assert!(fault.is_overloaded(), "{fault}");
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        drop(running);
+        gate.admit(&context).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_waiting_call_gives_up_at_its_deadline() {
+        let gate = gate(1, 8);
+        let _running = gate.admit(&CallContext::default()).await.unwrap();
+        let impatient = CallContext::with_budget(Duration::from_millis(50));
+        let fault = gate.admit(&impatient).await.unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::DeadlineExceeded);
+        assert_eq!(gate.load().waiting, 0);
+    }
+
+    /// The peer's bug: an abandoned call kept its permit for ever.
+    #[tokio::test(start_paused = true)]
+    async fn an_abandoned_call_keeps_nothing() {
+        let gate = gate(1, 8);
+        let context = CallContext::default();
+        let running = gate.admit(&context).await.unwrap();
+        for _ in 0..100 {
+            let abandoned = gate.admit(&context);
+            assert!(
+                tokio::time::timeout(Duration::from_millis(1), abandoned)
+                    .await
+                    .is_err()
+            );
+        }
+        assert_eq!(gate.load().waiting, 0);
+        drop(running);
+        gate.admit(&context).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn draining_finishes_what_is_in_hand_and_takes_nothing_new() {
+        let gate = gate(1, 8);
+        let running = gate.admit(&CallContext::default()).await.unwrap();
+        gate.start_draining();
+        let fault = gate.admit(&CallContext::default()).await.unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::Draining);
+        assert!(!gate.drain(Duration::from_millis(30)).await);
+        drop(running);
+        assert!(gate.drain(Duration::from_millis(30)).await);
+    }
+}

@@ -1,0 +1,58 @@
+//! An interface, as the rest of the runtime sees it.
+
+use std::sync::Arc;
+
+use serde::{Serialize, de::DeserializeOwned};
+use wrt_protocol::{ActorAddress, Fault, InterfaceName, OperationName};
+
+use crate::{Caller, Dispatch, Gate, LocalSlot};
+
+/// What the lattice must know of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// Its name in subjects: the WIT function's name where it has one.
+    pub name: OperationName,
+    /// Whether a second execution does no harm.
+    pub idempotent: bool,
+    /// Whether its caller waits for no answer.
+    pub one_way: bool,
+}
+
+/// An interface: a trait object's type, and what can be made from it. Written by
+/// [`macro@crate::interface`], or by hand where an operation carries a body.
+pub trait Interface: Send + Sync + 'static {
+    /// The trait object: `dyn KeyValue`.
+    type Object: ?Sized + Send + Sync + 'static;
+
+    /// Its name on the lattice.
+    const NAME: InterfaceName;
+
+    /// Its operations.
+    const OPERATIONS: &'static [Operation];
+
+    /// A client of `target`, on whichever other node that lives.
+    fn remote(caller: Arc<dyn Caller>, target: ActorAddress) -> Arc<Self::Object>;
+
+    /// `inner` behind a gate: each operation is admitted first, and ends at its deadline.
+    fn guarded(inner: Arc<Self::Object>, gate: Arc<Gate>) -> Arc<Self::Object>;
+
+    /// The local replica while there is one, and other nodes' otherwise: also when the local one
+    /// answers *not executed*.
+    fn linked(local: LocalSlot<Self::Object>, remote: Arc<Self::Object>) -> Arc<Self::Object>;
+
+    /// The way in from the bus to `inner`.
+    fn dispatcher(inner: Arc<Self::Object>) -> Arc<dyn Dispatch>;
+}
+
+/// What the error type of an interface's trait must be able to do: carry a fault next to the
+/// interface's own errors, so that host glue can tell the two apart in one place.
+pub trait InterfaceError: From<Fault> + Serialize + DeserializeOwned + Send + 'static {
+    /// The fault, if this is one.
+    fn as_fault(&self) -> Option<&Fault>;
+
+    /// Splits it: the fault if it is one, itself otherwise.
+    ///
+    /// # Errors
+    /// The interface's own error.
+    fn into_fault(self) -> Result<Fault, Self>;
+}

@@ -1,0 +1,92 @@
+//! How arguments and results become bytes.
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+use wrt_protocol::{Execution, Fault, FaultKind, Hop};
+
+use crate::{Answer, InterfaceError};
+
+/// Encodes a tuple of references to the arguments.
+///
+/// # Errors
+/// *Not executed*: a value that postcard has no encoding for.
+pub fn encode_arguments(arguments: &impl Serialize) -> Result<Bytes, Fault> {
+    postcard::to_stdvec(arguments)
+        .map(Bytes::from)
+        .map_err(|error| {
+            Fault::not_executed(
+                FaultKind::Malformed,
+                Hop::Caller,
+                format!("arguments: {error}"),
+            )
+        })
+}
+
+/// Decodes a tuple of arguments.
+///
+/// # Errors
+/// *Not executed*: bytes that are not the operation's arguments, or not only those.
+pub fn decode_arguments<T: DeserializeOwned>(arguments: &[u8]) -> Result<T, Fault> {
+    let malformed = |error| {
+        Fault::not_executed(
+            FaultKind::Malformed,
+            Hop::Mailbox,
+            format!("arguments: {error}"),
+        )
+    };
+    match postcard::take_from_bytes(arguments) {
+        Ok((decoded, [])) => Ok(decoded),
+        Ok(_) => Err(malformed(postcard::Error::DeserializeBadEncoding)),
+        Err(error) => Err(malformed(error)),
+    }
+}
+
+/// Encodes what an operation answered; a fault inside its error leaves as a fault.
+///
+/// # Errors
+/// The fault inside, or *executed* when the answer has no encoding.
+pub fn encode_result<T: Serialize, E: InterfaceError>(
+    result: Result<T, E>,
+) -> Result<Answer, Fault> {
+    let result = match result {
+        Ok(value) => Ok(value),
+        Err(error) => Err(match error.into_fault() {
+            Ok(fault) => return Err(fault),
+            Err(own) => own,
+        }),
+    };
+    let bytes = postcard::to_stdvec(&result).map_err(|error| {
+        let detail = format!("result: {error}");
+        Fault::new(
+            FaultKind::Malformed,
+            Execution::Executed,
+            Hop::Actor,
+            detail,
+        )
+    })?;
+    Ok(Answer {
+        result: bytes.into(),
+        ..Answer::default()
+    })
+}
+
+/// Decodes what an operation answered.
+///
+/// # Errors
+/// The operation's own error, or a fault, *executed*, when the bytes are no answer of it.
+pub fn decode_result<T: DeserializeOwned, E: InterfaceError>(answer: &Answer) -> Result<T, E> {
+    let malformed = |error| {
+        let detail = format!("result: {error}");
+        E::from(Fault::new(
+            FaultKind::Malformed,
+            Execution::Executed,
+            Hop::Caller,
+            detail,
+        ))
+    };
+    match postcard::take_from_bytes(&answer.result) {
+        Ok((result, [])) => result,
+        Ok(_) => Err(malformed(postcard::Error::DeserializeBadEncoding)),
+        Err(error) => Err(malformed(error)),
+    }
+}

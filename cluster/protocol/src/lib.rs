@@ -1,0 +1,34 @@
+//! The lattice's protocol: what is said on the bus, and nothing about how.
+//!
+//! Ids and addresses, the [`subject`]s they become, the [`envelope`] of a call, the [`Fault`] that
+//! ends one badly, [`heartbeat`]s, [`stream`] frames, and the [`limits`] on all of them.
+//!
+//! Invariants:
+//! - pure: no I/O, no clock, no task; randomness only where an id is minted;
+//! - a decoder takes any bytes and answers an error, never a panic, and never allocates more than
+//!   the bytes that it was given justify;
+//! - each frame starts with the protocol version, so that a peer of another version gets
+//!   [`DecodeError::Version`] and not nonsense;
+//! - the encodings are snapshot-tested: a change to one is a change of [`PROTOCOL_VERSION`].
+//!
+//! Start reading at [`envelope`].
+
+mod address;
+pub mod envelope;
+mod fault;
+mod frame;
+pub mod heartbeat;
+mod id;
+pub mod limits;
+pub mod stream;
+pub mod subject;
+mod trace;
+
+pub use address::{ActorAddress, ActorKind, InterfaceName, OperationName};
+pub use fault::{Execution, Fault, FaultKind, Hop};
+pub use frame::{DecodeError, EncodeError, PROTOCOL_VERSION};
+pub use id::{
+    CallId, Epoch, IdempotencyKey, LatticeName, Name, NameError, NodeId, NodeMicros, StreamId,
+    Tenant,
+};
+pub use trace::TraceContext;

@@ -1,0 +1,53 @@
+//! Every limit of the protocol, by name. Nothing on the lattice is unbounded.
+
+use std::time::Duration;
+
+/// Length of a name, which is one token of a subject.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Head of a frame: far above any honest one.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Arguments and bulk bytes that travel inside an envelope. Larger ones travel as a stream. Half
+/// of the payload that a NATS server accepts by default (1 MiB), so that a head always fits.
+pub const INLINE_BYTES_MAX: usize = 512 * 1024;
+/// Arguments or a reply of one operation, however they travel.
+pub const ARGUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// One chunk of a stream.
+pub const CHUNK_BYTES_MAX: usize = 128 * 1024;
+/// Chunks that a receiver lets a sender have in flight. With [`CHUNK_BYTES_MAX`] this bounds the
+/// memory of a stream on each side to 1 MiB.
+pub const STREAM_CREDIT_CHUNKS: u32 = 8;
+/// A stream without progress for this long ends with a fault.
+pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(30);
+/// Streams open on a node at a time, in each direction.
+pub const STREAMS_OPEN_MAX: usize = 4096;
+/// Calls in hand on a node, above the bounds of its actors.
+pub const CALLS_IN_HAND_MAX: usize = 65_536;
+/// Text in a fault.
+pub const FAULT_DETAIL_BYTES_MAX: usize = 1024;
+/// The longest budget that a call may have.
+pub const BUDGET_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// A call that names none gets this budget.
+pub const BUDGET_DEFAULT: Duration = Duration::from_secs(10);
+/// What a call may take beyond its budget to say so.
+pub const BUDGET_GRACE: Duration = Duration::from_millis(100);
+/// Attempts of one call, the first one included.
+pub const ATTEMPTS_MAX: u32 = 8;
+/// `tracestate` of W3C trace context; the recommendation asks for at least this much.
+pub const TRACE_STATE_BYTES_MAX: usize = 512;
+/// Replicas that one heartbeat can report, and so that one node can host.
+pub const REPLICAS_PER_NODE_MAX: usize = 1024;
+/// Labels of a node.
+pub const LABELS_MAX: usize = 32;
+/// A label's key or value.
+pub const LABEL_BYTES_MAX: usize = 128;
+/// Time between two heartbeats of a node in a small lattice.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(250);
+/// Heartbeats that a lattice puts on the bus in a second, at the most: with more nodes than a
+/// quarter of this each node beats slower.
+pub const HEARTBEATS_PER_SECOND_MAX: u32 = 400;
+/// Heartbeats missed before no new call goes to a node.
+pub const HEARTBEATS_MISSED_SUSPECT: u32 = 3;
+/// Silence after which a node's share is placed elsewhere, at the shortest interval.
+pub const DEAD_AFTER: Duration = Duration::from_secs(2);
+/// Members that a node keeps in its view.
+pub const MEMBERS_MAX: usize = 4096;

@@ -1,0 +1,189 @@
+//! Subjects: the one file that builds and parses them.
+//!
+//! ```text
+//! wrt.v1.<lattice>.beat.<node>                                     heartbeats       (control)
+//! wrt.v1.<lattice>.node.<node>.call.<kind>.<app>.<name>.<interface>.<operation>     (calls)
+//! wrt.v1.<lattice>.node.<node>.cancel                              cancellations    (calls)
+//! wrt.v1.<lattice>.any.<kind>.<app>.<name>.<interface>.<operation> queue group      (calls)
+//! wrt.v1.<lattice>.body.<node>                                     stream frames    (bulk)
+//! ```
+//!
+//! Operation names are readable, so that a server's permissions can allow one operation and refuse
+//! another, and its metrics can tell them apart. A cancellation is under the same wildcard as the
+//! calls, so that one subscription keeps them in order.
+
+use std::fmt::Write as _;
+
+use crate::{ActorAddress, ActorKind, InterfaceName, LatticeName, NodeId, OperationName};
+
+/// Builds the subjects of one lattice.
+#[derive(Debug, Clone)]
+pub struct Subjects {
+    prefix: String,
+}
+
+/// What a subject under a node's own wildcard, or under a queue group, asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inbound<'a> {
+    /// A call of an operation.
+    Call(CallParts<'a>),
+    /// A cancellation.
+    Cancel,
+}
+
+/// The readable part of the subject of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallParts<'a> {
+    kind: &'a str,
+    app: &'a str,
+    name: &'a str,
+    interface: &'a str,
+    operation: &'a str,
+}
+
+impl CallParts<'_> {
+    /// Whether the subject says what the envelope says. It must: permissions look at the subject.
+    #[must_use]
+    pub fn agrees(
+        &self,
+        target: &ActorAddress,
+        interface: &InterfaceName,
+        operation: &OperationName,
+    ) -> bool {
+        self.kind == target.kind.as_str()
+            && self.app == target.app.as_str()
+            && self.name == target.name.as_str()
+            && self.interface == interface.as_str()
+            && self.operation == operation.as_str()
+    }
+}
+
+impl Subjects {
+    /// Subjects of `lattice`.
+    #[must_use]
+    pub fn new(lattice: &LatticeName) -> Self {
+        Self {
+            prefix: format!("wrt.v1.{lattice}"),
+        }
+    }
+
+    /// Where `node` publishes its heartbeats.
+    #[must_use]
+    pub fn heartbeat(&self, node: &NodeId) -> String {
+        format!("{}.beat.{node}", self.prefix)
+    }
+
+    /// All heartbeats.
+    #[must_use]
+    pub fn heartbeats(&self) -> String {
+        format!("{}.beat.*", self.prefix)
+    }
+
+    /// A call of a chosen replica.
+    #[must_use]
+    pub fn call(
+        &self,
+        node: &NodeId,
+        target: &ActorAddress,
+        interface: &InterfaceName,
+        operation: &OperationName,
+    ) -> String {
+        let mut subject = String::with_capacity(160);
+        let _infallible = write!(subject, "{}.node.{node}.call.", self.prefix);
+        push_parts(&mut subject, target, interface, operation);
+        subject
+    }
+
+    /// A call of whichever replica the bus picks.
+    #[must_use]
+    pub fn call_any(
+        &self,
+        target: &ActorAddress,
+        interface: &InterfaceName,
+        operation: &OperationName,
+    ) -> String {
+        let mut subject = String::with_capacity(160);
+        let _infallible = write!(subject, "{}.any.", self.prefix);
+        push_parts(&mut subject, target, interface, operation);
+        subject
+    }
+
+    /// Where a caller takes back what it asked `node` for.
+    #[must_use]
+    pub fn cancel(&self, node: &NodeId) -> String {
+        format!("{}.node.{node}.cancel", self.prefix)
+    }
+
+    /// Everything that is meant for `node` itself: calls and cancellations.
+    #[must_use]
+    pub fn node_inbound(&self, node: &NodeId) -> String {
+        format!("{}.node.{node}.>", self.prefix)
+    }
+
+    /// Everything that any replica of `actor` may take.
+    #[must_use]
+    pub fn any_inbound(&self, actor: &ActorAddress) -> String {
+        let ActorAddress { kind, app, name } = actor;
+        format!("{}.any.{}.{app}.{name}.>", self.prefix, kind.as_str())
+    }
+
+    /// The queue group in which the replicas of an actor share [`Subjects::any_inbound`].
+    #[must_use]
+    pub fn queue_group(&self, actor: &ActorAddress) -> String {
+        format!("{}/{}/{}", actor.kind.as_str(), actor.app, actor.name)
+    }
+
+    /// Where frames of streams for `node` go.
+    #[must_use]
+    pub fn body(&self, node: &NodeId) -> String {
+        format!("{}.body.{node}", self.prefix)
+    }
+
+    /// Reads a subject of [`Subjects::node_inbound`] or [`Subjects::any_inbound`]; `None` for any
+    /// other.
+    #[must_use]
+    pub fn parse_inbound<'a>(&self, subject: &'a str) -> Option<Inbound<'a>> {
+        let rest = subject
+            .strip_prefix(self.prefix.as_str())?
+            .strip_prefix('.')?;
+        let mut tokens = rest.split('.');
+        match tokens.next()? {
+            "node" => {
+                let _node = tokens.next()?;
+                match tokens.next()? {
+                    "cancel" => tokens.next().is_none().then_some(Inbound::Cancel),
+                    "call" => parse_parts(tokens),
+                    _ => None,
+                }
+            }
+            "any" => parse_parts(tokens),
+            _ => None,
+        }
+    }
+}
+
+fn push_parts(
+    subject: &mut String,
+    target: &ActorAddress,
+    interface: &InterfaceName,
+    operation: &OperationName,
+) {
+    let ActorAddress { kind, app, name } = target;
+    let kind = kind.as_str();
+    let _infallible = write!(subject, "{kind}.{app}.{name}.{interface}.{operation}");
+}
+
+fn parse_parts<'a>(mut tokens: impl Iterator<Item = &'a str>) -> Option<Inbound<'a>> {
+    let kind = tokens.next()?;
+    if kind != ActorKind::Component.as_str() && kind != ActorKind::Provider.as_str() {
+        return None;
+    }
+    let parts = CallParts {
+        kind,
+        app: tokens.next()?,
+        name: tokens.next()?,
+        interface: tokens.next()?,
+        operation: tokens.next()?,
+    };
+    tokens.next().is_none().then_some(Inbound::Call(parts))
+}

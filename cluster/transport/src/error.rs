@@ -1,0 +1,38 @@
+//! Why a payload did not go.
+
+/// A payload that was not sent, or a request without a reply.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The bus knows that nobody subscribes to the subject: the payload reached no one.
+    #[error("nobody subscribes to {subject}")]
+    NoResponders {
+        /// Where it was sent.
+        subject: String,
+    },
+    /// This node's connection to the bus is down.
+    #[error("not connected to the bus")]
+    Disconnected {
+        /// Whether the payload may have left before the connection was lost.
+        sent: bool,
+    },
+    /// The payload is over what the bus takes.
+    #[error("payload of {bytes} bytes is over the bus's limit of {bytes_max}")]
+    TooLarge {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The transport was closed.
+    #[error("transport is closed")]
+    Closed,
+    /// The bus refused a connection or a subscription.
+    #[error("the bus refused {what}")]
+    Refused {
+        /// What was asked for.
+        what: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
