@@ -1,0 +1,36 @@
+//! `cargo xtask`: everything that a fresh machine needs, by one command each.
+//!
+//! Exit codes: 0, done; 1, a step failed, and the last lines name the command to run by hand;
+//! 2, wrong usage.
+//!
+//! To add a command, write a file with a `COMMAND` and list it in [`COMMANDS`].
+
+mod apt;
+mod command;
+mod guests;
+mod repository;
+mod setup;
+mod step;
+mod test;
+
+use std::process::ExitCode;
+
+use crate::{command::Command, repository::Repository};
+
+const COMMANDS: &[Command] = &[setup::COMMAND, guests::COMMAND, test::COMMAND];
+
+fn main() -> ExitCode {
+    let matches = command::parser(COMMANDS).get_matches();
+    let (name, arguments) = matches
+        .subcommand()
+        .expect("the parser asks for a subcommand");
+    let chosen = COMMANDS.iter().find(|command| command.name == name);
+    let chosen = chosen.expect("the parser knows the same commands");
+    match (chosen.run)(&Repository::find(), arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `cargo xtask setup`: installs what is missing.
+
+mod guest_toolchain;
+mod nats_server;
+mod redis_server;
+
+use std::path::PathBuf;
+
+use clap::ArgMatches;
+
+use crate::{command::Command, repository::Repository};
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "setup",
+    about: "Install what is missing: redis-server, nats-server, a rustc for guests",
+    arguments: |parser| parser,
+    run: |repository: &Repository, _: &ArgMatches| install(repository),
+};
+
+/// Installs everything that is missing.
+pub fn install(repository: &Repository) -> anyhow::Result<()> {
+    redis_server::install(repository)?;
+    nats_server::install(repository)?;
+    guest_rustc(repository)?;
+    Ok(())
+}
+
+/// The rustc that builds guests; it is built when it is missing.
+pub fn guest_rustc(repository: &Repository) -> anyhow::Result<PathBuf> {
+    guest_toolchain::install(repository)
+}

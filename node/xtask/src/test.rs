@@ -1,0 +1,39 @@
+//! `cargo xtask test`: everything that must hold before a change lands.
+
+use clap::ArgMatches;
+
+use crate::{command::Command, guests, repository::Repository, setup, step::Step};
+
+/// The command.
+pub const COMMAND: Command = Command {
+    name: "test",
+    about: "Check the format, set up, build, test and lint: what the CI runs",
+    arguments: |parser| parser,
+    run: |repository: &Repository, _: &ArgMatches| run(repository),
+};
+
+/// Cheap steps first; the first failure ends it.
+fn run(repository: &Repository) -> anyhow::Result<()> {
+    let step = |title, usually, arguments| Step { title, usually }.run(repository.cargo(arguments));
+    step("check the format", "1 s", "fmt --all --check")?;
+    step(
+        "check the format of the examples",
+        "1 s",
+        "fmt --manifest-path examples/Cargo.toml --all --check",
+    )?;
+    setup::install(repository)?;
+    guests::build(repository)?;
+    step(
+        "build the workspace",
+        "1 min, from scratch 6 min",
+        "build --workspace --all-targets --locked",
+    )?;
+    step("run the tests", "2 min", "test --workspace --locked")?;
+    step(
+        "lint the workspace",
+        "20 s, from scratch 2 min",
+        "clippy --workspace --all-targets --locked -- -D warnings",
+    )?;
+    eprintln!("==> everything passed");
+    Ok(())
+}
