@@ -1,0 +1,79 @@
+//! The data of an instance's store.
+
+use std::sync::Arc;
+
+use wasmtime::{StoreLimits, component::ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wrt_contract::{CallContext, Interface, Links};
+
+use crate::{Leash, outgoing::DenyOutgoing};
+
+/// What an instance has: its resources, its place in a call, its links and its limits.
+pub struct InstanceState {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outgoing: DenyOutgoing,
+    parts: InstanceStateParts,
+}
+
+/// What a component actor gives to an instance.
+pub struct InstanceStateParts {
+    /// The call that the instance serves; its operations get the rest of that budget.
+    pub context: CallContext,
+    /// Who serves the imports.
+    pub links: Arc<Links>,
+    /// Memory, tables and instances.
+    pub limits: StoreLimits,
+    /// When it is stopped.
+    pub leash: Arc<Leash>,
+}
+
+impl InstanceState {
+    /// The state of a new instance.
+    #[must_use]
+    pub fn new(wasi: WasiCtx, parts: InstanceStateParts) -> Self {
+        Self { table: ResourceTable::new(), wasi, http: WasiHttpCtx::new(), outgoing: DenyOutgoing, parts }
+    }
+
+    /// The resources that the guest holds.
+    pub fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
+    /// The call that the instance serves.
+    #[must_use]
+    pub fn context(&self) -> &CallContext {
+        &self.parts.context
+    }
+
+    /// What serves `I` under the link `name`, or under `default`.
+    #[must_use]
+    pub fn link<I: Interface>(&self, name: &str) -> Option<Arc<I::Object>> {
+        self.parts.links.get::<I>(name)
+    }
+
+    /// The limits, in the form that the store asks for.
+    pub fn limits(&mut self) -> &mut StoreLimits {
+        &mut self.parts.limits
+    }
+
+    /// When the instance is stopped.
+    #[must_use]
+    pub fn leash(&self) -> &Arc<Leash> {
+        &self.parts.leash
+    }
+}
+
+impl WasiView for InstanceState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for InstanceState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outgoing }
+    }
+}
