@@ -76,7 +76,9 @@ if ! dpkg-query -W rustc-web rust-web-src >/dev/null 2>&1 || ! [ -d "$LIBRARY" ]
     die "this Debian has no rustc-web: run \`rustup target add $TARGET\`"
 fi
 
-# Inside the cache, so that the last step is a rename within one file system.
+# Inside the cache, so that the last step is a rename within one file system. A folder that is there
+# already was left by a run that was killed: no other run is under way while the lock is held.
+rm -rf "$CACHE"/.build-*
 work=$(mktemp -d "$CACHE/.build-XXXXXX")
 readonly work
 trap 'rm -rf "$work"' EXIT
