@@ -9,6 +9,7 @@
 //! - every implementation passes `tests/conformance.rs`.
 
 mod error;
+pub mod limits;
 mod loopback;
 mod nats;
 
