@@ -1,0 +1,57 @@
+//! What became of heartbeats, counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What became of the heartbeats that a node heard and sent since it joined.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MembershipCounts {
+    /// Heard, whatever became of them; a node hears its own too.
+    pub seen: u64,
+    /// Not readable, over a limit, or on a subject that is not their sender's.
+    pub malformed: u64,
+    /// Of an older incarnation, or older than one already heard.
+    pub stale: u64,
+    /// Of a node for which the table had no room.
+    pub dropped: u64,
+    /// Sent.
+    pub sent: u64,
+    /// Not sent, because the bus did not take them.
+    pub unsent: u64,
+}
+
+/// The live counters behind [`MembershipCounts`].
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) seen: Counter,
+    pub(crate) malformed: Counter,
+    pub(crate) stale: Counter,
+    pub(crate) dropped: Counter,
+    pub(crate) sent: Counter,
+    pub(crate) unsent: Counter,
+}
+
+impl Counters {
+    pub(crate) fn read(&self) -> MembershipCounts {
+        MembershipCounts {
+            seen: self.seen.get(),
+            malformed: self.malformed.get(),
+            stale: self.stale.get(),
+            dropped: self.dropped.get(),
+            sent: self.sent.get(),
+            unsent: self.unsent.get(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

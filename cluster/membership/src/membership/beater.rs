@@ -1,0 +1,150 @@
+//! The task that sends this node's heartbeats.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until, timeout},
+};
+use wrt_protocol::{
+    heartbeat::{Heartbeat, NodeState},
+    limits::REPLICAS_PER_NODE_MAX,
+};
+use wrt_transport::{Lane, LinkState, Transport};
+
+use super::{Report, Shared, lock};
+use crate::{Change, heartbeat_interval};
+
+/// Time between two heartbeats at least, however often one is asked for.
+const ANNOUNCE_GAP_MIN: Duration = Duration::from_millis(10);
+
+pub(super) struct Beater {
+    shared: Arc<Shared>,
+    transport: Arc<dyn Transport>,
+    link: watch::Receiver<LinkState>,
+    report: Report,
+    sequence: u64,
+}
+
+impl Beater {
+    pub(super) fn new(shared: Arc<Shared>, transport: Arc<dyn Transport>, report: Report) -> Self {
+        Self {
+            shared,
+            link: transport.link(),
+            transport,
+            report,
+            sequence: 0,
+        }
+    }
+
+    /// Beats until it is stopped, fenced or has said goodbye.
+    pub(super) async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let beating = async {
+            while self.wait().await {
+                if self.beat().await == NodeState::Leaving {
+                    break;
+                }
+            }
+        };
+        tokio::select! {
+            () = shared.stop.cancelled() => {}
+            () = shared.fenced.cancelled() => {}
+            () = beating => {}
+        }
+        shared.silent.cancel();
+    }
+
+    /// Sends one heartbeat, and answers what it said of the node.
+    pub(super) async fn beat(&mut self) -> NodeState {
+        let (heartbeat, interval) = self.compose();
+        let state = heartbeat.state;
+        self.sequence += 1;
+        self.shared.update(Change::Membership, |table, now| {
+            table.observe_own(heartbeat.clone(), now);
+        });
+        if self.send(&heartbeat, interval).await {
+            self.shared.counters.sent.add_one();
+        } else {
+            self.shared.counters.unsent.add_one();
+        }
+        state
+    }
+
+    fn compose(&self) -> (Heartbeat, Duration) {
+        let interval = heartbeat_interval(lock(&self.shared.table).live_count());
+        let state = *lock(&self.shared.state);
+        let mut replicas = (self.report)();
+        if replicas.len() > REPLICAS_PER_NODE_MAX {
+            // The others would refuse the whole heartbeat and take the node for dead.
+            tracing::error!(
+                replicas = replicas.len(),
+                replicas_max = REPLICAS_PER_NODE_MAX,
+                "node hosts more replicas than a heartbeat can report; the rest get no calls"
+            );
+            replicas.truncate(REPLICAS_PER_NODE_MAX);
+        }
+        let options = &self.shared.options;
+        let heartbeat = Heartbeat {
+            node: options.node.clone(),
+            epoch: options.epoch,
+            sequence: self.sequence,
+            sent_at: self.shared.clock.now(),
+            interval_millis: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
+            state,
+            version: options.version.clone(),
+            labels: options.labels.clone(),
+            replicas,
+        };
+        (heartbeat, interval)
+    }
+
+    async fn send(&self, heartbeat: &Heartbeat, interval: Duration) -> bool {
+        let payload = match heartbeat.encode() {
+            Ok(payload) => payload,
+            Err(error) => {
+                tracing::error!(%error, "heartbeat has no encoding");
+                return false;
+            }
+        };
+        let subject = self.shared.subjects.heartbeat(&heartbeat.node);
+        let sending = self.transport.publish(Lane::Control, subject, payload);
+        // A heartbeat that is late by an interval is worth less than the next one.
+        match timeout(interval, sending).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "heartbeat was not sent");
+                false
+            }
+            Err(_elapsed) => {
+                tracing::debug!("heartbeat was not taken within an interval");
+                false
+            }
+        }
+    }
+
+    /// Waits for the next heartbeat's time; false when the transport is gone.
+    async fn wait(&mut self) -> bool {
+        let last = Instant::now();
+        let due = last + heartbeat_interval(lock(&self.shared.table).live_count());
+        tokio::select! {
+            () = sleep_until(due) => return true,
+            () = self.shared.announce.notified() => {}
+            () = reconnected(&mut self.link) => {}
+        }
+        sleep_until(last + ANNOUNCE_GAP_MIN).await;
+        true
+    }
+}
+
+/// Waits until the link comes up after it was down; for ever if it does not.
+async fn reconnected(link: &mut watch::Receiver<LinkState>) {
+    let down = link
+        .wait_for(|state| *state == LinkState::Down)
+        .await
+        .is_ok();
+    if down && link.wait_for(|state| *state == LinkState::Up).await.is_ok() {
+        return;
+    }
+    std::future::pending().await
+}

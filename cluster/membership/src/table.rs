@@ -1,0 +1,406 @@
+//! The decisions: what a node believes of each other one, from heartbeats and silence alone.
+//!
+//! # When hearing nothing proves nothing
+//!
+//! Eviction moves shares and is expensive to be wrong about; suspicion only redirects calls. So
+//! silence always makes suspect, and makes dead only when the fault is likely not this node's own:
+//!
+//! - **Own link down**: nobody dies. When it is up again, everyone's silence counts from then.
+//! - **More than half silent**: when more than half of at least [`MASS_SILENCE_MEMBERS_MIN`] others
+//!   are suspect, the bus is likelier to be at fault than all of them. Each then dies only after
+//!   [`mass_death_hold`]. With two others or fewer there is no majority to tell by, and
+//!   [`dead_after`] holds. When enough are heard again, those still silent get one more
+//!   [`suspect_after`] to follow.
+//! - **Own pause**: when two ticks are [`PAUSE_MIN`] apart, this node was stopped and could hear
+//!   nobody. Everyone's silence counts from the end of the pause.
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wrt_protocol::{
+    NodeId,
+    heartbeat::{Heartbeat, NodeState, ReplicaReport},
+    limits::{HEARTBEAT_INTERVAL, LABEL_BYTES_MAX, LABELS_MAX, MEMBERS_MAX, REPLICAS_PER_NODE_MAX},
+};
+use wrt_transport::LinkState;
+
+use crate::{
+    ClockOffset, Liveness, Member, NodeClock, View, dead_after,
+    interval::{claimed_interval, mass_death_hold},
+    member::PeerClock,
+    suspect_after,
+};
+
+/// Others that must be known for a majority of them to mean something.
+const MASS_SILENCE_MEMBERS_MIN: usize = 3;
+/// Two ticks this far apart show that this node was stopped. Ten times what they should be apart.
+const PAUSE_MIN: Duration = HEARTBEAT_INTERVAL.saturating_mul(2);
+/// How long a dead node is remembered: its name is shown, and its older incarnations are refused.
+const DEAD_REMEMBERED: Duration = Duration::from_secs(60);
+
+/// What became of a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    /// It counted.
+    Applied,
+    /// It is of an older incarnation, or older than one already heard.
+    Stale,
+    /// It is over a limit of the protocol.
+    Malformed,
+    /// Its node is unknown, and there is no room for another.
+    Dropped,
+}
+
+/// How much of the view is out of date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Change {
+    /// Nothing.
+    #[default]
+    None,
+    /// Numbers by which a caller chooses among replicas.
+    Load,
+    /// Who there is, or who takes calls.
+    Membership,
+}
+
+/// What a node believes of every other one. Pure: time and heartbeats come from outside.
+#[derive(Debug)]
+pub struct MemberTable {
+    own: NodeId,
+    clock: NodeClock,
+    entries: BTreeMap<NodeId, Entry>,
+    change: Change,
+    link: LinkState,
+    mass_silence: bool,
+    ticked_at: Option<Instant>,
+    generation: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    member: Arc<Member>,
+    offset: ClockOffset,
+    sequence: u64,
+    interval: Duration,
+    /// When silence began to count.
+    heard_at: Instant,
+    /// No eviction before this, unless by [`mass_death_hold`].
+    spared_until: Instant,
+    /// When it died or left.
+    ended_at: Option<Instant>,
+}
+
+impl MemberTable {
+    /// A table that knows nobody. This node itself enters with [`MemberTable::observe_own`].
+    #[must_use]
+    pub fn new(own: NodeId, clock: NodeClock) -> Self {
+        Self {
+            own,
+            clock,
+            entries: BTreeMap::new(),
+            change: Change::None,
+            link: LinkState::Up,
+            mass_silence: false,
+            ticked_at: None,
+            generation: 0,
+        }
+    }
+
+    /// Takes in what this node says of itself. It is never suspect.
+    pub fn observe_own(&mut self, heartbeat: Heartbeat, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(&self.own) {
+            self.change = self.change.max(entry.update(heartbeat, now));
+        } else {
+            let entry = Entry::new(heartbeat, ClockOffset::exact(self.clock), true, now);
+            self.entries.insert(self.own.clone(), entry);
+            self.change = Change::Membership;
+        }
+    }
+
+    /// Takes in a heartbeat that arrived at `now`. One of this node's own name is always stale here.
+    ///
+    /// A heartbeat over the limits on labels, replicas and members changes nothing.
+    pub fn observe(&mut self, heartbeat: Heartbeat, now: Instant) -> Observed {
+        if !is_within_limits(&heartbeat) {
+            return Observed::Malformed;
+        }
+        if heartbeat.node == self.own {
+            return Observed::Stale;
+        }
+        let Some(entry) = self.entries.get_mut(&heartbeat.node) else {
+            return self.admit(heartbeat, now);
+        };
+        let same = heartbeat.epoch == entry.member.epoch;
+        let left = entry.member.state == NodeState::Leaving;
+        if heartbeat.epoch < entry.member.epoch
+            || (same && (heartbeat.sequence <= entry.sequence || left))
+        {
+            return Observed::Stale;
+        }
+        if same {
+            entry.offset.observe(heartbeat.sent_at, now);
+            entry.member.clock.set(&entry.offset);
+            self.change = self.change.max(entry.update(heartbeat, now));
+        } else {
+            entry.member.lost.cancel();
+            let offset = ClockOffset::new(heartbeat.sent_at, now);
+            *entry = Entry::new(heartbeat, offset, false, now);
+            self.change = Change::Membership;
+        }
+        Observed::Applied
+    }
+
+    /// Judges silence at `now`. Call it several times an interval; a late call is taken for a pause
+    /// of this node.
+    pub fn tick(&mut self, now: Instant, link: LinkState) {
+        let paused = self
+            .ticked_at
+            .replace(now)
+            .is_some_and(|before| now.saturating_duration_since(before) >= PAUSE_MIN);
+        let was_isolated = self.is_isolated();
+        let reconnected = self.link == LinkState::Down && link == LinkState::Up;
+        self.link = link;
+        if paused || reconnected {
+            for entry in self.silent_ones() {
+                entry.heard_at = entry.heard_at.max(now);
+            }
+        }
+        self.suspect(now);
+        self.weigh_silence(now);
+        self.bury(now);
+        if was_isolated != self.is_isolated() {
+            self.change = Change::Membership;
+        }
+    }
+
+    /// Whether the node doubts its own hearing and declares nobody dead before time: its link is
+    /// down, or most others fell silent.
+    #[must_use]
+    pub fn is_isolated(&self) -> bool {
+        self.link == LinkState::Down || self.mass_silence
+    }
+
+    /// Nodes that are not dead or gone, this one included.
+    #[must_use]
+    pub fn live_count(&self) -> usize {
+        let live = |entry: &&Entry| entry.ended_at.is_none();
+        self.entries.values().filter(live).count()
+    }
+
+    /// How much has changed since the last [`MemberTable::view`].
+    #[must_use]
+    pub fn change(&self) -> Change {
+        self.change
+    }
+
+    /// What the table now believes.
+    pub fn view(&mut self) -> View {
+        self.change = Change::None;
+        self.generation += 1;
+        let members = self.entries.values().map(|entry| &entry.member);
+        let present = members.filter(|member| member.state != NodeState::Leaving || member.is_self);
+        View::new(self.generation, self.is_isolated(), present.cloned())
+    }
+
+    fn admit(&mut self, heartbeat: Heartbeat, now: Instant) -> Observed {
+        // A place is kept for this node itself.
+        let others_max = MEMBERS_MAX - 1;
+        let others = self.entries.len() - usize::from(self.entries.contains_key(&self.own));
+        if others >= others_max && !self.forget_longest_ended() {
+            return Observed::Dropped;
+        }
+        let node = heartbeat.node.clone();
+        let offset = ClockOffset::new(heartbeat.sent_at, now);
+        let entry = Entry::new(heartbeat, offset, false, now);
+        self.entries.insert(node, entry);
+        self.change = Change::Membership;
+        Observed::Applied
+    }
+
+    fn forget_longest_ended(&mut self) -> bool {
+        let ended = self
+            .entries
+            .iter()
+            .filter_map(|(node, entry)| Some((entry.ended_at?, node)));
+        let Some(node) = ended.min().map(|(_, node)| node.clone()) else {
+            return false;
+        };
+        self.entries.remove(&node);
+        true
+    }
+
+    /// The others that may still be heard or not.
+    fn silent_ones(&mut self) -> impl Iterator<Item = &mut Entry> {
+        let entries = self.entries.values_mut();
+        entries.filter(|entry| entry.ended_at.is_none() && !entry.member.is_self)
+    }
+
+    fn suspect(&mut self, now: Instant) {
+        let mut change = Change::None;
+        for entry in self.silent_ones() {
+            let silent = entry.silence(now) >= suspect_after(entry.interval);
+            if silent && entry.member.liveness == Liveness::Alive {
+                entry.member.lost.cancel();
+                Arc::make_mut(&mut entry.member).liveness = Liveness::Suspect;
+                change = Change::Membership;
+            }
+        }
+        self.change = self.change.max(change);
+    }
+
+    fn weigh_silence(&mut self, now: Instant) {
+        let (mut known, mut suspects) = (0, 0);
+        for entry in self.silent_ones() {
+            known += 1;
+            suspects += usize::from(entry.member.liveness == Liveness::Suspect);
+        }
+        let before = self.mass_silence;
+        self.mass_silence = known >= MASS_SILENCE_MEMBERS_MIN && suspects * 2 > known;
+        if before && !self.mass_silence {
+            for entry in self.silent_ones() {
+                entry.spared_until = now + suspect_after(entry.interval);
+            }
+        }
+    }
+
+    fn bury(&mut self, now: Instant) {
+        if self.link == LinkState::Up {
+            let mass_silence = self.mass_silence;
+            let mut change = Change::None;
+            for entry in self.silent_ones() {
+                let silence = entry.silence(now);
+                let dead = silence >= mass_death_hold(entry.interval)
+                    || (silence >= dead_after(entry.interval)
+                        && !mass_silence
+                        && now >= entry.spared_until);
+                if dead {
+                    entry.member.lost.cancel();
+                    Arc::make_mut(&mut entry.member).liveness = Liveness::Dead;
+                    entry.ended_at = Some(now);
+                    change = Change::Membership;
+                }
+            }
+            self.change = self.change.max(change);
+        }
+        let before = self.entries.len();
+        self.entries.retain(|_, entry| {
+            entry
+                .ended_at
+                .is_none_or(|at| now.saturating_duration_since(at) < DEAD_REMEMBERED)
+        });
+        if self.entries.len() != before {
+            self.change = Change::Membership;
+        }
+    }
+}
+
+impl Entry {
+    fn new(heartbeat: Heartbeat, offset: ClockOffset, is_self: bool, now: Instant) -> Self {
+        let lost = CancellationToken::new();
+        let left = heartbeat.state == NodeState::Leaving && !is_self;
+        if left {
+            lost.cancel();
+        }
+        Self {
+            sequence: heartbeat.sequence,
+            interval: claimed_interval(heartbeat.interval_millis),
+            heard_at: now,
+            spared_until: now,
+            ended_at: left.then_some(now),
+            member: Arc::new(Member {
+                clock: PeerClock::new(&offset),
+                id: heartbeat.node,
+                epoch: heartbeat.epoch,
+                state: heartbeat.state,
+                liveness: if left {
+                    Liveness::Dead
+                } else {
+                    Liveness::Alive
+                },
+                labels: heartbeat.labels.into(),
+                version: heartbeat.version.into(),
+                replicas: heartbeat.replicas.into(),
+                lost,
+                is_self,
+            }),
+            offset,
+        }
+    }
+
+    /// Takes in a newer heartbeat of the same incarnation.
+    fn update(&mut self, heartbeat: Heartbeat, now: Instant) -> Change {
+        self.sequence = heartbeat.sequence;
+        self.interval = claimed_interval(heartbeat.interval_millis);
+        self.heard_at = now;
+        let change = self.compare(&heartbeat);
+        if change == Change::None {
+            return change;
+        }
+        let left = heartbeat.state == NodeState::Leaving && !self.member.is_self;
+        self.ended_at = left.then_some(now);
+        let member = Arc::make_mut(&mut self.member);
+        if left {
+            member.lost.cancel();
+            member.liveness = Liveness::Dead;
+        } else if member.liveness != Liveness::Alive {
+            member.lost = CancellationToken::new();
+            member.liveness = Liveness::Alive;
+        }
+        member.state = heartbeat.state;
+        if *member.labels != *heartbeat.labels {
+            member.labels = heartbeat.labels.into();
+        }
+        if *member.version != *heartbeat.version {
+            member.version = heartbeat.version.into();
+        }
+        member.replicas = heartbeat.replicas.into();
+        change
+    }
+
+    fn compare(&self, heartbeat: &Heartbeat) -> Change {
+        let Member {
+            state,
+            liveness,
+            labels,
+            version,
+            replicas,
+            ..
+        } = &*self.member;
+        let same_replica =
+            |(a, b): (&ReplicaReport, &ReplicaReport)| a.actor == b.actor && a.state == b.state;
+        let same_membership = *liveness == Liveness::Alive
+            && *state == heartbeat.state
+            && **version == *heartbeat.version
+            && **labels == *heartbeat.labels
+            && replicas.len() == heartbeat.replicas.len()
+            && replicas.iter().zip(&heartbeat.replicas).all(same_replica);
+        if !same_membership {
+            Change::Membership
+        } else if **replicas != *heartbeat.replicas {
+            Change::Load
+        } else {
+            Change::None
+        }
+    }
+
+    fn silence(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.heard_at)
+    }
+}
+
+fn is_within_limits(heartbeat: &Heartbeat) -> bool {
+    heartbeat.replicas.len() <= REPLICAS_PER_NODE_MAX
+        && is_within_label_limits(&heartbeat.labels, &heartbeat.version)
+}
+
+/// Whether what a node says of itself fits in a heartbeat.
+pub(crate) fn is_within_label_limits(labels: &[(String, String)], version: &str) -> bool {
+    let short = |text: &str| text.len() <= LABEL_BYTES_MAX;
+    labels.len() <= LABELS_MAX
+        && labels.iter().all(|(key, value)| short(key) && short(value))
+        && short(version)
+}
