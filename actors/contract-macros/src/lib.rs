@@ -1,7 +1,98 @@
-//! The macro behind `wrt_contract::interface`.
+//! The macro behind `wrt_contract::interface`, which is where to use it from: what it writes names
+//! `::wrt_contract` and nothing else.
+//!
+//! Invariants:
+//! - what is written is as thin as it can be: a decision that needs no types of the interface is a
+//!   function of `wrt_contract::generated`;
+//! - whatever it cannot carry over the bus it refuses, with the span of the culprit, and all
+//!   mistakes of a trait at once;
+//! - local names in what it writes never meet the names of arguments (mixed-site hygiene).
+//!
+//! Start reading at `model`: what is known of an interface. Each other file writes one item from
+//! it.
 
-/// placeholder
+mod argument;
+mod definition;
+mod dispatcher;
+mod guard;
+mod link;
+mod model;
+mod options;
+mod remote;
+mod table;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+
+use crate::model::InterfaceModel;
+
+/// Makes an interface of the lattice from a trait; documented at `wrt_contract::interface`.
 #[proc_macro_attribute]
-pub fn interface(_attributes: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    item
+pub fn interface(
+    options: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    expand(options.into(), item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// The macro as a function of tokens, so that a test can call it.
+fn expand(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    let interface = InterfaceModel::parse(options, item)?;
+    let definition = definition::write(&interface);
+    let table = table::write(&interface);
+    let remote = remote::write(&interface);
+    let link = link::write(&interface);
+    let guard = guard::write(&interface);
+    let dispatcher = dispatcher::write(&interface);
+    // The types live in an anonymous constant: nobody can name them, nor meet their names.
+    Ok(quote! {
+        #definition
+        const _: () = {
+            #table
+            #remote
+            #link
+            #guard
+            #dispatcher
+        };
+    })
+}
+
+/// Writes `impl Trait for #implementer`, with the body that `body` gives each operation.
+fn implement(
+    interface: &InterfaceModel,
+    implementer: &syn::Ident,
+    body: impl Fn(&model::OperationModel) -> TokenStream,
+) -> TokenStream {
+    let name = &interface.ident;
+    let methods = interface.operations.iter().map(|operation| {
+        let ident = &operation.ident;
+        let output = &operation.output;
+        let arguments = operation.arguments.iter().map(|argument| {
+            let (ident, ty) = (&argument.ident, &argument.ty);
+            quote!(#ident: #ty)
+        });
+        let body = body(operation);
+        quote_spanned! {hygienic()=>
+            async fn #ident(
+                &self,
+                context: &::wrt_contract::CallContext,
+                #(#arguments,)*
+            ) -> #output {
+                #body
+            }
+        }
+    });
+    quote! {
+        #[::wrt_contract::async_trait]
+        impl #name for #implementer {
+            #(#methods)*
+        }
+    }
+}
+
+/// The span of what is written: its local names, `self` included, are its own.
+fn hygienic() -> Span {
+    Span::mixed_site()
 }

@@ -22,6 +22,7 @@ extern crate self as wrt_contract;
 mod body;
 mod call;
 mod context;
+mod failover;
 mod gate;
 mod interface;
 mod link;
@@ -43,5 +44,10 @@ pub mod generated {
     pub use futures::future::BoxFuture;
     pub use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName, OperationName};
 
-    pub use crate::wire::{decode_arguments, decode_result, encode_arguments, encode_result};
+    pub use crate::{
+        failover::{may_fall_over, remote_or_local},
+        wire::{
+            decode_arguments, decode_result, encode_arguments, encode_result, unknown_operation,
+        },
+    };
 }

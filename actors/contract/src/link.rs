@@ -79,13 +79,16 @@ impl fmt::Debug for LocalDirectory {
     }
 }
 
+/// Puts a replica in its slot, or takes it out.
+type Install = dyn Fn(&LocalDirectory, &ActorAddress, bool) + Send + Sync;
+
 /// An interface that a replica on this node offers: behind its gate, ready for local links and for
 /// calls from the bus.
 #[derive(Clone)]
 pub struct Offer {
     interface: InterfaceName,
     dispatcher: Arc<dyn Dispatch>,
-    install: Arc<dyn Fn(&LocalDirectory, &ActorAddress, bool) + Send + Sync>,
+    install: Arc<Install>,
 }
 
 impl Offer {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
-use wrt_protocol::{Execution, Fault, FaultKind, Hop};
+use wrt_protocol::{Execution, Fault, FaultKind, Hop, InterfaceName, OperationName};
 
 use crate::{Answer, InterfaceError};
 
@@ -89,4 +89,14 @@ pub fn decode_result<T: DeserializeOwned, E: InterfaceError>(answer: &Answer) ->
         Ok(_) => Err(malformed(postcard::Error::DeserializeBadEncoding)),
         Err(error) => Err(malformed(error)),
     }
+}
+
+/// The fault for an operation that the interface does not have: a caller built against another
+/// version of it.
+pub fn unknown_operation(interface: &InterfaceName, operation: &OperationName) -> Fault {
+    Fault::not_executed(
+        FaultKind::UnknownOperation,
+        Hop::Mailbox,
+        format!("{interface} has no operation {operation}"),
+    )
 }

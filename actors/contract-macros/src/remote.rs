@@ -1,0 +1,63 @@
+//! Writes the remote client: the trait over a `Caller`.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+
+use crate::{
+    argument::ArgumentModel,
+    definition::marker,
+    hygienic, implement,
+    model::{InterfaceModel, OperationModel},
+};
+
+pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
+    let remote = format_ident!("{}Remote", interface.ident);
+    let implementation = implement(interface, &remote, |operation| call(interface, operation));
+    quote! {
+        struct #remote {
+            caller: ::std::sync::Arc<dyn ::wrt_contract::Caller>,
+            target: ::wrt_contract::generated::ActorAddress,
+        }
+
+        #implementation
+    }
+}
+
+fn call(interface: &InterfaceModel, operation: &OperationModel) -> TokenStream {
+    let marker = marker(interface);
+    let name = &operation.name;
+    let (idempotent, one_way) = (operation.idempotent, operation.one_way);
+    let encoded = operation.encoded().map(ArgumentModel::borrowed);
+    let bulk = match operation.bulk() {
+        Some(argument) => {
+            let ident = &argument.ident;
+            quote!(#ident)
+        }
+        None => quote!(::wrt_contract::generated::Bytes::new()),
+    };
+    // A one-way operation has no answer to decode; what is known is that it has been sent.
+    let answer = if operation.one_way {
+        quote_spanned! {hygienic()=>
+            self.caller.call(context, invocation).await?;
+            ::core::result::Result::Ok(())
+        }
+    } else {
+        quote_spanned! {hygienic()=>
+            let answer = self.caller.call(context, invocation).await?;
+            ::wrt_contract::generated::decode_result(&answer)
+        }
+    };
+    quote_spanned! {hygienic()=>
+        let invocation = ::wrt_contract::Invocation {
+            target: ::core::clone::Clone::clone(&self.target),
+            interface: <#marker as ::wrt_contract::Interface>::NAME,
+            operation: ::wrt_contract::generated::OperationName::from_static(#name),
+            idempotent: #idempotent,
+            one_way: #one_way,
+            arguments: ::wrt_contract::generated::encode_arguments(&(#(#encoded,)*))?,
+            bulk: #bulk,
+            body: ::core::option::Option::None,
+        };
+        #answer
+    }
+}

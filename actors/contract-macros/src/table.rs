@@ -1,0 +1,64 @@
+//! Writes `impl Interface`: the names, the table of operations, and the way to each other item.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+
+use crate::{definition::marker, model::InterfaceModel};
+
+pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
+    let object = &interface.ident;
+    let marker = marker(interface);
+    let [remote, guarded, link, dispatcher] =
+        ["Remote", "Guarded", "Link", "Dispatcher"].map(|role| format_ident!("{object}{role}"));
+    let name = &interface.name;
+    // An illegal name fails when the constant is evaluated; the span makes the error point at it.
+    let name = quote_spanned! {name.span()=>
+        ::wrt_contract::generated::InterfaceName::from_static(#name)
+    };
+    let operations = interface.operations.iter().map(|operation| {
+        let name = &operation.name;
+        let name = quote_spanned! {name.span()=>
+            ::wrt_contract::generated::OperationName::from_static(#name)
+        };
+        let (idempotent, one_way) = (operation.idempotent, operation.one_way);
+        quote! {
+            ::wrt_contract::Operation { name: #name, idempotent: #idempotent, one_way: #one_way }
+        }
+    });
+    quote! {
+        impl ::wrt_contract::Interface for #marker {
+            type Object = dyn #object;
+
+            const NAME: ::wrt_contract::generated::InterfaceName = #name;
+
+            const OPERATIONS: &'static [::wrt_contract::Operation] = &[#(#operations),*];
+
+            fn remote(
+                caller: ::std::sync::Arc<dyn ::wrt_contract::Caller>,
+                target: ::wrt_contract::generated::ActorAddress,
+            ) -> ::std::sync::Arc<dyn #object> {
+                ::std::sync::Arc::new(#remote { caller, target })
+            }
+
+            fn guarded(
+                inner: ::std::sync::Arc<dyn #object>,
+                gate: ::std::sync::Arc<::wrt_contract::Gate>,
+            ) -> ::std::sync::Arc<dyn #object> {
+                ::std::sync::Arc::new(#guarded { inner, gate })
+            }
+
+            fn linked(
+                local: ::wrt_contract::LocalSlot<dyn #object>,
+                remote: ::std::sync::Arc<dyn #object>,
+            ) -> ::std::sync::Arc<dyn #object> {
+                ::std::sync::Arc::new(#link { local, remote })
+            }
+
+            fn dispatcher(
+                inner: ::std::sync::Arc<dyn #object>,
+            ) -> ::std::sync::Arc<dyn ::wrt_contract::Dispatch> {
+                ::std::sync::Arc::new(#dispatcher { inner })
+            }
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! What `#[interface]` makes, at work: a small interface over a caller that loops each invocation
+//! straight into the dispatcher.
+
+#[path = "interface/shelf.rs"]
+mod shelf;
+
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use shelf::{
+    Fragile, Loop, MemoryShelf, Order, SERIALISED, Shelf, ShelfError, ShelfInterface, Stalled,
+    target,
+};
+use tokio::time::Instant;
+use wrt_contract::{
+    CallContext, DispatchRequest, Gate, GateLimits, Interface, InterfaceError, LocalSlot,
+};
+use wrt_protocol::{Execution, Fault, FaultKind, Hop, OperationName};
+
+/// A remote client of a shelf in memory, and what it goes through.
+fn over_the_loop() -> (Arc<dyn Shelf>, Arc<Loop>, Arc<MemoryShelf>) {
+    let shelf = Arc::new(MemoryShelf::default());
+    let caller = Loop::to(ShelfInterface::dispatcher(
+        Arc::clone(&shelf) as Arc<dyn Shelf>
+    ));
+    let remote = ShelfInterface::remote(Arc::clone(&caller) as _, target());
+    (remote, caller, shelf)
+}
+
+fn fault_of(error: ShelfError) -> Fault {
+    error.into_fault().expect("a fault")
+}
+
+#[test]
+fn the_table_says_what_the_attributes_say() {
+    assert_eq!(ShelfInterface::NAME.as_str(), "test:shelf");
+    let table: Vec<_> = ShelfInterface::OPERATIONS
+        .iter()
+        .map(|operation| {
+            (
+                operation.name.as_str(),
+                operation.idempotent,
+                operation.one_way,
+            )
+        })
+        .collect();
+    let expected = [
+        ("get", true, false),
+        ("put", true, false),
+        ("put-many", true, false),
+        ("add", false, false),
+        ("list-keys", true, false),
+        ("size", true, false),
+        ("shout", false, true),
+        ("weigh", false, false),
+    ];
+    assert_eq!(table, expected);
+}
+
+#[tokio::test]
+async fn each_operation_comes_back_from_a_round_trip() {
+    let (remote, caller, shelf) = over_the_loop();
+    let context = CallContext::default();
+    assert_eq!(remote.get(&context, "a").await, Ok(None));
+    remote
+        .put(&context, "a", Bytes::from_static(b"1"))
+        .await
+        .unwrap();
+    assert_eq!(
+        remote.get(&context, "a").await,
+        Ok(Some(Bytes::from_static(b"1")))
+    );
+    let pairs = [
+        ("b".to_owned(), Bytes::new()),
+        ("c".to_owned(), Bytes::from_static(b"3")),
+    ];
+    remote.put_many(&context, &pairs).await.unwrap();
+    assert_eq!(remote.add(&context, "count", -2).await, Ok(-2));
+    let order = Order { descending: true };
+    let keys = |keys: &[&str]| Ok(keys.iter().map(ToString::to_string).collect());
+    assert_eq!(
+        remote.list_keys(&context, None, &order).await,
+        keys(&["count", "c", "b", "a"])
+    );
+    assert_eq!(
+        remote.list_keys(&context, Some("b"), &order).await,
+        keys(&["count", "c"])
+    );
+    assert_eq!(remote.size(&context).await, Ok(4));
+    remote.shout(&context, "hey", "ho").await.unwrap();
+    assert_eq!(shelf.heard(), ["hey ho"]);
+    assert_eq!(caller.calls.load(Relaxed), 9);
+}
+
+#[tokio::test]
+async fn an_invocation_says_what_its_operation_is() {
+    let (remote, caller, _shelf) = over_the_loop();
+    let context = CallContext::default();
+    remote.size(&context).await.unwrap();
+    assert_eq!(
+        caller.last(),
+        "provider/app/shelf test:shelf size idempotent"
+    );
+    remote.add(&context, "n", 1).await.unwrap();
+    assert_eq!(caller.last(), "provider/app/shelf test:shelf add");
+    remote.shout(&context, "", "").await.unwrap();
+    assert_eq!(caller.last(), "provider/app/shelf test:shelf shout one-way");
+}
+
+#[tokio::test]
+async fn an_own_error_stays_itself_and_a_fault_stays_a_fault() {
+    let (remote, caller, _shelf) = over_the_loop();
+    let context = CallContext::default();
+    let key = "k".to_owned();
+    remote
+        .put(&context, &key, Bytes::from_static(b"no number"))
+        .await
+        .unwrap();
+    let own = remote.add(&context, &key, 1).await.unwrap_err();
+    assert_eq!(own, ShelfError::NotANumber { key });
+    // The provider's own fault: its backend is gone.
+    let fault = fault_of(remote.get(&context, "fault").await.unwrap_err());
+    assert_eq!(fault, shelf::backend_gone());
+    // The caller's.
+    let lost = Fault::maybe_executed(FaultKind::NodeLost, Hop::Bus, "silent");
+    caller.fail_with(Some(lost.clone()));
+    let fault = fault_of(remote.get(&context, "a").await.unwrap_err());
+    assert_eq!(fault, lost);
+    let fault = fault_of(remote.shout(&context, "a", "b").await.unwrap_err());
+    assert_eq!(fault, lost);
+}
+
+#[tokio::test]
+async fn the_dispatcher_refuses_what_it_does_not_know() {
+    let shelf = Arc::new(MemoryShelf::default());
+    let dispatcher = ShelfInterface::dispatcher(Arc::clone(&shelf) as _);
+    assert_eq!(dispatcher.interface(), ShelfInterface::NAME);
+    assert_eq!(dispatcher.operations(), ShelfInterface::OPERATIONS);
+    let ask = async |operation, arguments: &[u8]| {
+        let request = DispatchRequest {
+            operation: OperationName::from_static(operation),
+            arguments: Bytes::copy_from_slice(arguments),
+            bulk: Bytes::new(),
+            body: None,
+        };
+        dispatcher.dispatch(&CallContext::default(), request).await
+    };
+    let fault = ask("burn", b"").await.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::UnknownOperation);
+    assert_eq!(fault.execution(), Execution::NotExecuted);
+    assert_eq!(fault.hop(), Hop::Mailbox);
+    assert_eq!(fault.detail(), "test:shelf has no operation burn");
+    let malformed: [(&str, &[u8]); 5] = [
+        ("add", b""),
+        ("add", b"\x01k"),
+        ("add", b"\x01k\x02surplus"),
+        ("add", b"\x01\xff\x02"),
+        ("size", b"surplus"),
+    ];
+    for (operation, arguments) in malformed {
+        let fault = ask(operation, arguments).await.expect_err(operation);
+        assert_eq!(
+            fault.kind(),
+            FaultKind::Malformed,
+            "{operation} {arguments:?}"
+        );
+        assert_eq!(fault.execution(), Execution::NotExecuted);
+    }
+    assert_eq!(shelf.served.load(Relaxed), 0);
+    ask("add", b"\x01k\x02")
+        .await
+        .expect("the same, well-formed");
+}
+
+#[tokio::test]
+async fn bulk_bytes_are_not_copied() {
+    let (remote, _caller, shelf) = over_the_loop();
+    let value = Bytes::from(vec![7; 4096]);
+    remote
+        .put(&CallContext::default(), "a", value.clone())
+        .await
+        .unwrap();
+    let stored = shelf.entries()["a"].clone();
+    assert_eq!(stored.as_ptr(), value.as_ptr());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_refuses_at_once_when_full() {
+    let gate = Gate::new(GateLimits {
+        concurrency_max: 1,
+        queue_max: 0,
+    });
+    let shelf = Arc::new(MemoryShelf::default());
+    let guarded = ShelfInterface::guarded(Arc::clone(&shelf) as _, Arc::clone(&gate));
+    let context = CallContext::default();
+    let permit = gate.admit(&context).await.unwrap();
+    let started = Instant::now();
+    let fault = fault_of(guarded.size(&context).await.unwrap_err());
+    assert!(fault.is_overloaded(), "{fault}");
+    assert_eq!(fault.execution(), Execution::NotExecuted);
+    assert_eq!(started.elapsed(), Duration::ZERO);
+    assert_eq!(shelf.served.load(Relaxed), 0);
+    drop(permit);
+    assert_eq!(guarded.size(&context).await, Ok(0));
+    assert_eq!(gate.load().running, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_ends_an_operation_at_its_deadline() {
+    let gate = Gate::new(GateLimits::default());
+    let guarded = ShelfInterface::guarded(Arc::new(Stalled), Arc::clone(&gate));
+    let context = CallContext::with_budget(Duration::from_millis(70));
+    let fault = fault_of(guarded.size(&context).await.unwrap_err());
+    assert_eq!(fault.kind(), FaultKind::DeadlineExceeded);
+    assert_eq!(fault.execution(), Execution::MaybeExecuted);
+    assert_eq!(fault.hop(), Hop::Backend);
+    assert!(
+        context.elapsed() <= Duration::from_millis(75),
+        "{:?}",
+        context.elapsed()
+    );
+    assert_eq!(gate.load().running, 0, "the permit is given back");
+}
+
+/// A link with a local replica that answers `local` for the key `fault`, and another node's shelf
+/// behind the loop.
+struct Linked {
+    link: Arc<dyn Shelf>,
+    slot: LocalSlot<dyn Shelf>,
+    local: Arc<MemoryShelf>,
+    far: Arc<MemoryShelf>,
+    caller: Arc<Loop>,
+}
+
+fn linked() -> Linked {
+    let (remote, caller, far) = over_the_loop();
+    let local = Arc::new(MemoryShelf::default());
+    let slot = LocalSlot::empty();
+    slot.set(Some(Arc::clone(&local) as Arc<dyn Shelf>));
+    let link = ShelfInterface::linked(slot.clone(), remote);
+    Linked {
+        link,
+        slot,
+        local,
+        far,
+        caller,
+    }
+}
+
+#[tokio::test]
+async fn a_link_prefers_the_local_replica_while_there_is_one() {
+    let Linked {
+        link,
+        slot,
+        local,
+        far,
+        ..
+    } = linked();
+    let context = CallContext::default();
+    let put = async |key| link.put(&context, key, Bytes::new()).await.unwrap();
+    put("here").await;
+    slot.set(None);
+    put("there").await;
+    slot.set(Some(Arc::clone(&local) as Arc<dyn Shelf>));
+    put("here again").await;
+    assert_eq!(local.keys(), ["here", "here again"]);
+    assert_eq!(far.keys(), ["there"]);
+}
+
+/// Serialising would panic: it is not even reached.
+#[tokio::test]
+async fn a_co_located_call_touches_neither_caller_nor_encoder() {
+    let Linked {
+        local,
+        slot,
+        caller,
+        ..
+    } = linked();
+    let gate = Gate::new(GateLimits::default());
+    let remote = ShelfInterface::remote(Arc::clone(&caller) as _, target());
+    slot.set(Some(ShelfInterface::guarded(Arc::clone(&local) as _, gate)));
+    let link = ShelfInterface::linked(slot.clone(), remote);
+    let context = CallContext::default();
+    assert_eq!(link.weigh(&context, Fragile(3), &Fragile(4)).await, Ok(7));
+    assert_eq!(
+        (SERIALISED.load(Relaxed), caller.calls.load(Relaxed)),
+        (0, 0)
+    );
+    // The same call the long way does: the test can fail.
+    slot.set(None);
+    assert_eq!(link.weigh(&context, Fragile(3), &Fragile(4)).await, Ok(7));
+    assert_eq!(
+        (SERIALISED.load(Relaxed), caller.calls.load(Relaxed)),
+        (2, 1)
+    );
+}
+
+/// Whether a link whose local replica ends with `fault` goes on to the other one.
+async fn goes_on_after(fault: &Fault) -> bool {
+    let Linked {
+        link,
+        local,
+        far,
+        caller,
+        ..
+    } = linked();
+    local.fail_with(Some(fault.clone()));
+    far.entries()
+        .insert("key".to_owned(), Bytes::from_static(b"far"));
+    let answer = link.get(&CallContext::default(), "key").await;
+    let went_on = caller.calls.load(Relaxed) > 0;
+    match answer {
+        Ok(value) => assert!(went_on && value.is_some_and(|value| value == "far")),
+        Err(error) => assert!(!went_on && fault_of(error) == *fault),
+    }
+    went_on
+}
+
+#[tokio::test]
+async fn a_link_goes_on_only_where_nothing_has_run_and_another_may_do_better() {
+    let every_kind = [
+        (FaultKind::DeadlineExceeded, false),
+        (FaultKind::Cancelled, true),
+        (
+            FaultKind::Overloaded {
+                retry_after_millis: 9,
+            },
+            true,
+        ),
+        (FaultKind::Unavailable, true),
+        (FaultKind::NodeLost, true),
+        (FaultKind::Disconnected, true),
+        (FaultKind::Draining, true),
+        (FaultKind::StaleEpoch, true),
+        (FaultKind::TooLarge, false),
+        (FaultKind::Malformed, false),
+        (FaultKind::UnknownOperation, false),
+        (FaultKind::VersionMismatch, true),
+        (FaultKind::Crashed, true),
+        (FaultKind::Denied, false),
+    ];
+    for (kind, expected) in every_kind {
+        let fault = Fault::not_executed(kind, Hop::Mailbox, "no");
+        assert_eq!(goes_on_after(&fault).await, expected, "{kind}");
+        for execution in [Execution::MaybeExecuted, Execution::Executed] {
+            let fault = fault.clone().with_execution(execution);
+            assert!(!goes_on_after(&fault).await, "{fault}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_own_error_of_the_local_replica_is_the_answer() {
+    let Linked {
+        link,
+        local,
+        caller,
+        ..
+    } = linked();
+    local
+        .entries()
+        .insert("k".to_owned(), Bytes::from_static(b"x"));
+    let own = link.add(&CallContext::default(), "k", 1).await.unwrap_err();
+    assert_eq!(
+        own,
+        ShelfError::NotANumber {
+            key: "k".to_owned()
+        }
+    );
+    assert_eq!(caller.calls.load(Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_value_reaches_the_other_replica_after_the_local_one_refused_it() {
+    let Linked {
+        link, local, far, ..
+    } = linked();
+    let draining = Fault::not_executed(FaultKind::Draining, Hop::Mailbox, "stopping");
+    local.fail_with(Some(draining));
+    let value = Bytes::from(vec![1; 64]);
+    link.put(&CallContext::default(), "k", value.clone())
+        .await
+        .unwrap();
+    let stored = far.entries()["k"].clone();
+    assert_eq!(stored.as_ptr(), value.as_ptr());
+    assert!(local.keys().is_empty());
+}
+
+#[tokio::test]
+async fn the_local_fault_is_given_back_only_when_nobody_else_was_there() {
+    let overloaded = FaultKind::Overloaded {
+        retry_after_millis: 9,
+    };
+    let local_fault = Fault::not_executed(overloaded, Hop::Mailbox, "full");
+    let not = |kind| Fault::not_executed(kind, Hop::Route, "far");
+    let cases = [
+        (not(FaultKind::Unavailable), true),
+        (not(FaultKind::Draining), false),
+        // Something may have run there: to say "not executed" would be a lie.
+        (
+            not(FaultKind::Unavailable).with_execution(Execution::MaybeExecuted),
+            false,
+        ),
+        (
+            not(FaultKind::NodeLost).with_execution(Execution::MaybeExecuted),
+            false,
+        ),
+    ];
+    for (far_fault, local_is_given) in cases {
+        let Linked {
+            link,
+            local,
+            caller,
+            ..
+        } = linked();
+        local.fail_with(Some(local_fault.clone()));
+        caller.fail_with(Some(far_fault.clone()));
+        let fault = fault_of(link.size(&CallContext::default()).await.unwrap_err());
+        let expected = if local_is_given {
+            &local_fault
+        } else {
+            &far_fault
+        };
+        assert_eq!(fault, *expected);
+    }
+}
