@@ -19,11 +19,16 @@ pub const COMMAND: Command = Command {
 };
 
 /// Installs everything that is missing.
-pub fn install(repository: &Repository) -> anyhow::Result<()> {
-    redis_server::install(repository)?;
-    nats_server::install(repository)?;
+fn install(repository: &Repository) -> anyhow::Result<()> {
+    servers(repository)?;
     guest_rustc(repository)?;
     Ok(())
+}
+
+/// Installs the servers that are missing.
+pub fn servers(repository: &Repository) -> anyhow::Result<()> {
+    redis_server::install(repository)?;
+    nats_server::install(repository)
 }
 
 /// The rustc that builds guests; it is built when it is missing.

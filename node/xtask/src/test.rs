@@ -21,7 +21,7 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "1 s",
         "fmt --manifest-path examples/Cargo.toml --all --check",
     )?;
-    setup::install(repository)?;
+    setup::servers(repository)?;
     guests::build(repository)?;
     step(
         "build the workspace",
@@ -33,6 +33,11 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "lint the workspace",
         "20 s, from scratch 2 min",
         "clippy --workspace --all-targets --locked -- -D warnings",
+    )?;
+    step(
+        "lint the examples",
+        "1 s, from scratch 20 s",
+        "clippy --manifest-path examples/Cargo.toml --workspace --all-targets --locked -- -D warnings",
     )?;
     eprintln!("==> everything passed");
     Ok(())
