@@ -14,26 +14,22 @@
 //! - **Own pause**: when two ticks are [`PAUSE_MIN`] apart, this node was stopped and could hear
 //!   nobody. Everyone's silence counts from the end of the pause.
 
+mod entry;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use wrt_protocol::{
     NodeId,
-    heartbeat::{Heartbeat, NodeState, ReplicaReport},
+    heartbeat::{Heartbeat, NodeState},
     limits::{HEARTBEAT_INTERVAL, LABEL_BYTES_MAX, LABELS_MAX, MEMBERS_MAX, REPLICAS_PER_NODE_MAX},
 };
 use wrt_transport::LinkState;
 
-use crate::{
-    ClockOffset, Liveness, Member, NodeClock, View, dead_after,
-    interval::{claimed_interval, mass_death_hold},
-    member::PeerClock,
-    suspect_after,
-};
+use crate::{ClockOffset, Liveness, NodeClock, View, dead_after, mass_death_hold, suspect_after};
+use entry::Entry;
 
 /// Others that must be known for a majority of them to mean something.
 const MASS_SILENCE_MEMBERS_MIN: usize = 3;
@@ -78,20 +74,6 @@ pub struct MemberTable {
     mass_silence: bool,
     ticked_at: Option<Instant>,
     generation: u64,
-}
-
-#[derive(Debug)]
-struct Entry {
-    member: Arc<Member>,
-    offset: ClockOffset,
-    sequence: u64,
-    interval: Duration,
-    /// When silence began to count.
-    heard_at: Instant,
-    /// No eviction before this, unless by [`mass_death_hold`].
-    spared_until: Instant,
-    /// When it died or left.
-    ended_at: Option<Instant>,
 }
 
 impl MemberTable {
@@ -244,8 +226,7 @@ impl MemberTable {
         for entry in self.silent_ones() {
             let silent = entry.silence(now) >= suspect_after(entry.interval);
             if silent && entry.member.liveness == Liveness::Alive {
-                entry.member.lost.cancel();
-                Arc::make_mut(&mut entry.member).liveness = Liveness::Suspect;
+                entry.give_up(Liveness::Suspect);
                 change = Change::Membership;
             }
         }
@@ -278,8 +259,7 @@ impl MemberTable {
                         && !mass_silence
                         && now >= entry.spared_until);
                 if dead {
-                    entry.member.lost.cancel();
-                    Arc::make_mut(&mut entry.member).liveness = Liveness::Dead;
+                    entry.give_up(Liveness::Dead);
                     entry.ended_at = Some(now);
                     change = Change::Membership;
                 }
@@ -295,100 +275,6 @@ impl MemberTable {
         if self.entries.len() != before {
             self.change = Change::Membership;
         }
-    }
-}
-
-impl Entry {
-    fn new(heartbeat: Heartbeat, offset: ClockOffset, is_self: bool, now: Instant) -> Self {
-        let lost = CancellationToken::new();
-        let left = heartbeat.state == NodeState::Leaving && !is_self;
-        if left {
-            lost.cancel();
-        }
-        Self {
-            sequence: heartbeat.sequence,
-            interval: claimed_interval(heartbeat.interval_millis),
-            heard_at: now,
-            spared_until: now,
-            ended_at: left.then_some(now),
-            member: Arc::new(Member {
-                clock: PeerClock::new(&offset),
-                id: heartbeat.node,
-                epoch: heartbeat.epoch,
-                state: heartbeat.state,
-                liveness: if left {
-                    Liveness::Dead
-                } else {
-                    Liveness::Alive
-                },
-                labels: heartbeat.labels.into(),
-                version: heartbeat.version.into(),
-                replicas: heartbeat.replicas.into(),
-                lost,
-                is_self,
-            }),
-            offset,
-        }
-    }
-
-    /// Takes in a newer heartbeat of the same incarnation.
-    fn update(&mut self, heartbeat: Heartbeat, now: Instant) -> Change {
-        self.sequence = heartbeat.sequence;
-        self.interval = claimed_interval(heartbeat.interval_millis);
-        self.heard_at = now;
-        let change = self.compare(&heartbeat);
-        if change == Change::None {
-            return change;
-        }
-        let left = heartbeat.state == NodeState::Leaving && !self.member.is_self;
-        self.ended_at = left.then_some(now);
-        let member = Arc::make_mut(&mut self.member);
-        if left {
-            member.lost.cancel();
-            member.liveness = Liveness::Dead;
-        } else if member.liveness != Liveness::Alive {
-            member.lost = CancellationToken::new();
-            member.liveness = Liveness::Alive;
-        }
-        member.state = heartbeat.state;
-        if *member.labels != *heartbeat.labels {
-            member.labels = heartbeat.labels.into();
-        }
-        if *member.version != *heartbeat.version {
-            member.version = heartbeat.version.into();
-        }
-        member.replicas = heartbeat.replicas.into();
-        change
-    }
-
-    fn compare(&self, heartbeat: &Heartbeat) -> Change {
-        let Member {
-            state,
-            liveness,
-            labels,
-            version,
-            replicas,
-            ..
-        } = &*self.member;
-        let same_replica =
-            |(a, b): (&ReplicaReport, &ReplicaReport)| a.actor == b.actor && a.state == b.state;
-        let same_membership = *liveness == Liveness::Alive
-            && *state == heartbeat.state
-            && **version == *heartbeat.version
-            && **labels == *heartbeat.labels
-            && replicas.len() == heartbeat.replicas.len()
-            && replicas.iter().zip(&heartbeat.replicas).all(same_replica);
-        if !same_membership {
-            Change::Membership
-        } else if **replicas != *heartbeat.replicas {
-            Change::Load
-        } else {
-            Change::None
-        }
-    }
-
-    fn silence(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.heard_at)
     }
 }
 

@@ -41,7 +41,8 @@ impl Beater {
     pub(super) async fn run(mut self) {
         let shared = Arc::clone(&self.shared);
         let beating = async {
-            while self.wait().await {
+            loop {
+                self.wait().await;
                 if self.beat().await == NodeState::Leaving {
                     break;
                 }
@@ -123,17 +124,16 @@ impl Beater {
         }
     }
 
-    /// Waits for the next heartbeat's time; false when the transport is gone.
-    async fn wait(&mut self) -> bool {
+    /// Waits until the next heartbeat is due, or asked for, or possible again.
+    async fn wait(&mut self) {
         let last = Instant::now();
         let due = last + heartbeat_interval(lock(&self.shared.table).live_count());
         tokio::select! {
-            () = sleep_until(due) => return true,
+            () = sleep_until(due) => return,
             () = self.shared.announce.notified() => {}
             () = reconnected(&mut self.link) => {}
         }
         sleep_until(last + ANNOUNCE_GAP_MIN).await;
-        true
     }
 }
 

@@ -1,1 +1,510 @@
+//! The table under synthetic time: 250 ms beats, 50 ms ticks.
 
+use proptest::prelude::*;
+use wrt_protocol::{
+    ActorAddress, Epoch, Name, NodeMicros,
+    heartbeat::{ReplicaReport, ReplicaState},
+};
+
+use super::*;
+use crate::MASS_DEATH_HOLD;
+
+const TICK: Duration = Duration::from_millis(50);
+const BEAT: Duration = HEARTBEAT_INTERVAL;
+const SUSPECT: Duration = Duration::from_millis(812);
+
+fn node(name: &str) -> NodeId {
+    NodeId::new(name).expect("a test's name is legal")
+}
+
+fn actor() -> ActorAddress {
+    ActorAddress::component(
+        Name::new("shop").expect("legal"),
+        Name::new("cart").expect("legal"),
+    )
+}
+
+fn heartbeat(name: &str, epoch: u64, sequence: u64) -> Heartbeat {
+    Heartbeat {
+        node: node(name),
+        epoch: Epoch(epoch),
+        sequence,
+        sent_at: NodeMicros(0),
+        interval_millis: 250,
+        state: NodeState::Serving,
+        version: "1".into(),
+        labels: vec![],
+        replicas: vec![ReplicaReport {
+            actor: actor(),
+            state: ReplicaState::Ready,
+            running: 0,
+            waiting: 0,
+            concurrency_max: 8,
+            handled: 0,
+            refused: 0,
+        }],
+    }
+}
+
+/// A table, its time, and who beats.
+struct Scene {
+    table: MemberTable,
+    now: Instant,
+    began: Instant,
+    link: LinkState,
+    sequence: u64,
+}
+
+impl Scene {
+    /// Everybody named is known and alive.
+    fn of(names: &[&str]) -> Self {
+        let now = Instant::now();
+        let mut scene = Self {
+            table: MemberTable::new(node("own"), NodeClock::start()),
+            now,
+            began: now,
+            link: LinkState::Up,
+            sequence: 0,
+        };
+        scene.table.observe_own(heartbeat("own", 1, 0), now);
+        scene.run(BEAT * 4, names);
+        scene
+    }
+
+    /// Lets time pass while those named beat.
+    fn run(&mut self, duration: Duration, beating: &[&str]) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.now += TICK;
+            let since = self.now - self.began;
+            if since.as_millis().is_multiple_of(BEAT.as_millis()) {
+                self.beat(beating);
+            }
+            self.table.tick(self.now, self.link);
+        }
+    }
+
+    fn beat(&mut self, names: &[&str]) {
+        self.sequence += 1;
+        for name in names {
+            let heartbeat = heartbeat(name, 1, self.sequence);
+            assert_eq!(self.table.observe(heartbeat, self.now), Observed::Applied);
+        }
+    }
+
+    /// Time passes without a tick: this node is stopped.
+    fn pause(&mut self, duration: Duration) {
+        self.now += duration;
+    }
+
+    fn liveness(&mut self, name: &str) -> Option<Liveness> {
+        let view = self.table.view();
+        view.member(&node(name)).map(|member| member.liveness)
+    }
+
+    #[track_caller]
+    fn check(&mut self, expected: &[(&str, Liveness)]) {
+        for (name, liveness) in expected {
+            assert_eq!(self.liveness(name), Some(*liveness), "{name}");
+        }
+    }
+
+    fn member(&mut self, name: &str) -> std::sync::Arc<crate::Member> {
+        let view = self.table.view();
+        std::sync::Arc::clone(view.member(&node(name)).expect("it is in the view"))
+    }
+
+    fn candidates(&mut self) -> Vec<String> {
+        let view = self.table.view();
+        let candidates = view.candidates(&actor()).iter();
+        candidates.map(|c| c.member.id.to_string()).collect()
+    }
+}
+
+use Liveness::{Alive, Dead, Suspect};
+
+#[test]
+fn silence_makes_suspect_then_dead() {
+    for (silent_millis, expected) in [
+        (700, Alive),
+        (750, Alive),
+        (900, Suspect),
+        (1950, Suspect),
+        (2000, Dead),
+        (30_000, Dead),
+    ] {
+        let mut scene = Scene::of(&["a", "b"]);
+        let before = scene.member("a");
+        scene.run(Duration::from_millis(silent_millis), &["b"]);
+        scene.check(&[("a", expected), ("b", Alive), ("own", Alive)]);
+        assert_eq!(before.lost.is_cancelled(), expected != Alive);
+        assert_eq!(
+            scene.candidates().contains(&"a".to_owned()),
+            expected == Alive
+        );
+    }
+}
+
+#[test]
+fn one_who_is_heard_again_is_alive_with_a_fresh_token() {
+    for silent in [Duration::from_secs(1), Duration::from_secs(5)] {
+        let mut scene = Scene::of(&["a", "b"]);
+        scene.run(silent, &["b"]);
+        let lost = scene.member("a").lost.clone();
+        assert!(lost.is_cancelled());
+        scene.run(BEAT, &["a", "b"]);
+        scene.check(&[("a", Alive)]);
+        assert!(lost.is_cancelled());
+        assert!(!scene.member("a").lost.is_cancelled());
+        assert_eq!(scene.candidates(), ["own", "a", "b"]);
+    }
+}
+
+#[test]
+fn the_dead_are_forgotten_after_a_while() {
+    let mut scene = Scene::of(&["a", "b"]);
+    scene.run(Duration::from_secs(30), &["b"]);
+    scene.check(&[("a", Dead)]);
+    scene.run(DEAD_REMEMBERED, &["b"]);
+    assert_eq!(scene.liveness("a"), None);
+    assert_eq!(scene.table.entries.len(), 2);
+}
+
+#[test]
+fn incarnations_and_sequences() {
+    // What is heard after (epoch 5, sequence 10), and what it does.
+    for (epoch, sequence, expected, replaced) in [
+        (5, 11, Observed::Applied, false),
+        (5, 10, Observed::Stale, false),
+        (5, 9, Observed::Stale, false),
+        (4, 99, Observed::Stale, false),
+        (6, 0, Observed::Applied, true),
+    ] {
+        let mut scene = Scene::of(&[]);
+        let now = scene.now;
+        scene.table.observe(heartbeat("a", 5, 10), now);
+        let before = scene.member("a");
+        let observed = scene.table.observe(heartbeat("a", epoch, sequence), now);
+        assert_eq!(observed, expected, "({epoch}, {sequence})");
+        assert_eq!(before.lost.is_cancelled(), replaced);
+        let after = scene.member("a");
+        assert_eq!(after.epoch, Epoch(if replaced { epoch } else { 5 }));
+        assert!(!after.lost.is_cancelled());
+    }
+}
+
+#[test]
+fn a_dead_incarnation_does_not_replace_a_newer_one() {
+    let mut scene = Scene::of(&["b", "c"]);
+    let now = scene.now;
+    scene.table.observe(heartbeat("a", 5, 0), now);
+    scene.run(Duration::from_secs(5), &["b", "c"]);
+    let now = scene.now;
+    assert_eq!(
+        scene.table.observe(heartbeat("a", 4, 9), now),
+        Observed::Stale
+    );
+    scene.check(&[("a", Dead)]);
+}
+
+#[test]
+fn one_that_leaves_is_gone_at_once_and_for_good() {
+    let mut scene = Scene::of(&["a"]);
+    let before = scene.member("a");
+    let now = scene.now;
+    let mut goodbye = heartbeat("a", 1, 100);
+    goodbye.state = NodeState::Leaving;
+    assert_eq!(scene.table.observe(goodbye, now), Observed::Applied);
+    assert!(before.lost.is_cancelled());
+    assert_eq!(scene.liveness("a"), None);
+    assert_eq!(scene.candidates(), ["own"]);
+    assert_eq!(scene.table.live_count(), 1);
+    // A heartbeat that overtook the goodbye does not bring it back; a new incarnation does.
+    assert_eq!(
+        scene.table.observe(heartbeat("a", 1, 101), now),
+        Observed::Stale
+    );
+    assert_eq!(scene.liveness("a"), None);
+    assert_eq!(
+        scene.table.observe(heartbeat("a", 2, 0), now),
+        Observed::Applied
+    );
+    scene.check(&[("a", Alive)]);
+}
+
+#[test]
+fn one_that_drains_gets_no_calls_and_keeps_those_it_has() {
+    let mut scene = Scene::of(&["a"]);
+    let before = scene.member("a");
+    let now = scene.now;
+    let mut draining = heartbeat("a", 1, 100);
+    draining.state = NodeState::Draining;
+    scene.table.observe(draining, now);
+    assert!(!before.lost.is_cancelled());
+    scene.check(&[("a", Alive)]);
+    assert_eq!(scene.candidates(), ["own"]);
+}
+
+#[test]
+fn only_ready_replicas_are_candidates() {
+    for (state, expected) in [
+        (ReplicaState::Ready, 1),
+        (ReplicaState::Starting, 0),
+        (ReplicaState::Failing, 0),
+        (ReplicaState::Draining, 0),
+    ] {
+        let mut scene = Scene::of(&[]);
+        let mut beat = heartbeat("a", 1, 0);
+        beat.replicas[0].state = state;
+        let now = scene.now;
+        scene.table.observe(beat, now);
+        let view = scene.table.view();
+        assert_eq!(
+            view.remote_candidates(&actor()).len(),
+            expected,
+            "{state:?}"
+        );
+        assert_eq!(view.candidates(&actor()).len(), expected + 1);
+    }
+}
+
+#[test]
+fn a_change_says_how_much_changed() {
+    let mut scene = Scene::of(&["a"]);
+    scene.table.view();
+    let now = scene.now;
+    let mut next = heartbeat("a", 1, 100);
+    scene.table.observe(next.clone(), now);
+    assert_eq!(scene.table.change(), Change::None);
+    next.sequence += 1;
+    next.replicas[0].running = 3;
+    scene.table.observe(next.clone(), now);
+    assert_eq!(scene.table.change(), Change::Load);
+    assert_eq!(scene.table.view().candidates(&actor())[1].report.running, 3);
+    next.sequence += 1;
+    next.replicas[0].state = ReplicaState::Draining;
+    scene.table.observe(next, now);
+    assert_eq!(scene.table.change(), Change::Membership);
+}
+
+#[test]
+fn nobody_is_evicted_while_the_own_link_is_down() {
+    let mut scene = Scene::of(&["a", "b"]);
+    scene.link = LinkState::Down;
+    scene.run(Duration::from_secs(60), &[]);
+    scene.check(&[("a", Suspect), ("b", Suspect)]);
+    assert!(scene.table.is_isolated());
+    assert!(scene.table.view().is_isolated());
+    // Up again: silence counts from now.
+    scene.link = LinkState::Up;
+    scene.run(Duration::from_millis(1900), &["a"]);
+    scene.check(&[("a", Alive), ("b", Suspect)]);
+    assert!(!scene.table.is_isolated());
+    scene.run(Duration::from_millis(200), &["a"]);
+    scene.check(&[("b", Dead)]);
+}
+
+#[test]
+fn mass_silence_is_held_then_believed() {
+    let names = ["a", "b", "c", "d"];
+    for (beating, held) in [
+        (&names[..0], true),
+        (&names[..1], true),
+        (&names[..2], false),
+        (&names[..3], false),
+    ] {
+        let mut scene = Scene::of(&names);
+        scene.run(Duration::from_secs(5), beating);
+        assert_eq!(scene.table.is_isolated(), held, "{beating:?} beat");
+        for name in &names[beating.len()..] {
+            scene.check(&[(name, if held { Suspect } else { Dead })]);
+        }
+        scene.run(MASS_DEATH_HOLD, beating);
+        for name in &names[beating.len()..] {
+            scene.check(&[(name, Dead)]);
+        }
+        assert!(!scene.table.is_isolated());
+        for name in beating {
+            scene.check(&[(name, Alive)]);
+        }
+    }
+}
+
+#[test]
+fn two_others_are_no_majority_to_tell_by() {
+    let mut scene = Scene::of(&["a", "b"]);
+    scene.run(Duration::from_secs(2), &[]);
+    scene.check(&[("a", Dead), ("b", Dead)]);
+}
+
+#[test]
+fn after_a_hiccup_of_the_bus_the_late_ones_have_time_to_follow() {
+    let mut scene = Scene::of(&["a", "b", "c"]);
+    scene.run(Duration::from_secs(5), &[]);
+    scene.run(BEAT, &["a", "b"]);
+    assert!(!scene.table.is_isolated());
+    scene.check(&[("a", Alive), ("b", Alive), ("c", Suspect)]);
+    scene.run(Duration::from_millis(500), &["a", "b", "c"]);
+    scene.check(&[("c", Alive)]);
+}
+
+#[test]
+fn own_pause_is_not_held_against_the_others() {
+    let mut scene = Scene::of(&["a", "b"]);
+    let before = scene.member("a");
+    scene.pause(Duration::from_secs(30));
+    scene.run(Duration::from_millis(700), &["b"]);
+    scene.check(&[("a", Alive), ("b", Alive)]);
+    assert!(!before.lost.is_cancelled());
+    scene.run(Duration::from_millis(200), &["b"]);
+    scene.check(&[("a", Suspect)]);
+}
+
+#[test]
+fn a_heartbeat_from_before_the_own_pause_is_a_sign_of_life() {
+    let mut scene = Scene::of(&["a", "b"]);
+    scene.run(Duration::from_secs(1), &["b"]);
+    scene.check(&[("a", Suspect)]);
+    scene.pause(Duration::from_secs(30));
+    scene.beat(&["a"]);
+    scene.check(&[("a", Alive)]);
+}
+
+#[test]
+fn slow_beats_are_waited_for() {
+    let mut scene = Scene::of(&["b"]);
+    let mut slow = heartbeat("a", 1, 0);
+    slow.interval_millis = 1000;
+    let now = scene.now;
+    scene.table.observe(slow, now);
+    for (seconds, expected) in [(3, Alive), (1, Suspect), (3, Suspect), (1, Dead)] {
+        scene.run(Duration::from_secs(seconds), &["b"]);
+        scene.check(&[("a", expected)]);
+    }
+}
+
+#[test]
+fn over_a_limit_is_malformed() {
+    let label = |bytes| ("k".to_owned(), "v".repeat(bytes));
+    let replica = heartbeat("a", 1, 0).replicas.remove(0);
+    let over: [fn(&mut Heartbeat, (String, String), ReplicaReport); 4] = [
+        |beat, label, _| beat.labels = vec![label; LABELS_MAX + 1],
+        |beat, _, _| beat.labels = vec![("k".into(), "v".repeat(LABEL_BYTES_MAX + 1))],
+        |beat, _, _| beat.version = "v".repeat(LABEL_BYTES_MAX + 1),
+        |beat, _, replica| beat.replicas = vec![replica; REPLICAS_PER_NODE_MAX + 1],
+    ];
+    for change in over {
+        let mut scene = Scene::of(&[]);
+        let mut beat = heartbeat("a", 1, 0);
+        change(&mut beat, label(1), replica.clone());
+        let now = scene.now;
+        assert_eq!(scene.table.observe(beat, now), Observed::Malformed);
+        assert_eq!(scene.liveness("a"), None);
+    }
+}
+
+#[test]
+fn a_full_table_makes_room_only_by_forgetting_the_dead() {
+    let mut scene = Scene::of(&[]);
+    let now = scene.now;
+    for n in 1..MEMBERS_MAX {
+        let observed = scene.table.observe(heartbeat(&format!("n{n}"), 1, 0), now);
+        assert_eq!(observed, Observed::Applied);
+    }
+    assert_eq!(
+        scene.table.observe(heartbeat("late", 1, 0), now),
+        Observed::Dropped
+    );
+    assert_eq!(scene.table.live_count(), MEMBERS_MAX);
+    let mut goodbye = heartbeat("n7", 1, 1);
+    goodbye.state = NodeState::Leaving;
+    scene.table.observe(goodbye, now);
+    assert_eq!(
+        scene.table.observe(heartbeat("late", 1, 0), now),
+        Observed::Applied
+    );
+    assert_eq!(scene.table.entries.len(), MEMBERS_MAX);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Beat {
+        node: usize,
+        epoch: u64,
+        sequence: u64,
+        state: NodeState,
+    },
+    Pass {
+        millis: u64,
+    },
+    Link(LinkState),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let state = prop_oneof![
+        6 => Just(NodeState::Serving),
+        1 => Just(NodeState::Draining),
+        1 => Just(NodeState::Leaving),
+    ];
+    prop_oneof![
+        5 => (0..5_usize, 0..3_u64, 0..40_u64, state)
+            .prop_map(|(node, epoch, sequence, state)| Step::Beat { node, epoch, sequence, state }),
+        5 => (0..3_000_u64).prop_map(|millis| Step::Pass { millis }),
+        1 => prop_oneof![Just(LinkState::Up), Just(LinkState::Down)].prop_map(Step::Link),
+    ]
+}
+
+proptest! {
+    /// Whatever is heard and however time passes: epochs never go back, a token is live if and only
+    /// if its member is alive, the silence of a suspect is real, nobody dies while the link is down,
+    /// and only those who take calls are candidates.
+    #[test]
+    fn invariants_hold(steps in proptest::collection::vec(step(), 1..120)) {
+        let mut scene = Scene::of(&[]);
+        let mut heard: BTreeMap<String, Instant> = BTreeMap::new();
+        let mut before: BTreeMap<String, std::sync::Arc<crate::Member>> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Beat { node, epoch, sequence, state } => {
+                    let mut beat = heartbeat(&format!("n{node}"), epoch, sequence);
+                    beat.state = state;
+                    let now = scene.now;
+                    if scene.table.observe(beat, now) == Observed::Applied {
+                        heard.insert(format!("n{node}"), now);
+                    }
+                }
+                Step::Pass { millis } => scene.run(Duration::from_millis(millis), &[]),
+                Step::Link(link) => scene.link = link,
+            }
+            let link_was_down = scene.table.link == LinkState::Down;
+            let view = scene.table.view();
+            let mut seen = BTreeMap::new();
+            for member in view.members().filter(|member| !member.is_self) {
+                let name = member.id.to_string();
+                let silence = scene.now - heard[&name];
+                prop_assert_eq!(member.lost.is_cancelled(), member.liveness != Alive);
+                prop_assert!(member.liveness == Alive || silence >= SUSPECT);
+                prop_assert!(member.liveness != Dead || silence >= dead_after(BEAT));
+                prop_assert!(member.state != NodeState::Leaving);
+                if let Some(old) = before.get(&name) {
+                    prop_assert!(member.epoch >= old.epoch);
+                    let died = member.liveness == Dead && old.liveness != Dead;
+                    prop_assert!(!(died && link_was_down));
+                    if member.epoch > old.epoch {
+                        prop_assert!(old.lost.is_cancelled());
+                    }
+                }
+                seen.insert(name, std::sync::Arc::clone(member));
+            }
+            for (name, old) in &before {
+                prop_assert!(seen.contains_key(name) || old.lost.is_cancelled());
+            }
+            let candidates = view.candidates(&actor());
+            prop_assert!(candidates.iter().all(|c| c.member.takes_calls()));
+            let serving = view.members().filter(|member| member.takes_calls()).count();
+            prop_assert_eq!(candidates.len(), serving);
+            prop_assert!(candidates[0].member.is_self);
+            before = seen;
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a [`super::MemberTable`] keeps of one node.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use wrt_protocol::heartbeat::{Heartbeat, NodeState, ReplicaReport};
+
+use super::Change;
+use crate::{ClockOffset, Liveness, Member, interval::claimed_interval, member::PeerClock};
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) member: Arc<Member>,
+    pub(super) offset: ClockOffset,
+    pub(super) sequence: u64,
+    pub(super) interval: Duration,
+    /// When silence began to count.
+    pub(super) heard_at: Instant,
+    /// No eviction before this, unless by [`crate::mass_death_hold`].
+    pub(super) spared_until: Instant,
+    /// When it died or left.
+    pub(super) ended_at: Option<Instant>,
+}
+
+impl Entry {
+    pub(super) fn new(
+        heartbeat: Heartbeat,
+        offset: ClockOffset,
+        is_self: bool,
+        now: Instant,
+    ) -> Self {
+        let lost = CancellationToken::new();
+        let left = heartbeat.state == NodeState::Leaving && !is_self;
+        if left {
+            lost.cancel();
+        }
+        Self {
+            sequence: heartbeat.sequence,
+            interval: claimed_interval(heartbeat.interval_millis),
+            heard_at: now,
+            spared_until: now,
+            ended_at: left.then_some(now),
+            member: Arc::new(Member {
+                clock: PeerClock::new(&offset),
+                id: heartbeat.node,
+                epoch: heartbeat.epoch,
+                state: heartbeat.state,
+                liveness: if left {
+                    Liveness::Dead
+                } else {
+                    Liveness::Alive
+                },
+                labels: heartbeat.labels.into(),
+                version: heartbeat.version.into(),
+                replicas: heartbeat.replicas.into(),
+                lost,
+                is_self,
+            }),
+            offset,
+        }
+    }
+
+    /// Takes in a newer heartbeat of the same incarnation.
+    pub(super) fn update(&mut self, heartbeat: Heartbeat, now: Instant) -> Change {
+        self.sequence = heartbeat.sequence;
+        self.interval = claimed_interval(heartbeat.interval_millis);
+        self.heard_at = now;
+        let change = self.compare(&heartbeat);
+        if change == Change::None {
+            return change;
+        }
+        let left = heartbeat.state == NodeState::Leaving && !self.member.is_self;
+        self.ended_at = left.then_some(now);
+        let member = Arc::make_mut(&mut self.member);
+        if left {
+            member.lost.cancel();
+            member.liveness = Liveness::Dead;
+        } else if member.liveness != Liveness::Alive {
+            member.lost = CancellationToken::new();
+            member.liveness = Liveness::Alive;
+        }
+        member.state = heartbeat.state;
+        if *member.labels != *heartbeat.labels {
+            member.labels = heartbeat.labels.into();
+        }
+        if *member.version != *heartbeat.version {
+            member.version = heartbeat.version.into();
+        }
+        member.replicas = heartbeat.replicas.into();
+        change
+    }
+
+    /// Lets nobody wait for it any longer.
+    pub(super) fn give_up(&mut self, liveness: Liveness) {
+        self.member.lost.cancel();
+        Arc::make_mut(&mut self.member).liveness = liveness;
+    }
+
+    fn compare(&self, heartbeat: &Heartbeat) -> Change {
+        let Member {
+            state,
+            liveness,
+            labels,
+            version,
+            replicas,
+            ..
+        } = &*self.member;
+        let same_replica =
+            |(a, b): (&ReplicaReport, &ReplicaReport)| a.actor == b.actor && a.state == b.state;
+        let same_membership = *liveness == Liveness::Alive
+            && *state == heartbeat.state
+            && **version == *heartbeat.version
+            && **labels == *heartbeat.labels
+            && replicas.len() == heartbeat.replicas.len()
+            && replicas.iter().zip(&heartbeat.replicas).all(same_replica);
+        if !same_membership {
+            Change::Membership
+        } else if **replicas != *heartbeat.replicas {
+            Change::Load
+        } else {
+            Change::None
+        }
+    }
+
+    pub(super) fn silence(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.heard_at)
+    }
+}
