@@ -18,7 +18,7 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     let visibility = &definition.vis;
     let marker = marker(interface);
     let doc = format!(
-        "[`{}`] on the lattice, as `{}`.",
+        " [`{}`] on the lattice, as `{}`.",
         interface.ident,
         interface.name.value()
     );

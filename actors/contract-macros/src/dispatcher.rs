@@ -5,7 +5,6 @@ use quote::{format_ident, quote_spanned};
 
 use crate::{
     argument::ArgumentModel,
-    definition::marker,
     hygienic,
     model::{InterfaceModel, OperationModel},
 };
@@ -13,7 +12,6 @@ use crate::{
 pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     let object = &interface.ident;
     let dispatcher = format_ident!("{object}Dispatcher");
-    let marker = marker(interface);
     let arms = interface.operations.iter().map(arm);
     quote_spanned! {hygienic()=>
         struct #dispatcher {
@@ -22,11 +20,11 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
 
         impl ::wrt_contract::Dispatch for #dispatcher {
             fn interface(&self) -> ::wrt_contract::generated::InterfaceName {
-                <#marker as ::wrt_contract::Interface>::NAME
+                NAME
             }
 
             fn operations(&self) -> &'static [::wrt_contract::Operation] {
-                <#marker as ::wrt_contract::Interface>::OPERATIONS
+                OPERATIONS
             }
 
             fn dispatch<'a>(
@@ -42,7 +40,7 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
                         #(#arms)*
                         _ => ::core::result::Result::Err(
                             ::wrt_contract::generated::unknown_operation(
-                                &<#marker as ::wrt_contract::Interface>::NAME,
+                                &NAME,
                                 &request.operation,
                             ),
                         ),

@@ -20,6 +20,8 @@ mod model;
 mod options;
 mod remote;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};

@@ -92,6 +92,12 @@ impl Mistakes {
         self.combine(syn::Error::new_spanned(culprit, message));
     }
 
+    /// Adds a mistake after which there is nothing more to read.
+    fn none<T>(&mut self, culprit: impl ToTokens, message: &str) -> Vec<T> {
+        self.add(culprit, message);
+        Vec::new()
+    }
+
     fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.combine(error)).ok()
     }
@@ -189,13 +195,6 @@ fn arguments(signature: &mut Signature, mistakes: &mut Mistakes) -> Vec<Argument
         mistakes.add(&surplus.ident, message);
     }
     arguments
-}
-
-impl Mistakes {
-    fn none<T>(&mut self, culprit: impl ToTokens, message: &str) -> Vec<T> {
-        self.add(culprit, message);
-        Vec::new()
-    }
 }
 
 fn is_context(ty: &Type) -> bool {

@@ -5,14 +5,13 @@ use quote::{format_ident, quote, quote_spanned};
 
 use crate::{
     argument::ArgumentModel,
-    definition::marker,
     hygienic, implement,
     model::{InterfaceModel, OperationModel},
 };
 
 pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     let remote = format_ident!("{}Remote", interface.ident);
-    let implementation = implement(interface, &remote, |operation| call(interface, operation));
+    let implementation = implement(interface, &remote, call);
     quote! {
         struct #remote {
             caller: ::std::sync::Arc<dyn ::wrt_contract::Caller>,
@@ -23,8 +22,7 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     }
 }
 
-fn call(interface: &InterfaceModel, operation: &OperationModel) -> TokenStream {
-    let marker = marker(interface);
+fn call(operation: &OperationModel) -> TokenStream {
     let name = &operation.name;
     let (idempotent, one_way) = (operation.idempotent, operation.one_way);
     let encoded = operation.encoded().map(ArgumentModel::borrowed);
@@ -50,8 +48,8 @@ fn call(interface: &InterfaceModel, operation: &OperationModel) -> TokenStream {
     quote_spanned! {hygienic()=>
         let invocation = ::wrt_contract::Invocation {
             target: ::core::clone::Clone::clone(&self.target),
-            interface: <#marker as ::wrt_contract::Interface>::NAME,
-            operation: ::wrt_contract::generated::OperationName::from_static(#name),
+            interface: NAME,
+            operation: const { ::wrt_contract::generated::OperationName::from_static(#name) },
             idempotent: #idempotent,
             one_way: #one_way,
             arguments: ::wrt_contract::generated::encode_arguments(&(#(#encoded,)*))?,

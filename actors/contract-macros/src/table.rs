@@ -11,7 +11,8 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     let [remote, guarded, link, dispatcher] =
         ["Remote", "Guarded", "Link", "Dispatcher"].map(|role| format_ident!("{object}{role}"));
     let name = &interface.name;
-    // An illegal name fails when the constant is evaluated; the span makes the error point at it.
+    // An illegal name fails when a constant is evaluated; the span makes the error point at it. The
+    // constants stand free, because those of an `impl` are evaluated where they are used only.
     let name = quote_spanned! {name.span()=>
         ::wrt_contract::generated::InterfaceName::from_static(#name)
     };
@@ -26,12 +27,16 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
         }
     });
     quote! {
+        const NAME: ::wrt_contract::generated::InterfaceName = #name;
+
+        const OPERATIONS: &[::wrt_contract::Operation] = &[#(#operations),*];
+
         impl ::wrt_contract::Interface for #marker {
             type Object = dyn #object;
 
-            const NAME: ::wrt_contract::generated::InterfaceName = #name;
+            const NAME: ::wrt_contract::generated::InterfaceName = NAME;
 
-            const OPERATIONS: &'static [::wrt_contract::Operation] = &[#(#operations),*];
+            const OPERATIONS: &'static [::wrt_contract::Operation] = OPERATIONS;
 
             fn remote(
                 caller: ::std::sync::Arc<dyn ::wrt_contract::Caller>,

@@ -15,6 +15,104 @@
 //! - whoever calls cannot tell from the types where the provider lives.
 //!
 //! Start reading at [`Interface`], then [`CallContext`] and [`Gate`].
+//!
+//! # Example
+//! The whole of an interface, a provider of it, and a call that finds no provider on its node, so
+//! that it leaves by the [`Caller`] and comes in again by the [`Dispatch`]:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use futures::future::BoxFuture;
+//! use serde::{Deserialize, Serialize};
+//! use wrt_contract::{
+//!     Answer, CallContext, Caller, Dispatch, DispatchRequest, Gate, GateLimits, Interface,
+//!     InterfaceError, Invocation, LocalSlot, async_trait, interface,
+//! };
+//! use wrt_protocol::{ActorAddress, Fault, Name};
+//!
+//! /// Greets.
+//! #[interface(name = "example:greeting", error = GreetingError)]
+//! pub trait Greeting {
+//!     /// A greeting for `name`.
+//!     #[operation(idempotent)]
+//!     async fn greet(&self, context: &CallContext, name: &str) -> Result<String, GreetingError>;
+//! }
+//!
+//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! pub enum GreetingError {
+//!     Nameless,
+//!     Fault(Fault),
+//! }
+//!
+//! impl From<Fault> for GreetingError {
+//!     fn from(fault: Fault) -> Self {
+//!         Self::Fault(fault)
+//!     }
+//! }
+//!
+//! impl InterfaceError for GreetingError {
+//!     fn as_fault(&self) -> Option<&Fault> {
+//!         match self {
+//!             Self::Fault(fault) => Some(fault),
+//!             Self::Nameless => None,
+//!         }
+//!     }
+//!
+//!     fn into_fault(self) -> Result<Fault, Self> {
+//!         match self {
+//!             Self::Fault(fault) => Ok(fault),
+//!             Self::Nameless => Err(self),
+//!         }
+//!     }
+//! }
+//!
+//! struct Polite;
+//!
+//! #[async_trait]
+//! impl Greeting for Polite {
+//!     async fn greet(&self, _: &CallContext, name: &str) -> Result<String, GreetingError> {
+//!         if name.is_empty() {
+//!             return Err(GreetingError::Nameless);
+//!         }
+//!         Ok(format!("Good day, {name}"))
+//!     }
+//! }
+//!
+//! // The bus of this example.
+//! struct Loop(Arc<dyn Dispatch>);
+//!
+//! impl Caller for Loop {
+//!     fn call<'a>(
+//!         &'a self,
+//!         context: &'a CallContext,
+//!         invocation: Invocation,
+//!     ) -> BoxFuture<'a, Result<Answer, Fault>> {
+//!         let Invocation { operation, arguments, bulk, body, .. } = invocation;
+//!         self.0.dispatch(context, DispatchRequest { operation, arguments, bulk, body })
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let gate = Gate::new(GateLimits::default());
+//! let provider = GreetingInterface::guarded(Arc::new(Polite), gate);
+//! let bus = Arc::new(Loop(GreetingInterface::dispatcher(Arc::clone(&provider))));
+//!
+//! let name = |text| Name::new(text).expect("a legal name");
+//! let target = ActorAddress::provider(name("app"), name("greeter"));
+//! let slot = LocalSlot::empty();
+//! let link = GreetingInterface::linked(slot.clone(), GreetingInterface::remote(bus, target));
+//!
+//! let context = CallContext::default();
+//! assert_eq!(link.greet(&context, "Ada").await, Ok("Good day, Ada".to_owned()));
+//! assert_eq!(link.greet(&context, "").await, Err(GreetingError::Nameless));
+//!
+//! // From here on the same call stays on the node, and is not encoded.
+//! slot.set(Some(provider));
+//! assert_eq!(link.greet(&context, "Ada").await, Ok("Good day, Ada".to_owned()));
+//! # }
+//! ```
 
 // The macro's output names this crate by its public name, also inside it.
 extern crate self as wrt_contract;
@@ -35,6 +133,36 @@ pub use context::CallContext;
 pub use gate::{Gate, GateLimits, GateLoad, Permit};
 pub use interface::{Interface, InterfaceError, Operation};
 pub use link::{Links, LocalDirectory, LocalSlot, Offer};
+/// Makes an interface of the lattice from a trait.
+///
+/// For `trait KeyValue` under `#[interface(name = "wasi:keyvalue", error = KeyValueError)]` it
+/// keeps the trait, made fit for `dyn KeyValue` and with `Send + Sync + 'static` above it, and
+/// writes `KeyValueInterface`, which implements [`Interface`]: everything else is reached from
+/// there. Whoever implements the trait does so under [`macro@async_trait`].
+///
+/// # Operations
+/// Each function of the trait is one, and all of them look the same:
+/// `async fn get(&self, context: &CallContext, ...) -> Result<T, KeyValueError>`. `T` and the error
+/// go through serde, and the error implements [`InterfaceError`]. Options in
+/// `#[operation(...)]`:
+/// - `idempotent`: a second execution does no harm, so a call that may have run is tried again;
+/// - `one_way`: its caller waits for no answer, which is `()`. An error of its provider reaches
+///   nobody but a co-located caller;
+/// - `name = "get-many"`: its name in subjects; otherwise its Rust name with hyphens.
+///
+/// # Arguments
+/// `T`, `&T`, `&str` and `&[T]`, and the last three in an `Option`; at most 16. The callee decodes
+/// the owned form of each: `T`, `String`, `Vec<T>`. One argument `#[bulk] value: Bytes` is not
+/// encoded, and so not copied, on its way out and in.
+///
+/// An argument by value should be cheap to clone: a link with a local replica clones it, to have
+/// one left for another replica.
+///
+/// # Faults
+/// A fault arrives as the interface's error by `From<Fault>`. A link asks another replica after a
+/// local fault that says *not executed*, unless its reason lies with the call: deadline exceeded,
+/// malformed, too large, denied, unknown operation. When it finds nobody else there, the local
+/// fault is the answer.
 pub use wrt_contract_macros::interface;
 
 /// What the code that [`macro@interface`] writes calls. Not for anybody else.
