@@ -56,3 +56,14 @@ pub trait InterfaceError: From<Fault> + Serialize + DeserializeOwned + Send + 's
     /// The interface's own error.
     fn into_fault(self) -> Result<Fault, Self>;
 }
+
+/// The error of an interface that has none of its own.
+impl InterfaceError for Fault {
+    fn as_fault(&self) -> Option<&Fault> {
+        Some(self)
+    }
+
+    fn into_fault(self) -> Result<Fault, Self> {
+        Ok(self)
+    }
+}
