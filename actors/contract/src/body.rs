@@ -3,6 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
+    sync::{Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -26,7 +27,9 @@ pub enum BodyFrame {
 /// consumer but what a transport's credit allows. Dropping it tells its producer to stop.
 pub struct Body {
     length: Option<u64>,
-    frames: BoxStream<'static, Result<BodyFrame, Fault>>,
+    /// Never locked: only reached through `get_mut`. The mutex makes a reference to a body one that
+    /// may cross threads, which a boxed stream's is not.
+    frames: Mutex<BoxStream<'static, Result<BodyFrame, Fault>>>,
 }
 
 impl Body {
@@ -38,7 +41,7 @@ impl Body {
     ) -> Self {
         Self {
             length,
-            frames: frames.boxed(),
+            frames: Mutex::new(frames.boxed()),
         }
     }
 
@@ -70,7 +73,7 @@ impl Body {
         }
         let mut first = Bytes::new();
         let mut rest = Vec::new();
-        while let Some(frame) = self.frames.next().await {
+        while let Some(frame) = self.next().await {
             let BodyFrame::Data(bytes) = frame? else {
                 continue;
             };
@@ -95,7 +98,11 @@ impl Stream for Body {
     type Item = Result<BodyFrame, Fault>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.frames.as_mut().poll_next(cx)
+        self.frames
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_mut()
+            .poll_next(cx)
     }
 }
 

@@ -1,0 +1,465 @@
+//! The way in: from an envelope to an actor, and the reply back.
+
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt};
+use tokio::task::AbortHandle;
+use wrt_contract::{Answer, CallContext, DispatchRequest, Offer};
+use wrt_membership::Membership;
+use wrt_protocol::{
+    ActorAddress, CallId, DecodeError, Execution, Fault, FaultKind, Hop, NodeId,
+    envelope::{Cancel, Reply, ReplyHead, Request, RequestHead},
+    limits::{CALLS_IN_HAND_MAX, INLINE_BYTES_MAX},
+    subject::{self, Subjects},
+};
+use wrt_transport::{Inbound, Lane, ReplySubject, Subscription, Transport, TransportError};
+
+use crate::{
+    ExchangeCounts, Streams,
+    counters::ExchangeCounters,
+    hosted::Hosted,
+    inbound::{arguments_body, collect_arguments},
+    streams::Sending,
+};
+
+/// How much later than its estimate a call may expire at the callee: the caller's estimate of the
+/// callee's clock lags by the delay of a heartbeat, and a call must not be dropped for that.
+const EXPIRY_SLACK: Duration = Duration::from_millis(100);
+
+/// A node that cannot take calls from the lattice.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The bus refused a subscription.
+    #[error("cannot listen for calls on the lattice")]
+    Subscribe(#[source] TransportError),
+}
+
+type InHand = HashMap<(NodeId, CallId), AbortHandle>;
+
+/// Takes calls from the lattice and hands them to this node's actors.
+pub struct Exchange {
+    transport: Arc<dyn Transport>,
+    membership: Arc<Membership>,
+    subjects: Subjects,
+    streams: Arc<Streams>,
+    hosted: Hosted,
+    in_hand: Mutex<InHand>,
+    queue_groups: Mutex<HashMap<ActorAddress, AbortHandle>>,
+    inbox: Mutex<Option<AbortHandle>>,
+    counters: ExchangeCounters,
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        for (_, reader) in lock(&self.queue_groups).drain() {
+            reader.abort();
+        }
+        if let Some(reader) = lock(&self.inbox).take() {
+            reader.abort();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Exchange {
+    /// Starts to listen. Actors are reachable as soon as they are [hosted](Exchange::host).
+    ///
+    /// # Errors
+    /// When the bus refuses the subscription.
+    pub async fn start(
+        transport: Arc<dyn Transport>,
+        membership: Arc<Membership>,
+        subjects: Subjects,
+        streams: Arc<Streams>,
+    ) -> Result<Arc<Self>, ExchangeError> {
+        let subject = subjects.node_inbound(membership.node());
+        let calls = transport.subscribe(Lane::Calls, subject, None).await;
+        let calls = calls.map_err(ExchangeError::Subscribe)?;
+        let exchange = Arc::new(Self {
+            transport,
+            membership,
+            subjects,
+            streams,
+            hosted: Hosted::default(),
+            in_hand: Mutex::default(),
+            queue_groups: Mutex::default(),
+            inbox: Mutex::default(),
+            counters: ExchangeCounters::default(),
+        });
+        let reader = tokio::spawn(read(Arc::downgrade(&exchange), calls));
+        *lock(&exchange.inbox) = Some(reader.abort_handle());
+        Ok(exchange)
+    }
+
+    /// Serves `offers` as `actor`, to callers that chose this node and to its queue group.
+    ///
+    /// # Errors
+    /// When the bus refuses the queue group; the actor is not hosted then.
+    pub async fn host(
+        self: &Arc<Self>,
+        actor: ActorAddress,
+        offers: &[Offer],
+    ) -> Result<(), ExchangeError> {
+        self.hosted.insert(actor.clone(), offers);
+        let subject = self.subjects.any_inbound(&actor);
+        let group = Some(self.subjects.queue_group(&actor));
+        let calls = match self.transport.subscribe(Lane::Calls, subject, group).await {
+            Ok(calls) => calls,
+            Err(error) => {
+                self.hosted.remove(&actor);
+                return Err(ExchangeError::Subscribe(error));
+            }
+        };
+        let reader = tokio::spawn(read(Arc::downgrade(self), calls));
+        if let Some(earlier) = lock(&self.queue_groups).insert(actor, reader.abort_handle()) {
+            earlier.abort();
+        }
+        Ok(())
+    }
+
+    /// Takes `actor` out of its queue group: callers that have not chosen this node go elsewhere.
+    /// Those that chose it still get in, and get an answer from its gate.
+    pub fn leave_queue_group(&self, actor: &ActorAddress) {
+        if let Some(reader) = lock(&self.queue_groups).remove(actor) {
+            reader.abort();
+        }
+    }
+
+    /// Stops serving `actor`. Calls in hand go on; new ones get *unavailable*.
+    pub fn unhost(&self, actor: &ActorAddress) {
+        self.leave_queue_group(actor);
+        self.hosted.remove(actor);
+    }
+
+    /// What has come in so far.
+    #[must_use]
+    pub fn counts(&self) -> ExchangeCounts {
+        self.counters.snapshot()
+    }
+
+    /// Calls running or waiting now.
+    #[must_use]
+    pub fn in_hand(&self) -> usize {
+        lock(&self.in_hand).len()
+    }
+
+    /// Takes one message in. Never waits: work goes to a task of its own, so that a slow actor holds
+    /// up neither its neighbours nor the cancellation of its own calls.
+    fn take_in(self: &Arc<Self>, inbound: Inbound) {
+        match self.subjects.parse_inbound(&inbound.subject) {
+            Some(subject::Inbound::Cancel) => match Cancel::decode(&inbound.payload) {
+                Ok(Cancel { call, caller }) => self.cancel(caller, call),
+                Err(_) => self.counters.malformed.add_one(),
+            },
+            Some(subject::Inbound::Call(parts)) => {
+                self.counters.received.add_one();
+                let Inbound {
+                    subject: _,
+                    reply,
+                    payload,
+                } = &inbound;
+                match Request::decode(payload) {
+                    Ok(Request { head, .. })
+                        if !parts.agrees(&head.target, &head.interface, &head.operation) =>
+                    {
+                        self.counters.malformed.add_one();
+                        let detail = "the envelope asks for another operation than its subject";
+                        let fault = Fault::not_executed(FaultKind::Malformed, Hop::Mailbox, detail);
+                        self.refuse(head.call, reply.clone(), fault);
+                    }
+                    Ok(request) => self.take_call(request, reply.clone()),
+                    Err(error) => {
+                        self.counters.malformed.add_one();
+                        // The call's id is not known, so the caller sees a reply to another call,
+                        // unless it only speaks another version: then it reads that from the reply.
+                        let kind = match error {
+                            DecodeError::Version { .. } => FaultKind::VersionMismatch,
+                            _ => FaultKind::Malformed,
+                        };
+                        let fault = Fault::not_executed(kind, Hop::Mailbox, error.to_string());
+                        self.refuse(CallId(0), reply.clone(), fault);
+                    }
+                }
+            }
+            None => self.counters.malformed.add_one(),
+        }
+    }
+
+    fn cancel(&self, caller: NodeId, call: CallId) {
+        if let Some(work) = lock(&self.in_hand).remove(&(caller, call)) {
+            self.counters.cancelled.add_one();
+            work.abort();
+        }
+    }
+
+    fn take_call(self: &Arc<Self>, request: Request, reply: Option<ReplySubject>) {
+        let head = &request.head;
+        let budget = match self.budget(head) {
+            Ok(budget) => budget,
+            Err(fault) => return self.refuse(head.call, reply, fault),
+        };
+        let key = (head.caller.clone(), head.call);
+        // Held until the task is in the table, so that its end cannot come before its entry.
+        let mut in_hand = lock(&self.in_hand);
+        if in_hand.len() >= CALLS_IN_HAND_MAX {
+            drop(in_hand);
+            self.counters.overloaded.add_one();
+            let kind = FaultKind::Overloaded {
+                retry_after_millis: 1000,
+            };
+            let detail = format!("{CALLS_IN_HAND_MAX} calls are in hand already");
+            return self.refuse(
+                head.call,
+                reply,
+                Fault::not_executed(kind, Hop::Mailbox, detail),
+            );
+        }
+        let exchange = Arc::clone(self);
+        let entry = InHandEntry {
+            exchange: Arc::downgrade(self),
+            key: key.clone(),
+        };
+        let context = CallContext::with_budget(budget)
+            .with_trace(head.trace.clone())
+            .with_tenant(head.tenant.clone());
+        let work = tokio::spawn(async move {
+            let _entry = entry;
+            exchange.serve(context, request, reply).await;
+        });
+        in_hand.insert(key, work.abort_handle());
+    }
+
+    /// What is left of the call's time, by the caller's word and by this node's own clock.
+    fn budget(&self, head: &RequestHead) -> Result<Duration, Fault> {
+        if head
+            .epoch
+            .is_some_and(|epoch| epoch != self.membership.epoch())
+        {
+            self.counters.stale.add_one();
+            let detail = "the call is for another incarnation of this node";
+            return Err(Fault::not_executed(
+                FaultKind::StaleEpoch,
+                Hop::Mailbox,
+                detail,
+            ));
+        }
+        let left = head.expires_at.map_or(head.budget(), |expires_at| {
+            let micros = expires_at.0.saturating_sub(self.membership.clock().now().0);
+            head.budget().min(Duration::from_micros(micros))
+        });
+        // Late by the estimate, but within the error of the estimate, is not late.
+        let expired = head.expires_at.is_some_and(|expires_at| {
+            let now = Duration::from_micros(self.membership.clock().now().0);
+            now > Duration::from_micros(expires_at.0).saturating_add(EXPIRY_SLACK)
+        });
+        if expired || head.budget().is_zero() {
+            self.counters.expired.add_one();
+            let detail = "the call's time was up when it arrived";
+            return Err(Fault::not_executed(
+                FaultKind::DeadlineExceeded,
+                Hop::Mailbox,
+                detail,
+            ));
+        }
+        Ok(left.max(EXPIRY_SLACK.min(head.budget())))
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        context: CallContext,
+        request: Request,
+        reply: Option<ReplySubject>,
+    ) {
+        let Request {
+            head,
+            arguments,
+            bulk,
+        } = request;
+        let (call, caller) = (head.call, head.caller.clone());
+        // A callee's own panic must not leave its caller waiting.
+        let work = AssertUnwindSafe(self.execute(&context, head, arguments, bulk)).catch_unwind();
+        let answer = match work.await {
+            Ok(answer) => answer,
+            Err(_panic) => {
+                self.counters.crashed.add_one();
+                let detail = "the actor panicked; the node's log has the message";
+                Err(Fault::maybe_executed(
+                    FaultKind::Crashed,
+                    Hop::Actor,
+                    detail,
+                ))
+            }
+        };
+        let Some(reply) = reply else {
+            if let Err(fault) = answer {
+                tracing::warn!(%fault, "a one-way call failed");
+            }
+            return;
+        };
+        self.reply(call, caller, reply, answer).await;
+    }
+
+    async fn execute(
+        &self,
+        context: &CallContext,
+        head: RequestHead,
+        arguments: Bytes,
+        bulk: Bytes,
+    ) -> Result<Answer, Fault> {
+        let dispatch = self.hosted.find(&head.target, &head.interface)?;
+        let (arguments, bulk, body) = match head.body {
+            None => (arguments, bulk, None),
+            Some(announce) => {
+                let body = self.streams.receive(&announce, head.caller)?;
+                if announce.is_arguments {
+                    let collected = context.bound(Hop::Stream, collect_arguments(body)).await;
+                    let not_run = |fault: Fault| fault.with_execution(Execution::NotExecuted);
+                    let (arguments, bulk) = collected.and_then(|c| c).map_err(not_run)?;
+                    (arguments, bulk, None)
+                } else {
+                    (arguments, bulk, Some(body))
+                }
+            }
+        };
+        self.counters.dispatched.add_one();
+        let request = DispatchRequest {
+            operation: head.operation,
+            arguments,
+            bulk,
+            body,
+        };
+        let work = dispatch.dispatch(context, request);
+        context.bound(Hop::Actor, work).await?
+    }
+
+    async fn reply(
+        &self,
+        call: CallId,
+        caller: NodeId,
+        to: ReplySubject,
+        answer: Result<Answer, Fault>,
+    ) {
+        let (head, result, bulk, sending) = match self.prepare(call, caller, answer) {
+            Ok(prepared) => prepared,
+            Err(fault) => (
+                self.head(call, Err(fault)),
+                Bytes::new(),
+                Bytes::new(),
+                None,
+            ),
+        };
+        if self.publish(to, Reply { head, result, bulk }).await
+            && let Some(sending) = sending
+        {
+            sending.start();
+        }
+    }
+
+    fn prepare(
+        &self,
+        call: CallId,
+        caller: NodeId,
+        answer: Result<Answer, Fault>,
+    ) -> Result<(ReplyHead, Bytes, Bytes, Option<Sending>), Fault> {
+        let Answer { result, bulk, body } = answer?;
+        let executed = |fault: Fault| fault.with_execution(Execution::Executed);
+        let mut head = self.head(call, Ok(()));
+        let inline_max = INLINE_BYTES_MAX.min(self.transport.payload_bytes_max() / 2);
+        let is_large = result.len() + bulk.len() > inline_max;
+        let (body, result, bulk) = match (is_large, body) {
+            (false, body) => (body, result, bulk),
+            (true, None) => (
+                Some(arguments_body(&result, &bulk)),
+                Bytes::new(),
+                Bytes::new(),
+            ),
+            (true, Some(_)) => {
+                let bytes = result.len() + bulk.len();
+                let detail = format!("a result of {bytes} bytes beside a body");
+                let kind = FaultKind::TooLarge;
+                return Err(Fault::new(kind, Execution::Executed, Hop::Actor, detail));
+            }
+        };
+        let announced = body.map(|body| self.streams.announce(body, caller, is_large));
+        let sending = announced.transpose().map_err(executed)?;
+        head.body = sending.as_ref().map(|sending| sending.announce.clone());
+        Ok((head, result, bulk, sending))
+    }
+
+    fn head(&self, call: CallId, outcome: Result<(), Fault>) -> ReplyHead {
+        let node = self.membership.node().clone();
+        let outcome = outcome.map_err(|fault| fault.at_node(&node));
+        ReplyHead {
+            call,
+            node,
+            epoch: self.membership.epoch(),
+            outcome,
+            body: None,
+        }
+    }
+
+    fn refuse(self: &Arc<Self>, call: CallId, reply: Option<ReplySubject>, fault: Fault) {
+        let Some(to) = reply else { return };
+        let exchange = Arc::clone(self);
+        let head = self.head(call, Err(fault));
+        tokio::spawn(async move {
+            let reply = Reply {
+                head,
+                result: Bytes::new(),
+                bulk: Bytes::new(),
+            };
+            exchange.publish(to, reply).await;
+        });
+    }
+
+    async fn publish(&self, to: ReplySubject, reply: Reply) -> bool {
+        let payload = match reply.encode() {
+            Ok(payload) => payload,
+            Err(error) => {
+                self.counters.replies_lost.add_one();
+                tracing::warn!(%error, "a reply has no encoding");
+                return false;
+            }
+        };
+        // A publish waits for room in the connection's buffer, and that wait has the transport's
+        // bound: a lane that is down refuses at once.
+        let sent = self.transport.publish(Lane::Calls, to.0, payload).await;
+        if let Err(error) = &sent {
+            self.counters.replies_lost.add_one();
+            tracing::debug!(%error, "a reply was not sent");
+        }
+        sent.is_ok()
+    }
+}
+
+/// A call's entry in the table of those in hand; taken out when its task ends, however it ends.
+struct InHandEntry {
+    exchange: Weak<Exchange>,
+    key: (NodeId, CallId),
+}
+
+impl Drop for InHandEntry {
+    fn drop(&mut self) {
+        if let Some(exchange) = self.exchange.upgrade() {
+            lock(&exchange.in_hand).remove(&self.key);
+        }
+    }
+}
+
+async fn read(exchange: Weak<Exchange>, mut calls: Subscription) {
+    while let Some(inbound) = calls.next().await {
+        let Some(exchange) = exchange.upgrade() else {
+            return;
+        };
+        exchange.take_in(inbound);
+    }
+}

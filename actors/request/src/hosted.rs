@@ -1,0 +1,59 @@
+//! Which interfaces of which actors this node serves to others.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use wrt_contract::{Dispatch, Offer};
+use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName};
+
+type Interfaces = Vec<(InterfaceName, Arc<dyn Dispatch>)>;
+
+/// The way in to each actor of this node.
+#[derive(Default)]
+pub(crate) struct Hosted(RwLock<HashMap<ActorAddress, Interfaces>>);
+
+impl Hosted {
+    pub(crate) fn insert(&self, actor: ActorAddress, offers: &[Offer]) {
+        let interfaces = offers
+            .iter()
+            .map(|offer| (offer.interface().clone(), Arc::clone(offer.dispatcher())))
+            .collect();
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(actor, interfaces);
+    }
+
+    pub(crate) fn remove(&self, actor: &ActorAddress) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(actor);
+    }
+
+    /// The way in, or a fault that says which part of the address leads nowhere.
+    pub(crate) fn find(
+        &self,
+        actor: &ActorAddress,
+        interface: &InterfaceName,
+    ) -> Result<Arc<dyn Dispatch>, Fault> {
+        let hosted = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(interfaces) = hosted.get(actor) else {
+            let detail = format!("{actor} does not run here");
+            return Err(Fault::not_executed(
+                FaultKind::Unavailable,
+                Hop::Mailbox,
+                detail,
+            ));
+        };
+        let found = interfaces.iter().find(|(name, _)| name == interface);
+        found
+            .map(|(_, dispatch)| Arc::clone(dispatch))
+            .ok_or_else(|| {
+                let detail = format!("{actor} has no interface {interface}");
+                Fault::not_executed(FaultKind::UnknownOperation, Hop::Mailbox, detail)
+            })
+    }
+}

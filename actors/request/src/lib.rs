@@ -1,0 +1,34 @@
+//! The one path that a call takes over the lattice.
+//!
+//! ```text
+//! caller's node                                         callee's node
+//! RequestPath ── route ── attempt ──> bus ──> Exchange ── expiry, epoch ──> Dispatch ──> Gate ...
+//!      ^  retry, budget      |  lost? deadline? dropped?      |
+//!      +---------------------+<── reply ── bus ──<────────────+
+//! Streams  <──────────────── chunks, credit, cancel ────────────────────> Streams
+//! ```
+//!
+//! Invariants (the numbers are those of the rules of a call in the architecture page):
+//! - every call ends within its budget and [`BUDGET_GRACE`](wrt_protocol::limits::BUDGET_GRACE),
+//!   with an answer or with a fault that says whether the operation ran (1);
+//! - a retry happens here and nowhere else (2);
+//! - the callee starts nothing whose time is up, and drops what its caller took back (4);
+//! - nothing in here waits without a deadline or queues without a bound (6); bodies travel on the
+//!   bulk lane and calls on theirs (7).
+//!
+//! Start reading at [`RequestPath`], then [`Exchange`].
+
+mod attempt;
+mod counters;
+mod exchange;
+mod hosted;
+mod inbound;
+mod path;
+mod retry;
+mod route;
+mod streams;
+
+pub use counters::{ExchangeCounts, PathCounts};
+pub use exchange::{Exchange, ExchangeError};
+pub use path::RequestPath;
+pub use streams::Streams;

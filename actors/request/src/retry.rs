@@ -1,0 +1,249 @@
+//! Whether a call is tried again, and when. Pure.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use wrt_protocol::{Execution, Fault, FaultKind, limits::ATTEMPTS_MAX};
+
+const BACKOFF_FIRST: Duration = Duration::from_millis(25);
+const BACKOFF_MAX: Duration = Duration::from_millis(500);
+
+/// What is known when an attempt has failed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Failed<'a> {
+    pub(crate) fault: &'a Fault,
+    /// The attempt that failed, from 1.
+    pub(crate) attempt: u32,
+    pub(crate) idempotent: bool,
+    /// Whether the body can be sent again: there is none, or nobody has read from it.
+    pub(crate) body_untouched: bool,
+    /// Whether there is a replica that has not refused this call yet.
+    pub(crate) another_replica: bool,
+    pub(crate) remaining: Duration,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The fault is the answer.
+    GiveUp,
+    /// Another replica, at once.
+    AnotherReplica,
+    /// Any replica, after this long.
+    After(Duration),
+}
+
+/// Decides. `jitter` is in 0..1.
+pub(crate) fn next(failed: Failed<'_>, jitter: f64) -> Next {
+    let Failed {
+        fault,
+        attempt,
+        idempotent,
+        body_untouched,
+        another_replica,
+        remaining,
+    } = failed;
+    let may_run_again = match fault.execution() {
+        Execution::NotExecuted => true,
+        Execution::MaybeExecuted => idempotent,
+        Execution::Executed => false,
+    };
+    if !may_run_again || !body_untouched || attempt >= ATTEMPTS_MAX || remaining.is_zero() {
+        return Next::GiveUp;
+    }
+    match lies_with(fault.kind()) {
+        Blame::Call => Next::GiveUp,
+        Blame::Replica if another_replica => Next::AnotherReplica,
+        // Everybody is full: more of the same load would not help, and the caller learns it now.
+        Blame::Replica if fault.is_overloaded() => Next::GiveUp,
+        Blame::Replica | Blame::Lattice => {
+            let backoff = BACKOFF_FIRST
+                .saturating_mul(1 << (attempt - 1).min(8))
+                .min(BACKOFF_MAX);
+            let wait = backoff.mul_f64(0.5 + 0.5 * jitter);
+            if wait < remaining {
+                Next::After(wait)
+            } else {
+                Next::GiveUp
+            }
+        }
+    }
+}
+
+enum Blame {
+    /// The same call would fail anywhere.
+    Call,
+    /// Another replica may do better.
+    Replica,
+    /// Time may help.
+    Lattice,
+}
+
+fn lies_with(kind: FaultKind) -> Blame {
+    match kind {
+        FaultKind::DeadlineExceeded
+        | FaultKind::Cancelled
+        | FaultKind::TooLarge
+        | FaultKind::Malformed
+        | FaultKind::UnknownOperation
+        | FaultKind::Denied
+        // An operation that crashed an actor once is not given the chance to crash the next one.
+        | FaultKind::Crashed => Blame::Call,
+        FaultKind::Overloaded { .. }
+        | FaultKind::Unavailable
+        | FaultKind::NodeLost
+        | FaultKind::Draining
+        | FaultKind::VersionMismatch => Blame::Replica,
+        FaultKind::Disconnected | FaultKind::StaleEpoch => Blame::Lattice,
+    }
+}
+
+/// How many retries a node may make: a fifth of its calls, and a reserve. Without it, retries would
+/// multiply the load of a lattice that fails because of its load.
+#[derive(Debug)]
+pub(crate) struct RetryBudget {
+    /// In fifths of a retry.
+    credit: AtomicI64,
+}
+
+const CREDIT_RESERVE: i64 = 1024 * CREDIT_FOR_RETRY;
+const CREDIT_FOR_RETRY: i64 = 5;
+const CREDIT_FROM_CALL: i64 = 1;
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self {
+            credit: AtomicI64::new(CREDIT_RESERVE),
+        }
+    }
+}
+
+impl RetryBudget {
+    pub(crate) fn earn(&self) {
+        // Two racing calls may put it a little over the reserve; it does not matter.
+        if self.credit.load(Relaxed) < CREDIT_RESERVE {
+            self.credit.fetch_add(CREDIT_FROM_CALL, Relaxed);
+        }
+    }
+
+    pub(crate) fn spend(&self) -> bool {
+        let spent = |credit: i64| (credit >= CREDIT_FOR_RETRY).then_some(credit - CREDIT_FOR_RETRY);
+        self.credit.fetch_update(Relaxed, Relaxed, spent).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wrt_protocol::Hop;
+
+    use super::*;
+
+    fn check(
+        kind: FaultKind,
+        execution: Execution,
+        change: impl Fn(&mut Failed<'_>),
+        expected: Next,
+    ) {
+        let fault = Fault::new(kind, execution, Hop::Bus, "");
+        let mut failed = Failed {
+            fault: &fault,
+            attempt: 1,
+            idempotent: false,
+            body_untouched: true,
+            another_replica: false,
+            remaining: Duration::from_secs(1),
+        };
+        change(&mut failed);
+        assert_eq!(next(failed, 1.0), expected, "{fault} {failed:?}");
+    }
+
+    #[test]
+    fn decisions() {
+        use Execution::{Executed, MaybeExecuted, NotExecuted};
+        let full = FaultKind::Overloaded {
+            retry_after_millis: 0,
+        };
+        let wait = Next::After(BACKOFF_FIRST);
+        check(FaultKind::Unavailable, NotExecuted, |_| (), wait);
+        check(
+            FaultKind::Unavailable,
+            NotExecuted,
+            |f| f.another_replica = true,
+            Next::AnotherReplica,
+        );
+        check(FaultKind::NodeLost, MaybeExecuted, |_| (), Next::GiveUp);
+        check(
+            FaultKind::NodeLost,
+            MaybeExecuted,
+            |f| f.idempotent = true,
+            wait,
+        );
+        check(
+            FaultKind::NodeLost,
+            Executed,
+            |f| f.idempotent = true,
+            Next::GiveUp,
+        );
+        check(
+            full,
+            NotExecuted,
+            |f| f.another_replica = true,
+            Next::AnotherReplica,
+        );
+        check(full, NotExecuted, |_| (), Next::GiveUp);
+        check(
+            FaultKind::Draining,
+            NotExecuted,
+            |f| f.body_untouched = false,
+            Next::GiveUp,
+        );
+        check(
+            FaultKind::Draining,
+            NotExecuted,
+            |f| f.attempt = ATTEMPTS_MAX,
+            Next::GiveUp,
+        );
+        check(
+            FaultKind::Draining,
+            NotExecuted,
+            |f| f.remaining = Duration::ZERO,
+            Next::GiveUp,
+        );
+        check(
+            FaultKind::Malformed,
+            NotExecuted,
+            |f| f.another_replica = true,
+            Next::GiveUp,
+        );
+        check(
+            FaultKind::Crashed,
+            MaybeExecuted,
+            |f| f.idempotent = true,
+            Next::GiveUp,
+        );
+        check(
+            FaultKind::Disconnected,
+            NotExecuted,
+            |f| f.another_replica = true,
+            wait,
+        );
+        let last = |f: &mut Failed<'_>| f.remaining = Duration::from_millis(10);
+        check(FaultKind::Unavailable, NotExecuted, last, Next::GiveUp);
+    }
+
+    #[test]
+    fn a_budget_runs_out_and_calls_earn_it_back() {
+        let budget = RetryBudget::default();
+        let spent = std::iter::repeat_with(|| budget.spend())
+            .take_while(|spent| *spent)
+            .count();
+        assert_eq!(spent as i64, CREDIT_RESERVE / CREDIT_FOR_RETRY);
+        for _ in 0..CREDIT_FOR_RETRY {
+            assert!(!budget.spend());
+            budget.earn();
+        }
+        assert!(budget.spend());
+    }
+}

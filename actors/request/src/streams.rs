@@ -1,0 +1,325 @@
+//! Bodies between nodes, on the bulk lane.
+//!
+//! The protocol is [`wrt_protocol::stream`]'s. One task reads the node's body subject and hands each
+//! frame on without waiting: a receiver's queue has room for all the credit that it granted, so one
+//! that overflows belongs to a sender that broke the protocol.
+
+mod receiver;
+mod sender;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::AbortHandle,
+};
+use tokio_util::sync::CancellationToken;
+use wrt_contract::Body;
+use wrt_membership::Membership;
+use wrt_protocol::{
+    Fault, FaultKind, Hop, NodeId, StreamId,
+    envelope::BodyAnnounce,
+    limits::{STREAM_CREDIT_CHUNKS, STREAMS_OPEN_MAX},
+    stream::{StreamFrame, StreamSignal},
+    subject::Subjects,
+};
+use wrt_transport::{Lane, Transport, TransportError};
+
+use crate::counters::Counter;
+
+/// A body that this node sends.
+struct Outgoing {
+    /// Who receives it; nobody else grants credit or cancels.
+    to: NodeId,
+    credit: Arc<Semaphore>,
+    cancelled: CancellationToken,
+}
+
+/// A body that this node receives.
+struct Incoming {
+    from: NodeId,
+    frames: mpsc::Sender<(StreamSignal, Bytes)>,
+}
+
+#[derive(Default)]
+struct Open {
+    outgoing: HashMap<StreamId, Outgoing>,
+    incoming: HashMap<StreamId, Incoming>,
+}
+
+/// The bodies that a node sends and receives.
+pub struct Streams {
+    transport: Arc<dyn Transport>,
+    membership: Arc<Membership>,
+    subjects: Subjects,
+    open: Mutex<Open>,
+    dropped_frames: Counter,
+    reader: Mutex<Option<AbortHandle>>,
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        if let Some(reader) = self
+            .reader
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
+            reader.abort();
+        }
+    }
+}
+
+impl Streams {
+    /// Starts to listen for frames.
+    ///
+    /// # Errors
+    /// When the bulk lane cannot subscribe.
+    pub async fn start(
+        transport: Arc<dyn Transport>,
+        membership: Arc<Membership>,
+        subjects: Subjects,
+    ) -> Result<Arc<Self>, TransportError> {
+        let subject = subjects.body(membership.node());
+        let mut frames = transport.subscribe(Lane::Bulk, subject, None).await?;
+        let streams = Arc::new(Self {
+            transport,
+            membership,
+            subjects,
+            open: Mutex::default(),
+            dropped_frames: Counter::default(),
+            reader: Mutex::new(None),
+        });
+        let weak = Arc::downgrade(&streams);
+        let reader = tokio::spawn(async move {
+            while let Some(inbound) = frames.next().await {
+                let Some(streams) = weak.upgrade() else {
+                    return;
+                };
+                streams.take_in(&inbound.payload);
+            }
+        });
+        *streams
+            .reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(reader.abort_handle());
+        Ok(streams)
+    }
+
+    /// Frames that came for no open stream, or were none. A few are normal: credit for a body that
+    /// has just ended.
+    #[must_use]
+    pub fn dropped_frames(&self) -> u64 {
+        self.dropped_frames.get()
+    }
+
+    /// Bodies open now, in both directions.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        let open = self.open();
+        open.outgoing.len() + open.incoming.len()
+    }
+
+    /// Prepares to send `body` to `to`. Nothing flows before the receiver grants credit. Dropping
+    /// the [`Sending`] before [`Sending::start`] gives the body up.
+    pub(crate) fn announce(
+        self: &Arc<Self>,
+        body: Body,
+        to: NodeId,
+        is_arguments: bool,
+    ) -> Result<Sending, Fault> {
+        let stream = StreamId::mint();
+        let credit = Arc::new(Semaphore::new(0));
+        let cancelled = CancellationToken::new();
+        let outgoing = Outgoing {
+            to: to.clone(),
+            credit: Arc::clone(&credit),
+            cancelled: cancelled.clone(),
+        };
+        let mut open = self.open();
+        if open.outgoing.len() >= STREAMS_OPEN_MAX {
+            return Err(too_many());
+        }
+        open.outgoing.insert(stream, outgoing);
+        drop(open);
+        let announce = BodyAnnounce {
+            stream,
+            length: body.length(),
+            is_arguments,
+        };
+        let registration = Registration {
+            streams: Arc::clone(self),
+            stream,
+            outgoing: true,
+        };
+        let lost = self.lost(&to);
+        Ok(Sending {
+            announce,
+            body,
+            registration,
+            credit,
+            cancelled,
+            to,
+            lost,
+        })
+    }
+
+    /// The body that `from` announced.
+    pub(crate) fn receive(
+        self: &Arc<Self>,
+        announce: &BodyAnnounce,
+        from: NodeId,
+    ) -> Result<Body, Fault> {
+        let stream = announce.stream;
+        // Credit is what bounds the chunks; two more are the end and a failure behind it.
+        let (sender, frames) = mpsc::channel(STREAM_CREDIT_CHUNKS as usize + 2);
+        let mut open = self.open();
+        if open.incoming.len() >= STREAMS_OPEN_MAX {
+            return Err(too_many());
+        }
+        open.incoming.insert(
+            stream,
+            Incoming {
+                from: from.clone(),
+                frames: sender,
+            },
+        );
+        drop(open);
+        let registration = Registration {
+            streams: Arc::clone(self),
+            stream,
+            outgoing: false,
+        };
+        let lost = self.lost(&from);
+        let receiving = receiver::Receiving::new(registration, frames, from, lost);
+        Ok(Body::new(announce.length, receiving.into_stream()))
+    }
+
+    /// Cancelled when waiting for `node` makes no sense. A node that is not in the view gets a token
+    /// of its own, and the idle limit bounds the wait.
+    fn lost(&self, node: &NodeId) -> CancellationToken {
+        let view = self.membership.view();
+        view.member(node)
+            .map(|member| member.lost.clone())
+            .unwrap_or_default()
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_in(&self, payload: &Bytes) {
+        let delivered = StreamFrame::decode(payload).is_ok_and(|frame| self.deliver(frame));
+        if !delivered {
+            self.dropped_frames.add_one();
+        }
+    }
+
+    fn deliver(&self, frame: StreamFrame) -> bool {
+        let StreamFrame {
+            stream,
+            from,
+            signal,
+            bytes,
+        } = frame;
+        let mut open = self.open();
+        match signal {
+            StreamSignal::Credit { chunks } => {
+                let Some(outgoing) = open.outgoing.get(&stream).filter(|o| o.to == from) else {
+                    return false;
+                };
+                // More than the protocol grants at a time is a receiver's mistake; the bound holds.
+                let room = (STREAM_CREDIT_CHUNKS as usize)
+                    .saturating_sub(outgoing.credit.available_permits());
+                outgoing.credit.add_permits((chunks as usize).min(room));
+                true
+            }
+            StreamSignal::Cancel => {
+                let Some(outgoing) = open.outgoing.get(&stream).filter(|o| o.to == from) else {
+                    return false;
+                };
+                outgoing.cancelled.cancel();
+                true
+            }
+            StreamSignal::Chunk { .. } | StreamSignal::End { .. } | StreamSignal::Failed { .. } => {
+                let Some(incoming) = open.incoming.get(&stream).filter(|i| i.from == from) else {
+                    return false;
+                };
+                let delivered = incoming.frames.try_send((signal, bytes)).is_ok();
+                if !delivered {
+                    // The sender overran its credit. Its receiver sees the queue end without an end.
+                    open.incoming.remove(&stream);
+                }
+                delivered
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        to: &NodeId,
+        stream: StreamId,
+        signal: StreamSignal,
+        bytes: Bytes,
+    ) -> Result<(), Fault> {
+        let from = self.membership.node().clone();
+        let frame = StreamFrame {
+            stream,
+            from,
+            signal,
+            bytes,
+        };
+        let payload = frame.encode().map_err(|error| {
+            Fault::maybe_executed(FaultKind::TooLarge, Hop::Stream, error.to_string())
+        })?;
+        let sent = self
+            .transport
+            .publish(Lane::Bulk, self.subjects.body(to), payload)
+            .await;
+        sent.map_err(|error| {
+            Fault::maybe_executed(FaultKind::Disconnected, Hop::Stream, error.to_string())
+        })
+    }
+}
+
+fn too_many() -> Fault {
+    let kind = FaultKind::Overloaded {
+        retry_after_millis: 1000,
+    };
+    let detail = format!("{STREAMS_OPEN_MAX} bodies are open already");
+    Fault::not_executed(kind, Hop::Stream, detail)
+}
+
+/// A stream's place in the table; it is free again when this is dropped.
+struct Registration {
+    streams: Arc<Streams>,
+    stream: StreamId,
+    outgoing: bool,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut open = self.streams.open();
+        if self.outgoing {
+            open.outgoing.remove(&self.stream);
+        } else {
+            open.incoming.remove(&self.stream);
+        }
+    }
+}
+
+/// A body that was announced and not started.
+pub(crate) struct Sending {
+    pub(crate) announce: BodyAnnounce,
+    body: Body,
+    registration: Registration,
+    credit: Arc<Semaphore>,
+    cancelled: CancellationToken,
+    to: NodeId,
+    lost: CancellationToken,
+}

@@ -1,0 +1,117 @@
+//! The end that sends.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use tokio::time::timeout;
+use wrt_contract::{Body, BodyFrame, Trailers};
+use wrt_protocol::{
+    Fault, FaultKind, Hop,
+    limits::{CHUNK_BYTES_MAX, STREAM_IDLE_MAX},
+    stream::StreamSignal,
+};
+
+use super::Sending;
+
+/// Why a body ended early.
+enum Stop {
+    /// The receiver wants no more, or is not there any longer: there is nobody to tell.
+    NobodyListens,
+    /// It broke at this end: the receiver is told.
+    Broken(Fault),
+}
+
+impl Sending {
+    /// Sends the body in a task of its own. It ends with the body, with the receiver, or when no
+    /// credit came for [`STREAM_IDLE_MAX`].
+    pub(crate) fn start(self) {
+        tokio::spawn(self.run());
+    }
+
+    /// Ready as soon as the receiver has asked for some of it.
+    pub(crate) fn asked_for(&self) -> impl Future<Output = ()> + use<> {
+        let credit = Arc::clone(&self.credit);
+        async move {
+            // Given back when dropped: the permit is only looked at.
+            let _looked_at = credit.acquire().await;
+        }
+    }
+
+    /// The body back, if the receiver has not asked for any of it: nothing was read from it.
+    ///
+    /// A first credit may still be on its way. It goes to a stream that is not open any longer, and
+    /// its receiver, who has refused the call or was given up, gets nothing.
+    pub(crate) fn untouched(self) -> Body {
+        self.body
+    }
+
+    async fn run(mut self) {
+        let (cancelled, lost) = (self.cancelled.clone(), self.lost.clone());
+        let outcome = tokio::select! {
+            outcome = self.pump() => outcome,
+            () = cancelled.cancelled() => Err(Stop::NobodyListens),
+            () = lost.cancelled() => Err(Stop::NobodyListens),
+        };
+        if let Err(Stop::Broken(fault)) = outcome {
+            let _nobody_left_to_tell = self
+                .send(StreamSignal::Failed { fault }, Bytes::new())
+                .await;
+        }
+    }
+
+    async fn pump(&mut self) -> Result<(), Stop> {
+        let mut sequence = 0;
+        let mut trailers = Trailers::new();
+        // Credit comes first, so that nothing is pulled from the producer that cannot be sent.
+        let mut credit = false;
+        loop {
+            if !credit {
+                self.wait_for_credit().await?;
+                credit = true;
+            }
+            match self.body.next().await {
+                Some(Ok(BodyFrame::Data(mut bytes))) => {
+                    while !bytes.is_empty() {
+                        if !credit {
+                            self.wait_for_credit().await?;
+                        }
+                        let chunk = bytes.split_to(bytes.len().min(CHUNK_BYTES_MAX));
+                        self.send(StreamSignal::Chunk { sequence }, chunk).await?;
+                        sequence += 1;
+                        credit = false;
+                    }
+                }
+                Some(Ok(BodyFrame::Trailers(pairs))) => trailers = pairs,
+                Some(Err(fault)) => return Err(Stop::Broken(fault)),
+                None => break,
+            }
+        }
+        self.send(StreamSignal::End { sequence, trailers }, Bytes::new())
+            .await
+    }
+
+    async fn wait_for_credit(&self) -> Result<(), Stop> {
+        match timeout(STREAM_IDLE_MAX, self.credit.acquire()).await {
+            Ok(Ok(permit)) => {
+                permit.forget();
+                Ok(())
+            }
+            Ok(Err(_closed)) => Err(Stop::NobodyListens),
+            Err(_elapsed) => Err(Stop::Broken(Fault::maybe_executed(
+                FaultKind::DeadlineExceeded,
+                Hop::Stream,
+                "the receiver of the body asked for nothing within the idle limit",
+            ))),
+        }
+    }
+
+    async fn send(&self, signal: StreamSignal, bytes: Bytes) -> Result<(), Stop> {
+        let registration = &self.registration;
+        let sent = registration
+            .streams
+            .send(&self.to, registration.stream, signal, bytes)
+            .await;
+        sent.map_err(Stop::Broken)
+    }
+}
