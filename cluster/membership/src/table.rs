@@ -12,7 +12,8 @@
 //!   [`dead_after`] holds. When enough are heard again, those still silent get one more
 //!   [`suspect_after`] to follow.
 //! - **Own pause**: when two ticks are [`PAUSE_MIN`] apart, this node was stopped and could hear
-//!   nobody. Everyone's silence counts from the end of the pause.
+//!   nobody. Everyone's silence counts from the end of the pause. The first tick is the end of one:
+//!   a node that joins cannot know how long it took.
 
 mod entry;
 #[cfg(test)]
@@ -33,7 +34,8 @@ use entry::Entry;
 
 /// Others that must be known for a majority of them to mean something.
 const MASS_SILENCE_MEMBERS_MIN: usize = 3;
-/// Two ticks this far apart show that this node was stopped. Ten times what they should be apart.
+/// Two ticks this far apart show that this node was stopped. Ten times what they should be apart;
+/// a node whose ticks are always this late suspects nobody, and is in no state to judge either.
 const PAUSE_MIN: Duration = HEARTBEAT_INTERVAL.saturating_mul(2);
 /// How long a dead node is remembered: its name is shown, and its older incarnations are refused.
 const DEAD_REMEMBERED: Duration = Duration::from_secs(60);
@@ -142,7 +144,7 @@ impl MemberTable {
         let paused = self
             .ticked_at
             .replace(now)
-            .is_some_and(|before| now.saturating_duration_since(before) >= PAUSE_MIN);
+            .is_none_or(|before| now.saturating_duration_since(before) >= PAUSE_MIN);
         let was_isolated = self.is_isolated();
         let reconnected = self.link == LinkState::Down && link == LinkState::Up;
         self.link = link;

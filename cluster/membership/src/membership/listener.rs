@@ -25,6 +25,8 @@ pub(super) struct Listener {
     shared: Arc<Shared>,
     heartbeats: Subscription,
     link: watch::Receiver<LinkState>,
+    /// Whether `heartbeats` may still have some; it ends when the transport is closed.
+    open: bool,
 }
 
 impl Listener {
@@ -37,6 +39,7 @@ impl Listener {
             shared,
             heartbeats,
             link,
+            open: true,
         }
     }
 
@@ -65,10 +68,19 @@ impl Listener {
         }
     }
 
+    /// Judges silence; publishes what changed since, load included.
+    pub(super) fn tick(&self) {
+        let link = match self.open {
+            true => *self.link.borrow(),
+            false => LinkState::Down,
+        };
+        self.shared
+            .update(Change::Load, |table, now| table.tick(now, link));
+    }
+
     /// Listens until it is stopped.
     pub(super) async fn run(mut self) {
         let stop = self.shared.stop.clone();
-        let mut open = true;
         let mut tick_at = Instant::now() + TICK;
         loop {
             // Heartbeats first: after a pause of this node, what it slept through is heard before
@@ -76,20 +88,14 @@ impl Listener {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                inbound = self.heartbeats.next(), if open => match inbound {
+                inbound = self.heartbeats.next(), if self.open => match inbound {
                     Some(inbound) => self.hear(inbound),
-                    None => open = false,
+                    None => self.open = false,
                 },
                 () = sleep_until(tick_at) => {}
             }
             if Instant::now() >= tick_at {
-                let link = if open {
-                    *self.link.borrow()
-                } else {
-                    LinkState::Down
-                };
-                self.shared
-                    .update(Change::Load, |table, now| table.tick(now, link));
+                self.tick();
                 tick_at = Instant::now() + TICK;
             }
         }

@@ -385,22 +385,23 @@ fn slow_beats_are_waited_for() {
 
 #[test]
 fn over_a_limit_is_malformed() {
+    let honest = heartbeat("a", 1, 0);
     let label = |bytes| ("k".to_owned(), "v".repeat(bytes));
-    let replica = heartbeat("a", 1, 0).replicas.remove(0);
-    let over: [fn(&mut Heartbeat, (String, String), ReplicaReport); 4] = [
-        |beat, label, _| beat.labels = vec![label; LABELS_MAX + 1],
-        |beat, _, _| beat.labels = vec![("k".into(), "v".repeat(LABEL_BYTES_MAX + 1))],
-        |beat, _, _| beat.version = "v".repeat(LABEL_BYTES_MAX + 1),
-        |beat, _, replica| beat.replicas = vec![replica; REPLICAS_PER_NODE_MAX + 1],
-    ];
-    for change in over {
-        let mut scene = Scene::of(&[]);
-        let mut beat = heartbeat("a", 1, 0);
-        change(&mut beat, label(1), replica.clone());
-        let now = scene.now;
+    let mut over = vec![honest.clone(); 4];
+    over[0].labels = vec![label(1); LABELS_MAX + 1];
+    over[1].labels = vec![label(LABEL_BYTES_MAX + 1)];
+    over[2].version = "v".repeat(LABEL_BYTES_MAX + 1);
+    over[3].replicas = vec![honest.replicas[0].clone(); REPLICAS_PER_NODE_MAX + 1];
+    let mut scene = Scene::of(&[]);
+    let now = scene.now;
+    for beat in over {
         assert_eq!(scene.table.observe(beat, now), Observed::Malformed);
         assert_eq!(scene.liveness("a"), None);
     }
+    let mut at_limit = honest;
+    at_limit.labels = vec![label(LABEL_BYTES_MAX); LABELS_MAX];
+    at_limit.replicas = vec![at_limit.replicas[0].clone(); REPLICAS_PER_NODE_MAX];
+    assert_eq!(scene.table.observe(at_limit, now), Observed::Applied);
 }
 
 #[test]
