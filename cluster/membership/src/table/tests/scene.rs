@@ -1,0 +1,124 @@
+//! A table, the time that it is told, and a few nodes that beat.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use wrt_protocol::{
+    ActorAddress, Epoch, Name, NodeId, NodeMicros,
+    heartbeat::{Heartbeat, NodeState, ReplicaReport, ReplicaState},
+    limits::HEARTBEAT_INTERVAL,
+};
+use wrt_transport::LinkState;
+
+use crate::{Liveness, Member, MemberTable, NodeClock, Observed};
+
+const TICK: Duration = Duration::from_millis(50);
+pub(super) const BEAT: Duration = HEARTBEAT_INTERVAL;
+
+pub(super) fn node(name: &str) -> NodeId {
+    NodeId::new(name).expect("a test's name is legal")
+}
+
+pub(super) fn actor() -> ActorAddress {
+    ActorAddress::component(
+        Name::new("shop").expect("legal"),
+        Name::new("cart").expect("legal"),
+    )
+}
+
+pub(super) fn heartbeat(name: &str, epoch: u64, sequence: u64) -> Heartbeat {
+    Heartbeat {
+        node: node(name),
+        epoch: Epoch(epoch),
+        sequence,
+        sent_at: NodeMicros(0),
+        interval_millis: 250,
+        state: NodeState::Serving,
+        version: "1".into(),
+        labels: vec![],
+        replicas: vec![ReplicaReport {
+            actor: actor(),
+            state: ReplicaState::Ready,
+            running: 0,
+            waiting: 0,
+            concurrency_max: 8,
+            handled: 0,
+            refused: 0,
+        }],
+    }
+}
+
+/// A table, its time, and who beats.
+pub(super) struct Scene {
+    pub(super) table: MemberTable,
+    pub(super) now: Instant,
+    began: Instant,
+    pub(super) link: LinkState,
+    sequence: u64,
+}
+
+impl Scene {
+    /// Everybody named is known and alive.
+    pub(super) fn of(names: &[&str]) -> Self {
+        let now = Instant::now();
+        let mut scene = Self {
+            table: MemberTable::new(node("own"), NodeClock::start()),
+            now,
+            began: now,
+            link: LinkState::Up,
+            sequence: 0,
+        };
+        scene.table.observe_own(heartbeat("own", 1, 0), now);
+        scene.run(BEAT * 4, names);
+        scene
+    }
+
+    /// Lets time pass while those named beat.
+    pub(super) fn run(&mut self, duration: Duration, beating: &[&str]) {
+        let end = self.now + duration;
+        while self.now < end {
+            self.now += TICK;
+            let since = self.now - self.began;
+            if since.as_millis().is_multiple_of(BEAT.as_millis()) {
+                self.beat(beating);
+            }
+            self.table.tick(self.now, self.link);
+        }
+    }
+
+    pub(super) fn beat(&mut self, names: &[&str]) {
+        self.sequence += 1;
+        for name in names {
+            let heartbeat = heartbeat(name, 1, self.sequence);
+            assert_eq!(self.table.observe(heartbeat, self.now), Observed::Applied);
+        }
+    }
+
+    /// Time passes without a tick: this node is stopped.
+    pub(super) fn pause(&mut self, duration: Duration) {
+        self.now += duration;
+    }
+
+    pub(super) fn liveness(&mut self, name: &str) -> Option<Liveness> {
+        let view = self.table.view();
+        view.member(&node(name)).map(|member| member.liveness)
+    }
+
+    #[track_caller]
+    pub(super) fn check(&mut self, expected: &[(&str, Liveness)]) {
+        for (name, liveness) in expected {
+            assert_eq!(self.liveness(name), Some(*liveness), "{name}");
+        }
+    }
+
+    pub(super) fn member(&mut self, name: &str) -> Arc<Member> {
+        let view = self.table.view();
+        Arc::clone(view.member(&node(name)).expect("it is in the view"))
+    }
+
+    pub(super) fn candidates(&mut self) -> Vec<String> {
+        let view = self.table.view();
+        let candidates = view.candidates(&actor()).iter();
+        candidates.map(|c| c.member.id.to_string()).collect()
+    }
+}
