@@ -6,6 +6,7 @@
 //! wrt.v1.<lattice>.node.<node>.cancel                              cancellations    (calls)
 //! wrt.v1.<lattice>.any.<kind>.<app>.<name>.<interface>.<operation> queue group      (calls)
 //! wrt.v1.<lattice>.body.<node>                                     stream frames    (bulk)
+//! wrt.v1.<lattice>.status.<node>                                   statistics       (control)
 //! ```
 //!
 //! Operation names are readable, so that a server's permissions can allow one operation and refuse
@@ -15,6 +16,11 @@
 use std::fmt::Write as _;
 
 use crate::{ActorAddress, ActorKind, InterfaceName, LatticeName, NodeId, OperationName};
+
+/// Asks every service on a NATS server to name itself. Source: NATS ADR-32, the service protocol.
+pub const SERVICE_PING: &str = "$SRV.PING";
+/// Asks every service for its statistics.
+pub const SERVICE_STATS: &str = "$SRV.STATS";
 
 /// Builds the subjects of one lattice.
 #[derive(Debug, Clone)]
@@ -137,6 +143,12 @@ impl Subjects {
     #[must_use]
     pub fn body(&self, node: &NodeId) -> String {
         format!("{}.body.{node}", self.prefix)
+    }
+
+    /// Where `node` answers NATS's tools with its statistics.
+    #[must_use]
+    pub fn status(&self, node: &NodeId) -> String {
+        format!("{}.status.{node}", self.prefix)
     }
 
     /// Reads a subject of [`Subjects::node_inbound`] or [`Subjects::any_inbound`]; `None` for any

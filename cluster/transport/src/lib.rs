@@ -25,7 +25,9 @@ use tokio::sync::watch;
 
 pub use error::TransportError;
 pub use loopback::{Loopback, LoopbackTransport};
-pub use nats::{Nats, NatsOptions};
+pub use nats::{
+    Nats, NatsCredentials, NatsOptions, SERVICE_NAME, Secret, ServiceHandle, ServiceInfo,
+};
 
 /// What a payload is for. Each lane has its own connection and its own buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

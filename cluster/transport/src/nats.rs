@@ -1,9 +1,190 @@
-//! The bus between machines. Follows in the next commit.
+//! The bus between machines: NATS, one connection for each lane.
 
-/// Options of [`Nats`].
-#[derive(Debug)]
-pub struct NatsOptions;
+mod connection;
+mod link;
+mod options;
+mod payloads;
+mod replies;
+mod service;
 
-/// A connection to NATS.
-#[derive(Debug)]
-pub struct Nats;
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, future::join_all};
+use serde_json::Value;
+use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    connection::{Connection, take_replies},
+    link::{Link, watch_connection},
+    payloads::Payloads,
+};
+use crate::{
+    Lane, LinkState, Subscription, Transport, TransportError,
+    limits::{CLOSE_WAIT_MAX, SUBSCRIBE_WAIT_MAX},
+};
+
+pub use options::{NatsCredentials, NatsOptions, Secret};
+pub use service::{SERVICE_NAME, ServiceHandle, ServiceInfo};
+
+/// The lattice's bus over NATS servers.
+///
+/// A lost connection is made again for ever. While it is away nothing is buffered: publishes and
+/// requests fail at once, and requests in flight end.
+///
+/// What the server knows of subscriptions is certain for one server. In a cluster of servers a new
+/// subscription reaches the others a moment later; a request in between finds no responder.
+///
+/// The client reports each payload that it drops through a short queue: when it drops thousands at
+/// once, [`Transport::dropped_payloads`] counts fewer than were lost, never more.
+pub struct Nats {
+    /// In the order of [`Lane`].
+    connections: [Arc<Connection>; 3],
+    link: Arc<Link>,
+    closed: CancellationToken,
+    /// Aborted when the transport is dropped.
+    _tasks: JoinSet<()>,
+}
+
+impl fmt::Debug for Nats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nats")
+            .field("link", &*self.link.state().borrow())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Nats {
+    /// Connects all lanes.
+    ///
+    /// # Errors
+    /// [`TransportError::Refused`] when no server answers within
+    /// [`NatsOptions::connect_timeout`], and at once when one refuses the credentials.
+    pub async fn connect(options: NatsOptions) -> Result<Arc<Self>, TransportError> {
+        let closed = CancellationToken::new();
+        let connect = |lane| Connection::connect(&options, lane, closed.clone());
+        let (control, calls, bulk) = tokio::try_join!(
+            connect(Lane::Control),
+            connect(Lane::Calls),
+            connect(Lane::Bulk),
+        )?;
+        let mut tasks = JoinSet::new();
+        let connections = [control, calls, bulk].map(|(connection, inbox)| {
+            let connection = Arc::new(connection);
+            tasks.spawn(take_replies(Arc::clone(&connection), inbox));
+            connection
+        });
+        for connection in &connections {
+            let late = |source| TransportError::Refused {
+                what: "an inbox".to_owned(),
+                source: Box::new(source),
+            };
+            timeout(SUBSCRIBE_WAIT_MAX, connection.round_trip())
+                .await
+                .map_err(late)??;
+            connection.put_up();
+        }
+        let link = Arc::new(Link::up());
+        for connection in &connections {
+            tasks.spawn(watch_connection(Arc::clone(connection), Arc::clone(&link)));
+        }
+        Ok(Arc::new(Self {
+            connections,
+            link,
+            closed,
+            _tasks: tasks,
+        }))
+    }
+
+    /// The client of the control lane, for what is NATS's own: JetStream and its key-value and
+    /// object stores.
+    #[must_use]
+    pub fn control_client(&self) -> async_nats::Client {
+        self.connection(Lane::Control).client.clone()
+    }
+
+    /// Announces the node to NATS's tools: it answers `PING`, `INFO` and `STATS` of the service
+    /// protocol, and its endpoint `status` answers with the JSON of `stats`.
+    ///
+    /// # Errors
+    /// When the version is no semantic version, or the link is down.
+    pub async fn announce(
+        &self,
+        info: ServiceInfo,
+        stats: impl Fn() -> Value + Send + Sync + 'static,
+    ) -> Result<ServiceHandle, TransportError> {
+        service::announce(self.connection(Lane::Control), info, Arc::new(stats)).await
+    }
+
+    /// Requests that wait for a reply. Zero when nobody waits: nothing leaks.
+    #[must_use]
+    pub fn requests_waiting(&self) -> usize {
+        self.connections.iter().map(|c| c.replies.waiting()).sum()
+    }
+
+    fn connection(&self, lane: Lane) -> &Connection {
+        &self.connections[lane as usize]
+    }
+}
+
+#[async_trait]
+impl Transport for Nats {
+    async fn publish(
+        &self,
+        lane: Lane,
+        subject: String,
+        payload: Bytes,
+    ) -> Result<(), TransportError> {
+        self.connection(lane).publish(subject, payload).await
+    }
+
+    async fn request(&self, subject: String, payload: Bytes) -> Result<Bytes, TransportError> {
+        self.connection(Lane::Calls).request(subject, payload).await
+    }
+
+    async fn subscribe(
+        &self,
+        lane: Lane,
+        subject: String,
+        group: Option<String>,
+    ) -> Result<Subscription, TransportError> {
+        let subscriber = self.connection(lane).subscribe(subject, group).await?;
+        Ok(Subscription::new(
+            Payloads::new(subscriber, self.closed.clone()).boxed(),
+        ))
+    }
+
+    fn link(&self) -> watch::Receiver<LinkState> {
+        self.link.state()
+    }
+
+    fn payload_bytes_max(&self) -> usize {
+        self.connection(Lane::Calls).client.max_payload()
+    }
+
+    fn dropped_payloads(&self) -> u64 {
+        let dropped = |connection: &Arc<Connection>| {
+            connection.signals.dropped_payloads.load(Ordering::Relaxed)
+        };
+        self.connections.iter().map(dropped).sum()
+    }
+
+    async fn close(&self) {
+        self.closed.cancel();
+        // After a round trip the server has everything; a plain close could lose what the socket
+        // still holds.
+        let sent = join_all(self.connections.iter().map(|c| c.round_trip()));
+        let _in_time = timeout(CLOSE_WAIT_MAX, sent).await;
+        for connection in &self.connections {
+            connection.take_down();
+            self.link.report(connection, false);
+            // Without room in its queue the client has lost its server; it ends with its last handle.
+            let _ended = connection.client.drain().now_or_never();
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! One lane's connection.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_nats::{
+    Client, ConnectOptions, Event, PublishError, PublishErrorKind, Subject, Subscriber,
+    connection::State,
+};
+use bytes::Bytes;
+use futures::StreamExt;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    NatsOptions,
+    options::may_heal,
+    replies::{Answer, Replies},
+};
+use crate::{Lane, TransportError, limits::SUBSCRIBE_WAIT_MAX};
+
+/// Payloads that wait for the socket before `publish` waits.
+const CONTROL_PAYLOADS_QUEUED_MAX: usize = 256;
+const CALL_PAYLOADS_QUEUED_MAX: usize = 1024;
+const BULK_PAYLOADS_QUEUED_MAX: usize = 128;
+/// Silence after which the client pings. It gives a connection up at the third ping without a pong.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// How long one attempt to connect may take.
+const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(2);
+const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(250);
+const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
+/// Refusals that are remembered, for the subscriptions that they are about.
+const REFUSALS_KEPT_MAX: usize = 16;
+
+/// A connection, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) lane: Lane,
+    pub(super) client: Client,
+    pub(super) replies: Replies,
+    pub(super) signals: Arc<Signals>,
+    /// Set by the close of the whole transport.
+    pub(super) closed: CancellationToken,
+    up: AtomicBool,
+    /// Wakes who waits for room in the queue to the socket.
+    went_down: Notify,
+}
+
+/// What the client reports from its own task.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    /// Something changed.
+    pub(super) changed: Notify,
+    /// The connection was lost since this was last looked at.
+    pub(super) lost: AtomicBool,
+    pub(super) dropped_payloads: AtomicU64,
+    refusals: Mutex<VecDeque<String>>,
+}
+
+impl Signals {
+    fn take(&self, lane: Lane, event: Event) {
+        match event {
+            Event::SlowConsumer(_) => {
+                self.dropped_payloads.fetch_add(1, Ordering::Relaxed);
+            }
+            Event::Connected | Event::Closed => self.changed.notify_one(),
+            Event::Disconnected => {
+                self.lost.store(true, Ordering::Release);
+                self.changed.notify_one();
+            }
+            Event::ServerError(error) => {
+                tracing::error!(?lane, %error, "the NATS server reports an error");
+                let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+                if refusals.len() == REFUSALS_KEPT_MAX {
+                    refusals.pop_front();
+                }
+                refusals.push_back(error.to_string());
+            }
+            Event::LameDuckMode | Event::Draining | Event::ClientError(_) => {}
+        }
+    }
+
+    /// The refusal that names `subject`, if there was one.
+    fn refusal_of(&self, subject: &str) -> Option<String> {
+        let quoted = format!("\"{subject}\"");
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = refusals.iter().position(|text| text.contains(&quoted))?;
+        refusals.remove(at)
+    }
+}
+
+impl Connection {
+    /// Connects, and tries again until `options.connect_timeout`. The second value is the
+    /// subscription for [`Replies`].
+    pub(super) async fn connect(
+        options: &NatsOptions,
+        lane: Lane,
+        closed: CancellationToken,
+    ) -> Result<(Self, Subscriber), TransportError> {
+        let refused = |source: Box<dyn std::error::Error + Send + Sync>| TransportError::Refused {
+            what: format!("a connection to {}", options.servers_redacted()),
+            source,
+        };
+        let signals = Arc::new(Signals::default());
+        let client = connect_client(options, lane, &signals)
+            .await
+            .map_err(refused)?;
+        let replies = Replies::new(&client.new_inbox());
+        let inbox = client
+            .subscribe(replies.subject())
+            .await
+            .map_err(|source| refused(Box::new(source)))?;
+        let connection = Self {
+            lane,
+            client,
+            replies,
+            signals,
+            closed,
+            up: AtomicBool::new(false),
+            went_down: Notify::new(),
+        };
+        Ok((connection, inbox))
+    }
+
+    /// Which of its successive connections to the server this is; none while there is none.
+    pub(super) fn incarnation(&self) -> Option<u64> {
+        let connects = self.client.statistics().connects.load(Ordering::Acquire);
+        (self.client.connection_state() == State::Connected).then_some(connects)
+    }
+
+    /// Lets calls through, unless the transport was closed.
+    pub(super) fn put_up(&self) {
+        self.up.store(!self.closed.is_cancelled(), Ordering::SeqCst);
+    }
+
+    /// Ends everything that waits on the lost connection.
+    pub(super) fn take_down(&self) {
+        // Before the sweep: a request looks at it after it has entered the table.
+        self.up.store(false, Ordering::SeqCst);
+        self.replies.end_all();
+        self.went_down.notify_waiters();
+    }
+
+    fn check_up(&self) -> Result<(), TransportError> {
+        match self.up.load(Ordering::SeqCst) {
+            true => Ok(()),
+            false => Err(self.down(false)),
+        }
+    }
+
+    fn down(&self, sent: bool) -> TransportError {
+        match self.closed.is_cancelled() {
+            true => TransportError::Closed,
+            false => TransportError::Disconnected { sent },
+        }
+    }
+
+    fn check_size(&self, payload: &Bytes) -> Result<(), TransportError> {
+        let (bytes, bytes_max) = (payload.len(), self.client.max_payload());
+        match bytes > bytes_max {
+            true => Err(TransportError::TooLarge { bytes, bytes_max }),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) async fn publish(
+        &self,
+        subject: String,
+        payload: Bytes,
+    ) -> Result<(), TransportError> {
+        self.check_size(&payload)?;
+        self.unless_down(|| self.client.publish(subject, payload))
+            .await
+    }
+
+    pub(super) async fn request(
+        &self,
+        subject: String,
+        payload: Bytes,
+    ) -> Result<Bytes, TransportError> {
+        self.check_size(&payload)?;
+        let ticket = self.replies.ticket();
+        let reply = ticket.reply_subject();
+        // Shares the text with what is sent.
+        let subject = Subject::from(subject);
+        let to = subject.clone();
+        self.unless_down(|| self.client.publish_with_reply(to, reply, payload))
+            .await?;
+        match ticket.answer().await {
+            Some(Answer::Reply(payload)) => Ok(payload),
+            Some(Answer::NoResponders) => Err(TransportError::NoResponders {
+                subject: subject.into_string(),
+            }),
+            None => Err(self.down(true)),
+        }
+    }
+
+    pub(super) async fn subscribe(
+        &self,
+        subject: String,
+        group: Option<String>,
+    ) -> Result<Subscriber, TransportError> {
+        self.check_up()?;
+        let refused = |source: Box<dyn std::error::Error + Send + Sync>| TransportError::Refused {
+            what: format!("a subscription to {subject:?}"),
+            source,
+        };
+        let confirmed = async {
+            let subscriber = match group {
+                Some(group) => self.client.queue_subscribe(subject.clone(), group).await,
+                None => self.client.subscribe(subject.clone()).await,
+            };
+            let subscriber = subscriber.map_err(|source| refused(Box::new(source)))?;
+            self.round_trip().await?;
+            Ok(subscriber)
+        };
+        let subscriber = timeout(SUBSCRIBE_WAIT_MAX, confirmed)
+            .await
+            .map_err(|late| refused(Box::new(late)))??;
+        // The refusal arrives before the round trip ends, and through another task. If that task is
+        // slower than this one, the refusal is in the log only.
+        tokio::task::yield_now().await;
+        match self.signals.refusal_of(&subject) {
+            Some(text) => Err(refused(text.into())),
+            None => Ok(subscriber),
+        }
+    }
+
+    /// Sends a payload to itself. When it is back, the server has handled everything that was sent
+    /// before on this connection: `Client::flush` only says that the socket took it.
+    pub(super) async fn round_trip(&self) -> Result<(), TransportError> {
+        let ticket = self.replies.ticket();
+        self.client
+            .publish(ticket.reply_subject(), Bytes::new())
+            .await
+            .map_err(|error| refused_publish(&error, self))?;
+        match ticket.answer().await {
+            Some(_) => Ok(()),
+            None => Err(self.down(true)),
+        }
+    }
+
+    /// Hands something to the client, and gives up when the connection is lost while its queue is
+    /// full: without that it would wait for as long as the server is away.
+    async fn unless_down<F>(&self, send: impl FnOnce() -> F) -> Result<(), TransportError>
+    where
+        F: Future<Output = Result<(), PublishError>>,
+    {
+        // Made before the check, so that no loss goes unnoticed between the two.
+        let went_down = self.went_down.notified();
+        self.check_up()?;
+        tokio::select! {
+            biased;
+            sent = send() => sent.map_err(|error| refused_publish(&error, self)),
+            () = went_down => Err(self.down(false)),
+        }
+    }
+}
+
+fn refused_publish(error: &PublishError, connection: &Connection) -> TransportError {
+    match error.kind() {
+        // Its queue is gone: the client has ended.
+        PublishErrorKind::Send => connection.down(false),
+        PublishErrorKind::MaxPayloadExceeded | PublishErrorKind::InvalidSubject => {
+            TransportError::Refused {
+                what: "a payload".to_owned(),
+                source: error.to_string().into(),
+            }
+        }
+    }
+}
+
+/// Hands replies to those who wait, until the client ends.
+pub(super) async fn take_replies(connection: Arc<Connection>, mut inbox: Subscriber) {
+    while let Some(message) = inbox.next().await {
+        connection.replies.take(message);
+    }
+}
+
+async fn connect_client(
+    options: &NatsOptions,
+    lane: Lane,
+    signals: &Arc<Signals>,
+) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
+    let give_up_at = Instant::now() + options.connect_timeout;
+    let mut attempt = 0;
+    loop {
+        let client_options = options
+            .apply(client_options(options, lane, Arc::clone(signals)))
+            .await?;
+        let error = match client_options.connect(&options.servers).await {
+            Ok(client) => return Ok(client),
+            Err(error) => error,
+        };
+        attempt += 1;
+        let pause = reconnect_delay(attempt);
+        if !may_heal(error.kind()) || Instant::now() + pause > give_up_at {
+            return Err(Box::new(error));
+        }
+        tracing::debug!(?lane, attempt, %error, "no NATS server yet");
+        sleep(pause).await;
+    }
+}
+
+fn client_options(options: &NatsOptions, lane: Lane, signals: Arc<Signals>) -> ConnectOptions {
+    let (label, queued_max) = match lane {
+        Lane::Control => ("control", CONTROL_PAYLOADS_QUEUED_MAX),
+        Lane::Calls => ("calls", CALL_PAYLOADS_QUEUED_MAX),
+        Lane::Bulk => ("bulk", BULK_PAYLOADS_QUEUED_MAX),
+    };
+    ConnectOptions::new()
+        .name(format!("wrt/{}/{label}", options.node))
+        .subscription_capacity(lane.payloads_buffered_max())
+        .client_capacity(queued_max)
+        .ping_interval(PING_INTERVAL)
+        .connection_timeout(HANDSHAKE_WAIT_MAX)
+        .max_reconnects(None)
+        .reconnect_delay_callback(reconnect_delay)
+        .event_callback(move |event| {
+            signals.take(lane, event);
+            std::future::ready(())
+        })
+}
+
+/// Doubles up to a limit, and spreads: when a server comes back, all nodes want it.
+fn reconnect_delay(attempt: usize) -> Duration {
+    let doublings = u32::try_from(attempt.saturating_sub(1)).map_or(8, |n| n.min(8));
+    let delay = RECONNECT_DELAY_MIN
+        .saturating_mul(1 << doublings)
+        .min(RECONNECT_DELAY_MAX);
+    delay.mul_f64(rand::random_range(0.5..=1.0))
+}
