@@ -1,0 +1,1 @@
+//! Host glue: the WIT of both published drafts over the one trait.

@@ -1,0 +1,346 @@
+//! The in-memory provider: bounded, and gone with its process.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    ops::Bound,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use wrt_contract::{CallContext, async_trait};
+
+use crate::{
+    Bucket, Cursor, Key, KeyPage, KeyValue, KeyValueError, SwapOutcome, Version, Versioned,
+    counter_add, counter_bytes,
+    limits::{PAGE_KEYS_MAX, check_entries, check_keys, check_value, check_values},
+};
+
+/// What an entry takes beside its key and value, roughly; it also bounds the number of entries.
+const ENTRY_OVERHEAD_BYTES: usize = 128;
+
+/// How the in-memory provider is set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemoryConfig {
+    /// Keys, values and 128 bytes for each entry, of all buckets together. A write beyond it is
+    /// refused with [`KeyValueError::Full`]; nothing is evicted.
+    pub bytes_max: usize,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        Self {
+            bytes_max: 64 * 1024 * 1024,
+        }
+    }
+}
+
+/// Buckets in the memory of this process.
+pub struct MemoryKeyValue {
+    config: MemoryConfig,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    buckets: HashMap<Bucket, Entries>,
+    bytes: usize,
+    /// Grows with each write, so that no two writes share a number.
+    revision: u64,
+}
+
+/// One bucket. Listings go by the numbers that keys got when they were created: these do not
+/// change, so a listing neither skips nor repeats a key that stays.
+#[derive(Default)]
+struct Entries {
+    by_key: HashMap<Key, Entry>,
+    by_created: BTreeMap<u64, Key>,
+}
+
+struct Entry {
+    value: Bytes,
+    created: u64,
+    revision: u64,
+}
+
+impl MemoryKeyValue {
+    /// An empty store.
+    #[must_use]
+    pub fn new(config: MemoryConfig) -> Self {
+        Self {
+            config,
+            state: Mutex::default(),
+        }
+    }
+
+    /// No operation leaves the state half changed, so a poisoned lock is fine.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryKeyValue {
+    fn default() -> Self {
+        Self::new(MemoryConfig::default())
+    }
+}
+
+impl fmt::Debug for MemoryKeyValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryKeyValue")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn entry(&self, bucket: &Bucket, key: &Key) -> Option<&Entry> {
+        self.buckets.get(bucket)?.by_key.get(key)
+    }
+
+    fn value(&self, bucket: &Bucket, key: &Key) -> Option<Bytes> {
+        self.entry(bucket, key).map(|entry| entry.value.clone())
+    }
+
+    fn set(
+        &mut self,
+        bucket: &Bucket,
+        key: &Key,
+        value: Bytes,
+        bytes_max: usize,
+    ) -> Result<(), KeyValueError> {
+        let old = self
+            .entry(bucket, key)
+            .map_or(0, |entry| size(key, &entry.value));
+        let bytes = self.bytes - old + size(key, &value);
+        if bytes > bytes_max {
+            return Err(KeyValueError::Full);
+        }
+        self.bytes = bytes;
+        self.revision += 1;
+        let revision = self.revision;
+        // The guest's bytes may be a slice of a larger message, which would stay alive with them.
+        let value = Bytes::copy_from_slice(&value);
+        let entries = self.buckets.entry(bucket.clone()).or_default();
+        if let Some(entry) = entries.by_key.get_mut(key) {
+            entry.value = value;
+            entry.revision = revision;
+        } else {
+            entries.by_created.insert(revision, key.clone());
+            let entry = Entry {
+                value,
+                created: revision,
+                revision,
+            };
+            entries.by_key.insert(key.clone(), entry);
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, bucket: &Bucket, key: &Key) {
+        let Some(entries) = self.buckets.get_mut(bucket) else {
+            return;
+        };
+        if let Some(entry) = entries.by_key.remove(key) {
+            entries.by_created.remove(&entry.created);
+            self.bytes -= size(key, &entry.value);
+        }
+        if entries.by_key.is_empty() {
+            self.buckets.remove(bucket);
+        }
+    }
+
+    fn page(&self, bucket: &Bucket, after: Cursor) -> KeyPage {
+        let Some(entries) = self.buckets.get(bucket) else {
+            return KeyPage::default();
+        };
+        let mut rest = entries
+            .by_created
+            .range((Bound::Excluded(after.0), Bound::Unbounded));
+        let page: Vec<_> = rest.by_ref().take(PAGE_KEYS_MAX).collect();
+        let last = page.last().map(|(created, _)| Cursor(**created));
+        KeyPage {
+            keys: page.into_iter().map(|(_, key)| key.clone()).collect(),
+            next: last.filter(|_| rest.next().is_some()),
+        }
+    }
+}
+
+fn size(key: &Key, value: &Bytes) -> usize {
+    key.as_str().len() + value.len() + ENTRY_OVERHEAD_BYTES
+}
+
+/// The revision; 0 for a key that does not exist.
+fn version(entry: Option<&Entry>) -> Version {
+    let revision = entry.map_or(0, |entry| entry.revision);
+    Version(Bytes::copy_from_slice(&revision.to_be_bytes()))
+}
+
+#[async_trait]
+impl KeyValue for MemoryKeyValue {
+    async fn get(
+        &self,
+        _context: &CallContext,
+        bucket: &Bucket,
+        key: &Key,
+    ) -> Result<Option<Bytes>, KeyValueError> {
+        Ok(self.lock().value(bucket, key))
+    }
+
+    async fn set(
+        &self,
+        _context: &CallContext,
+        bucket: &Bucket,
+        key: &Key,
+        value: Bytes,
+    ) -> Result<(), KeyValueError> {
+        check_value(&value)?;
+        self.lock().set(bucket, key, value, self.config.bytes_max)
+    }
+
+    async fn delete(
+        &self,
+        _context: &CallContext,
+        bucket: &Bucket,
+        key: &Key,
+    ) -> Result<(), KeyValueError> {
+        self.lock().delete(bucket, key);
+        Ok(())
+    }
+
+    async fn exists(
+        &self,
+        _context: &CallContext,
+        bucket: &Bucket,
+        key: &Key,
+    ) -> Result<bool, KeyValueError> {
+        Ok(self.lock().entry(bucket, key).is_some())
+    }
+
+    async fn list_keys(
+        &self,
+        _context: &CallContext,
+        bucket: &Bucket,
+        cursor: Option<Cursor>,
+    ) -> Result<KeyPage, KeyValueError> {
+        Ok(self.lock().page(bucket, cursor.unwrap_or(Cursor(0))))
+    }
+
+    async fn increment(
+        &self,
+        _context: &CallContext,
+        bucket: &Bucket,
+        key: &Key,
+        delta: i64,
+    ) -> Result<i64, KeyValueError> {
+        let mut state = self.lock();
+        let sum = counter_add(state.entry(bucket, key).map(|entry| &*entry.value), delta)?;
+        state.set(bucket, key, counter_bytes(sum), self.config.bytes_max)?;
+        Ok(sum)
+    }
+
+    async fn read_for_swap(
+        &self,
+        _context: &CallContext,
+        bucket: &Bucket,
+        key: &Key,
+    ) -> Result<Versioned, KeyValueError> {
+        let state = self.lock();
+        let entry = state.entry(bucket, key);
+        Ok(Versioned {
+            value: entry.map(|entry| entry.value.clone()),
+            version: version(entry),
+        })
+    }
+
+    async fn swap(
+        &self,
+        _context: &CallContext,
+        bucket: &Bucket,
+        key: &Key,
+        expected: &Version,
+        value: Bytes,
+    ) -> Result<SwapOutcome, KeyValueError> {
+        check_value(&value)?;
+        let mut state = self.lock();
+        if version(state.entry(bucket, key)) != *expected {
+            return Ok(SwapOutcome::Failed);
+        }
+        state.set(bucket, key, value, self.config.bytes_max)?;
+        Ok(SwapOutcome::Swapped)
+    }
+
+    async fn get_many(
+        &self,
+        _context: &CallContext,
+        bucket: &Bucket,
+        keys: &[Key],
+    ) -> Result<Vec<Option<Bytes>>, KeyValueError> {
+        check_keys(keys)?;
+        let state = self.lock();
+        let values: Vec<_> = keys.iter().map(|key| state.value(bucket, key)).collect();
+        check_values(&values)?;
+        Ok(values)
+    }
+
+    async fn set_many(
+        &self,
+        _context: &CallContext,
+        bucket: &Bucket,
+        entries: &[(Key, Bytes)],
+    ) -> Result<(), KeyValueError> {
+        check_entries(entries)?;
+        let mut state = self.lock();
+        for (key, value) in entries {
+            state.set(bucket, key, value.clone(), self.config.bytes_max)?;
+        }
+        Ok(())
+    }
+
+    async fn delete_many(
+        &self,
+        _context: &CallContext,
+        bucket: &Bucket,
+        keys: &[Key],
+    ) -> Result<(), KeyValueError> {
+        check_keys(keys)?;
+        let mut state = self.lock();
+        keys.iter().for_each(|key| state.delete(bucket, key));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_store_refuses_and_frees_again() {
+        let store = MemoryKeyValue::new(MemoryConfig {
+            bytes_max: 2 * (ENTRY_OVERHEAD_BYTES + 11),
+        });
+        let (context, bucket) = (CallContext::default(), Bucket::default());
+        let [a, b, c] = ["a", "b", "c"].map(|name| Key::new(name).unwrap());
+        let ten = Bytes::from_static(b"0123456789");
+        store.set(&context, &bucket, &a, ten.clone()).await.unwrap();
+        store.set(&context, &bucket, &b, ten.clone()).await.unwrap();
+        let full = store.set(&context, &bucket, &c, ten.clone()).await;
+        assert_eq!(full, Err(KeyValueError::Full));
+        store
+            .set(&context, &bucket, &a, ten.clone())
+            .await
+            .expect("it replaces as much");
+        store.delete(&context, &bucket, &b).await.unwrap();
+        store
+            .set(&context, &bucket, &c, ten)
+            .await
+            .expect("there is room again");
+        for key in [&a, &c] {
+            store.delete(&context, &bucket, key).await.unwrap();
+        }
+        assert_eq!(store.lock().bytes, 0);
+        assert!(store.lock().buckets.is_empty());
+    }
+}
