@@ -1,0 +1,231 @@
+//! Real servers and real nodes.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use tempfile::TempDir;
+use wrt_test_servers::{NatsServer, Process, RedisServer, ServerError, free_port};
+
+use crate::{Profile, Programs};
+
+/// What keeps a cluster from starting, or from doing what it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// A program or a guest that is not built.
+    #[error("{} is missing: run `{command}`", path.display())]
+    Missing {
+        /// Where it should be.
+        path: PathBuf,
+        /// What builds it.
+        command: String,
+    },
+    /// A server or a node that does not start.
+    #[error("a process of the cluster failed")]
+    Server(#[from] ServerError),
+    /// A file of the cluster's folder.
+    #[error("cannot write {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// `wrt` ended with an error.
+    #[error("`wrt {arguments}` failed with {status}: {output}")]
+    Command {
+        /// What it was asked.
+        arguments: String,
+        /// How it ended.
+        status: String,
+        /// What it said.
+        output: String,
+    },
+    /// No node of that name runs.
+    #[error("no node {name} runs")]
+    NoNode {
+        /// Which.
+        name: String,
+    },
+}
+
+/// A lattice of real processes: nats-server, redis, and the nodes that a scenario starts.
+pub struct Cluster {
+    programs: Programs,
+    nats: NatsServer,
+    redis: RedisServer,
+    nodes: Mutex<BTreeMap<String, Process>>,
+    folder: TempDir,
+}
+
+impl Cluster {
+    /// Starts the servers, and no node yet.
+    ///
+    /// # Errors
+    /// When a program is not built or a server does not start.
+    pub fn start(profile: Profile) -> Result<Self, ClusterError> {
+        let folder = TempDir::with_prefix("wrt-cluster-").map_err(|source| ClusterError::File {
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        Ok(Self {
+            programs: Programs::find(profile)?,
+            nats: NatsServer::start()?,
+            redis: RedisServer::start()?,
+            nodes: Mutex::default(),
+            folder,
+        })
+    }
+
+    /// The bus.
+    pub fn nats(&self) -> &NatsServer {
+        &self.nats
+    }
+
+    /// The service behind the key-value provider.
+    pub fn redis(&self) -> &RedisServer {
+        &self.redis
+    }
+
+    /// The cluster's programs.
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// The cluster's folder: logs are in it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts a node and returns when its process runs; `wrt up` waits until it serves.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_node(&self, name: &str) -> Result<(), ClusterError> {
+        let mut command = Command::new(&self.programs.node);
+        command.args(["join", "--lattice", &self.nats.url(), "--name", name]);
+        command.env("RUST_LOG", "info").env("NO_COLOR", "1");
+        let cache = self.folder.path().join(format!("{name}.cache"));
+        command.env("XDG_CACHE_HOME", cache);
+        let log = self.folder.path().join(format!("{name}.log"));
+        let process = Process::spawn(name, command, log)?;
+        self.nodes().insert(name.to_owned(), process);
+        Ok(())
+    }
+
+    /// Does something with a node's process.
+    ///
+    /// # Errors
+    /// When no node of that name runs, or when `act` fails.
+    pub fn with_node<T>(
+        &self,
+        name: &str,
+        act: impl FnOnce(&Process) -> Result<T, ServerError>,
+    ) -> Result<T, ClusterError> {
+        let nodes = self.nodes();
+        let no_node = || ClusterError::NoNode {
+            name: name.to_owned(),
+        };
+        Ok(act(nodes.get(name).ok_or_else(no_node)?)?)
+    }
+
+    /// Kills a node with SIGKILL.
+    ///
+    /// # Errors
+    /// When no node of that name runs.
+    pub fn kill_node(&self, name: &str) -> Result<(), ClusterError> {
+        self.with_node(name, Process::kill)?;
+        self.nodes().remove(name);
+        Ok(())
+    }
+
+    /// Stops a node with SIGSTOP: it keeps its connections and does nothing.
+    ///
+    /// # Errors
+    /// When no node of that name runs.
+    pub fn pause_node(&self, name: &str) -> Result<(), ClusterError> {
+        self.with_node(name, Process::pause)
+    }
+
+    /// Lets a stopped node go on.
+    ///
+    /// # Errors
+    /// When no node of that name runs.
+    pub fn resume_node(&self, name: &str) -> Result<(), ClusterError> {
+        self.with_node(name, Process::resume)
+    }
+
+    /// Resident memory of a node, in bytes.
+    ///
+    /// # Errors
+    /// When no node of that name runs.
+    pub fn node_rss_bytes(&self, name: &str) -> Result<u64, ClusterError> {
+        self.with_node(name, Process::rss_bytes)
+    }
+
+    /// What a node has logged.
+    pub fn node_log(&self, name: &str) -> String {
+        let path = self.folder.path().join(format!("{name}.log"));
+        fs::read_to_string(path).unwrap_or_default()
+    }
+
+    /// A free loopback address.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn free_address(&self) -> Result<String, ClusterError> {
+        Ok(format!("127.0.0.1:{}", free_port()?))
+    }
+
+    /// Runs `wrt` with `arguments` on this lattice and answers what it printed.
+    ///
+    /// # Errors
+    /// When it ends with a status other than 0.
+    pub fn wrt(&self, arguments: &[&str]) -> Result<String, ClusterError> {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = Command::new(&self.programs.wrt)
+            .args(arguments)
+            .args(["--lattice", &self.nats.url()])
+            .env("NO_COLOR", "1")
+            .output()
+            .map_err(|source| ClusterError::File {
+                path: self.programs.wrt.clone(),
+                source,
+            })?;
+        let stdout = String::from_utf8_lossy(&stdout).into_owned();
+        if status.success() {
+            return Ok(stdout);
+        }
+        let stderr = String::from_utf8_lossy(&stderr);
+        Err(ClusterError::Command {
+            arguments: arguments.join(" "),
+            status: status.to_string(),
+            output: format!("{stdout}{stderr}"),
+        })
+    }
+
+    /// Deploys a manifest and waits until every replica is ready.
+    ///
+    /// # Errors
+    /// When `wrt up` fails.
+    pub fn up(&self, manifest: &str) -> Result<(), ClusterError> {
+        let path = self.folder.path().join("app.toml");
+        fs::write(&path, manifest).map_err(|source| ClusterError::File {
+            path: path.clone(),
+            source,
+        })?;
+        self.wrt(&["up", &path.to_string_lossy()]).map(|_| ())
+    }
+
+    fn nodes(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
