@@ -13,12 +13,14 @@
 //!
 //! Start reading at [`InstanceState`].
 
+mod ended;
 mod instances;
 mod interface;
 mod leash;
 mod outgoing;
 mod state;
 
+pub use ended::{WallTimeExceeded, guest_fault};
 pub use instances::{Instances, Prepared};
 pub use interface::HostInterface;
 pub use leash::Leash;

@@ -1,0 +1,182 @@
+//! A component as an actor.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use wasmtime::{Store, StoreLimits, UpdateDeadline, component::InstancePre};
+use wasmtime_wasi::WasiCtx;
+use wrt_contract::{CallContext, Gate, Links};
+use wrt_host::{
+    HostInterface, InstanceState, InstanceStateParts, Instances, Leash, Prepared, WallTimeExceeded,
+};
+use wrt_protocol::ActorAddress;
+
+use crate::{
+    CompiledComponent, ComponentError, ComponentLimits, EngineKind, linker, output::GuestOutput,
+    unserved_imports,
+};
+
+/// Epochs that a guest computes before it lets others run. The epoch of the instant at which it
+/// starts is under way already, so that this is at most one period.
+const EPOCHS_UNTIL_YIELD: u64 = 1;
+
+/// What a component actor is made of.
+#[derive(Debug)]
+pub struct ComponentSpec {
+    /// Its address.
+    pub actor: ActorAddress,
+    /// Its code.
+    pub compiled: CompiledComponent,
+    /// The whole environment that the guest sees.
+    pub environment: Vec<(String, String)>,
+    /// What it may take.
+    pub limits: ComponentLimits,
+    /// Who serves its imports.
+    pub links: Arc<Links>,
+}
+
+/// A component on this node, linked and ready: lends a fresh instance for each invocation. Admission
+/// is at its [`gate`](Self::gate), which whoever calls an export passes first; to drain the actor is
+/// to drain that.
+pub struct ComponentActor {
+    actor: ActorAddress,
+    label: Arc<str>,
+    compiled: CompiledComponent,
+    instance_pre: InstancePre<InstanceState>,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    environment: Vec<(String, String)>,
+    wall_time_max: Duration,
+    limits: ComponentLimits,
+    links: Arc<Links>,
+    gate: Arc<Gate>,
+}
+
+impl ComponentActor {
+    /// Links a component to what serves its imports. Nothing of it runs yet.
+    ///
+    /// # Errors
+    /// When a limit makes no sense, or an import is served by nobody or in another shape.
+    pub fn new(
+        spec: ComponentSpec,
+        hosts: &[Arc<dyn HostInterface>],
+    ) -> Result<Arc<Self>, ComponentError> {
+        let ComponentSpec {
+            actor,
+            compiled,
+            environment,
+            limits,
+            links,
+        } = spec;
+        if let Err(source) = limits.validate() {
+            return Err(ComponentError::Limit { actor, source });
+        }
+        let imports = compiled.imports();
+        if let Some(unserved) = unserved_imports(&imports, hosts).into_iter().next() {
+            return Err(ComponentError::UnservedImport { actor, unserved });
+        }
+        let engine = compiled.component.engine();
+        let linked = linker::linker(engine, compiled.kind(), &imports, hosts)
+            .and_then(|linker| linker.instantiate_pre(&compiled.component));
+        let instance_pre = match linked {
+            Ok(instance_pre) => instance_pre,
+            Err(source) => return Err(ComponentError::Link { actor, source }),
+        };
+        Ok(Arc::new(Self {
+            label: actor.to_string().into(),
+            exports: compiled.exports(),
+            imports,
+            actor,
+            compiled,
+            instance_pre,
+            environment,
+            wall_time_max: limits.wall_time_max,
+            limits,
+            links,
+            gate: Gate::new(limits.gate()),
+        }))
+    }
+
+    /// The door in front of its exports.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// Its limits.
+    #[must_use]
+    pub fn limits(&self) -> &ComponentLimits {
+        &self.limits
+    }
+
+    /// The WIT interfaces that it imports.
+    #[must_use]
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
+
+    /// The WIT interfaces that it exports.
+    #[must_use]
+    pub fn exports(&self) -> &[String] {
+        &self.exports
+    }
+
+    /// The engine that it runs on: export glue calls a [`EngineKind::Concurrent`] one otherwise.
+    #[must_use]
+    pub fn engine_kind(&self) -> EngineKind {
+        self.compiled.kind()
+    }
+
+    fn wasi(&self) -> WasiCtx {
+        WasiCtx::builder()
+            .envs(&self.environment)
+            .stdout(GuestOutput::new(&self.label, "stdout"))
+            .stderr(GuestOutput::new(&self.label, "stderr"))
+            .build()
+    }
+
+    fn store_limits(&self) -> StoreLimits {
+        self.limits.store()
+    }
+}
+
+impl Instances for ComponentActor {
+    fn actor(&self) -> &ActorAddress {
+        &self.actor
+    }
+
+    fn instance_pre(&self) -> &InstancePre<InstanceState> {
+        &self.instance_pre
+    }
+
+    fn prepare(&self, context: &CallContext) -> Prepared {
+        let end = context.deadline().min(Instant::now() + self.wall_time_max);
+        let leash = Arc::new(Leash::until(end));
+        let parts = InstanceStateParts {
+            context: context.clone(),
+            links: Arc::clone(&self.links),
+            limits: self.store_limits(),
+            leash: Arc::clone(&leash),
+        };
+        let state = InstanceState::new(self.wasi(), parts);
+        let mut store = Store::new(self.compiled.component.engine(), state);
+        store.limiter(|state| state.limits());
+        store.set_epoch_deadline(EPOCHS_UNTIL_YIELD);
+        store.epoch_deadline_callback(|store| {
+            if store.data().leash().is_over() {
+                return Err(WallTimeExceeded.into());
+            }
+            Ok(UpdateDeadline::Yield(EPOCHS_UNTIL_YIELD))
+        });
+        Prepared { store, leash }
+    }
+}
+
+impl fmt::Debug for ComponentActor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ComponentActor")
+            .field("actor", &self.actor)
+            .field("compiled", &self.compiled)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,199 @@
+//! Compiled code on disk, in a folder that belongs to this user alone.
+
+use std::{
+    fs::{self, DirBuilder},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+use tracing::warn;
+
+use crate::{
+    CacheError,
+    artefact::{self, ArtefactHeader},
+};
+
+const KEY_FILE: &str = "key";
+const KEY_BYTES: usize = 32;
+const TAG_BYTES: usize = 32;
+/// Code of one component. Far above the largest that is known, an interpreter with its library.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+/// Files in the folder. When there are more, the ones written longest ago go.
+const FILES_MAX: usize = 512;
+
+/// A folder of artefacts, each behind a keyed hash of its name and its bytes. A file without the
+/// right hash is not read as code: it is removed, and the component compiled again.
+pub(crate) struct Cache {
+    folder: PathBuf,
+    key: [u8; KEY_BYTES],
+}
+
+impl Cache {
+    pub(crate) fn open(folder: PathBuf) -> Result<Self, CacheError> {
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder);
+        made.map_err(|source| CacheError::Io {
+            path: folder.clone(),
+            source,
+        })?;
+        check_private(&folder)?;
+        let key = key(&folder.join(KEY_FILE))?;
+        Ok(Self { folder, key })
+    }
+
+    /// The code that was kept for `header`, if there is any.
+    pub(crate) fn get(&self, header: &ArtefactHeader) -> Result<Option<Vec<u8>>, CacheError> {
+        let name = name(header);
+        let path = self.folder.join(&name);
+        let io = |source| CacheError::Io {
+            path: path.clone(),
+            source,
+        };
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.len() > FILE_BYTES_MAX => return Ok(None),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(io(error)),
+        }
+        let bytes = fs::read(&path).map_err(io)?;
+        let Some(code) = self.open_sealed(&name, header, &bytes) else {
+            warn!(path = %path.display(), "a file in the cache is not what this node wrote");
+            fs::remove_file(&path).map_err(io)?;
+            return Ok(None);
+        };
+        Ok(Some(code))
+    }
+
+    /// Keeps `code` for `header`. The file appears whole, or not at all.
+    pub(crate) fn put(&self, header: &ArtefactHeader, code: &[u8]) -> Result<(), CacheError> {
+        let name = name(header);
+        let io = |source| CacheError::Io {
+            path: self.folder.join(&name),
+            source,
+        };
+        self.make_room().map_err(io)?;
+        let artefact = artefact::write(header, code);
+        let tag = tag(&self.key, &[name.as_bytes(), &artefact]);
+        let mut file = NamedTempFile::new_in(&self.folder).map_err(io)?;
+        file.write_all(&tag)
+            .and_then(|()| file.write_all(&artefact))
+            .map_err(io)?;
+        file.persist(self.folder.join(&name))
+            .map_err(|error| io(error.error))?;
+        Ok(())
+    }
+
+    fn open_sealed(&self, name: &str, header: &ArtefactHeader, bytes: &[u8]) -> Option<Vec<u8>> {
+        let (theirs, artefact) = bytes.split_first_chunk::<TAG_BYTES>()?;
+        if !equal(theirs, &tag(&self.key, &[name.as_bytes(), artefact])) {
+            return None;
+        }
+        let (found, code) = artefact::read(artefact).ok()?;
+        (found.component == header.component && found.check(header).is_ok()).then(|| code.to_vec())
+    }
+
+    fn make_room(&self) -> io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            if entry.file_name() != KEY_FILE {
+                files.push((entry.metadata()?.modified()?, entry.path()));
+            }
+        }
+        files.sort_unstable();
+        let surplus = (files.len() + 1).saturating_sub(FILES_MAX);
+        for (_, path) in files.into_iter().take(surplus) {
+            fs::remove_file(path)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_private(folder: &Path) -> Result<(), CacheError> {
+    let path = folder.to_owned();
+    let metadata = match fs::symlink_metadata(folder) {
+        Ok(metadata) => metadata,
+        Err(source) => return Err(CacheError::Io { path, source }),
+    };
+    if !metadata.is_dir() {
+        return Err(CacheError::NotAFolder { path });
+    }
+    let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner != user {
+        return Err(CacheError::NotOurs { path, owner, user });
+    }
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(CacheError::NotPrivate { path, mode });
+    }
+    Ok(())
+}
+
+/// Reads the key, or makes one. Of two processes that make one at a time, one wins and both use it.
+fn key(path: &Path) -> Result<[u8; KEY_BYTES], CacheError> {
+    let io = |source| CacheError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    if !path.try_exists().map_err(io)? {
+        let folder = path.parent().expect("the key lies in the cache's folder");
+        // Mode 0600: what a temporary file is made with.
+        let mut file = NamedTempFile::new_in(folder).map_err(io)?;
+        file.write_all(&rand::random::<[u8; KEY_BYTES]>())
+            .map_err(io)?;
+        match file.persist_noclobber(path) {
+            Ok(_) => {}
+            Err(lost) if lost.error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(failed) => return Err(io(failed.error)),
+        }
+    }
+    let bytes = fs::read(path).map_err(io)?;
+    bytes.try_into().map_err(|_length| CacheError::Key {
+        path: path.to_owned(),
+    })
+}
+
+/// One name for each component, engine and build: another build's files are other files.
+fn name(header: &ArtefactHeader) -> String {
+    let mut digest = Sha256::new();
+    digest.update(header.component.0);
+    digest.update(header.settings);
+    digest.update(header.wrt_version.as_bytes());
+    format!("{}.{}", hex::encode(digest.finalize()), header.engine)
+}
+
+/// HMAC-SHA256 (RFC 2104) of the parts, each with its length before it.
+fn tag(key: &[u8; KEY_BYTES], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
+    let mut framed = Sha256::new();
+    framed.update(padded(key, 0x36));
+    for part in parts {
+        framed.update((part.len() as u64).to_le_bytes());
+        framed.update(part);
+    }
+    Sha256::new()
+        .chain_update(padded(key, 0x5c))
+        .chain_update(framed.finalize())
+        .finalize()
+        .into()
+}
+
+fn padded(key: &[u8; KEY_BYTES], pad: u8) -> [u8; 64] {
+    let mut block = [pad; 64];
+    for (byte, key) in block.iter_mut().zip(key) {
+        *byte ^= key;
+    }
+    block
+}
+
+/// Takes as long for a wrong tag whose first bytes are right as for any other.
+fn equal(left: &[u8; TAG_BYTES], right: &[u8; TAG_BYTES]) -> bool {
+    left.iter()
+        .zip(right)
+        .fold(0, |difference, (left, right)| difference | (left ^ right))
+        == 0
+}

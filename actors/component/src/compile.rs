@@ -1,0 +1,243 @@
+//! From bytes to machine code.
+
+use std::{fmt, io, sync::Arc};
+
+use bytes::Bytes;
+use tracing::{debug, info, warn};
+use wasmtime::component::Component;
+
+use crate::{
+    ComponentDigest, ComponentError, EngineKind, Engines,
+    artefact::{self, ArtefactError, ArtefactHeader},
+    deserialise::{Provenance, deserialise},
+    engine::EnginesInner,
+    inspect,
+};
+
+/// What compile threads add to their niceness: serving goes before compiling.
+const COMPILE_NICENESS: i32 = 10;
+
+const THREAD: &str = "wrt-compile";
+
+/// A component in machine code of this machine. Cheap to clone.
+#[derive(Clone)]
+pub struct CompiledComponent {
+    pub(crate) component: Component,
+    /// For as long as there is code to run, its epochs go on.
+    _ticking: Engines,
+    kind: EngineKind,
+    digest: ComponentDigest,
+}
+
+impl CompiledComponent {
+    /// The engine that it runs on.
+    #[must_use]
+    pub fn kind(&self) -> EngineKind {
+        self.kind
+    }
+
+    /// The digest of the component that it was made of.
+    #[must_use]
+    pub fn digest(&self) -> ComponentDigest {
+        self.digest
+    }
+
+    /// The component, as the engine has it.
+    #[must_use]
+    pub fn component(&self) -> &Component {
+        &self.component
+    }
+
+    /// What somebody must serve: the names of [`crate::ComponentInterfaces::imports`].
+    #[must_use]
+    pub fn imports(&self) -> Vec<String> {
+        let engine = self.component.engine();
+        let ty = self.component.component_type();
+        ty.imports(engine)
+            .map(|(name, _)| name.to_owned())
+            .collect()
+    }
+
+    /// What it serves.
+    #[must_use]
+    pub fn exports(&self) -> Vec<String> {
+        let engine = self.component.engine();
+        let ty = self.component.component_type();
+        ty.exports(engine)
+            .map(|(name, _)| name.to_owned())
+            .collect()
+    }
+}
+
+impl fmt::Debug for CompiledComponent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompiledComponent")
+            .field("digest", &self.digest)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The threads that compile. Their own, and not those of the async runtime or of rayon's global
+/// pool: there are only as many as jobs, and they yield to whoever serves.
+pub(crate) struct CompilePool(Arc<rayon::ThreadPool>);
+
+impl CompilePool {
+    pub(crate) fn start(threads: usize) -> Result<Self, ComponentError> {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|_| THREAD.into())
+            .start_handler(|_| lower_priority())
+            .build()
+            .map(|pool| Self(Arc::new(pool)))
+            .map_err(|error| ComponentError::Thread {
+                thread: THREAD,
+                source: io::Error::other(error),
+            })
+    }
+}
+
+/// On Linux a niceness belongs to a thread.
+fn lower_priority() {
+    if let Err(error) = rustix::process::setpriority_process(None, COMPILE_NICENESS) {
+        debug!(%error, "compile threads keep their priority");
+    }
+}
+
+impl Engines {
+    /// Compiles a component, or takes it from the cache.
+    ///
+    /// # Errors
+    /// When the bytes are not a component, or one that the compiler refuses. A cache that cannot be
+    /// read or written is no error: the component is compiled, and a warning logged.
+    ///
+    /// # Cancel safety
+    /// A job that has begun goes on to its end and fills the cache; it counts as a job until then.
+    pub async fn compile(&self, bytes: Bytes) -> Result<CompiledComponent, ComponentError> {
+        self.job(bytes, |engines, bytes| {
+            let (header, _code, component) = engines.compile_or_load(bytes)?;
+            Ok(engines.compiled(&header, component))
+        })
+        .await
+    }
+
+    /// Compiles a component to bytes for [`load_artefact`](Self::load_artefact), on this machine or
+    /// another one of its kind with the same version of this program.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile).
+    pub async fn compile_artefact(&self, bytes: Bytes) -> Result<Vec<u8>, ComponentError> {
+        self.job(bytes, |engines, bytes| {
+            let (header, code, _component) = engines.compile_or_load(bytes)?;
+            Ok(artefact::write(&header, &code))
+        })
+        .await
+    }
+
+    /// Takes up what [`compile_artefact`](Self::compile_artefact) made.
+    ///
+    /// Machine code cannot be checked: whoever names an artefact to a node trusts it as they trust
+    /// the node's own program. The checks here find what is old, damaged or meant for another
+    /// machine, and not what is malicious. Never give it bytes that came over a network.
+    ///
+    /// # Errors
+    /// A refusal that says what does not fit.
+    pub fn load_artefact(&self, bytes: &[u8]) -> Result<CompiledComponent, ArtefactError> {
+        let (header, code) = artefact::read(bytes)?;
+        header.check(&self.header(header.engine, header.component))?;
+        let engine = self.engine(header.engine);
+        let component = deserialise(engine, code, Provenance::NamedByOperator)
+            .map_err(ArtefactError::Refused)?;
+        Ok(self.compiled(&header, component))
+    }
+
+    async fn job<T: Send + 'static>(
+        &self,
+        bytes: Bytes,
+        job: impl FnOnce(&Self, &[u8]) -> Result<T, ComponentError> + Send + 'static,
+    ) -> Result<T, ComponentError> {
+        let permit = Arc::clone(&self.0.jobs).acquire_owned().await;
+        let permit = permit.expect("the semaphore is never closed");
+        let engines = self.clone();
+        let pool = Arc::clone(&self.0.pool.0);
+        let run = move || {
+            // Held by the job and not by its caller, which may go away before it.
+            let _permit = permit;
+            pool.install(|| job(&engines, &bytes))
+        };
+        let ended = tokio::task::spawn_blocking(run).await;
+        ended.unwrap_or(Err(ComponentError::CompileStopped))
+    }
+
+    fn compile_or_load(
+        &self,
+        bytes: &[u8],
+    ) -> Result<(ArtefactHeader, Vec<u8>, Component), ComponentError> {
+        let interfaces = inspect(bytes)?;
+        let header = self.header(interfaces.engine, ComponentDigest::of(bytes));
+        let engine = self.engine(header.engine);
+        if let Some(code) = self.0.cached(&header) {
+            match deserialise(engine, &code, Provenance::WrittenByThisNode) {
+                Ok(component) => return Ok((header, code, component)),
+                Err(error) => {
+                    warn!(
+                        error = format!("{error:#}"),
+                        "compiled code from the cache is refused"
+                    );
+                }
+            }
+        }
+        let started = std::time::Instant::now();
+        let code = engine
+            .precompile_component(bytes)
+            .map_err(ComponentError::Compile)?;
+        let component = deserialise(engine, &code, Provenance::JustCompiled)
+            .map_err(ComponentError::Compile)?;
+        info!(
+            component = %header.component,
+            engine = %header.engine,
+            millis = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "compiled"
+        );
+        self.0.keep(&header, &code);
+        Ok((header, code, component))
+    }
+
+    fn compiled(&self, header: &ArtefactHeader, component: Component) -> CompiledComponent {
+        CompiledComponent {
+            component,
+            _ticking: self.clone(),
+            kind: header.engine,
+            digest: header.component,
+        }
+    }
+
+    fn header(&self, kind: EngineKind, component: ComponentDigest) -> ArtefactHeader {
+        ArtefactHeader::of(self.engine(kind), kind, component)
+    }
+}
+
+impl EnginesInner {
+    fn cached(&self, header: &ArtefactHeader) -> Option<Vec<u8>> {
+        match self.cache.as_ref()?.get(header) {
+            Ok(code) => code,
+            Err(error) => {
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the cache is not used"
+                );
+                None
+            }
+        }
+    }
+
+    fn keep(&self, header: &ArtefactHeader, code: &[u8]) {
+        let Some(cache) = &self.cache else { return };
+        if let Err(error) = cache.put(header, code) {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "compiled code is not kept"
+            );
+        }
+    }
+}

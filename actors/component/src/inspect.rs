@@ -1,0 +1,164 @@
+//! What a component imports and exports, without a compiler.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use wasmparser::{
+    ComponentExternalKind, ComponentTypeRef, Encoding, Parser, Payload, TypeBounds, ValidPayload,
+    Validator, WasmFeatures,
+};
+
+use crate::{ComponentError, EngineKind};
+
+/// Imports, or exports, of a component. Far above any honest one.
+pub const INTERFACES_MAX: usize = 1024;
+
+/// SHA-256 of a component's bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ComponentDigest(pub [u8; 32]);
+
+impl ComponentDigest {
+    /// The digest of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for ComponentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for ComponentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ComponentDigest({self})")
+    }
+}
+
+/// What a component imports and exports: names of WIT interfaces with their versions
+/// (`wasi:http/types@0.2.6`), and plain names of functions that stand outside of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentInterfaces {
+    /// What somebody must serve.
+    pub imports: Vec<String>,
+    /// What it serves.
+    pub exports: Vec<String>,
+    /// The engine that it needs.
+    pub engine: EngineKind,
+}
+
+/// Reads what `bytes` import and export. Checks the component's types, and not the code in it.
+///
+/// # Errors
+/// When the bytes are not a component; says how to make one of a core module.
+pub fn inspect(bytes: &[u8]) -> Result<ComponentInterfaces, ComponentError> {
+    reject_others(bytes)?;
+    let (imports, exports) = names(bytes)?;
+    if imports.len().max(exports.len()) > INTERFACES_MAX {
+        return Err(ComponentError::TooManyInterfaces {
+            max: INTERFACES_MAX,
+        });
+    }
+    // By name as well: an interface of 0.3 need not have an async function.
+    let named_concurrent = imports.iter().chain(&exports).any(|name| is_wasi_0_3(name));
+    let features = WasmFeatures::default();
+    let engine = match validate_types(bytes, features.difference(WasmFeatures::CM_ASYNC)) {
+        Ok(()) if !named_concurrent => EngineKind::Plain,
+        Ok(()) => EngineKind::Concurrent,
+        Err(_needs_async) => {
+            validate_types(bytes, features).map_err(ComponentError::Invalid)?;
+            EngineKind::Concurrent
+        }
+    };
+    Ok(ComponentInterfaces {
+        imports,
+        exports,
+        engine,
+    })
+}
+
+fn is_wasi_0_3(name: &str) -> bool {
+    name.starts_with("wasi:") && name.contains("@0.3.")
+}
+
+/// Tells what is not even the start of a component from what is.
+fn reject_others(bytes: &[u8]) -> Result<(), ComponentError> {
+    if bytes.is_empty() {
+        return Err(ComponentError::NotWasm {
+            hint: "it is empty",
+        });
+    }
+    if crate::artefact::is_artefact(bytes) {
+        let hint =
+            "it is an artefact of `wrt-node compile`; the component is what that was made of";
+        return Err(ComponentError::NotWasm { hint });
+    }
+    if !bytes.starts_with(b"\0asm") {
+        let hint = match bytes {
+            [b'(', ..] => "it is text; `wasm-tools parse` makes a binary of it",
+            [0x7f, b'E', b'L', b'F', ..] => "it is a native program or library",
+            _ => "it does not start with \\0asm",
+        };
+        return Err(ComponentError::NotWasm { hint });
+    }
+    if Parser::is_component(bytes) {
+        Ok(())
+    } else if Parser::is_core_wasm(bytes) {
+        Err(ComponentError::CoreModule)
+    } else {
+        Err(ComponentError::NotWasm {
+            hint: "its version of WebAssembly is unknown",
+        })
+    }
+}
+
+fn names(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), ComponentError> {
+    let mut imports = Vec::new();
+    let mut exports = Vec::new();
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(ComponentError::Invalid)? {
+            Payload::Version {
+                encoding: Encoding::Component | Encoding::Module,
+                ..
+            } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 1 => {
+                for import in section {
+                    let import = import.map_err(ComponentError::Invalid)?;
+                    // A type that equals a type that is known already asks nobody for anything.
+                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                        imports.push(import.name.name.to_owned());
+                    }
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 1 => {
+                for export in section {
+                    let export = export.map_err(ComponentError::Invalid)?;
+                    if export.kind != ComponentExternalKind::Type {
+                        exports.push(export.name.name.to_owned());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((imports, exports))
+}
+
+/// Validates all but the bodies of functions, which is where the time goes.
+fn validate_types(bytes: &[u8], features: WasmFeatures) -> Result<(), wasmparser::Error> {
+    let mut validator = Validator::new_with_features(features);
+    for payload in Parser::new(0).parse_all(bytes) {
+        match validator.payload(&payload?)? {
+            ValidPayload::Ok
+            | ValidPayload::Parser(_)
+            | ValidPayload::Func(..)
+            | ValidPayload::End(_) => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! Components as actors: engines, compiled code on disk, and the actor that lends out instances.
+//!
+//! ```text
+//! bytes ── inspect ──> imports, exports            (no compiler)
+//!   └───── Engines::compile ──> CompiledComponent  (capped jobs, cache in a private folder)
+//!                                 └── ComponentActor::new ──> Instances, Gate
+//! ```
+//!
+//! Invariants:
+//! - no interface of the lattice is known here: those come as `dyn HostInterface`;
+//! - a guest gets an empty standard input, no files, no sockets, no outgoing requests, and the
+//!   environment of its manifest and nothing else;
+//! - machine code is run only if this node made it, or its operator named it: see [`artefact`];
+//! - any bytes may be given where a component is expected: the answer is an error, not a panic;
+//! - an import that nobody serves is found before anything of the component runs.
+//!
+//! Start reading at [`ComponentActor`], then [`Engines`].
+
+mod actor;
+pub mod artefact;
+mod cache;
+mod compile;
+mod deserialise;
+mod engine;
+mod error;
+mod inspect;
+mod limits;
+mod linker;
+mod output;
+mod ticker;
+
+pub use actor::{ComponentActor, ComponentSpec};
+pub use compile::CompiledComponent;
+pub use engine::{EngineKind, EngineOptions, Engines};
+pub use error::{CacheError, ComponentError};
+pub use inspect::{ComponentDigest, ComponentInterfaces, inspect};
+pub use limits::{ComponentLimits, LimitError};
+pub use linker::{UnservedImport, unserved_imports};

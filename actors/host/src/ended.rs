@@ -1,0 +1,45 @@
+//! How an instance ended badly, as a fault.
+
+use wasmtime::PoolConcurrencyLimitError;
+use wrt_protocol::{Execution, Fault, FaultKind, Hop};
+
+/// When another call has a chance, after the pool of instances was empty.
+const RETRY_AFTER_MILLIS: u32 = 1000;
+
+/// The error with which an instance is stopped when its leash is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the instance was stopped: its time was up")]
+pub struct WallTimeExceeded;
+
+/// The fault for an error of instantiating or calling. Says *not executed* only of an instance for
+/// which there was no room, and leaves the trap's backtrace to the log.
+#[must_use]
+pub fn guest_fault(error: &wasmtime::Error) -> Fault {
+    let detail = error.root_cause().to_string();
+    if error.is::<WallTimeExceeded>() {
+        return Fault::maybe_executed(FaultKind::DeadlineExceeded, Hop::Actor, detail);
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        let kind = FaultKind::Overloaded {
+            retry_after_millis: RETRY_AFTER_MILLIS,
+        };
+        return Fault::new(kind, Execution::NotExecuted, Hop::Mailbox, detail);
+    }
+    Fault::maybe_executed(FaultKind::Crashed, Hop::Actor, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_says_why_an_instance_ended() {
+        let stopped = wasmtime::Error::new(WallTimeExceeded).context("wasm backtrace");
+        assert_eq!(guest_fault(&stopped).kind(), FaultKind::DeadlineExceeded);
+        let trapped = wasmtime::Error::new(wasmtime::Trap::UnreachableCodeReached);
+        let fault = guest_fault(&trapped.context("wasm backtrace"));
+        assert_eq!(fault.kind(), FaultKind::Crashed);
+        assert_eq!(fault.execution(), Execution::MaybeExecuted);
+        assert!(fault.detail().contains("unreachable"), "{fault}");
+    }
+}
