@@ -11,8 +11,9 @@
 //! - it never sends a call and starts nothing: it says what it heard, others act on it;
 //! - [`MemberTable`] decides everything and is pure: heartbeats and instants in, a view out;
 //! - a [`View`] does not change once it is published; readers never wait for a lock;
-//! - a node that cannot hear the others blames itself first: while its own link is down, or most
-//!   members fell silent at once, it suspects them (calls must not wait) and declares nobody dead;
+//! - a node that cannot hear the others blames itself first: while its own link is down, or it does
+//!   not hear even itself, or most members fell silent at once, it suspects them (calls must not
+//!   wait) and declares nobody dead;
 //! - no peer can make it panic or grow without bound: see [`MemberTable::observe`].
 //!
 //! Start reading at [`Membership`], then [`MemberTable`].

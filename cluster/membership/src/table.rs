@@ -5,11 +5,13 @@
 //! Eviction moves shares and is expensive to be wrong about; suspicion only redirects calls. So
 //! silence always makes suspect, and makes dead only when the fault is likely not this node's own:
 //!
-//! - **Own link down**: nobody dies. When it is up again, everyone's silence counts from then.
+//! - **Own link down**: nobody dies. When it is up again, everyone's silence counts from then. The
+//!   link is down when the transport says so, and also when this node does not hear its own
+//!   heartbeats come back from the bus for [`suspect_after`]: a bus that is stalled looks connected.
 //! - **More than half silent**: when more than half of at least [`MASS_SILENCE_MEMBERS_MIN`] others
 //!   are suspect, the bus is likelier to be at fault than all of them. Each then dies only after
 //!   [`mass_death_hold`]. With two others or fewer there is no majority to tell by, and
-//!   [`dead_after`] holds. When enough are heard again, those still silent get one more
+//!   [`dead_after`] holds, for the bus at least carries this node's own heartbeats. When enough are heard again, those still silent get one more
 //!   [`suspect_after`] to follow.
 //! - **Own pause**: when two ticks are [`PAUSE_MIN`] apart, this node was stopped and could hear
 //!   nobody. Everyone's silence counts from the end of the pause. The first tick is the end of one:
@@ -75,6 +77,9 @@ pub struct MemberTable {
     link: LinkState,
     mass_silence: bool,
     ticked_at: Option<Instant>,
+    /// When this node last heard itself; none before the first time, and for ever on a bus that
+    /// gives nobody what he sent.
+    echo_at: Option<Instant>,
     generation: u64,
 }
 
@@ -90,6 +95,7 @@ impl MemberTable {
             link: LinkState::Up,
             mass_silence: false,
             ticked_at: None,
+            echo_at: None,
             generation: 0,
         }
     }
@@ -103,6 +109,11 @@ impl MemberTable {
             self.entries.insert(self.own.clone(), entry);
             self.change = Change::Membership;
         }
+    }
+
+    /// Takes in that a heartbeat of this incarnation came back from the bus at `now`.
+    pub fn observe_echo(&mut self, now: Instant) {
+        self.echo_at = Some(now);
     }
 
     /// Takes in a heartbeat that arrived at `now`. One of this node's own name is always stale here.
@@ -146,6 +157,13 @@ impl MemberTable {
             .replace(now)
             .is_none_or(|before| now.saturating_duration_since(before) >= PAUSE_MIN);
         let was_isolated = self.is_isolated();
+        if paused {
+            self.echo_at = self.echo_at.map(|at| at.max(now));
+        }
+        let link = match self.is_deaf(now) {
+            true => LinkState::Down,
+            false => link,
+        };
         let reconnected = self.link == LinkState::Down && link == LinkState::Up;
         self.link = link;
         if paused || reconnected {
@@ -188,6 +206,14 @@ impl MemberTable {
         let members = self.entries.values().map(|entry| &entry.member);
         let present = members.filter(|member| member.state != NodeState::Leaving || member.is_self);
         View::new(self.generation, self.is_isolated(), present.cloned())
+    }
+
+    /// Whether this node does not hear even itself.
+    fn is_deaf(&self, now: Instant) -> bool {
+        let interval = self.entries.get(&self.own).map(|own| own.interval);
+        let patience = suspect_after(interval.unwrap_or(HEARTBEAT_INTERVAL));
+        self.echo_at
+            .is_some_and(|at| now.saturating_duration_since(at) >= patience)
     }
 
     fn admit(&mut self, heartbeat: Heartbeat, now: Instant) -> Observed {

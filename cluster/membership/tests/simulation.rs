@@ -116,19 +116,24 @@ async fn when_most_fall_silent_nobody_is_evicted_until_the_hold_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn a_hiccup_of_the_bus_moves_nothing() {
-    let nodes = ["a", "b", "c", "d", "e"];
-    let world = World::of(&nodes).await;
+    hiccup(&["a", "b"]).await;
+    hiccup(&["a", "b", "c"]).await;
+    hiccup(&["a", "b", "c", "d", "e"]).await;
+}
+
+async fn hiccup(nodes: &[&str]) {
+    let world = World::of(nodes).await;
     world.bus.lose(1.0, 1);
     advance_slowly(9 * SECOND).await;
     world.bus.lose(0.0, 1);
     let resumed = Instant::now();
     while resumed.elapsed() < SECOND {
         advance_slowly(10 * MILLI).await;
-        for (node, other) in pairs(&nodes) {
+        for (node, other) in pairs(nodes) {
             assert_ne!(world.liveness(node, other), Liveness::Dead);
         }
     }
-    for (node, other) in pairs(&nodes) {
+    for (node, other) in pairs(nodes) {
         assert_eq!(world.liveness(node, other), Liveness::Alive);
     }
 }
@@ -163,6 +168,24 @@ async fn a_name_is_taken_once() {
     assert!(!world.membership("a").fenced().is_cancelled());
     world.membership("a").leave().await;
     assert!(world.try_join("a", 2).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_namesake_is_heard_before_the_name_is_taken() {
+    let world = World::new();
+    let mut slow = heartbeat("b", 1, 0);
+    slow.interval_millis = 4_000;
+    let joining = world.joining("a", 2);
+    let says = async {
+        advance_slowly(100 * MILLI).await;
+        world.say(&slow).await;
+        // The namesake beats as slowly.
+        advance_slowly(3 * SECOND).await;
+        slow.node = name("a");
+        world.say(&slow).await;
+    };
+    let (joined, ()) = tokio::join!(joining, says);
+    assert!(matches!(joined, Err(MembershipError::NameTaken { .. })));
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use wrt_protocol::{
 };
 use wrt_transport::{Inbound, LinkState, Subscription};
 
-use super::{MembershipError, Shared};
+use super::{MembershipError, Shared, lock};
 use crate::{Change, Observed, interval::claimed_interval};
 
 /// Time between two judgements of silence, and between two views when only load changed.
@@ -168,7 +168,9 @@ impl Listener {
         } = &*self.shared;
         if heartbeat.epoch < options.epoch {
             counters.stale.add_one();
-        } else if heartbeat.epoch > options.epoch && !fenced.is_cancelled() {
+        } else if heartbeat.epoch == options.epoch {
+            lock(&self.shared.table).observe_echo(Instant::now());
+        } else if !fenced.is_cancelled() {
             tracing::error!(
                 node = %options.node,
                 own_epoch = %options.epoch,

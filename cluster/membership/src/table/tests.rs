@@ -10,7 +10,7 @@ use crate::{
     Liveness::{Alive, Dead, Suspect},
     MASS_DEATH_HOLD,
 };
-use scene::{BEAT, Scene, actor, heartbeat};
+use scene::{BEAT, Scene, TICK, actor, heartbeat};
 
 #[test]
 fn silence_makes_suspect_then_dead() {
@@ -170,10 +170,22 @@ fn a_change_says_how_much_changed() {
     scene.table.observe(next.clone(), now);
     assert_eq!(scene.table.change(), Change::Load);
     assert_eq!(scene.table.view().candidates(&actor())[1].report.running, 3);
-    next.sequence += 1;
-    next.replicas[0].state = ReplicaState::Draining;
-    scene.table.observe(next, now);
-    assert_eq!(scene.table.change(), Change::Membership);
+    let changes: [fn(&mut Heartbeat); 4] = [
+        |beat| beat.replicas[0].state = ReplicaState::Draining,
+        |beat| beat.replicas.clear(),
+        |beat| beat.labels = vec![("zone".into(), "b".into())],
+        |beat| beat.version = "2".into(),
+    ];
+    for change in changes {
+        next.sequence += 1;
+        change(&mut next);
+        scene.table.observe(next.clone(), now);
+        assert_eq!(scene.table.change(), Change::Membership);
+        let member = scene.member("a");
+        assert_eq!(*member.replicas, *next.replicas);
+        assert_eq!(*member.labels, *next.labels);
+        assert_eq!(*member.version, *next.version);
+    }
 }
 
 #[test]
@@ -191,6 +203,41 @@ fn nobody_is_evicted_while_the_own_link_is_down() {
     assert!(!scene.table.is_isolated());
     scene.run(Duration::from_millis(200), &["a"]);
     scene.check(&[("b", Dead)]);
+}
+
+#[test]
+fn nobody_is_evicted_by_one_that_does_not_hear_itself() {
+    // Two others: too few to tell by how many are silent.
+    let mut scene = Scene::of(&["a", "b"]);
+    scene.echo = false;
+    scene.run(Duration::from_secs(60), &[]);
+    scene.check(&[("a", Suspect), ("b", Suspect)]);
+    assert!(scene.table.is_isolated());
+    scene.echo = true;
+    scene.run(Duration::from_millis(1900), &["a"]);
+    scene.check(&[("a", Alive), ("b", Suspect)]);
+    assert!(!scene.table.is_isolated());
+    scene.run(Duration::from_millis(400), &["a"]);
+    scene.check(&[("b", Dead)]);
+}
+
+#[test]
+fn own_pause_is_no_deafness() {
+    let mut scene = Scene::of(&["a", "b"]);
+    scene.pause(Duration::from_secs(30));
+    scene.run(TICK, &[]);
+    assert!(!scene.table.is_isolated());
+}
+
+#[test]
+fn what_was_heard_before_the_first_tick_has_the_grace_of_a_pause() {
+    let now = Instant::now();
+    let mut table = MemberTable::new(scene::node("own"), NodeClock::start());
+    table.observe_own(heartbeat("own", 1, 0), now);
+    table.observe(heartbeat("a", 1, 0), now);
+    table.tick(now + Duration::from_secs(20), LinkState::Up);
+    let view = table.view();
+    assert!(view.members().all(|member| member.liveness == Alive));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use wrt_transport::LinkState;
 
 use crate::{Liveness, Member, MemberTable, NodeClock, Observed};
 
-const TICK: Duration = Duration::from_millis(50);
+pub(super) const TICK: Duration = Duration::from_millis(50);
 pub(super) const BEAT: Duration = HEARTBEAT_INTERVAL;
 
 pub(super) fn node(name: &str) -> NodeId {
@@ -54,6 +54,8 @@ pub(super) struct Scene {
     pub(super) now: Instant,
     began: Instant,
     pub(super) link: LinkState,
+    /// Whether the bus gives this node its own heartbeats back.
+    pub(super) echo: bool,
     sequence: u64,
 }
 
@@ -66,6 +68,7 @@ impl Scene {
             now,
             began: now,
             link: LinkState::Up,
+            echo: true,
             sequence: 0,
         };
         scene.table.observe_own(heartbeat("own", 1, 0), now);
@@ -88,6 +91,9 @@ impl Scene {
 
     pub(super) fn beat(&mut self, names: &[&str]) {
         self.sequence += 1;
+        if self.echo {
+            self.table.observe_echo(self.now);
+        }
         for name in names {
             let heartbeat = heartbeat(name, 1, self.sequence);
             assert_eq!(self.table.observe(heartbeat, self.now), Observed::Applied);
