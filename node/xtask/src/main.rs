@@ -7,6 +7,7 @@
 
 mod apt;
 mod command;
+mod demo;
 mod guests;
 mod repository;
 mod setup;
@@ -17,7 +18,12 @@ use std::process::ExitCode;
 
 use crate::{command::Command, repository::Repository};
 
-const COMMANDS: &[Command] = &[setup::COMMAND, guests::COMMAND, test::COMMAND];
+const COMMANDS: &[Command] = &[
+    demo::COMMAND,
+    test::COMMAND,
+    setup::COMMAND,
+    guests::COMMAND,
+];
 
 fn main() -> ExitCode {
     let matches = command::parser(COMMANDS).get_matches();

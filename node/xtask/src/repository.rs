@@ -35,6 +35,13 @@ impl Repository {
         self.root.join(relative)
     }
 
+    /// A program of the workspace that `cargo build --workspace` has built.
+    pub fn built(&self, name: &str) -> PathBuf {
+        let target =
+            env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.path("target"), PathBuf::from);
+        target.join("debug").join(name)
+    }
+
     /// A program that works at the root.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
