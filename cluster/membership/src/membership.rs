@@ -134,8 +134,6 @@ impl Membership {
 
         let mut beater = Beater::new(Arc::clone(&shared), transport, report);
         beater.beat().await;
-        // From here on a late tick shows a pause, so none before the task's first turn goes unseen.
-        listener.tick();
         let tasks = TaskTracker::new();
         tasks.spawn(beater.run());
         tasks.spawn(listener.run());

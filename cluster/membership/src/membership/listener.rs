@@ -69,7 +69,7 @@ impl Listener {
     }
 
     /// Judges silence; publishes what changed since, load included.
-    pub(super) fn tick(&self) {
+    fn tick(&self) {
         let link = match self.open {
             true => *self.link.borrow(),
             false => LinkState::Down,

@@ -16,6 +16,9 @@ use wrt_protocol::{
 };
 use wrt_transport::{Lane, Loopback, LoopbackTransport, Transport};
 
+pub const MILLI: Duration = Duration::from_millis(1);
+pub const SECOND: Duration = Duration::from_secs(1);
+
 pub struct World {
     pub bus: Loopback,
     pub subjects: Subjects,
@@ -211,4 +214,15 @@ fn options(node: &str, epoch: u64) -> MembershipOptions {
 
 fn lattice() -> LatticeName {
     LatticeName::new("test").expect("a test's name is legal")
+}
+
+/// Lets time pass in steps that no node takes for a stop of its own.
+pub async fn advance_slowly(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+pub fn pairs<'a>(nodes: &'a [&'a str]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let others = |node: &'a str| nodes.iter().map(move |other| (node, *other));
+    let all = nodes.iter().flat_map(move |node| others(node));
+    all.filter(|(node, other)| node != other)
 }

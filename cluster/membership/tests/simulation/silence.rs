@@ -1,0 +1,188 @@
+//! Nodes and buses that fall silent.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, advance};
+use wrt_membership::Liveness;
+use wrt_transport::Transport;
+
+use super::world::{MILLI, SECOND, World, actor, advance_slowly, name, pairs};
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_cut_off_is_suspect_then_dead_and_blames_itself() {
+    let world = World::of(&["a", "b", "c"]).await;
+    let lost = world.lost("a", "c");
+    let cut_at = Instant::now();
+    world.bus.cut_off(&name("c"));
+
+    lost.cancelled().await;
+    let after = cut_at.elapsed();
+    assert!(after >= 500 * MILLI && after <= 900 * MILLI, "{after:?}");
+    let view = world.membership("a").view();
+    assert_eq!(view.member(&name("c")).unwrap().liveness, Liveness::Suspect);
+    assert_eq!(view.candidates(&actor()).len(), 2);
+
+    world
+        .until_liveness("a", "c", 2 * SECOND, Liveness::Dead)
+        .await;
+    let after = cut_at.elapsed();
+    assert!(after >= 1750 * MILLI && after <= 2100 * MILLI, "{after:?}");
+
+    // The one that is cut off sends no call there, and evicts nobody however long it takes.
+    advance_slowly(30 * SECOND).await;
+    for other in ["a", "b"] {
+        assert_eq!(world.liveness("c", other), Liveness::Suspect);
+    }
+    assert!(world.membership("c").is_isolated());
+    assert!(!world.membership("a").is_isolated());
+
+    // Just after a heartbeat that failed, so that the next one is an interval away.
+    let unsent = world.membership("c").counts().unsent;
+    while world.membership("c").counts().unsent == unsent {
+        advance_slowly(MILLI).await;
+    }
+    world.bus.heal(&name("c"));
+    // It says at once that it is back, and hears the others within an interval.
+    world
+        .until_liveness("a", "c", 20 * MILLI, Liveness::Alive)
+        .await;
+    assert!(!world.lost("a", "c").is_cancelled());
+    for other in ["a", "b"] {
+        world
+            .until_liveness("c", other, 300 * MILLI, Liveness::Alive)
+            .await;
+    }
+    world
+        .until("c", 100 * MILLI, |view| !view.is_isolated())
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_most_fall_silent_nobody_is_evicted_until_the_hold_ends() {
+    let nodes = ["a", "b", "c", "d"];
+    let world = World::of(&nodes).await;
+    for other in &nodes[1..] {
+        world.bus.partition(&name("a"), &name(other));
+    }
+    advance_slowly(5 * SECOND).await;
+    assert!(world.membership("a").is_isolated());
+    for other in &nodes[1..] {
+        assert_eq!(world.liveness("a", other), Liveness::Suspect);
+        // For each of the others it is one of three.
+        assert_eq!(world.liveness(other, "a"), Liveness::Dead);
+        assert!(!world.membership(other).is_isolated());
+    }
+    advance_slowly(6 * SECOND).await;
+    for other in &nodes[1..] {
+        assert_eq!(world.liveness("a", other), Liveness::Dead);
+    }
+    for other in nodes {
+        world.bus.heal(&name(other));
+    }
+    for other in &nodes[1..] {
+        world
+            .until_liveness("a", other, SECOND, Liveness::Alive)
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hiccup_of_the_bus_moves_nothing() {
+    hiccup(&["a", "b"]).await;
+    hiccup(&["a", "b", "c"]).await;
+    hiccup(&["a", "b", "c", "d", "e"]).await;
+}
+
+async fn hiccup(nodes: &[&str]) {
+    let world = World::of(nodes).await;
+    world.bus.lose(1.0, 1);
+    advance_slowly(9 * SECOND).await;
+    world.bus.lose(0.0, 1);
+    let resumed = Instant::now();
+    while resumed.elapsed() < SECOND {
+        advance_slowly(10 * MILLI).await;
+        for (node, other) in pairs(nodes) {
+            assert_ne!(world.liveness(node, other), Liveness::Dead);
+        }
+    }
+    for (node, other) in pairs(nodes) {
+        assert_eq!(world.liveness(node, other), Liveness::Alive);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lossy_bus_kills_nobody() {
+    for seed in 0..4 {
+        let nodes = ["a", "b", "c"];
+        let world = World::of(&nodes).await;
+        world.bus.lose(0.2, seed);
+        world.bus.set_delay(30 * MILLI);
+        for _ in 0..600 {
+            advance_slowly(100 * MILLI).await;
+            for (node, other) in pairs(&nodes) {
+                assert_ne!(world.liveness(node, other), Liveness::Dead, "seed {seed}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_is_no_goodbye_and_leaves_no_task() {
+    let mut world = World::of(&["a", "b"]).await;
+    let transport = world.transport("b");
+    world.crash("b");
+    world
+        .until_liveness("a", "b", 3 * SECOND, Liveness::Dead)
+        .await;
+    // The test and the world's own list of transports.
+    assert_eq!(
+        Arc::strong_count(&transport),
+        2,
+        "a task still holds the transport"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn clocks_of_others_are_known_to_within_the_delay() {
+    let mut world = World::new();
+    world.bus.set_delay(3 * MILLI);
+    world.join("a").await;
+    advance_slowly(17 * SECOND).await;
+    world.join("b").await;
+    advance_slowly(40 * SECOND).await;
+    let now = Instant::now();
+    for (node, other) in [("a", "b"), ("b", "a"), ("a", "a")] {
+        let delay = if node == other { 0 } else { 3_000 };
+        let truth = world.membership(other).clock().at(now);
+        let view = world.membership(node).view();
+        let estimate = view.member(&name(other)).unwrap().peer_now(now);
+        // Timers are as fine as a millisecond.
+        let behind = truth.0 - estimate.0;
+        assert!(
+            (delay..=delay + 1_000).contains(&behind),
+            "{node} of {other}: {behind}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_of_all_is_held_against_nobody() {
+    let nodes = ["a", "b", "c"];
+    let world = World::of(&nodes).await;
+    let lost: Vec<_> = pairs(&nodes)
+        .map(|(node, other)| world.lost(node, other))
+        .collect();
+    advance(30 * SECOND).await;
+    advance_slowly(5 * SECOND).await;
+    assert!(lost.iter().all(|lost| !lost.is_cancelled()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_transport_is_closed_stays_calm() {
+    let world = World::of(&["a", "b"]).await;
+    world.transport("a").close().await;
+    advance_slowly(30 * SECOND).await;
+    assert!(world.membership("a").is_isolated());
+    assert_eq!(world.liveness("a", "b"), Liveness::Suspect);
+    world.membership("a").leave().await;
+}
