@@ -21,6 +21,10 @@ pub enum KeyValueError {
     /// The sum does not fit 64 bits.
     #[error("the counter would overflow")]
     CounterOverflow,
+    /// The sum is negative, and the guest's draft of the interface has unsigned counters. The key has
+    /// been changed.
+    #[error("the counter has been incremented, and is negative: this draft cannot say it")]
+    NegativeCounter,
     /// Something is larger than it may be.
     #[error("{limit}: {actual}, of at most {max}")]
     OverLimit {
@@ -69,7 +73,10 @@ pub enum Limit {
     /// Buckets of a provider.
     #[error("buckets of a provider")]
     Buckets,
-    /// Values that an instance holds for later swaps.
+    /// Handles that an instance holds for later swaps.
+    #[error("handles held for swaps")]
+    SwapHandles,
+    /// Bytes that an instance holds for later swaps.
     #[error("bytes held for swaps")]
     SwapBytes,
 }

@@ -1,1 +1,45 @@
 //! Host glue: the WIT of both published drafts over the one trait.
+//!
+//! A bucket and a cas are handles on the host; what travels is the bucket's name. `open` is no call:
+//! it looks for the link that the identifier names, or else the link `default`, and remembers both
+//! the link and the name.
+//!
+//! The export `wasi:keyvalue/watcher` is not served: nothing calls a component when a key changes.
+
+mod call;
+mod draft;
+mod draft2;
+mod error;
+
+use wasmtime::component::Linker;
+use wrt_contract::Interface;
+use wrt_host::{HostInterface, InstanceState};
+use wrt_protocol::InterfaceName;
+
+use crate::KeyValueInterface;
+
+/// The imports of `wasi:keyvalue`, in both drafts that components are built with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KeyValueHost;
+
+impl HostInterface for KeyValueHost {
+    fn name(&self) -> InterfaceName {
+        KeyValueInterface::NAME
+    }
+
+    fn imports(&self) -> &'static [&'static str] {
+        &[
+            "wasi:keyvalue/store@0.2.0-draft2",
+            "wasi:keyvalue/atomics@0.2.0-draft2",
+            "wasi:keyvalue/batch@0.2.0-draft2",
+            "wasi:keyvalue/store@0.2.0-draft",
+            "wasi:keyvalue/atomics@0.2.0-draft",
+            "wasi:keyvalue/batch@0.2.0-draft",
+        ]
+    }
+
+    fn add_to_linker(&self, linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
+        draft2::add_to_linker(linker)?;
+        draft::add_to_linker(linker)
+    }
+}

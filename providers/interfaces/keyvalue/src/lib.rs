@@ -41,6 +41,7 @@ use wrt_contract::CallContext;
 
 pub use counter::{counter_add, counter_bytes};
 pub use error::{KeyValueError, Limit};
+pub use host::KeyValueHost;
 pub use memory::{MemoryConfig, MemoryKeyValue};
 pub use name::{Bucket, Key};
 pub use page::{Cursor, KeyPage};

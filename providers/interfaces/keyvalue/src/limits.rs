@@ -20,6 +20,10 @@ pub const BATCH_KEYS_MAX: usize = 1000;
 pub const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Keys of one page of a listing.
 pub const PAGE_KEYS_MAX: usize = 1000;
+/// Cas handles of one instance.
+pub const SWAP_HANDLES_MAX: usize = 1024;
+/// Values and versions that the cas handles of one instance hold, together.
+pub const SWAP_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Text of an error that a service gave.
 pub const ERROR_TEXT_BYTES_MAX: usize = 1024;
 
