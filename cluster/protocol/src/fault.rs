@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{NodeId, limits::FAULT_DETAIL_BYTES_MAX};
 
@@ -87,7 +87,26 @@ struct Parts {
     node: Option<NodeId>,
     link: Option<Box<str>>,
     elapsed_micros: u64,
+    // A peer's build may allow more.
+    #[serde(deserialize_with = "cut_detail")]
     detail: Box<str>,
+}
+
+fn cut_detail<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<str>, D::Error> {
+    let detail = Box::<str>::deserialize(deserializer)?;
+    Ok(match detail.len() > FAULT_DETAIL_BYTES_MAX {
+        true => cut(&detail).into(),
+        false => detail,
+    })
+}
+
+/// As much of a text as a fault carries.
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(FAULT_DETAIL_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 impl Fault {
@@ -95,11 +114,6 @@ impl Fault {
     /// is cut at [`FAULT_DETAIL_BYTES_MAX`].
     #[must_use]
     pub fn new(kind: FaultKind, execution: Execution, hop: Hop, detail: impl AsRef<str>) -> Self {
-        let detail = detail.as_ref();
-        let mut end = detail.len().min(FAULT_DETAIL_BYTES_MAX);
-        while !detail.is_char_boundary(end) {
-            end -= 1;
-        }
         Self(Box::new(Parts {
             kind,
             execution,
@@ -107,7 +121,7 @@ impl Fault {
             node: None,
             link: None,
             elapsed_micros: 0,
-            detail: detail[..end].into(),
+            detail: cut(detail.as_ref()).into(),
         }))
     }
 

@@ -1,0 +1,518 @@
+//! What holds for any value, and for any bytes.
+//!
+//! `PROPTEST_CASES` sets how many cases each property gets. Before a release, and after a change to
+//! a codec:
+//!
+//! ```text
+//! PROPTEST_CASES=1000000 cargo test --release -p wrt-protocol --test properties
+//! ```
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use proptest::{
+    collection::vec,
+    option,
+    prelude::*,
+    sample::{Index, select},
+};
+use wrt_protocol::{
+    ActorAddress, CallId, Epoch, Execution, Fault, FaultKind, Hop, IdempotencyKey, InterfaceName,
+    LatticeName, Name, NodeId, NodeMicros, OperationName, StreamId, Tenant, TraceContext,
+    envelope::{BodyAnnounce, Cancel, Reply, ReplyHead, Request, RequestHead},
+    heartbeat::{Heartbeat, NodeState, ReplicaReport, ReplicaState},
+    limits::{FAULT_DETAIL_BYTES_MAX, NAME_BYTES_MAX},
+    stream::{StreamFrame, StreamSignal},
+    subject::{Inbound, Subjects},
+};
+
+fn a_name() -> impl Strategy<Value = Name> {
+    "[a-z0-9][a-z0-9_-]{0,63}".prop_map(|text| Name::new(&text).unwrap())
+}
+
+fn a_node() -> impl Strategy<Value = NodeId> {
+    a_name().prop_map(NodeId::from)
+}
+
+fn an_actor() -> impl Strategy<Value = ActorAddress> {
+    (any::<bool>(), a_name(), a_name()).prop_map(|(component, app, name)| match component {
+        true => ActorAddress::component(app, name),
+        false => ActorAddress::provider(app, name),
+    })
+}
+
+fn an_interface() -> impl Strategy<Value = InterfaceName> {
+    "[a-zA-Z0-9:/@_-]{1,64}".prop_map(|text| InterfaceName::new(&text).unwrap())
+}
+
+fn an_operation() -> impl Strategy<Value = OperationName> {
+    "[a-zA-Z0-9:/@_-]{1,64}".prop_map(|text| OperationName::new(&text).unwrap())
+}
+
+fn some_bytes() -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..64).prop_map(Bytes::from)
+}
+
+fn a_trace() -> impl Strategy<Value = TraceContext> {
+    let state = option::of("[a-z=,]{0,40}".prop_map(Arc::from));
+    (any::<u128>(), any::<u64>(), any::<u8>(), state).prop_map(
+        |(trace_id, span_id, flags, state)| TraceContext {
+            trace_id,
+            span_id,
+            flags,
+            state,
+        },
+    )
+}
+
+fn a_body() -> impl Strategy<Value = BodyAnnounce> {
+    (any::<u128>(), any::<Option<u64>>(), any::<bool>()).prop_map(
+        |(stream, length, is_arguments)| BodyAnnounce {
+            stream: StreamId(stream),
+            length,
+            is_arguments,
+        },
+    )
+}
+
+fn a_fault() -> impl Strategy<Value = Fault> {
+    let kind = prop_oneof![
+        any::<u32>().prop_map(|retry_after_millis| FaultKind::Overloaded { retry_after_millis }),
+        select(vec![
+            FaultKind::DeadlineExceeded,
+            FaultKind::Cancelled,
+            FaultKind::Unavailable,
+            FaultKind::NodeLost,
+            FaultKind::Disconnected,
+            FaultKind::Draining,
+            FaultKind::StaleEpoch,
+            FaultKind::TooLarge,
+            FaultKind::Malformed,
+            FaultKind::UnknownOperation,
+            FaultKind::VersionMismatch,
+            FaultKind::Crashed,
+            FaultKind::Denied,
+        ]),
+    ];
+    let execution = select(vec![
+        Execution::NotExecuted,
+        Execution::MaybeExecuted,
+        Execution::Executed,
+    ]);
+    let hop = select(vec![
+        Hop::Caller,
+        Hop::Route,
+        Hop::Bus,
+        Hop::Mailbox,
+        Hop::Actor,
+        Hop::Backend,
+        Hop::Stream,
+    ]);
+    let link = option::of("[a-z /]{0,40}");
+    let detail = "\\PC{0,80}";
+    (
+        kind,
+        execution,
+        hop,
+        option::of(a_node()),
+        link,
+        any::<u32>(),
+        detail,
+    )
+        .prop_map(|(kind, execution, hop, node, link, micros, detail)| {
+            let mut fault = Fault::new(kind, execution, hop, detail)
+                .after(Duration::from_micros(u64::from(micros)));
+            if let Some(node) = node {
+                fault = fault.at_node(&node);
+            }
+            match link {
+                Some(link) => fault.on_link(link),
+                None => fault,
+            }
+        })
+}
+
+fn a_request() -> impl Strategy<Value = Request> {
+    let who = (any::<u128>(), any::<u128>(), a_node(), an_actor());
+    let what = (an_interface(), an_operation(), any::<Option<u64>>());
+    let when = (any::<u64>(), any::<Option<u64>>(), any::<u32>());
+    let rest = (
+        option::of(a_trace()),
+        option::of(a_name().prop_map(Tenant::from)),
+        option::of(a_body()),
+    );
+    (who, what, when, rest, some_bytes(), some_bytes()).prop_map(
+        |(who, what, when, rest, arguments, bulk)| Request {
+            head: RequestHead {
+                call: CallId(who.0),
+                key: IdempotencyKey(who.1),
+                caller: who.2,
+                target: who.3,
+                interface: what.0,
+                operation: what.1,
+                epoch: what.2.map(Epoch),
+                budget_micros: when.0,
+                expires_at: when.1.map(NodeMicros),
+                attempt: when.2,
+                trace: rest.0,
+                tenant: rest.1,
+                body: rest.2,
+            },
+            arguments,
+            bulk,
+        },
+    )
+}
+
+fn a_reply() -> impl Strategy<Value = Reply> {
+    let outcome = prop_oneof![Just(Ok(())), a_fault().prop_map(Err)];
+    let head = (
+        any::<u128>(),
+        a_node(),
+        any::<u64>(),
+        outcome,
+        option::of(a_body()),
+    );
+    (head, some_bytes(), some_bytes()).prop_map(
+        |((call, node, epoch, outcome, body), result, bulk)| Reply {
+            head: ReplyHead {
+                call: CallId(call),
+                node,
+                epoch: Epoch(epoch),
+                outcome,
+                body,
+            },
+            result,
+            bulk,
+        },
+    )
+}
+
+fn a_cancel() -> impl Strategy<Value = Cancel> {
+    (any::<u128>(), a_node()).prop_map(|(call, caller)| Cancel {
+        call: CallId(call),
+        caller,
+    })
+}
+
+fn a_report() -> impl Strategy<Value = ReplicaReport> {
+    let state = select(vec![
+        ReplicaState::Starting,
+        ReplicaState::Ready,
+        ReplicaState::Failing,
+        ReplicaState::Draining,
+    ]);
+    (an_actor(), state, any::<[u32; 3]>(), any::<[u64; 2]>()).prop_map(
+        |(actor, state, counts, totals)| ReplicaReport {
+            actor,
+            state,
+            running: counts[0],
+            waiting: counts[1],
+            concurrency_max: counts[2],
+            handled: totals[0],
+            refused: totals[1],
+        },
+    )
+}
+
+fn a_heartbeat() -> impl Strategy<Value = Heartbeat> {
+    let state = select(vec![
+        NodeState::Serving,
+        NodeState::Draining,
+        NodeState::Leaving,
+    ]);
+    let labels = vec(("[a-z]{1,8}", "[a-z]{0,8}"), 0..4);
+    let replicas = vec(a_report(), 0..4);
+    let text = ("\\PC{0,16}", labels);
+    (
+        a_node(),
+        any::<[u64; 3]>(),
+        any::<u32>(),
+        state,
+        text,
+        replicas,
+    )
+        .prop_map(
+            |(node, numbers, interval_millis, state, (version, labels), replicas)| Heartbeat {
+                node,
+                epoch: Epoch(numbers[0]),
+                sequence: numbers[1],
+                sent_at: NodeMicros(numbers[2]),
+                interval_millis,
+                state,
+                version,
+                labels,
+                replicas,
+            },
+        )
+}
+
+fn a_stream_frame() -> impl Strategy<Value = StreamFrame> {
+    let trailers = vec(("[a-z-]{0,12}", vec(any::<u8>(), 0..12)), 0..4);
+    let signal = prop_oneof![
+        any::<u64>().prop_map(|sequence| StreamSignal::Chunk { sequence }),
+        (any::<u64>(), trailers)
+            .prop_map(|(sequence, trailers)| StreamSignal::End { sequence, trailers }),
+        a_fault().prop_map(|fault| StreamSignal::Failed { fault }),
+        any::<u32>().prop_map(|chunks| StreamSignal::Credit { chunks }),
+        Just(StreamSignal::Cancel),
+    ];
+    (any::<u128>(), a_node(), signal, some_bytes()).prop_map(|(stream, from, signal, bytes)| {
+        StreamFrame {
+            stream: StreamId(stream),
+            from,
+            signal,
+            bytes,
+        }
+    })
+}
+
+/// A valid frame of any kind.
+fn a_frame() -> impl Strategy<Value = Bytes> {
+    prop_oneof![
+        a_request().prop_map(|frame| frame.encode().unwrap()),
+        a_reply().prop_map(|frame| frame.encode().unwrap()),
+        a_cancel().prop_map(|frame| frame.encode().unwrap()),
+        a_heartbeat().prop_map(|frame| frame.encode().unwrap()),
+        a_stream_frame().prop_map(|frame| frame.encode().unwrap()),
+    ]
+}
+
+/// A small hurt to a frame.
+#[derive(Debug, Clone)]
+enum Hurt {
+    Set(Index, u8),
+    Flip(Index, u8),
+    Insert(Index, Vec<u8>),
+    Remove(Index, usize),
+    Cut(Index),
+}
+
+fn a_hurt() -> impl Strategy<Value = Hurt> {
+    let at = any::<Index>;
+    prop_oneof![
+        (at(), any::<u8>()).prop_map(|(at, byte)| Hurt::Set(at, byte)),
+        (at(), 0u8..8).prop_map(|(at, bit)| Hurt::Flip(at, bit)),
+        (at(), vec(any::<u8>(), 1..12)).prop_map(|(at, bytes)| Hurt::Insert(at, bytes)),
+        (at(), 1usize..12).prop_map(|(at, bytes)| Hurt::Remove(at, bytes)),
+        at().prop_map(Hurt::Cut),
+    ]
+}
+
+fn hurt(frame: &mut Vec<u8>, hurt: Hurt) {
+    if frame.is_empty() {
+        return;
+    }
+    let length = frame.len();
+    match hurt {
+        Hurt::Set(at, byte) => frame[at.index(length)] = byte,
+        Hurt::Flip(at, bit) => frame[at.index(length)] ^= 1 << bit,
+        Hurt::Insert(at, bytes) => {
+            let at = at.index(length);
+            frame.splice(at..at, bytes);
+        }
+        Hurt::Remove(at, bytes) => {
+            let at = at.index(length);
+            frame.drain(at..length.min(at + bytes));
+        }
+        Hurt::Cut(at) => frame.truncate(at.index(length)),
+    }
+}
+
+/// Gives the bytes to each decoder. Whatever is accepted can be written and read again, and is then
+/// the same: no decoder makes a value that this protocol cannot say.
+fn decode_all(bytes: &Bytes) {
+    if let Ok(request) = Request::decode(bytes) {
+        assert_eq!(
+            Request::decode(&request.encode().unwrap()).unwrap(),
+            request
+        );
+    }
+    if let Ok(reply) = Reply::decode(bytes) {
+        assert_eq!(Reply::decode(&reply.encode().unwrap()).unwrap(), reply);
+        if let Err(fault) = &reply.head.outcome {
+            let _shown = fault.to_string();
+            assert!(fault.detail().len() <= FAULT_DETAIL_BYTES_MAX);
+        }
+    }
+    if let Ok(cancel) = Cancel::decode(bytes) {
+        assert_eq!(Cancel::decode(&cancel.encode().unwrap()).unwrap(), cancel);
+    }
+    if let Ok(heartbeat) = Heartbeat::decode(bytes) {
+        assert_eq!(
+            Heartbeat::decode(&heartbeat.encode().unwrap()).unwrap(),
+            heartbeat
+        );
+    }
+    if let Ok(frame) = StreamFrame::decode(bytes) {
+        let encoded = frame.clone().encode().unwrap();
+        assert_eq!(StreamFrame::decode(&encoded).unwrap(), frame);
+    }
+}
+
+proptest! {
+    #[test]
+    fn requests_round_trip(request in a_request()) {
+        let bytes = request.encode().unwrap();
+        prop_assert_eq!(Request::decode(&bytes).unwrap(), request);
+    }
+
+    #[test]
+    fn replies_round_trip(reply in a_reply()) {
+        let bytes = reply.encode().unwrap();
+        prop_assert_eq!(Reply::decode(&bytes).unwrap(), reply);
+    }
+
+    #[test]
+    fn cancellations_round_trip(cancel in a_cancel()) {
+        let bytes = cancel.encode().unwrap();
+        prop_assert_eq!(Cancel::decode(&bytes).unwrap(), cancel);
+    }
+
+    #[test]
+    fn heartbeats_round_trip(heartbeat in a_heartbeat()) {
+        let bytes = heartbeat.encode().unwrap();
+        prop_assert_eq!(Heartbeat::decode(&bytes).unwrap(), heartbeat);
+    }
+
+    #[test]
+    fn stream_frames_round_trip(frame in a_stream_frame()) {
+        let bytes = frame.clone().encode().unwrap();
+        prop_assert_eq!(StreamFrame::decode(&bytes).unwrap(), frame);
+    }
+
+    #[test]
+    fn a_frame_is_of_one_kind(frame in a_frame()) {
+        let kinds = [
+            Request::decode(&frame).is_ok(),
+            Reply::decode(&frame).is_ok(),
+            Cancel::decode(&frame).is_ok(),
+            Heartbeat::decode(&frame).is_ok(),
+            StreamFrame::decode(&frame).is_ok(),
+        ];
+        prop_assert_eq!(kinds.iter().filter(|ok| **ok).count(), 1);
+    }
+
+    #[test]
+    fn decoders_take_any_bytes(bytes in vec(any::<u8>(), 0..256)) {
+        decode_all(&Bytes::from(bytes));
+    }
+
+    /// Random bytes seldom get past the prefix; these do.
+    #[test]
+    fn decoders_take_any_head(kind in 1u8..=5, head in vec(any::<u8>(), 0..200), rest in some_bytes()) {
+        let length = u32::try_from(head.len()).unwrap().to_le_bytes();
+        let bytes = [&[1, kind][..], &length, &head, &rest].concat();
+        decode_all(&Bytes::from(bytes));
+    }
+
+    #[test]
+    fn decoders_take_hurt_frames(frame in a_frame(), hurts in vec(a_hurt(), 1..6)) {
+        let mut bytes = frame.to_vec();
+        for how in hurts {
+            hurt(&mut bytes, how);
+        }
+        decode_all(&Bytes::from(bytes));
+    }
+
+    #[test]
+    fn subjects_are_read_as_they_were_built(
+        lattice in a_name(),
+        node in a_node(),
+        target in an_actor(),
+        interface in an_interface(),
+        operation in an_operation(),
+        other in an_operation(),
+    ) {
+        let subjects = Subjects::new(&LatticeName::from(lattice));
+        for subject in [
+            subjects.call(&node, &target, &interface, &operation),
+            subjects.call_any(&target, &interface, &operation),
+        ] {
+            let Some(Inbound::Call(call)) = subjects.parse_inbound(&subject) else {
+                return Err(TestCaseError::fail(subject));
+            };
+            prop_assert!(call.agrees(&target, &interface, &operation));
+            prop_assert_eq!(call.agrees(&target, &interface, &other), operation == other);
+        }
+        let cancel = subjects.cancel(&node);
+        prop_assert_eq!(subjects.parse_inbound(&cancel), Some(Inbound::Cancel));
+        for elsewhere in [
+            subjects.heartbeat(&node),
+            subjects.body(&node),
+            subjects.status(&node),
+            format!("{cancel}.x"),
+        ] {
+            prop_assert_eq!(subjects.parse_inbound(&elsewhere), None);
+        }
+    }
+
+    #[test]
+    fn a_subject_is_under_its_wildcard(
+        lattice in a_name(), node in a_node(), target in an_actor(),
+        interface in an_interface(), operation in an_operation(),
+    ) {
+        let subjects = Subjects::new(&LatticeName::from(lattice));
+        let under = |pattern: String, subject: String| {
+            pattern.strip_suffix('>').is_some_and(|start| subject.starts_with(start))
+        };
+        let call = subjects.call(&node, &target, &interface, &operation);
+        let any = subjects.call_any(&target, &interface, &operation);
+        prop_assert!(under(subjects.node_inbound(&node), call));
+        prop_assert!(under(subjects.node_inbound(&node), subjects.cancel(&node)));
+        prop_assert!(under(subjects.any_inbound(&target), any));
+    }
+
+    #[test]
+    fn any_text_is_read_as_a_subject_or_not(lattice in a_name(), text in "\\PC{0,80}") {
+        let lattice = LatticeName::from(lattice);
+        let subjects = Subjects::new(&lattice);
+        for subject in [text.clone(), format!("wrt.v1.{lattice}.{text}")] {
+            let _read = subjects.parse_inbound(&subject);
+        }
+    }
+
+    #[test]
+    fn a_name_is_what_the_rule_says(text in prop_oneof!["\\PC{0,70}", "[a-z0-9_-]{0,70}"]) {
+        let legal = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-');
+        let first = text.chars().next().is_some_and(|c| legal(c) && c != '-' && c != '_');
+        let expected = first && text.len() <= NAME_BYTES_MAX && text.chars().all(legal);
+        prop_assert_eq!(Name::new(&text).is_ok(), expected);
+    }
+
+    #[test]
+    fn addresses_are_read_as_they_are_shown(actor in an_actor()) {
+        prop_assert_eq!(actor.to_string().parse::<ActorAddress>().unwrap(), actor);
+    }
+
+    #[test]
+    fn any_text_is_an_address_or_an_error(text in "(component|provider|\\PC{0,9})(/\\PC{0,9}){0,3}") {
+        if let Ok(actor) = text.parse::<ActorAddress>() {
+            prop_assert_eq!(actor.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_trace_is_read_as_it_is_shown(trace in a_trace()) {
+        let read = TraceContext::parse(&trace.to_string(), trace.state.as_deref());
+        let valid = trace.trace_id != 0 && trace.span_id != 0;
+        prop_assert_eq!(read.is_some(), valid);
+        if let Some(read) = read {
+            prop_assert_eq!(read.to_string(), trace.to_string());
+        }
+    }
+
+    #[test]
+    fn any_header_is_a_trace_or_not(parent in "\\PC{0,60}", state in option::of("\\PC{0,60}")) {
+        let _read = TraceContext::parse(&parent, state.as_deref());
+    }
+
+    #[test]
+    fn the_detail_of_a_fault_is_cut_at_a_character(text in "\\PC{0,1400}") {
+        let fault = Fault::not_executed(FaultKind::Crashed, Hop::Actor, &text);
+        prop_assert!(fault.detail().len() <= FAULT_DETAIL_BYTES_MAX);
+        prop_assert!(text.starts_with(fault.detail()));
+    }
+}

@@ -1,0 +1,342 @@
+//! The bytes on the wire, for each kind of frame. A change here is a change of the protocol's
+//! version: nodes of two builds talk to each other during an upgrade.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use wrt_protocol::{
+    ActorAddress, CallId, DecodeError, EncodeError, Epoch, Execution, Fault, FaultKind, Hop,
+    IdempotencyKey, InterfaceName, Name, NodeId, NodeMicros, OperationName, PROTOCOL_VERSION,
+    StreamId, Tenant, TraceContext,
+    envelope::{BodyAnnounce, Cancel, Reply, ReplyHead, Request, RequestHead},
+    heartbeat::{Heartbeat, NodeState, ReplicaReport, ReplicaState},
+    limits::{FAULT_DETAIL_BYTES_MAX, HEAD_BYTES_MAX},
+    stream::{StreamFrame, StreamSignal},
+};
+
+/// Sixteen bytes a line, as hex and as text.
+fn dump(bytes: &[u8]) -> String {
+    let line = |line: &[u8]| {
+        let hex: Vec<_> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+        let shown = |byte: &u8| match byte.is_ascii_graphic() {
+            true => char::from(*byte),
+            false => '.',
+        };
+        let text: String = line.iter().map(shown).collect();
+        format!("{:<48}{text}\n", hex.join(" "))
+    };
+    bytes.chunks(16).map(line).collect()
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn node(text: &str) -> NodeId {
+    NodeId::new(text).unwrap()
+}
+
+fn body() -> BodyAnnounce {
+    BodyAnnounce {
+        stream: StreamId(0x33),
+        length: Some(1 << 20),
+        is_arguments: true,
+    }
+}
+
+fn request() -> Request {
+    Request {
+        head: RequestHead {
+            call: CallId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
+            key: IdempotencyKey(0x22),
+            caller: node("north-1"),
+            target: ActorAddress::provider(name("shop"), name("cache")),
+            epoch: Some(Epoch(7)),
+            interface: InterfaceName::from_static("wasi:keyvalue"),
+            operation: OperationName::from_static("compare-and-swap"),
+            budget_micros: 10_000_000,
+            expires_at: Some(NodeMicros(123_456_789)),
+            attempt: 2,
+            trace: TraceContext::parse(
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                Some("vendor=1"),
+            ),
+            tenant: Some(Tenant::new("acme").unwrap()),
+            body: Some(body()),
+        },
+        arguments: Bytes::from_static(b"ARGS"),
+        bulk: Bytes::from_static(b"BULK"),
+    }
+}
+
+fn small_request() -> Request {
+    let Request { head, .. } = request();
+    Request {
+        head: RequestHead {
+            target: ActorAddress::component(name("shop"), name("cart")),
+            epoch: None,
+            expires_at: None,
+            trace: None,
+            tenant: None,
+            body: None,
+            ..head
+        },
+        arguments: Bytes::new(),
+        bulk: Bytes::new(),
+    }
+}
+
+fn reply(outcome: Result<(), Fault>) -> Reply {
+    Reply {
+        head: ReplyHead {
+            call: CallId(1),
+            node: node("south-1"),
+            epoch: Epoch(300),
+            outcome,
+            body: None,
+        },
+        result: Bytes::from_static(b"RESULT"),
+        bulk: Bytes::from_static(b"BULK"),
+    }
+}
+
+fn fault() -> Fault {
+    let kind = FaultKind::Overloaded {
+        retry_after_millis: 250,
+    };
+    Fault::not_executed(kind, Hop::Mailbox, "mailbox of 64 is full")
+        .at_node(&node("south-1"))
+        .on_link("component/shop/cart wasi:keyvalue get")
+        .after(Duration::from_micros(1500))
+}
+
+fn heartbeat() -> Heartbeat {
+    let report = ReplicaReport {
+        actor: ActorAddress::component(name("shop"), name("cart")),
+        state: ReplicaState::Ready,
+        running: 3,
+        waiting: 200,
+        concurrency_max: 64,
+        handled: 100_000,
+        refused: 1,
+    };
+    Heartbeat {
+        node: node("north-1"),
+        epoch: Epoch(7),
+        sequence: 41,
+        sent_at: NodeMicros(10_250_000),
+        interval_millis: 250,
+        state: NodeState::Serving,
+        version: "0.1.0".to_owned(),
+        labels: vec![("zone".to_owned(), "north".to_owned())],
+        replicas: vec![
+            report.clone(),
+            ReplicaReport {
+                actor: ActorAddress::provider(name("shop"), name("cache")),
+                state: ReplicaState::Failing,
+                ..report
+            },
+        ],
+    }
+}
+
+fn stream_frame(signal: StreamSignal, bytes: &'static [u8]) -> StreamFrame {
+    StreamFrame {
+        stream: StreamId(0x33),
+        from: node("north-1"),
+        signal,
+        bytes: Bytes::from_static(bytes),
+    }
+}
+
+#[test]
+fn a_request() {
+    let bytes = request().encode().unwrap();
+    insta::assert_snapshot!("request", dump(&bytes));
+    assert_eq!(Request::decode(&bytes).unwrap(), request());
+}
+
+#[test]
+fn a_request_without_anything_optional() {
+    let bytes = small_request().encode().unwrap();
+    insta::assert_snapshot!("request_small", dump(&bytes));
+    assert_eq!(Request::decode(&bytes).unwrap(), small_request());
+}
+
+#[test]
+fn a_reply() {
+    let mut with_body = reply(Ok(()));
+    with_body.head.body = Some(body());
+    for (name, reply) in [
+        ("reply_ok", reply(Ok(()))),
+        ("reply_with_body", with_body),
+        ("reply_fault", reply(Err(fault()))),
+    ] {
+        let bytes = reply.encode().unwrap();
+        insta::assert_snapshot!(name, dump(&bytes));
+        assert_eq!(Reply::decode(&bytes).unwrap(), reply);
+    }
+}
+
+#[test]
+fn a_cancellation() {
+    let cancel = Cancel {
+        call: CallId(1),
+        caller: node("north-1"),
+    };
+    let bytes = cancel.encode().unwrap();
+    insta::assert_snapshot!("cancel", dump(&bytes));
+    assert_eq!(Cancel::decode(&bytes).unwrap(), cancel);
+}
+
+#[test]
+fn a_heartbeat() {
+    let bytes = heartbeat().encode().unwrap();
+    insta::assert_snapshot!("heartbeat", dump(&bytes));
+    assert_eq!(Heartbeat::decode(&bytes).unwrap(), heartbeat());
+}
+
+#[test]
+fn stream_frames() {
+    let trailers = vec![("grpc-status".to_owned(), b"0".to_vec())];
+    for (name, signal, bytes) in [
+        (
+            "chunk",
+            StreamSignal::Chunk { sequence: 300 },
+            &b"BYTES"[..],
+        ),
+        (
+            "end",
+            StreamSignal::End {
+                sequence: 301,
+                trailers,
+            },
+            b"",
+        ),
+        ("failed", StreamSignal::Failed { fault: fault() }, b""),
+        ("credit", StreamSignal::Credit { chunks: 8 }, b""),
+        ("cancel", StreamSignal::Cancel, b""),
+    ] {
+        let frame = stream_frame(signal, bytes);
+        let encoded = frame.clone().encode().unwrap();
+        insta::assert_snapshot!(format!("stream_{name}"), dump(&encoded));
+        assert_eq!(StreamFrame::decode(&encoded).unwrap(), frame);
+    }
+}
+
+/// The numbers of the kinds are on the wire; this names each, so that a reordered enum is seen.
+#[test]
+fn numbers_of_the_kinds() {
+    let kinds = [
+        FaultKind::DeadlineExceeded,
+        FaultKind::Cancelled,
+        FaultKind::Overloaded {
+            retry_after_millis: 5,
+        },
+        FaultKind::Unavailable,
+        FaultKind::NodeLost,
+        FaultKind::Disconnected,
+        FaultKind::Draining,
+        FaultKind::StaleEpoch,
+        FaultKind::TooLarge,
+        FaultKind::Malformed,
+        FaultKind::UnknownOperation,
+        FaultKind::VersionMismatch,
+        FaultKind::Crashed,
+        FaultKind::Denied,
+    ];
+    let hops = [
+        Hop::Caller,
+        Hop::Route,
+        Hop::Bus,
+        Hop::Mailbox,
+        Hop::Actor,
+        Hop::Backend,
+        Hop::Stream,
+    ];
+    let executions = [
+        Execution::NotExecuted,
+        Execution::MaybeExecuted,
+        Execution::Executed,
+    ];
+    let mut text = String::new();
+    let mut line = |value: String, bytes: Vec<u8>| {
+        text += &format!("{value:<50}{}\n", hex::encode(bytes));
+    };
+    for kind in kinds {
+        line(format!("{kind:?}"), postcard::to_stdvec(&kind).unwrap());
+    }
+    for hop in hops {
+        line(format!("{hop:?}"), postcard::to_stdvec(&hop).unwrap());
+    }
+    for execution in executions {
+        line(
+            format!("{execution:?}"),
+            postcard::to_stdvec(&execution).unwrap(),
+        );
+    }
+    insta::assert_snapshot!("kinds", text);
+}
+
+#[test]
+fn other_bytes_are_named() {
+    let request = small_request().encode().unwrap();
+    let changed = |at: usize, byte: u8| {
+        let mut bytes = request.to_vec();
+        bytes[at] = byte;
+        Bytes::from(bytes)
+    };
+    let theirs = PROTOCOL_VERSION + 1;
+    let cases = [
+        (Bytes::new(), DecodeError::Short { bytes: 0 }),
+        (changed(0, theirs), DecodeError::Version { theirs }),
+        // Another version says so even if nothing else of the frame is understood.
+        (
+            Bytes::copy_from_slice(&[theirs]),
+            DecodeError::Version { theirs },
+        ),
+        (request.slice(..5), DecodeError::Short { bytes: 5 }),
+        (changed(1, 2), DecodeError::Kind { kind: 2 }),
+        (request.slice(..20), DecodeError::Short { bytes: 20 }),
+        (
+            changed(5, 1),
+            DecodeError::HeadTooLarge {
+                bytes: (1 << 24) + usize::from(request[2]),
+            },
+        ),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(Request::decode(&bytes).unwrap_err(), expected);
+    }
+}
+
+#[test]
+fn a_head_over_its_limit_is_not_sent() {
+    let trailers = vec![("t".to_owned(), vec![0; HEAD_BYTES_MAX])];
+    let frame = stream_frame(
+        StreamSignal::End {
+            sequence: 0,
+            trailers,
+        },
+        b"",
+    );
+    let error = frame.encode().unwrap_err();
+    assert!(matches!(error, EncodeError::HeadTooLarge { bytes } if bytes > HEAD_BYTES_MAX));
+}
+
+/// A peer may run a build with another limit, or none.
+#[test]
+fn the_detail_of_a_peers_fault_is_cut() {
+    let parts = |detail: &str| {
+        let (kind, execution, hop) = (FaultKind::Crashed, Execution::Executed, Hop::Actor);
+        let nobody = (None::<NodeId>, None::<String>);
+        let parts = (kind, execution, hop, nobody, 0u64, detail.to_owned());
+        let bytes = postcard::to_stdvec(&parts).unwrap();
+        postcard::from_bytes::<Fault>(&bytes).unwrap()
+    };
+    assert_eq!(parts("short").detail(), "short");
+    let cut = parts(&"ä".repeat(5000));
+    assert_eq!(cut.detail(), "ä".repeat(FAULT_DETAIL_BYTES_MAX / 2));
+}
