@@ -57,7 +57,7 @@ pub async fn wildcards_match_tokens(world: &impl World) {
             .await
             .unwrap();
         // The end mark arrives after everything else, so nothing unexpected can be overlooked.
-        let end = pattern.replace('*', "end").replace('>', "end");
+        let end = pattern.replace(['*', '>'], "end");
         subscriptions.push((pattern, expected, end, subscription));
     }
     for subject in subjects {

@@ -1,0 +1,233 @@
+//! What only NATS has: servers that stall, refuse or start late, and NATS's own tools.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use serde_json::{Value, json};
+use tokio::{task::block_in_place, time::timeout};
+use wrt_protocol::{
+    Epoch, LatticeName, NodeId,
+    subject::{SERVICE_PING, SERVICE_STATS, Subjects},
+};
+use wrt_test_servers::{NatsServer, Process, free_port, nats_server_binary};
+use wrt_transport::{
+    Lane, LinkState, Nats, NatsCredentials, NatsOptions, SERVICE_NAME, Secret, ServiceHandle,
+    ServiceInfo, Transport, TransportError,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn server() -> NatsServer {
+    block_in_place(NatsServer::start).expect("a NATS server")
+}
+
+fn options(url: String, node: &str) -> NatsOptions {
+    NatsOptions::new(NodeId::new(node).unwrap(), vec![url])
+}
+
+async fn announce(nats: &Nats, node: &str) -> ServiceHandle {
+    let node = NodeId::new(node).unwrap();
+    let info = ServiceInfo {
+        status_subject: Subjects::new(&LatticeName::new("test").unwrap()).status(&node),
+        node,
+        epoch: Epoch(7),
+        version: "0.1.0".to_owned(),
+        metadata: HashMap::from([("zone".to_owned(), "north".to_owned())]),
+    };
+    nats.announce(info, || json!({"running": 3})).await.unwrap()
+}
+
+/// Asks everybody and takes the answers of `expected` nodes.
+async fn ask_all(client: &async_nats::Client, subject: &str, expected: usize) -> Vec<Value> {
+    let inbox = client.new_inbox();
+    let answers = client.subscribe(inbox.clone()).await.unwrap();
+    client
+        .publish_with_reply(subject.to_owned(), inbox, Bytes::new())
+        .await
+        .unwrap();
+    let answers = answers
+        .take(expected)
+        .map(|answer| serde_json::from_slice(&answer.payload).unwrap());
+    timeout(PATIENCE, answers.collect()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tools_of_nats_see_the_nodes() {
+    let server = server();
+    let tool = async_nats::connect(server.url()).await.unwrap();
+    let one = Nats::connect(options(server.url(), "one")).await.unwrap();
+    let two = Nats::connect(options(server.url(), "two")).await.unwrap();
+    let announced = [announce(&one, "one").await, announce(&two, "two").await];
+
+    let pings = ask_all(&tool, SERVICE_PING, 2).await;
+    let nodes: HashSet<_> = pings
+        .iter()
+        .map(|p| p["metadata"]["node"].clone())
+        .collect();
+    assert_eq!(nodes, HashSet::from([json!("one"), json!("two")]));
+    for ping in &pings {
+        assert_eq!(ping["type"], "io.nats.micro.v1.ping_response");
+        assert_eq!(ping["name"], SERVICE_NAME);
+        assert_eq!(ping["version"], "0.1.0");
+        assert_eq!(ping["metadata"]["epoch"], "7");
+        assert_eq!(ping["metadata"]["zone"], "north");
+    }
+    let stats = ask_all(&tool, &format!("{SERVICE_STATS}.{SERVICE_NAME}"), 2).await;
+    for stats in &stats {
+        assert_eq!(stats["endpoints"][0]["name"], "status");
+        assert_eq!(stats["endpoints"][0]["data"], json!({"running": 3}));
+        let subject = stats["endpoints"][0]["subject"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let status = tool.request(subject, Bytes::new()).await.unwrap();
+        assert_eq!(status.payload, r#"{"running":3}"#);
+    }
+
+    // A node that stops is no longer listed.
+    let [_one, two] = announced;
+    drop(two);
+    timeout(PATIENCE, async {
+        let status = "wrt.v1.test.status.two";
+        while tool.request(status, Bytes::new()).await.is_ok() {}
+    })
+    .await
+    .unwrap();
+    let pings = ask_all(&tool, SERVICE_PING, 1).await;
+    assert_eq!(pings[0]["metadata"]["node"], "one");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stalls_is_noticed() {
+    let server = server();
+    let nats = Nats::connect(options(server.url(), "one")).await.unwrap();
+    let _silent = nats
+        .subscribe(Lane::Calls, "silent".to_owned(), None)
+        .await
+        .unwrap();
+    let mut link = nats.link();
+    let requests: Vec<_> = (0..100)
+        .map(|_| {
+            let nats = Arc::clone(&nats);
+            tokio::spawn(async move { nats.request("silent".to_owned(), Bytes::new()).await })
+        })
+        .collect();
+    timeout(PATIENCE, async {
+        while nats.requests_waiting() < 100 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .unwrap();
+    let paused = Instant::now();
+    server.pause().unwrap();
+    // More than the queue to the socket holds: who waits for room must not wait for the server.
+    let publishes: Vec<_> = (0..200)
+        .map(|_| {
+            let (nats, payload) = (Arc::clone(&nats), Bytes::from(vec![0; 512 * 1024]));
+            tokio::spawn(async move { nats.publish(Lane::Bulk, "b".to_owned(), payload).await })
+        })
+        .collect();
+    timeout(PATIENCE, link.wait_for(|state| *state == LinkState::Down))
+        .await
+        .unwrap()
+        .unwrap();
+    for request in requests {
+        let error = timeout(PATIENCE, request).await.unwrap().unwrap();
+        assert!(
+            matches!(error, Err(TransportError::Disconnected { sent: true })),
+            "{error:?}"
+        );
+    }
+    for publish in publishes {
+        let result = timeout(PATIENCE, publish).await.unwrap().unwrap();
+        assert!(
+            matches!(
+                result,
+                Ok(()) | Err(TransportError::Disconnected { sent: false })
+            ),
+            "{result:?}"
+        );
+    }
+    let noticed = paused.elapsed();
+    assert!(noticed < Duration::from_secs(8), "{noticed:?}");
+    server.resume().unwrap();
+    timeout(PATIENCE, link.wait_for(|state| *state == LinkState::Up))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(nats.requests_waiting(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_server_is_an_error_in_time_that_shows_no_password() {
+    let port = free_port().unwrap();
+    let mut options = options(format!("nats://bob:hush@127.0.0.1:{port}"), "one");
+    options.connect_timeout = Duration::from_secs(1);
+    let started = Instant::now();
+    let error = Nats::connect(options).await.unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(3));
+    let shown = format!("{error} {error:?}");
+    assert!(shown.contains(&port.to_string()), "{shown}");
+    assert!(!shown.contains("hush"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_starts_late_is_waited_for() {
+    let server = server();
+    server.kill().unwrap();
+    let connect = tokio::spawn(Nats::connect(options(server.url(), "one")));
+    // The first attempt has failed by the time that the server is there.
+    block_in_place(|| server.restart()).unwrap();
+    let nats = timeout(PATIENCE, connect).await.unwrap().unwrap().unwrap();
+    assert_eq!(*nats.link().borrow(), LinkState::Up);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_server_forbids_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port().unwrap();
+    let configuration = folder.path().join("nats.conf");
+    let text = format!(
+        r#"
+        listen: "127.0.0.1:{port}"
+        authorization {{ users = [ {{
+            user: "node", password: "right", permissions {{ subscribe {{ deny: ["forbidden.>"] }} }}
+        }} ] }}
+        "#
+    );
+    fs::write(&configuration, text).unwrap();
+    let mut command = Command::new(nats_server_binary().unwrap());
+    command.arg("--config").arg(&configuration);
+    let _server = Process::spawn("nats-server", command, folder.path().join("log")).unwrap();
+
+    let credentials = |password: &str| NatsCredentials::UserPassword {
+        user: "node".to_owned(),
+        password: Secret::new(password),
+    };
+    let mut right = options(format!("nats://127.0.0.1:{port}"), "one");
+    right.credentials = credentials("right");
+    let mut wrong = right.clone();
+    wrong.credentials = credentials("wrong");
+
+    let nats = Nats::connect(right).await.unwrap();
+    let subscribe = |subject: &str| nats.subscribe(Lane::Calls, subject.to_owned(), None);
+    let error = subscribe("forbidden.a").await.map(drop).unwrap_err();
+    assert!(matches!(error, TransportError::Refused { .. }), "{error:?}");
+    subscribe("allowed.a").await.map(drop).unwrap();
+
+    // At once, and not after the ten seconds for a server to come up.
+    let started = Instant::now();
+    let error = Nats::connect(wrong).await.unwrap_err();
+    assert!(matches!(error, TransportError::Refused { .. }), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(5), "{error:?}");
+}
