@@ -213,7 +213,8 @@ async fn the_guard_ends_an_operation_at_its_deadline() {
     let gate = Gate::new(GateLimits::default());
     let guarded = ShelfInterface::guarded(Arc::new(Stalled), Arc::clone(&gate));
     let context = CallContext::with_budget(Duration::from_millis(70));
-    let fault = fault_of(guarded.size(&context).await.unwrap_err());
+    let ended = tokio::time::timeout(Duration::from_secs(1), guarded.size(&context)).await;
+    let fault = fault_of(ended.expect("it ends").unwrap_err());
     assert_eq!(fault.kind(), FaultKind::DeadlineExceeded);
     assert_eq!(fault.execution(), Execution::MaybeExecuted);
     assert_eq!(fault.hop(), Hop::Backend);
