@@ -1,0 +1,266 @@
+//! The replica's actor.
+//!
+//! ```text
+//!            +--- attempt fails: wait ---+
+//!            v                           |
+//! starting ──┴─ attempt ── succeeds ──> ready ── probe fails ──> failing ── wait ── attempt ...
+//!                             ^           |
+//!                             +── run ────+ (the old one goes on until the new one is ready)
+//! any ── stop ──> draining ──> gone
+//! ```
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures::FutureExt;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::{sync::oneshot, task::JoinSet, time};
+use tracing::{info, warn};
+use wrt_contract::Gate;
+use wrt_protocol::heartbeat::ReplicaState;
+
+use crate::{Probe, Running, Start, StartError, SupervisionOptions, backoff::Backoff, board::Post};
+
+/// The behaviour; what it knows is in [`ReplicaData`].
+pub(crate) struct Replica;
+
+pub(crate) struct ReplicaArguments {
+    pub(crate) post: Arc<Post>,
+    pub(crate) start: Arc<dyn Start>,
+    pub(crate) options: SupervisionOptions,
+}
+
+pub(crate) enum ReplicaMessage {
+    /// Start this instead, and go on with what there is until it is up.
+    Replace(Arc<dyn Start>),
+    /// Time to try.
+    Attempt { generation: u64 },
+    /// The attempt is over.
+    Started {
+        generation: u64,
+        result: Result<Running, StartError>,
+    },
+    /// A probe is over.
+    Probed {
+        generation: u64,
+        result: Result<(), String>,
+    },
+    /// Drain, answer, and stop.
+    Stop {
+        patience: Duration,
+        done: oneshot::Sender<()>,
+    },
+}
+
+pub(crate) struct ReplicaData {
+    post: Arc<Post>,
+    start: Arc<dyn Start>,
+    options: SupervisionOptions,
+    backoff: Backoff,
+    /// Counts starts and failures, so that the answer of a job that was given up is not taken for
+    /// the answer of the one in hand.
+    generation: u64,
+    probe: Option<Probe>,
+    /// The job or timer in hand: one at a time. Aborted when dropped.
+    job: JoinSet<()>,
+    /// Doors of what was replaced or failed.
+    drains: JoinSet<()>,
+}
+
+impl Actor for Replica {
+    type Msg = ReplicaMessage;
+    type State = ReplicaData;
+    type Arguments = ReplicaArguments;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<ReplicaMessage>,
+        arguments: ReplicaArguments,
+    ) -> Result<ReplicaData, ActorProcessingErr> {
+        let ReplicaArguments {
+            post,
+            start,
+            options,
+        } = arguments;
+        let backoff = Backoff::new(&options, post.actor());
+        let mut data = ReplicaData {
+            post,
+            start,
+            options,
+            backoff,
+            generation: 0,
+            probe: None,
+            job: JoinSet::new(),
+            drains: JoinSet::new(),
+        };
+        data.attempt(&myself);
+        Ok(data)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ReplicaMessage>,
+        message: ReplicaMessage,
+        data: &mut ReplicaData,
+    ) -> Result<(), ActorProcessingErr> {
+        while data.drains.try_join_next().is_some() {}
+        match message {
+            ReplicaMessage::Replace(start) => {
+                data.start = start;
+                data.attempt(&myself);
+            }
+            ReplicaMessage::Attempt { generation } if generation == data.generation => {
+                data.attempt(&myself);
+            }
+            ReplicaMessage::Started { generation, result } if generation == data.generation => {
+                data.started(&myself, result);
+            }
+            ReplicaMessage::Probed { generation, result } if generation == data.generation => {
+                data.probed(&myself, result);
+            }
+            ReplicaMessage::Attempt { .. }
+            | ReplicaMessage::Started { .. }
+            | ReplicaMessage::Probed { .. } => {}
+            ReplicaMessage::Stop { patience, done } => {
+                data.stop(patience).await;
+                // Whoever asked may have gone away.
+                let _asked = done.send(());
+                myself.stop(None);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ReplicaData {
+    fn attempt(&mut self, myself: &ActorRef<ReplicaMessage>) {
+        let start = Arc::clone(&self.start);
+        let time_max = self.options.start_time_max;
+        self.in_hand(myself, Duration::ZERO, move |generation| async move {
+            let attempt = time::timeout(time_max, start.start());
+            let result = match AssertUnwindSafe(attempt).catch_unwind().await {
+                Ok(Ok(result)) => result,
+                Ok(Err(_elapsed)) => Err(StartError::Transient(
+                    format!("no result after {time_max:?}").into(),
+                )),
+                Err(panic) => Err(StartError::Refused(panic_text(&*panic).into())),
+            };
+            ReplicaMessage::Started { generation, result }
+        });
+    }
+
+    fn started(&mut self, myself: &ActorRef<ReplicaMessage>, result: Result<Running, StartError>) {
+        let actor = self.post.actor().clone();
+        let error = match result {
+            Ok(running) => {
+                info!(%actor, "ready");
+                self.backoff.ready();
+                self.probe.clone_from(&running.probe);
+                if let Some(replaced) = self.post.offer(&running) {
+                    replaced.start_draining();
+                    self.drain(replaced);
+                }
+                self.probe_later(myself);
+                return;
+            }
+            Err(error) => error,
+        };
+        let delay = match &error {
+            StartError::Transient(_) => self.backoff.failed(),
+            StartError::Refused(_) => self.options.backoff_refused,
+        };
+        warn!(%actor, error = &error as &dyn std::error::Error, ?delay, "did not start");
+        // A replacement that does not start leaves what it was to replace alone, probes aside.
+        if !self.post.is_serving() {
+            self.post.set_state(ReplicaState::Failing);
+        }
+        self.attempt_after(myself, delay);
+    }
+
+    fn probed(&mut self, myself: &ActorRef<ReplicaMessage>, result: Result<(), String>) {
+        let Err(reason) = result else {
+            self.probe_later(myself);
+            return;
+        };
+        let delay = self.backoff.failed();
+        warn!(actor = %self.post.actor(), reason, ?delay, "failed its probe");
+        if let Some(gate) = self.post.withdraw(ReplicaState::Failing) {
+            self.drain(gate);
+        }
+        self.attempt_after(myself, delay);
+    }
+
+    async fn stop(&mut self, patience: Duration) {
+        self.generation += 1;
+        self.job.shutdown().await;
+        if let Some(gate) = self.post.withdraw(ReplicaState::Draining) {
+            let drained = gate.drain(patience).await;
+            if !drained {
+                let load = gate.load();
+                warn!(actor = %self.post.actor(), running = load.running, "stopped before it was idle");
+            }
+        }
+        self.drains.shutdown().await;
+    }
+
+    fn attempt_after(&mut self, myself: &ActorRef<ReplicaMessage>, delay: Duration) {
+        self.in_hand(myself, delay, |generation| async move {
+            ReplicaMessage::Attempt { generation }
+        });
+    }
+
+    fn probe_later(&mut self, myself: &ActorRef<ReplicaMessage>) {
+        let Some(probe) = self.probe.clone() else {
+            return;
+        };
+        let time_max = self.options.probe_time_max;
+        self.in_hand(
+            myself,
+            self.options.probe_interval,
+            move |generation| async move {
+                let asked = async { probe().await };
+                let asked = AssertUnwindSafe(time::timeout(time_max, asked)).catch_unwind();
+                let result = match asked.await {
+                    Ok(Ok(result)) => result,
+                    Ok(Err(_elapsed)) => Err(format!("no answer after {time_max:?}")),
+                    Err(panic) => Err(panic_text(&*panic)),
+                };
+                ReplicaMessage::Probed { generation, result }
+            },
+        );
+    }
+
+    /// Gives up the job or timer in hand for another, which ends with a message.
+    fn in_hand<F>(
+        &mut self,
+        myself: &ActorRef<ReplicaMessage>,
+        delay: Duration,
+        job: impl FnOnce(u64) -> F + Send + 'static,
+    ) where
+        F: Future<Output = ReplicaMessage> + Send,
+    {
+        self.generation += 1;
+        self.job.abort_all();
+        while self.job.try_join_next().is_some() {}
+        let (myself, generation) = (myself.clone(), self.generation);
+        self.job.spawn(async move {
+            if !delay.is_zero() {
+                time::sleep(delay).await;
+            }
+            // The actor aborts this when it stops, so that there is somebody to tell.
+            let _told = myself.send_message(job(generation).await);
+        });
+    }
+
+    fn drain(&mut self, gate: Arc<Gate>) {
+        let patience = self.options.replaced_patience;
+        self.drains.spawn(async move {
+            gate.drain(patience).await;
+        });
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("it panicked: {}", text.unwrap_or("no reason"))
+}

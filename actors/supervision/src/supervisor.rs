@@ -1,0 +1,326 @@
+//! The supervisor's actor: brings its children into agreement with what is wanted.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent};
+use tokio::{sync::oneshot, task::JoinSet, time};
+use tracing::error;
+use wrt_protocol::{ActorAddress, heartbeat::ReplicaState};
+
+use crate::{
+    OnChange, Start, SupervisionOptions,
+    backoff::Backoff,
+    board::{Board, Post},
+    replica::{Replica, ReplicaArguments, ReplicaMessage},
+};
+
+pub(crate) struct Supervisor;
+
+/// What the handle and the supervisor share.
+pub(crate) struct Shared {
+    pub(crate) board: Board,
+    pub(crate) options: SupervisionOptions,
+    pub(crate) on_change: OnChange,
+    wanted: Mutex<HashMap<ActorAddress, Wanted>>,
+}
+
+/// What is to be done for an address: stop, run, or the one after the other.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    pub(crate) stop: Option<StopRequest>,
+    pub(crate) run: Option<Arc<dyn Start>>,
+}
+
+pub(crate) struct StopRequest {
+    pub(crate) patience: Duration,
+    pub(crate) done: Vec<oneshot::Sender<()>>,
+}
+
+pub(crate) enum SupervisorMessage {
+    /// What is wanted has changed. At most one of these is under way.
+    Reconcile,
+    /// A child that failed may be started again.
+    Restart(ActorAddress),
+}
+
+pub(crate) struct SupervisorData {
+    shared: Arc<Shared>,
+    children: HashMap<ActorAddress, Child>,
+    timers: JoinSet<()>,
+}
+
+struct Child {
+    actor: ActorRef<ReplicaMessage>,
+    post: Arc<Post>,
+    start: Arc<dyn Start>,
+    backoff: Backoff,
+    stopping: Option<Stopping>,
+}
+
+#[derive(Default)]
+struct Stopping {
+    done: Vec<oneshot::Sender<()>>,
+    then_run: Option<Arc<dyn Start>>,
+}
+
+impl Shared {
+    pub(crate) fn new(options: SupervisionOptions, on_change: OnChange) -> Self {
+        Self {
+            board: Board::default(),
+            options,
+            on_change,
+            wanted: Mutex::default(),
+        }
+    }
+
+    /// Notes a wish. Answers whether the supervisor must be told: only of the first since it looked.
+    pub(crate) fn want(&self, actor: ActorAddress, wish: impl FnOnce(&mut Wanted)) -> bool {
+        let mut wanted = self.wanted();
+        let is_first = wanted.is_empty();
+        wish(wanted.entry(actor).or_default());
+        is_first
+    }
+
+    /// Addresses run or about to be.
+    pub(crate) fn has_room_for(&self, actor: &ActorAddress, replicas_max: usize) -> bool {
+        let wanted = self.wanted();
+        let unknown = wanted
+            .keys()
+            .filter(|wanted| !self.board.contains(wanted))
+            .count();
+        self.board.contains(actor)
+            || wanted.contains_key(actor)
+            || self.board.len() + unknown < replicas_max
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<ActorAddress> {
+        let mut addresses: Vec<_> = self.wanted().keys().cloned().collect();
+        addresses.extend(self.board.status().into_iter().map(|(actor, ..)| actor));
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, HashMap<ActorAddress, Wanted>> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Actor for Supervisor {
+    type Msg = SupervisorMessage;
+    type State = SupervisorData;
+    type Arguments = Arc<Shared>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<SupervisorMessage>,
+        shared: Arc<Shared>,
+    ) -> Result<SupervisorData, ActorProcessingErr> {
+        Ok(SupervisorData {
+            shared,
+            children: HashMap::new(),
+            timers: JoinSet::new(),
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        message: SupervisorMessage,
+        data: &mut SupervisorData,
+    ) -> Result<(), ActorProcessingErr> {
+        while data.timers.try_join_next().is_some() {}
+        match message {
+            SupervisorMessage::Reconcile => {
+                let wanted = std::mem::take(&mut *data.shared.wanted());
+                for (actor, wanted) in wanted {
+                    data.reconcile(&myself, actor, wanted).await?;
+                }
+            }
+            SupervisorMessage::Restart(actor) => {
+                if let Some(child) = data.children.get(&actor)
+                    && child.stopping.is_none()
+                    && is_gone(&child.actor)
+                {
+                    let (post, start) = (Arc::clone(&child.post), Arc::clone(&child.start));
+                    let restarted = data.spawn(&myself, post, start).await?;
+                    if let Some(child) = data.children.get_mut(&actor) {
+                        child.actor = restarted;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<SupervisorMessage>,
+        event: SupervisionEvent,
+        data: &mut SupervisorData,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(who, reason) => {
+                data.ended(&myself, &who, &reason.to_string()).await
+            }
+            SupervisionEvent::ActorTerminated(who, _, reason) => {
+                data.ended(&myself, &who, reason.as_deref().unwrap_or("it stopped"))
+                    .await
+            }
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+        }
+    }
+}
+
+impl SupervisorData {
+    async fn reconcile(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        actor: ActorAddress,
+        wanted: Wanted,
+    ) -> Result<(), ActorProcessingErr> {
+        if let Some(request) = wanted.stop {
+            self.stop(&actor, request);
+        }
+        if let Some(start) = wanted.run {
+            self.run(myself, actor.clone(), start).await?;
+        }
+        let is_over = |child: &&Child| child.stopping.is_some() && is_gone(&child.actor);
+        if self.children.get(&actor).filter(is_over).is_some() {
+            self.stopped(myself, &actor).await?;
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, actor: &ActorAddress, request: StopRequest) {
+        let Some(child) = self.children.get_mut(actor) else {
+            for done in request.done {
+                let _asked = done.send(());
+            }
+            return;
+        };
+        let stopping = child.stopping.get_or_insert_default();
+        stopping.done.extend(request.done);
+        stopping.then_run = None;
+        let (done, _answered_by_its_end) = oneshot::channel();
+        // One that has ended is found by whoever called this.
+        let _told = child.actor.send_message(ReplicaMessage::Stop {
+            patience: request.patience,
+            done,
+        });
+    }
+
+    async fn run(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        actor: ActorAddress,
+        start: Arc<dyn Start>,
+    ) -> Result<(), ActorProcessingErr> {
+        if let Some(child) = self.children.get_mut(&actor) {
+            if let Some(stopping) = &mut child.stopping {
+                stopping.then_run = Some(start);
+            } else {
+                child.start = Arc::clone(&start);
+                // One that has ended is started again with what is noted now.
+                let _told = child.actor.send_message(ReplicaMessage::Replace(start));
+            }
+            return Ok(());
+        }
+        let post = self.shared.board.post(&actor, &self.shared.on_change);
+        let replica = self
+            .spawn(myself, Arc::clone(&post), Arc::clone(&start))
+            .await?;
+        let backoff = Backoff::new(&self.shared.options, &actor);
+        self.children.insert(
+            actor,
+            Child {
+                actor: replica,
+                post,
+                start,
+                backoff,
+                stopping: None,
+            },
+        );
+        Ok(())
+    }
+
+    async fn ended(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        who: &ActorCell,
+        reason: &str,
+    ) -> Result<(), ActorProcessingErr> {
+        let of_child =
+            |(_, child): &(&ActorAddress, &mut Child)| child.actor.get_id() == who.get_id();
+        let Some((actor, child)) = self.children.iter_mut().find(of_child) else {
+            return Ok(());
+        };
+        let actor = actor.clone();
+        if child.stopping.is_some() {
+            return self.stopped(myself, &actor).await;
+        }
+        let delay = child.backoff.failed();
+        error!(%actor, reason, ?delay, "a replica's actor failed and is started again");
+        withdraw(&child.post, ReplicaState::Failing);
+        let myself = myself.clone();
+        self.timers.spawn(async move {
+            time::sleep(delay).await;
+            let _told = myself.send_message(SupervisorMessage::Restart(actor));
+        });
+        Ok(())
+    }
+
+    async fn stopped(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        actor: &ActorAddress,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(child) = self.children.remove(actor) else {
+            return Ok(());
+        };
+        withdraw(&child.post, ReplicaState::Draining);
+        self.shared.board.remove(actor);
+        let stopping = child.stopping.unwrap_or_default();
+        for done in stopping.done {
+            let _asked = done.send(());
+        }
+        match stopping.then_run {
+            Some(start) => self.run(myself, actor.clone(), start).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn spawn(
+        &self,
+        myself: &ActorRef<SupervisorMessage>,
+        post: Arc<Post>,
+        start: Arc<dyn Start>,
+    ) -> Result<ActorRef<ReplicaMessage>, ActorProcessingErr> {
+        let arguments = ReplicaArguments {
+            post,
+            start,
+            options: self.shared.options,
+        };
+        let spawned = Replica::spawn_linked(None, Replica, arguments, myself.get_cell()).await;
+        Ok(spawned.map(|(replica, _join)| replica)?)
+    }
+}
+
+fn is_gone(replica: &ActorRef<ReplicaMessage>) -> bool {
+    replica.get_status() == ActorStatus::Stopped
+}
+
+/// Takes back what an ended replica still offers. The callback may be what made it fail; then it is
+/// not asked twice on the supervisor's own task.
+fn withdraw(post: &Post, state: ReplicaState) {
+    let withdrawn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        post.withdraw(state);
+    }));
+    if withdrawn.is_err() {
+        error!(actor = %post.actor(), "who is told of changes panicked");
+    }
+}
