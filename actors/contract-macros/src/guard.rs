@@ -3,7 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 
-use crate::{hygienic, implement, model::InterfaceModel};
+use crate::{
+    implementation::{hygienic, implement},
+    model::InterfaceModel,
+};
 
 pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     let object = &interface.ident;

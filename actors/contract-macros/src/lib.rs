@@ -15,6 +15,7 @@ mod argument;
 mod definition;
 mod dispatcher;
 mod guard;
+mod implementation;
 mod link;
 mod model;
 mod options;
@@ -23,8 +24,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::TokenStream;
+use quote::quote;
 
 use crate::model::InterfaceModel;
 
@@ -59,42 +60,4 @@ fn expand(options: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
             #dispatcher
         };
     })
-}
-
-/// Writes `impl Trait for #implementer`, with the body that `body` gives each operation.
-fn implement(
-    interface: &InterfaceModel,
-    implementer: &syn::Ident,
-    body: impl Fn(&model::OperationModel) -> TokenStream,
-) -> TokenStream {
-    let name = &interface.ident;
-    let methods = interface.operations.iter().map(|operation| {
-        let ident = &operation.ident;
-        let output = &operation.output;
-        let arguments = operation.arguments.iter().map(|argument| {
-            let (ident, ty) = (&argument.ident, &argument.ty);
-            quote!(#ident: #ty)
-        });
-        let body = body(operation);
-        quote_spanned! {hygienic()=>
-            async fn #ident(
-                &self,
-                context: &::wrt_contract::CallContext,
-                #(#arguments,)*
-            ) -> #output {
-                #body
-            }
-        }
-    });
-    quote! {
-        #[::wrt_contract::async_trait]
-        impl #name for #implementer {
-            #(#methods)*
-        }
-    }
-}
-
-/// The span of what is written: its local names, `self` included, are its own.
-fn hygienic() -> Span {
-    Span::mixed_site()
 }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 
 use crate::{
-    hygienic, implement,
+    implementation::{hygienic, implement},
     model::{InterfaceModel, OperationModel},
 };
 

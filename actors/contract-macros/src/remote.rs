@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 
 use crate::{
     argument::ArgumentModel,
-    hygienic, implement,
+    implementation::{hygienic, implement},
     model::{InterfaceModel, OperationModel},
 };
 
