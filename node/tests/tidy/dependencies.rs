@@ -31,7 +31,12 @@ const EDGES: &[(&str, &[&str])] = &[
     (BACKENDS, &[PROTOCOL, CONTRACT, INTERFACES]),
     ("node", &["cluster/*", "actors/*", INTERFACES, BACKENDS]),
     ("node/xtask", &[SERVERS]),
-    ("chaos-tests", &["cluster/*", SERVERS]),
+    ("node/demo", &["chaos-tests"]),
+    (
+        "node/bench",
+        &["cluster/*", "actors/*", INTERFACES, BACKENDS, "chaos-tests", SERVERS],
+    ),
+    ("chaos-tests", &[SERVERS]),
     (SERVERS, &[]),
 ];
 

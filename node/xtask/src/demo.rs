@@ -28,7 +28,7 @@ fn run(repository: &Repository, arguments: &ArgMatches) -> anyhow::Result<()> {
         "1 min, from scratch 6 min",
         "build --workspace --locked",
     )?;
-    let mut demo = repository.command(repository.built("wrt-demo"));
+    let mut demo = repository.command(repository.built("debug", "wrt-demo"));
     if arguments.get_flag("once") {
         demo.arg("--once");
     }

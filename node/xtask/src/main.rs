@@ -6,6 +6,7 @@
 //! To add a command, write a file with a `COMMAND` and list it in [`COMMANDS`].
 
 mod apt;
+mod bench;
 mod command;
 mod demo;
 mod guests;
@@ -21,6 +22,7 @@ use crate::{command::Command, repository::Repository};
 const COMMANDS: &[Command] = &[
     demo::COMMAND,
     test::COMMAND,
+    bench::COMMAND,
     setup::COMMAND,
     guests::COMMAND,
 ];

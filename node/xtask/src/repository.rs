@@ -35,11 +35,11 @@ impl Repository {
         self.root.join(relative)
     }
 
-    /// A program of the workspace that `cargo build --workspace` has built.
-    pub fn built(&self, name: &str) -> PathBuf {
+    /// A program of the workspace that a build of `profile` (its folder: `debug`, `release`) has left.
+    pub fn built(&self, profile: &str, name: &str) -> PathBuf {
         let target =
             env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.path("target"), PathBuf::from);
-        target.join("debug").join(name)
+        target.join(profile).join(name)
     }
 
     /// A program that works at the root.

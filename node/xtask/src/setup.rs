@@ -2,7 +2,9 @@
 
 mod guest_toolchain;
 mod nats_server;
+mod pypi;
 mod redis_server;
+pub mod wasmtime;
 
 use std::path::PathBuf;
 

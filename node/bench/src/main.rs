@@ -1,0 +1,116 @@
+//! `cargo xtask bench`: WRT beside what it is measured against, in one run.
+//!
+//! Machines are noisy, so nothing here is a test and no figure stands alone: each is taken in turns
+//! with the thing beside it, and the ratio of the medians is what counts. The table goes to stdout
+//! and to `target/bench.json`.
+//!
+//! Exit codes: 0, measured (whatever the figures are); 1, something could not be measured; 2, usage.
+
+mod across;
+mod body;
+mod colocated;
+mod hello;
+mod lossless;
+mod node;
+mod outages;
+mod overload;
+mod rounds;
+mod row;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand, ValueEnum};
+use futures::future::BoxFuture;
+
+use crate::row::Row;
+
+/// Measures WRT beside what it is measured against.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
+struct Options {
+    /// Only these; all of them otherwise.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Work>,
+    /// Where the figures go as JSON.
+    #[arg(long, default_value = "target/bench.json")]
+    output: PathBuf,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// The other process of `across`: serves a key-value provider, and a bare NATS responder.
+    #[command(hide = true)]
+    Serve {
+        /// The bus.
+        #[arg(long)]
+        nats: String,
+    },
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Work {
+    /// A key-value get through a co-located link, beside the same backend called directly.
+    Colocated,
+    /// A key-value get from one node to another, beside a bare NATS request.
+    Across,
+    /// HTTP hello, beside `wasmtime serve` of the same component.
+    Hello,
+    /// Memory while 1 GiB goes through a component on another node.
+    Body,
+    /// What killing and stopping nodes costs.
+    Outages,
+    /// Four times the capacity of a component, then a probe.
+    Overload,
+    /// 200,000 requests that cross the bus.
+    Lossless,
+}
+
+impl Work {
+    fn measure(self) -> BoxFuture<'static, anyhow::Result<Vec<Row>>> {
+        match self {
+            Self::Colocated => Box::pin(colocated::measure()),
+            Self::Across => Box::pin(across::measure()),
+            Self::Hello => Box::pin(hello::measure()),
+            Self::Body => Box::pin(body::measure()),
+            Self::Outages => Box::pin(outages::measure()),
+            Self::Overload => Box::pin(overload::measure()),
+            Self::Lossless => Box::pin(lossless::measure()),
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Options { only, output, role } = Options::parse();
+    if let Some(Role::Serve { nats }) = role {
+        return across::serve(&nats).await;
+    }
+    let all = if only.is_empty() { Work::value_variants().to_vec() } else { only };
+    let mut rows = Vec::new();
+    let mut failures = Vec::new();
+    for work in all {
+        eprintln!("==> {work:?}");
+        // One that cannot be measured does not cost the others their figures.
+        match work.measure().await {
+            Ok(measured) => {
+                for row in &measured {
+                    eprintln!("    {row}");
+                }
+                rows.extend(measured);
+            }
+            Err(error) => {
+                eprintln!("    failed: {error:#}");
+                failures.push(format!("{work:?}: {error:#}"));
+            }
+        }
+    }
+    row::print(&rows);
+    let json = serde_json::to_string_pretty(&rows)?;
+    std::fs::write(&output, json).with_context(|| format!("cannot write {}", output.display()))?;
+    anyhow::ensure!(failures.is_empty(), "not measured: {}", failures.join("; "));
+    Ok(())
+}
