@@ -1,1 +1,48 @@
-//! placeholder
+//! What shall run, and where: manifests, placement, and the desired state in JetStream.
+//!
+//! ```text
+//! app.toml ── Manifest::read ──> Manifest ── check(Catalog) ──> DesiredApp ── Store ──> every node
+//!                                                                   │
+//!                                       members ── place() <────────┘ each node, for itself
+//! ```
+//!
+//! Invariants:
+//! - this crate starts nothing and reads no file and no environment: whoever calls it does;
+//! - a manifest is checked as a whole, and every problem is told with its place and what to do;
+//! - [`place`] is pure: from the same desired state and members every node works out the same shares;
+//! - a stored app carries no secret: a reference to the environment stays a reference until the node
+//!   that runs the provider resolves it;
+//! - nothing waits for JetStream without a limit.
+//!
+//! Start reading at [`Manifest`], then [`DesiredApp`], [`place`] and [`Store`].
+
+mod catalog;
+mod check;
+mod config;
+mod desired;
+mod digest;
+pub mod limits;
+mod manifest;
+mod placement;
+mod problem;
+mod store;
+mod suggestion;
+
+pub use catalog::{
+    Catalog, ComponentSource, ConfigComplaint, ImportServer, ProviderBackend, SourceComplaint,
+    TriggerBackend,
+};
+pub use check::{Checked, Scope};
+pub use config::{Config, ConfigValue, MissingSecret};
+pub use desired::{
+    ComponentLimits, DESIRED_VERSION, DesiredApp, DesiredComponent, DesiredError, DesiredProvider,
+    DesiredTrigger, LinkTable, PlacementRule, ProviderLimits, Route,
+};
+pub use digest::{Digest, DigestError};
+pub use manifest::{
+    ComponentManifest, LinkManifest, Manifest, ProviderManifest, RouteManifest, TriggerManifest,
+};
+pub use placement::{PlacedMember, Placement, Shortage, place};
+pub use problem::{Problem, ProblemKind, Problems, Span};
+pub use store::{Pushed, Revision, Snapshot, Store, StoreError, StoredApp, Unreadable};
+pub use suggestion::nearest;

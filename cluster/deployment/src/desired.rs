@@ -1,0 +1,275 @@
+//! An app as it is stored: checked, complete, and the same for every node.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wrt_protocol::{ActorAddress, InterfaceName, Name, NodeId};
+
+use crate::{
+    Config, Digest,
+    limits::{
+        CONCURRENCY_DEFAULT, MEMORY_BYTES_DEFAULT, QUEUE_DEFAULT, REQUEST_TIMEOUT_MS_DEFAULT,
+        WALL_TIME_MS_DEFAULT,
+    },
+};
+
+/// The version of the stored form. A node refuses every other one rather than guess.
+pub const DESIRED_VERSION: u32 = 1;
+
+/// The links of a component: interface, then the link's name, then the provider.
+pub type LinkTable = BTreeMap<InterfaceName, BTreeMap<Name, Name>>;
+
+/// What one manifest asks for. Stored as JSON in the lattice's bucket, under the app's name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DesiredApp {
+    /// [`DESIRED_VERSION`].
+    pub version: u32,
+    /// The app.
+    pub app: Name,
+    /// Its components.
+    pub components: BTreeMap<Name, DesiredComponent>,
+    /// Its providers.
+    pub providers: BTreeMap<Name, DesiredProvider>,
+    /// Its triggers. On the lattice a trigger is a provider, so no provider has the same name.
+    pub triggers: BTreeMap<Name, DesiredTrigger>,
+}
+
+/// A component.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DesiredComponent {
+    /// Which code.
+    pub digest: Digest,
+    /// What the guest sees as its environment.
+    pub environment: BTreeMap<String, String>,
+    /// Where.
+    pub placement: PlacementRule,
+    /// Who serves its imports.
+    pub links: LinkTable,
+    /// What it may use.
+    pub limits: ComponentLimits,
+}
+
+/// A provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DesiredProvider {
+    /// Which backend.
+    pub backend: String,
+    /// Its settings.
+    pub config: Config,
+    /// Where.
+    pub placement: PlacementRule,
+    /// What it may take in hand.
+    pub limits: ProviderLimits,
+}
+
+/// A trigger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DesiredTrigger {
+    /// Which backend.
+    pub backend: String,
+    /// Where it listens: `127.0.0.1:8080`.
+    pub address: String,
+    /// Who gets what.
+    pub routes: Vec<Route>,
+    /// Time for one request, until its response starts.
+    pub request_timeout_ms: u64,
+    /// Where.
+    pub placement: PlacementRule,
+    /// What it may take in hand.
+    pub limits: ProviderLimits,
+}
+
+/// Requests of a host under a path, and the component that gets them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// A host, or `*` for all.
+    pub host: String,
+    /// A prefix of paths.
+    pub path: String,
+    /// Who gets them.
+    pub component: Name,
+}
+
+/// Where replicas go. Named nodes, or a number of replicas on the nodes that have all the labels.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlacementRule {
+    /// One replica on each of these, if not empty.
+    pub nodes: Vec<NodeId>,
+    /// Labels that a node must have.
+    pub labels: BTreeMap<String, String>,
+    /// How many replicas; `None` is one for a component or a provider, and one on each matching
+    /// node for a trigger.
+    pub replicas: Option<u32>,
+}
+
+/// What a component may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentLimits {
+    /// Memory of one instance.
+    pub memory_bytes_max: u64,
+    /// How long one invocation may run.
+    pub wall_time_ms_max: u64,
+    /// Invocations that run at a time, for each replica.
+    pub concurrency_max: u32,
+    /// Invocations that wait, for each replica.
+    pub queue_max: u32,
+}
+
+/// What a provider or a trigger may take in hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderLimits {
+    /// Calls that run at a time, for each replica.
+    pub concurrency_max: u32,
+    /// Calls that wait, for each replica.
+    pub queue_max: u32,
+}
+
+impl Default for ComponentLimits {
+    fn default() -> Self {
+        Self {
+            memory_bytes_max: MEMORY_BYTES_DEFAULT,
+            wall_time_ms_max: WALL_TIME_MS_DEFAULT,
+            concurrency_max: CONCURRENCY_DEFAULT,
+            queue_max: QUEUE_DEFAULT,
+        }
+    }
+}
+
+impl Default for ProviderLimits {
+    fn default() -> Self {
+        Self {
+            concurrency_max: CONCURRENCY_DEFAULT,
+            queue_max: QUEUE_DEFAULT,
+        }
+    }
+}
+
+/// Why a stored app cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DesiredError {
+    /// Another version of WRT wrote it.
+    #[error(
+        "stored in form {found}, and this build reads form {DESIRED_VERSION}: run `wrt up` of \
+         this build again, or bring the nodes to the build that wrote it"
+    )]
+    Version {
+        /// The version that it has.
+        found: u32,
+    },
+    /// It is not what its version says.
+    #[error("not a stored app")]
+    Malformed(#[source] serde_json::Error),
+}
+
+impl DesiredApp {
+    /// An app without anything in it.
+    #[must_use]
+    pub fn empty(app: Name) -> Self {
+        Self {
+            version: DESIRED_VERSION,
+            app,
+            components: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            triggers: BTreeMap::new(),
+        }
+    }
+
+    /// The stored form.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("maps with texts as keys, and finite numbers")
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// When another version wrote it, or nothing that makes sense.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, DesiredError> {
+        /// All that is the same in every version.
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let Versioned { version } =
+            serde_json::from_slice(bytes).map_err(DesiredError::Malformed)?;
+        if version != DESIRED_VERSION {
+            return Err(DesiredError::Version { found: version });
+        }
+        serde_json::from_slice(bytes).map_err(DesiredError::Malformed)
+    }
+
+    /// Every actor of the app and where it goes: components, then providers, then triggers.
+    pub fn actors(&self) -> impl Iterator<Item = (ActorAddress, &PlacementRule)> {
+        let component = |name: &Name| ActorAddress::component(self.app.clone(), name.clone());
+        let provider = |name: &Name| ActorAddress::provider(self.app.clone(), name.clone());
+        let components = self
+            .components
+            .iter()
+            .map(move |(n, c)| (component(n), &c.placement));
+        let providers = self
+            .providers
+            .iter()
+            .map(move |(n, p)| (provider(n), &p.placement));
+        let triggers = self
+            .triggers
+            .iter()
+            .map(move |(n, t)| (provider(n), &t.placement));
+        components.chain(providers).chain(triggers)
+    }
+
+    /// Whether `address` is a trigger of this app.
+    #[must_use]
+    pub fn is_trigger(&self, address: &ActorAddress) -> bool {
+        address.app == self.app
+            && address.kind == wrt_protocol::ActorKind::Provider
+            && self.triggers.contains_key(&address.name)
+    }
+}
+
+impl DesiredTrigger {
+    /// A trigger of `backend` at `address`, without routes, for every node.
+    #[must_use]
+    pub fn new(backend: &str, address: &str) -> Self {
+        Self {
+            backend: backend.to_owned(),
+            address: address.to_owned(),
+            routes: Vec::new(),
+            request_timeout_ms: REQUEST_TIMEOUT_MS_DEFAULT,
+            placement: PlacementRule::default(),
+            limits: ProviderLimits::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_version_is_refused_with_what_to_do() {
+        let newer = br#"{"version": 2, "app": "x", "what": "ever"}"#;
+        let error = DesiredApp::from_json(newer).unwrap_err();
+        assert!(matches!(error, DesiredError::Version { found: 2 }));
+        assert!(error.to_string().contains("wrt up"), "{error}");
+        for wrong in ["", "{}", "[]", r#"{"version": 1}"#, r#"{"version": -1}"#] {
+            let error = DesiredApp::from_json(wrong.as_bytes()).unwrap_err();
+            assert!(matches!(error, DesiredError::Malformed(_)), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_stored_form_reads_back() {
+        let mut app = DesiredApp::empty(Name::new("shop").unwrap());
+        let web = DesiredTrigger::new("http-server", "127.0.0.1:8080");
+        app.triggers.insert(Name::new("web").unwrap(), web);
+        assert_eq!(DesiredApp::from_json(&app.to_json()).unwrap(), app);
+    }
+}

@@ -1,0 +1,50 @@
+//! Every limit of a deployment, by name.
+
+use std::time::Duration;
+
+use wrt_protocol::limits::{BUDGET_MAX, CALLS_IN_HAND_MAX, REPLICAS_PER_NODE_MAX};
+
+/// Text of a manifest.
+pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
+/// Components, providers and triggers of one app: one node may have to run them all.
+pub const ACTORS_PER_APP_MAX: usize = REPLICAS_PER_NODE_MAX;
+/// Problems of a manifest that are told at once.
+pub const PROBLEMS_MAX: usize = 100;
+/// Memory of one instance: what a 32-bit guest can address.
+pub const MEMORY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Memory of one instance, where the manifest does not say.
+pub const MEMORY_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
+/// How long one invocation may run, in milliseconds.
+pub const WALL_TIME_MS_MAX: u64 = BUDGET_MAX.as_millis() as u64;
+/// How long one invocation may run, where the manifest does not say.
+pub const WALL_TIME_MS_DEFAULT: u64 = 30_000;
+/// Calls that an actor may run at a time.
+pub const CONCURRENCY_MAX: u64 = CALLS_IN_HAND_MAX as u64;
+/// Calls that an actor runs at a time, where the manifest does not say.
+pub const CONCURRENCY_DEFAULT: u32 = 256;
+/// Calls that may wait for an actor.
+pub const QUEUE_MAX: u64 = CALLS_IN_HAND_MAX as u64;
+/// Calls that may wait for an actor, where the manifest does not say.
+pub const QUEUE_DEFAULT: u32 = 1024;
+/// Time for one request from outside, where the manifest does not say, in milliseconds.
+pub const REQUEST_TIMEOUT_MS_DEFAULT: u64 = 30_000;
+/// Replicas that a manifest may ask for.
+pub const REPLICAS_MAX: u64 = wrt_protocol::limits::MEMBERS_MAX as u64;
+/// An environment variable's name.
+pub const ENVIRONMENT_KEY_BYTES_MAX: usize = 256;
+/// An environment variable's value.
+pub const ENVIRONMENT_VALUE_BYTES_MAX: usize = 128 * 1024;
+/// A component that is pushed or fetched.
+pub const COMPONENT_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// One app in the desired state; what a NATS server takes in one message by default.
+pub const DESIRED_BYTES_MAX: usize = 1024 * 1024;
+/// One call of JetStream.
+pub const STORE_CALL_WAIT_MAX: Duration = Duration::from_secs(3);
+/// Pushing or fetching one component.
+pub const STORE_TRANSFER_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Attempts of one call of JetStream, the first included.
+pub const STORE_ATTEMPTS_MAX: u32 = 3;
+/// Pause before the second attempt; doubled before the third.
+pub const STORE_RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// How often the desired state is read again without being told that it changed.
+pub const STORE_REREAD_INTERVAL: Duration = Duration::from_secs(5);

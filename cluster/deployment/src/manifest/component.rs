@@ -1,0 +1,151 @@
+//! `[component.<name>]`
+
+use std::collections::BTreeMap;
+
+use toml::{Spanned, de::DeValue};
+use wrt_protocol::{InterfaceName, Name};
+
+use super::section::Section;
+use crate::{
+    ComponentLimits, PlacementRule, ProblemKind,
+    limits::{
+        CONCURRENCY_MAX, ENVIRONMENT_KEY_BYTES_MAX, ENVIRONMENT_VALUE_BYTES_MAX, MEMORY_BYTES_MAX,
+        QUEUE_MAX, WALL_TIME_MS_MAX,
+    },
+};
+
+/// A component, as the manifest has it.
+#[derive(Debug, Clone)]
+pub struct ComponentManifest {
+    /// Its name.
+    pub name: Spanned<Name>,
+    /// The file, relative to the manifest.
+    pub source: Option<Spanned<String>>,
+    /// What the guest sees as its environment.
+    pub environment: BTreeMap<String, String>,
+    /// Where it runs.
+    pub placement: PlacementRule,
+    /// Who serves its imports.
+    pub links: Vec<LinkManifest>,
+    /// What it may use.
+    pub limits: ComponentLimits,
+}
+
+/// One link.
+#[derive(Debug, Clone)]
+pub struct LinkManifest {
+    /// The interface.
+    pub interface: Spanned<InterfaceName>,
+    /// The link's name, `default` where the manifest has none.
+    pub name: Name,
+    /// Who serves it.
+    pub provider: Spanned<String>,
+}
+
+impl ComponentManifest {
+    pub(super) fn read(name: Spanned<Name>, mut section: Section<'_, '_>) -> Self {
+        let component = Self {
+            name,
+            source: section.required_string("source", "\"my-component.wasm\""),
+            environment: read_environment(&mut section),
+            placement: PlacementRule::read(&mut section),
+            links: read_links(&mut section),
+            limits: read_limits(&mut section),
+        };
+        section.finish();
+        component
+    }
+}
+
+fn read_environment(section: &mut Section<'_, '_>) -> BTreeMap<String, String> {
+    let findings = section.findings();
+    let is_legal_key = |key: &str| {
+        let bad = |c: char| c == '=' || c.is_whitespace() || c.is_control();
+        !key.is_empty() && key.len() <= ENVIRONMENT_KEY_BYTES_MAX && !key.contains(bad)
+    };
+    let mut environment = BTreeMap::new();
+    for (key, (span, value)) in section.string_table("environment") {
+        if !is_legal_key(&key) {
+            let message = format!("{key:?} cannot be the name of an environment variable");
+            let help =
+                format!("use 1 to {ENVIRONMENT_KEY_BYTES_MAX} bytes without '=' and white space");
+            findings.add(ProblemKind::BadEnvironment, span, message, help);
+        } else if value.get_ref().contains('\0')
+            || value.get_ref().len() > ENVIRONMENT_VALUE_BYTES_MAX
+        {
+            let message = format!("the value of {key} cannot be in an environment");
+            let help = format!("use at most {ENVIRONMENT_VALUE_BYTES_MAX} bytes, none of them 0");
+            findings.add(ProblemKind::BadEnvironment, value.span(), message, help);
+        } else {
+            environment.insert(key, value.into_inner());
+        }
+    }
+    environment
+}
+
+fn read_links(section: &mut Section<'_, '_>) -> Vec<LinkManifest> {
+    let Some(table) = section.section("links") else {
+        return Vec::new();
+    };
+    let findings = section.findings();
+    let mut links = Vec::new();
+    for (key, value) in table.entries() {
+        let Some(interface) = InterfaceName::new(key.get_ref()) else {
+            let message = format!("{:?} is not the name of an interface", key.get_ref());
+            let help = "an interface is named like `wasi:keyvalue`, without a version";
+            findings.add(ProblemKind::UnknownInterface, key.span(), message, help);
+            continue;
+        };
+        let interface = Spanned::new(key.span(), interface);
+        match value.get_ref() {
+            DeValue::String(provider) => links.push(LinkManifest {
+                interface,
+                name: Name::new("default").expect("a legal name"),
+                provider: Spanned::new(value.span(), provider.to_string()),
+            }),
+            DeValue::Table(named) => {
+                for (name, provider) in named {
+                    let legal = findings.name(name.get_ref(), name.span());
+                    let DeValue::String(text) = provider.get_ref() else {
+                        table.wrong_type(name.get_ref(), provider, "the name of a provider");
+                        continue;
+                    };
+                    links.extend(legal.map(|legal| LinkManifest {
+                        interface: interface.clone(),
+                        name: legal.into_inner(),
+                        provider: Spanned::new(provider.span(), text.to_string()),
+                    }));
+                }
+            }
+            _ => table.wrong_type(
+                key.get_ref(),
+                value,
+                "the name of a provider, or a table of link names and providers",
+            ),
+        }
+    }
+    links
+}
+
+fn read_limits(section: &mut Section<'_, '_>) -> ComponentLimits {
+    let default = ComponentLimits::default();
+    let Some(mut limits) = section.section("limits") else {
+        return default;
+    };
+    let read = ComponentLimits {
+        memory_bytes_max: limits
+            .count("memory_bytes_max", MEMORY_BYTES_MAX)
+            .unwrap_or(default.memory_bytes_max),
+        wall_time_ms_max: limits
+            .count("wall_time_ms_max", WALL_TIME_MS_MAX)
+            .unwrap_or(default.wall_time_ms_max),
+        concurrency_max: limits
+            .count_u32("concurrency_max", CONCURRENCY_MAX)
+            .unwrap_or(default.concurrency_max),
+        queue_max: limits
+            .count_u32("queue_max", QUEUE_MAX)
+            .unwrap_or(default.queue_max),
+    };
+    limits.finish();
+    read
+}

@@ -1,0 +1,90 @@
+//! Components, by the SHA-256 of their content.
+
+use async_nats::jetstream::object_store::{GetErrorKind, InfoErrorKind};
+use bytes::Bytes;
+use tokio::io::AsyncReadExt as _;
+
+use super::{
+    Store,
+    attempt::{Outcome, attempts},
+};
+use crate::{
+    Digest, StoreError,
+    limits::{COMPONENT_BYTES_MAX, STORE_CALL_WAIT_MAX, STORE_TRANSFER_WAIT_MAX},
+};
+
+/// What a push did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pushed {
+    /// The store has it now.
+    New,
+    /// The store had it already.
+    AlreadyThere,
+}
+
+impl Store {
+    /// Stores a component under its digest, unless it is there.
+    ///
+    /// # Errors
+    /// When JetStream fails.
+    pub async fn push(&self, bytes: &Bytes) -> Result<(Digest, Pushed), StoreError> {
+        let digest = Digest::of(bytes);
+        if self.has(digest, bytes.len()).await? {
+            return Ok((digest, Pushed::AlreadyThere));
+        }
+        let (what, name) = (format!("store component {digest}"), digest.to_hex());
+        let put = || async {
+            let mut reader: &[u8] = bytes;
+            self.components
+                .put(name.as_str(), &mut reader)
+                .await
+                .map_err(Outcome::again)
+        };
+        attempts(&what, STORE_TRANSFER_WAIT_MAX, put).await?;
+        Ok((digest, Pushed::New))
+    }
+
+    /// Whether the store has all `bytes` of a component: one of another length was not stored whole.
+    async fn has(&self, digest: Digest, bytes: usize) -> Result<bool, StoreError> {
+        let (what, name) = (format!("look for component {digest}"), digest.to_hex());
+        let look = || async {
+            match self.components.info(name.as_str()).await {
+                Ok(info) => Ok(!info.deleted && info.size == bytes),
+                Err(error) if error.kind() == InfoErrorKind::NotFound => Ok(false),
+                Err(error) => Err(Outcome::again(error)),
+            }
+        };
+        attempts(&what, STORE_CALL_WAIT_MAX, look).await
+    }
+
+    /// Reads a component, and makes sure that it is the one.
+    ///
+    /// # Errors
+    /// [`StoreError::NoComponent`] and [`StoreError::Corrupt`], or when JetStream fails.
+    pub async fn fetch(&self, digest: Digest) -> Result<Bytes, StoreError> {
+        let (what, name) = (format!("read component {digest}"), digest.to_hex());
+        let fetch = || async {
+            let object = match self.components.get(name.as_str()).await {
+                Err(error) if error.kind() == GetErrorKind::NotFound => {
+                    return Err(Outcome::Final(StoreError::NoComponent { digest }));
+                }
+                object => object.map_err(Outcome::again)?,
+            };
+            // The store's own word on the length is not trusted with memory.
+            let mut bytes = Vec::with_capacity(object.info().size.min(COMPONENT_BYTES_MAX));
+            let mut limited = object.take(COMPONENT_BYTES_MAX as u64);
+            limited
+                .read_to_end(&mut bytes)
+                .await
+                .map_err(Outcome::again)?;
+            Ok(bytes)
+        };
+        let bytes = Bytes::from(attempts(&what, STORE_TRANSFER_WAIT_MAX, fetch).await?);
+        let found = Digest::of(&bytes);
+        if found == digest {
+            Ok(bytes)
+        } else {
+            Err(StoreError::Corrupt { digest, found })
+        }
+    }
+}
