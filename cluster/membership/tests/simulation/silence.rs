@@ -97,6 +97,10 @@ async fn hiccup(nodes: &[&str]) {
     let world = World::of(nodes).await;
     world.bus.lose(1.0, 1);
     advance_slowly(9 * SECOND).await;
+    for (node, other) in pairs(nodes) {
+        assert_eq!(world.liveness(node, other), Liveness::Suspect);
+        assert!(world.membership(node).is_isolated());
+    }
     world.bus.lose(0.0, 1);
     let resumed = Instant::now();
     while resumed.elapsed() < SECOND {
