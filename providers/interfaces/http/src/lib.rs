@@ -14,16 +14,20 @@
 //! Start reading at [`HttpHandler`].
 
 mod admission;
+mod convert;
 mod dispatcher;
 mod gather;
 mod guard;
 mod handler;
 mod head;
+mod host;
 mod interface;
 pub mod limits;
 mod link;
 mod remote;
 
 pub use admission::Admission;
+pub use convert::{HttpBody, from_http};
 pub use handler::HttpHandler;
+pub use host::HttpComponent;
 pub use interface::HttpInterface;

@@ -1,0 +1,102 @@
+//! Export glue: a component that exports `wasi:http` as a handler.
+
+mod error_code;
+mod exchange;
+mod p2;
+mod p3;
+mod progress;
+mod response;
+
+use std::sync::Arc;
+
+use wasmtime::{Store, component::types::Component};
+use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
+use wrt_contract::{Body, CallContext, async_trait};
+use wrt_host::{InstanceState, Instances};
+use wrt_protocol::Fault;
+
+use crate::HttpHandler;
+use exchange::{Exchange, HeadSender};
+
+/// A component as a handler: an instance of its own for each request.
+///
+/// Until the head of its response, a guest runs on the task of its caller; what is left of it after
+/// that runs on a task that ends with the response's body. So a request that is done in one go costs
+/// no task, and dropping whichever of the two stops the guest.
+pub struct HttpComponent {
+    instances: Arc<dyn Instances>,
+    export: Export,
+}
+
+/// Which `wasi:http` the component exports.
+#[derive(Clone)]
+enum Export {
+    P2(ProxyPre<InstanceState>),
+    P3(ServicePre<InstanceState>),
+}
+
+impl HttpComponent {
+    /// The component behind `instances`; `None` if it handles no HTTP. Of one that exports both
+    /// versions, the newer is called.
+    ///
+    /// # Errors
+    /// An export with the right name and other types.
+    pub fn new(instances: Arc<dyn Instances>) -> wasmtime::Result<Option<Self>> {
+        let pre = instances.instance_pre().clone();
+        let component = pre.component().component_type();
+        let engine = pre.engine();
+        let export = if exports(&component, engine, "wasi:http/handler@0.3.") {
+            Export::P3(ServicePre::new(pre)?)
+        } else if exports(&component, engine, "wasi:http/incoming-handler@0.2.") {
+            Export::P2(ProxyPre::new(pre)?)
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Self { instances, export }))
+    }
+}
+
+fn exports(component: &Component, engine: &wasmtime::Engine, prefix: &str) -> bool {
+    component
+        .exports(engine)
+        .any(|(name, _)| name.starts_with(prefix))
+}
+
+#[async_trait]
+impl HttpHandler for HttpComponent {
+    async fn handle(
+        &self,
+        context: &CallContext,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, Fault> {
+        let prepared = self.instances.prepare(context);
+        let exchange = Exchange::new(self.instances.actor(), prepared.leash, &request);
+        exchange
+            .run(self.export.clone(), prepared.store, request)
+            .await
+    }
+}
+
+impl Export {
+    /// Instantiates and calls the guest; answers when nothing of it is left to run.
+    async fn call(
+        &self,
+        store: &mut Store<InstanceState>,
+        request: response::GuestRequest,
+        head: HeadSender,
+    ) -> wasmtime::Result<()> {
+        match self {
+            Self::P2(pre) => p2::call(pre, store, request, head).await,
+            Self::P3(pre) => p3::call(pre, store, request, head).await,
+        }
+    }
+
+    /// Whether the guest, which failed, had finished the body of its response before.
+    fn has_finished_body(&self, store: &mut Store<InstanceState>) -> bool {
+        match self {
+            Self::P2(_) => p2::has_finished_body(store),
+            // The end of a 0.3 body is in the host's hands; what it holds back is not known here.
+            Self::P3(_) => false,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! One request and its response, with the guest between them.
+
+use std::sync::{Arc, OnceLock};
+
+use futures::{StreamExt, future::BoxFuture};
+use http::{Method, StatusCode, header::CONTENT_LENGTH};
+use tokio::sync::oneshot;
+use tracing::Instrument;
+use wasmtime::Store;
+use wasmtime_wasi_http::Error;
+use wrt_contract::Body;
+use wrt_host::{InstanceState, Leash, WallTimeExceeded, guest_fault};
+use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
+
+use super::{
+    Export,
+    error_code::error_response,
+    progress::Progress,
+    response::{Ended, Ending, GuestResponse, Rest, from_guest, into_guest},
+};
+use crate::Admission;
+
+/// Where a guest's response, or the error that it gave instead, goes.
+pub(super) type HeadSender = oneshot::Sender<Result<GuestResponse, Error>>;
+
+const NO_RESPONSE: &str = "the guest ended without a response";
+
+/// One request in the hands of one guest.
+pub(super) struct Exchange {
+    actor: ActorAddress,
+    method: Method,
+    path: String,
+    progress: Arc<Progress>,
+}
+
+impl Exchange {
+    pub(super) fn new(
+        actor: &ActorAddress,
+        leash: Arc<Leash>,
+        request: &http::Request<Body>,
+    ) -> Self {
+        Self {
+            actor: actor.clone(),
+            method: request.method().clone(),
+            path: request.uri().path().to_owned(),
+            progress: Arc::new(Progress::new(leash)),
+        }
+    }
+
+    /// Runs the guest until it has answered, and leaves the rest of it to the response's body.
+    pub(super) async fn run(
+        self,
+        export: Export,
+        store: Store<InstanceState>,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, Fault> {
+        let (actor, method) = (self.actor.clone(), self.method.clone());
+        let progress = Arc::clone(&self.progress);
+        let ending = Ending::new(OnceLock::new());
+        let (head, mut answer) = oneshot::channel();
+        let mut guest = self.guest(export, store, request, head, Arc::clone(&ending));
+
+        let (answer, rest) = tokio::select! {
+            biased;
+            answer = &mut answer => (answer.ok(), Some(guest)),
+            () = &mut guest => (answer.try_recv().ok(), None),
+        };
+        let Some(answer) = answer else {
+            // The guest has given up its way to answer. It is worth hearing how it ends.
+            if let Some(guest) = rest {
+                guest.await;
+            }
+            let fault = ending.get().and_then(|ended| ended.fault.clone());
+            return Err(fault.unwrap_or_else(|| {
+                Fault::maybe_executed(FaultKind::Crashed, Hop::Actor, NO_RESPONSE)
+            }));
+        };
+        progress.start_streaming();
+        let mut rest = Rest::new(rest.map(|guest| tokio::spawn(guest.in_current_span())));
+        match answer {
+            Ok(response) => Ok(respond(response, &method, rest, ending, progress)),
+            Err(error) => {
+                tracing::warn!(%actor, %method, %error, "the guest answered with an error code");
+                rest.detach();
+                Ok(error_response(&error))
+            }
+        }
+    }
+
+    /// The guest from its instantiation to its end. Ends at the end of its leash at the latest.
+    fn guest(
+        self,
+        export: Export,
+        store: Store<InstanceState>,
+        request: http::Request<Body>,
+        head: HeadSender,
+        ending: Ending,
+    ) -> BoxFuture<'static, ()> {
+        let (mut parts, body) = request.into_parts();
+        let permit = parts
+            .extensions
+            .remove::<Admission>()
+            .and_then(|held| held.take());
+        let body = into_guest(body, Arc::clone(&self.progress));
+        let request = http::Request::from_parts(parts, body);
+        Box::pin(async move {
+            // Held until the store is gone: the instance counts for as long as it takes memory.
+            let _permit = permit;
+            let mut store = store;
+            let result = {
+                let call = export.call(&mut store, request, head);
+                tokio::select! {
+                    biased;
+                    result = call => result,
+                    () = self.progress.over() => Err(WallTimeExceeded.into()),
+                }
+            };
+            let _set_once = ending.set(Ended {
+                fault: result.err().map(|error| self.fault(&error)),
+                body_is_whole: export.has_finished_body(&mut store),
+            });
+        })
+    }
+
+    /// What a guest's failure is to its caller; the log gets the whole chain.
+    fn fault(&self, error: &wasmtime::Error) -> Fault {
+        let Self {
+            actor,
+            method,
+            path,
+            ..
+        } = self;
+        let fault = guest_fault(error);
+        if fault.kind() == FaultKind::Crashed {
+            tracing::error!(%actor, %method, path, ?error, "the guest failed");
+        } else {
+            tracing::warn!(%actor, %method, path, %fault, "the guest did not get to its end");
+        }
+        fault
+    }
+}
+
+fn respond(
+    GuestResponse { response, taken }: GuestResponse,
+    method: &Method,
+    mut rest: Rest,
+    ending: Ending,
+    progress: Arc<Progress>,
+) -> http::Response<Body> {
+    let (parts, body) = response.into_parts();
+    let bodiless = method == Method::HEAD || is_bodiless(parts.status);
+    let announced = parts
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    let length = announced
+        .and_then(|text| text.parse().ok())
+        .filter(|_| !bodiless);
+    if !bodiless {
+        let body = from_guest(body, length, taken, rest, ending, progress);
+        return http::Response::from_parts(parts, body);
+    }
+    // What the guest writes all the same goes nowhere, but it must not wait for a reader for ever.
+    rest.detach();
+    let mut unwanted = from_guest(body, None, taken, rest, ending, progress);
+    tokio::spawn(async move { while unwanted.next().await.is_some() {} });
+    http::Response::from_parts(parts, Body::whole(bytes::Bytes::new()))
+}
+
+fn is_bodiless(status: StatusCode) -> bool {
+    status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}

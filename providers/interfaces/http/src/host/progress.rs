@@ -1,0 +1,74 @@
+//! The leash of an instance while bodies move.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use tokio::time::Instant;
+use wrt_host::Leash;
+use wrt_protocol::limits::STREAM_IDLE_MAX;
+
+/// Lengthens an instance's leash with each piece of a body.
+///
+/// Until the head of the response the call's budget holds, however fast the request's body comes in.
+/// After it the instance may go on until neither body has moved for [`STREAM_IDLE_MAX`], or until the
+/// end of its first leash if that is later.
+#[derive(Debug)]
+pub(super) struct Progress {
+    leash: Arc<Leash>,
+    streaming: AtomicBool,
+}
+
+impl Progress {
+    pub(super) fn new(leash: Arc<Leash>) -> Self {
+        Self {
+            leash,
+            streaming: AtomicBool::new(false),
+        }
+    }
+
+    /// The head of the response is there.
+    pub(super) fn start_streaming(&self) {
+        self.streaming.store(true, Relaxed);
+        self.moved();
+    }
+
+    /// A piece of a body went through.
+    pub(super) fn moved(&self) {
+        if self.streaming.load(Relaxed) {
+            self.leash
+                .move_to(self.leash.end().max(Instant::now() + STREAM_IDLE_MAX));
+        }
+    }
+
+    /// Waits until the instance's time is up: a guest that waits is not seen by the engine's epochs.
+    pub(super) async fn over(&self) {
+        while !self.leash.is_over() {
+            tokio::time::sleep_until(self.leash.end()).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_response_under_way_lengthens_the_leash() {
+        let start = Instant::now();
+        let progress = Progress::new(Arc::new(Leash::until(start + Duration::from_secs(10))));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        progress.moved();
+        assert_eq!(progress.leash.end(), start + Duration::from_secs(10));
+        progress.start_streaming();
+        assert_eq!(
+            progress.leash.end(),
+            start + Duration::from_secs(5) + STREAM_IDLE_MAX
+        );
+        progress.over().await;
+        assert!(start.elapsed() >= Duration::from_secs(5) + STREAM_IDLE_MAX);
+    }
+}

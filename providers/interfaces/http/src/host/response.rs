@@ -1,0 +1,185 @@
+//! Bodies between the lattice and a guest.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+};
+
+use futures::{Stream, StreamExt};
+use http_body_util::BodyExt;
+use tokio::{sync::oneshot, task::JoinHandle};
+use wasmtime_wasi_http::{Error, WasiBody};
+use wrt_contract::{Body, BodyFrame};
+use wrt_protocol::{Execution, Fault, FaultKind, Hop};
+
+use super::progress::Progress;
+use crate::convert::{HttpBody, from_http};
+
+/// A request as the glue of a version of `wasi:http` takes it.
+pub(super) type GuestRequest = http::Request<WasiBody>;
+
+/// A response as that glue gives it.
+pub(super) struct GuestResponse {
+    pub(super) response: http::Response<WasiBody>,
+    /// Told when the body has been taken to its end.
+    pub(super) taken: Option<oneshot::Sender<()>>,
+}
+
+/// How a guest ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// Why, if it did not return.
+    pub(super) fault: Option<Fault>,
+    /// Whether it is known to have finished its response's body before.
+    pub(super) body_is_whole: bool,
+}
+
+/// Not set before the guest has ended. Set before its store is dropped, so that whoever sees the end
+/// of what the store held sees the reason too.
+pub(super) type Ending = Arc<OnceLock<Ended>>;
+
+/// The body of a request on its way into a guest.
+pub(super) fn into_guest(body: Body, progress: Arc<Progress>) -> WasiBody {
+    let length = body.length();
+    let watched = Body::new(length, body.inspect(move |_frame| progress.moved()));
+    HttpBody::from(watched)
+        .map_err(|fault| wasi_error(&fault))
+        .boxed_unsync()
+}
+
+fn wasi_error(fault: &Fault) -> Error {
+    match fault.kind() {
+        FaultKind::DeadlineExceeded => Error::ConnectionReadTimeout,
+        FaultKind::TooLarge => Error::HttpRequestBodySize(None),
+        FaultKind::Cancelled | FaultKind::NodeLost | FaultKind::Disconnected => {
+            Error::ConnectionTerminated
+        }
+        kind => Error::InternalError(Some(kind.to_string())),
+    }
+}
+
+/// The rest of a guest that has sent the head of its response. Stopped when this is dropped.
+pub(super) struct Rest(Option<JoinHandle<()>>);
+
+impl Rest {
+    pub(super) fn new(task: Option<JoinHandle<()>>) -> Self {
+        Self(task)
+    }
+
+    /// Lets it run to its end, which its leash bounds: what a guest does after its response is whole.
+    pub(super) fn detach(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.take() {
+            task.abort();
+        }
+    }
+}
+
+/// The body of a response on its way out of a guest.
+struct FromGuest {
+    body: Body,
+    ending: Ending,
+    progress: Arc<Progress>,
+    rest: Rest,
+    taken: Option<oneshot::Sender<()>>,
+    /// Bytes still to come, where the guest has announced how many.
+    left: Option<u64>,
+    ended: bool,
+}
+
+pub(super) fn from_guest(
+    body: WasiBody,
+    length: Option<u64>,
+    taken: Option<oneshot::Sender<()>>,
+    rest: Rest,
+    ending: Ending,
+    progress: Arc<Progress>,
+) -> Body {
+    let body = from_http(body, length, |error| {
+        Fault::new(
+            FaultKind::Crashed,
+            Execution::Executed,
+            Hop::Stream,
+            error.to_string(),
+        )
+    });
+    let frames = FromGuest {
+        body,
+        ending,
+        progress,
+        rest,
+        taken,
+        left: length,
+        ended: false,
+    };
+    Body::new(length, frames)
+}
+
+impl FromGuest {
+    /// The body is whole: the guest may go on without it.
+    fn finish(&mut self) {
+        self.rest.detach();
+        if let Some(taken) = self.taken.take() {
+            let _nobody_asked = taken.send(());
+        }
+    }
+
+    /// The guest's own failure, which is the cause of whatever its body shows.
+    fn failure(&self) -> Option<Fault> {
+        self.ending.get().and_then(|ended| ended.fault.clone())
+    }
+
+    /// To the body a guest that is gone and one that has finished look the same.
+    fn cut_off(&self) -> Option<Fault> {
+        let is_whole = self.ending.get().is_some_and(|ended| ended.body_is_whole);
+        if is_whole || self.left == Some(0) {
+            return None;
+        }
+        self.failure()
+    }
+}
+
+impl Stream for FromGuest {
+    type Item = Result<BodyFrame, Fault>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let Poll::Ready(next) = Pin::new(&mut self.body).poll_next(cx) else {
+            return Poll::Pending;
+        };
+        self.progress.moved();
+        Poll::Ready(match next {
+            Some(Ok(frame)) => {
+                if let (BodyFrame::Data(bytes), Some(left)) = (&frame, self.left) {
+                    let left = left.saturating_sub(bytes.len() as u64);
+                    self.left = Some(left);
+                    // Whoever knows the length does not ask for the end after the last byte.
+                    if left == 0 {
+                        self.finish();
+                    }
+                }
+                Some(Ok(frame))
+            }
+            Some(Err(fault)) => {
+                self.ended = true;
+                Some(Err(self.failure().unwrap_or(fault)))
+            }
+            None => {
+                self.ended = true;
+                let cut_off = self.cut_off();
+                if cut_off.is_none() {
+                    self.finish();
+                }
+                cut_off.map(Err)
+            }
+        })
+    }
+}

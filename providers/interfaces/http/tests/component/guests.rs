@@ -1,0 +1,134 @@
+//! Guests of `examples/`, with the least that an instance needs.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::Duration,
+};
+
+use wasmtime::{
+    Config, Engine, Store, StoreLimits, UpdateDeadline,
+    component::{Component, InstancePre, Linker},
+};
+use wasmtime_wasi::WasiCtx;
+use wrt_contract::{Body, CallContext, Links};
+use wrt_host::{InstanceState, InstanceStateParts, Instances, Leash, Prepared, WallTimeExceeded};
+use wrt_http::{HttpComponent, HttpHandler};
+use wrt_protocol::{ActorAddress, Name};
+
+const TICK: Duration = Duration::from_millis(5);
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .wasm_component_model_async(true);
+    let engine = Engine::new(&config).unwrap();
+    let ticked = engine.weak();
+    std::thread::spawn(move || {
+        while let Some(engine) = ticked.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::park_timeout(TICK);
+        }
+    });
+    engine
+});
+
+/// Compiled once for all tests of this binary.
+static GUESTS: LazyLock<Mutex<HashMap<&str, InstancePre<InstanceState>>>> =
+    LazyLock::new(Mutex::default);
+
+/// Instances of one guest.
+#[derive(Clone)]
+pub struct Bench(Arc<Inner>);
+
+struct Inner {
+    actor: ActorAddress,
+    pre: InstancePre<InstanceState>,
+    links: Arc<Links>,
+}
+
+impl Bench {
+    pub fn new(guest: &'static str) -> Self {
+        let mut guests = GUESTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let pre = guests.entry(guest).or_insert_with(|| link(guest)).clone();
+        let name = |text| Name::new(text).unwrap();
+        let actor = ActorAddress::component(name("test"), name(guest));
+        Self(Arc::new(Inner {
+            actor,
+            pre,
+            links: Arc::default(),
+        }))
+    }
+
+    pub fn handler(&self) -> Arc<dyn HttpHandler> {
+        let instances: Arc<dyn Instances> = Arc::new(self.clone());
+        Arc::new(
+            HttpComponent::new(instances)
+                .unwrap()
+                .expect("the guest exports a handler"),
+        )
+    }
+
+    pub fn stores_alive(&self) -> usize {
+        Arc::strong_count(&self.0.links) - 1
+    }
+}
+
+fn link(guest: &str) -> InstancePre<InstanceState> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../examples/target");
+    let file = folder.join(format!("wasm32-wasip2/release/{guest}.wasm"));
+    assert!(
+        file.exists(),
+        "no {}: run `cargo xtask guests`",
+        file.display()
+    );
+    let component = Component::from_file(&ENGINE, file).unwrap();
+    let mut linker = Linker::new(&ENGINE);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
+    wasmtime_wasi::p3::add_to_linker(&mut linker).unwrap();
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).unwrap();
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker).unwrap();
+    linker.instantiate_pre(&component).unwrap()
+}
+
+impl Instances for Bench {
+    fn actor(&self) -> &ActorAddress {
+        &self.0.actor
+    }
+
+    fn instance_pre(&self) -> &InstancePre<InstanceState> {
+        &self.0.pre
+    }
+
+    fn prepare(&self, context: &CallContext) -> Prepared {
+        let leash = Arc::new(Leash::until(context.deadline()));
+        let parts = InstanceStateParts {
+            context: context.clone(),
+            links: Arc::clone(&self.0.links),
+            limits: StoreLimits::default(),
+            leash: Arc::clone(&leash),
+        };
+        let wasi = WasiCtx::builder().build();
+        let mut store = Store::new(&ENGINE, InstanceState::new(wasi, parts));
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|store| {
+            if store.data().leash().is_over() {
+                return Err(WallTimeExceeded.into());
+            }
+            Ok(UpdateDeadline::Yield(1))
+        });
+        Prepared { store, leash }
+    }
+}
+
+/// A request without a body.
+pub fn request(method: &str, path: &str) -> http::Request<Body> {
+    http::Request::builder()
+        .method(method)
+        .uri(format!("http://test{path}"))
+        .body(Body::whole("".into()))
+        .unwrap()
+}
