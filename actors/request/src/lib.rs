@@ -26,9 +26,11 @@ mod inbound;
 mod path;
 mod retry;
 mod route;
+mod seat;
 mod streams;
 
 pub use counters::{ExchangeCounts, PathCounts};
 pub use exchange::{Exchange, ExchangeError};
 pub use path::RequestPath;
+pub use seat::{Seat, SeatError};
 pub use streams::Streams;

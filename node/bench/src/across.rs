@@ -14,7 +14,9 @@ use wrt_protocol::{
 };
 use wrt_test_servers::{NatsServer, Process};
 
-use crate::{node::BareNode, rounds::in_turns, row::Row};
+use wrt_request::Seat;
+
+use crate::{node, rounds::in_turns, row::Row};
 
 const VALUE_BYTES: usize = 128;
 const BARE_SUBJECT: &str = "bench.bare";
@@ -49,7 +51,7 @@ pub async fn serve(nats: &str) -> anyhow::Result<()> {
             }]
         }
     };
-    let node = BareNode::join(nats, "server", Arc::new(report)).await?;
+    let node = node::join(nats, "server", Arc::new(report)).await?;
     node.exchange.host(actor, &[offer]).await?;
     node.membership.announce_now();
 
@@ -70,8 +72,8 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["serve", "--nats", &nats.url()]);
     let _server = Process::spawn("bench-server", command, folder)?;
-    let node = BareNode::join(&nats.url(), "client", Arc::new(Vec::new)).await?;
-    let store = KeyValueInterface::remote(Arc::clone(&node.caller), provider()?);
+    let node = node::join(&nats.url(), "client", Arc::new(Vec::new)).await?;
+    let store = KeyValueInterface::remote(node.path.clone(), provider()?);
     wait_until_served(&node).await?;
 
     let client = async_nats::connect(nats.url()).await?;
@@ -98,7 +100,7 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-async fn wait_until_served(node: &BareNode) -> anyhow::Result<()> {
+async fn wait_until_served(node: &Seat) -> anyhow::Result<()> {
     let provider = provider()?;
     let mut changes = node.membership.changes();
     let served = async {
