@@ -84,6 +84,7 @@ impl ComponentActor {
         };
         Ok(Arc::new(Self {
             label: actor.to_string().into(),
+            gate: Gate::of_actor(actor.clone(), limits.gate()),
             exports: compiled.exports(),
             imports,
             actor,
@@ -93,7 +94,6 @@ impl ComponentActor {
             wall_time_max: limits.wall_time_max,
             limits,
             links,
-            gate: Gate::new(limits.gate()),
         }))
     }
 

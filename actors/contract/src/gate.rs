@@ -12,7 +12,7 @@ use tokio::{
     sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
-use wrt_protocol::{Fault, FaultKind, Hop};
+use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
 
 use crate::CallContext;
 
@@ -57,6 +57,8 @@ pub struct GateLoad {
 #[derive(Debug)]
 pub struct Gate {
     limits: GateLimits,
+    /// Whose door it is, for its refusals.
+    actor: Option<ActorAddress>,
     permits: Arc<Semaphore>,
     waiting: AtomicU32,
     admitted: AtomicU64,
@@ -94,12 +96,23 @@ impl Gate {
     /// A gate with `limits`; a concurrency of 0 counts as 1.
     #[must_use]
     pub fn new(limits: GateLimits) -> Arc<Self> {
+        Self::with_actor(limits, None)
+    }
+
+    /// The same, with the actor's address in each refusal.
+    #[must_use]
+    pub fn of_actor(actor: ActorAddress, limits: GateLimits) -> Arc<Self> {
+        Self::with_actor(limits, Some(actor))
+    }
+
+    fn with_actor(limits: GateLimits, actor: Option<ActorAddress>) -> Arc<Self> {
         let limits = GateLimits {
             concurrency_max: limits.concurrency_max.max(1),
             ..limits
         };
         Arc::new(Self {
             limits,
+            actor,
             permits: Arc::new(Semaphore::new(limits.concurrency_max as usize)),
             waiting: AtomicU32::new(0),
             admitted: AtomicU64::new(0),
@@ -120,27 +133,28 @@ impl Gate {
     /// Dropping the future leaves the queue.
     pub async fn admit(self: &Arc<Self>, context: &CallContext) -> Result<Permit, Fault> {
         if self.draining.load(Relaxed) {
-            return Err(self.refuse(FaultKind::Draining, "the replica is stopping"));
+            return Err(self.refuse(context, FaultKind::Draining, "the replica is stopping"));
         }
         if context.deadline() <= Instant::now() {
-            return Err(self.expired());
+            return Err(self.expired(context));
         }
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(self.permit(permit));
         }
         if self.waiting.fetch_add(1, Relaxed) >= self.limits.queue_max {
             self.waiting.fetch_sub(1, Relaxed);
-            return Err(self.overloaded());
+            return Err(self.overloaded(context));
         }
         let _waiting = Waiting(self);
         let turn = Arc::clone(&self.permits).acquire_owned();
         match tokio::time::timeout_at(context.deadline(), turn).await {
             Ok(Ok(permit)) => Ok(self.permit(permit)),
             Ok(Err(AcquireError { .. })) => Err(self.refuse(
+                context,
                 FaultKind::Draining,
                 "the replica stopped before the call's turn",
             )),
-            Err(_elapsed) => Err(self.expired()),
+            Err(_elapsed) => Err(self.expired(context)),
         }
     }
 
@@ -197,19 +211,24 @@ impl Gate {
         }
     }
 
-    fn refuse(&self, kind: FaultKind, detail: &str) -> Fault {
+    fn refuse(&self, context: &CallContext, kind: FaultKind, detail: &str) -> Fault {
         self.refused.fetch_add(1, Relaxed);
-        Fault::not_executed(kind, Hop::Mailbox, detail)
+        let fault = Fault::not_executed(kind, Hop::Mailbox, detail).after(context.elapsed());
+        match &self.actor {
+            Some(actor) => fault.on_link(actor),
+            None => fault,
+        }
     }
 
-    fn expired(&self) -> Fault {
+    fn expired(&self, context: &CallContext) -> Fault {
         self.refuse(
+            context,
             FaultKind::DeadlineExceeded,
             "the call's time was up before its turn came",
         )
     }
 
-    fn overloaded(&self) -> Fault {
+    fn overloaded(&self, context: &CallContext) -> Fault {
         let GateLimits {
             concurrency_max,
             queue_max,
@@ -218,6 +237,7 @@ impl Gate {
             retry_after_millis: 1000,
         };
         self.refuse(
+            context,
             kind,
             &format!("{concurrency_max} calls run and {queue_max} wait already"),
         )
