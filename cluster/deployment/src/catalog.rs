@@ -71,7 +71,10 @@ pub enum ImportServer {
     /// Whoever is linked for this interface.
     Link(InterfaceName),
     /// Nobody: no node can run the component.
-    Nobody,
+    Nobody {
+        /// What to do next.
+        hint: String,
+    },
 }
 
 /// What a backend has to say against a configuration.

@@ -8,8 +8,8 @@ use wrt_protocol::{ActorAddress, InterfaceName, Name, NodeId};
 use crate::{
     Config, Digest,
     limits::{
-        CONCURRENCY_DEFAULT, MEMORY_BYTES_DEFAULT, QUEUE_DEFAULT, REQUEST_TIMEOUT_MS_DEFAULT,
-        WALL_TIME_MS_DEFAULT,
+        COMPONENT_CONCURRENCY_DEFAULT, COMPONENT_QUEUE_DEFAULT, CONCURRENCY_DEFAULT,
+        MEMORY_BYTES_DEFAULT, QUEUE_DEFAULT, REQUEST_TIMEOUT_MS_DEFAULT, WALL_TIME_MS_DEFAULT,
     },
 };
 
@@ -137,8 +137,8 @@ impl Default for ComponentLimits {
         Self {
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
             wall_time_ms_max: WALL_TIME_MS_DEFAULT,
-            concurrency_max: CONCURRENCY_DEFAULT,
-            queue_max: QUEUE_DEFAULT,
+            concurrency_max: COMPONENT_CONCURRENCY_DEFAULT,
+            queue_max: COMPONENT_QUEUE_DEFAULT,
         }
     }
 }

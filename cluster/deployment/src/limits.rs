@@ -13,18 +13,25 @@ pub const PROBLEMS_MAX: usize = 100;
 /// Memory of one instance: what a 32-bit guest can address.
 pub const MEMORY_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Memory of one instance, where the manifest does not say.
-pub const MEMORY_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
+pub const MEMORY_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
+/// The least memory that an instance can do anything with: one page.
+pub const MEMORY_BYTES_MIN: u64 = 64 * 1024;
 /// How long one invocation may run, in milliseconds.
 pub const WALL_TIME_MS_MAX: u64 = BUDGET_MAX.as_millis() as u64;
 /// How long one invocation may run, where the manifest does not say.
-pub const WALL_TIME_MS_DEFAULT: u64 = 30_000;
+pub const WALL_TIME_MS_DEFAULT: u64 = 10_000;
 /// Calls that an actor may run at a time.
 pub const CONCURRENCY_MAX: u64 = CALLS_IN_HAND_MAX as u64;
-/// Calls that an actor runs at a time, where the manifest does not say.
+/// Invocations that a component runs at a time, where the manifest does not say: each has memory of
+/// its own.
+pub const COMPONENT_CONCURRENCY_DEFAULT: u32 = 64;
+/// Invocations that may wait for a component, where the manifest does not say.
+pub const COMPONENT_QUEUE_DEFAULT: u32 = 256;
+/// Calls that a provider or trigger runs at a time, where the manifest does not say.
 pub const CONCURRENCY_DEFAULT: u32 = 256;
 /// Calls that may wait for an actor.
 pub const QUEUE_MAX: u64 = CALLS_IN_HAND_MAX as u64;
-/// Calls that may wait for an actor, where the manifest does not say.
+/// Calls that may wait for a provider or trigger, where the manifest does not say.
 pub const QUEUE_DEFAULT: u32 = 1024;
 /// Time for one request from outside, where the manifest does not say, in milliseconds.
 pub const REQUEST_TIMEOUT_MS_DEFAULT: u64 = 30_000;

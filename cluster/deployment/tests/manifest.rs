@@ -88,7 +88,9 @@ impl Catalog for World {
         match import {
             import if import.starts_with("wasi:cli/") => ImportServer::Node,
             "wasi:keyvalue/store@0.2.0-draft2" => ImportServer::Link(KEYVALUE),
-            _ => ImportServer::Nobody,
+            _ => ImportServer::Nobody {
+                hint: "this node has no such interface".to_owned(),
+            },
         }
     }
 

@@ -102,17 +102,15 @@ impl Check<'_> {
                 ImportServer::Link(interface) => {
                     needed.entry(interface).or_insert(import);
                 }
-                ImportServer::Nobody => {
+                ImportServer::Nobody { hint } => {
                     let message =
                         format!("component `{name}` imports {import}, which nobody serves");
-                    let help = "build it against a version that this build of WRT serves: see \
-                                `wrt-node interfaces`";
                     let span = component
                         .source
                         .as_ref()
                         .map_or(0..0, |source| source.span());
                     self.findings
-                        .add(ProblemKind::UnservedImport, span, message, help);
+                        .add(ProblemKind::UnservedImport, span, message, hint);
                 }
             }
         }

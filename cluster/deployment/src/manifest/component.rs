@@ -10,7 +10,7 @@ use crate::{
     ComponentLimits, PlacementRule, ProblemKind,
     limits::{
         CONCURRENCY_MAX, ENVIRONMENT_KEY_BYTES_MAX, ENVIRONMENT_VALUE_BYTES_MAX, MEMORY_BYTES_MAX,
-        QUEUE_MAX, WALL_TIME_MS_MAX,
+        MEMORY_BYTES_MIN, QUEUE_MAX, WALL_TIME_MS_MAX,
     },
 };
 
@@ -134,7 +134,7 @@ fn read_limits(section: &mut Section<'_, '_>) -> ComponentLimits {
     };
     let read = ComponentLimits {
         memory_bytes_max: limits
-            .count("memory_bytes_max", MEMORY_BYTES_MAX)
+            .number("memory_bytes_max", MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX)
             .unwrap_or(default.memory_bytes_max),
         wall_time_ms_max: limits
             .count("wall_time_ms_max", WALL_TIME_MS_MAX)

@@ -1,6 +1,6 @@
 //! A table of a manifest, read field by field, so that every problem is found and not only the first.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, ops::RangeInclusive};
 
 use toml::{
     Spanned,
@@ -96,6 +96,15 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// A whole number from 1 to `max`.
     pub(crate) fn count(&mut self, field: &'static str, max: u64) -> Option<u64> {
+        self.number(field, 1..=max)
+    }
+
+    /// A whole number within a range.
+    pub(crate) fn number(
+        &mut self,
+        field: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<u64> {
         let value = self.value(field)?;
         let DeValue::Integer(integer) = value.get_ref() else {
             self.wrong_type(field, value, "a whole number");
@@ -103,11 +112,15 @@ impl<'a, 'i> Section<'a, 'i> {
         };
         let number = i128::from_str_radix(integer.as_str(), integer.radix()).ok();
         let number = number.and_then(|number| u64::try_from(number).ok());
-        if let Some(number) = number.filter(|number| (1..=max).contains(number)) {
+        if let Some(number) = number.filter(|number| range.contains(number)) {
             return Some(number);
         }
         let message = format!("`{field}` of {} is out of range", self.title);
-        let help = format!("use a number from 1 to {max}, or leave it out for the default");
+        let help = format!(
+            "use a number from {} to {}, or leave it out for the default",
+            range.start(),
+            range.end()
+        );
         self.findings
             .add(ProblemKind::OutOfRange, value.span(), message, help);
         None
