@@ -14,7 +14,7 @@ pub trait Catalog {
     /// The backends that a trigger can have.
     fn trigger_backends(&self) -> Vec<TriggerBackend>;
 
-    /// Checks a provider's configuration. References to the environment are not resolved: their
+    /// Checks the `config` of a provider or a trigger. References to the environment are not resolved: their
     /// values are not known here.
     ///
     /// # Errors

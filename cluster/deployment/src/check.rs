@@ -13,8 +13,8 @@ use wrt_protocol::Name;
 use crate::{
     Catalog, ComponentManifest, ComponentSource, DESIRED_VERSION, DesiredApp, DesiredComponent,
     DesiredProvider, DesiredTrigger, Digest, LinkTable, Manifest, Problem, ProblemKind, Problems,
-    ProviderManifest, Route, TriggerManifest, limits::COMPONENT_BYTES_MAX, manifest::Findings,
-    nearest,
+    ProviderManifest, Route, SettingsManifest, TriggerManifest, limits::COMPONENT_BYTES_MAX,
+    manifest::Findings, nearest,
 };
 
 /// Where an app is about to run.
@@ -154,14 +154,16 @@ impl Check<'_> {
                 continue;
             };
             if self.backend_exists("provider", backend, &provider_names, &trigger_names) {
-                self.config(provider, backend);
+                self.config(&provider.name, &provider.config, backend);
             }
         }
         for trigger in self.manifest.triggers.values() {
             let Some(backend) = &trigger.backend else {
                 continue;
             };
-            self.backend_exists("trigger", backend, &trigger_names, &provider_names);
+            if self.backend_exists("trigger", backend, &trigger_names, &provider_names) {
+                self.config(&trigger.name, &trigger.config, backend);
+            }
         }
     }
 
@@ -196,17 +198,17 @@ impl Check<'_> {
         false
     }
 
-    fn config(&self, provider: &ProviderManifest, backend: &Spanned<String>) {
+    fn config(&self, name: &Spanned<Name>, settings: &SettingsManifest, backend: &Spanned<String>) {
         let Err(complaint) = self
             .catalog
-            .check_config(backend.get_ref(), &provider.config)
+            .check_config(backend.get_ref(), &settings.config)
         else {
             return;
         };
         let span = complaint
             .field
-            .and_then(|field| provider.config_spans.get(&field).cloned());
-        let span = span.unwrap_or_else(|| provider.name.span());
+            .and_then(|field| settings.spans.get(&field).cloned());
+        let span = span.unwrap_or_else(|| name.span());
         self.findings.add(
             ProblemKind::BadConfig,
             span,
@@ -254,7 +256,7 @@ impl ProviderManifest {
                 .as_ref()
                 .map(|b| b.get_ref().clone())
                 .unwrap_or_default(),
-            config: self.config.clone(),
+            config: self.config.config.clone(),
             placement: self.placement.clone(),
             limits: self.limits,
         }
@@ -282,7 +284,7 @@ impl TriggerManifest {
             routes: self.routes.iter().filter_map(route).collect(),
             request_timeout_ms: self.request_timeout_ms,
             placement: self.placement.clone(),
-            limits: self.limits,
+            config: self.config.config.clone(),
         }
     }
 }

@@ -77,10 +77,10 @@ pub struct DesiredTrigger {
     pub routes: Vec<Route>,
     /// Time for one request, until its response starts.
     pub request_timeout_ms: u64,
+    /// The backend's other settings.
+    pub config: Config,
     /// Where.
     pub placement: PlacementRule,
-    /// What it may take in hand.
-    pub limits: ProviderLimits,
 }
 
 /// Requests of a host under a path, and the component that gets them.
@@ -122,7 +122,7 @@ pub struct ComponentLimits {
     pub queue_max: u32,
 }
 
-/// What a provider or a trigger may take in hand.
+/// What a provider may take in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderLimits {
@@ -243,8 +243,8 @@ impl DesiredTrigger {
             address: address.to_owned(),
             routes: Vec::new(),
             request_timeout_ms: REQUEST_TIMEOUT_MS_DEFAULT,
+            config: Config::default(),
             placement: PlacementRule::default(),
-            limits: ProviderLimits::default(),
         }
     }
 }

@@ -40,7 +40,8 @@ pub use desired::{
 };
 pub use digest::{Digest, DigestError};
 pub use manifest::{
-    ComponentManifest, LinkManifest, Manifest, ProviderManifest, RouteManifest, TriggerManifest,
+    ComponentManifest, LinkManifest, Manifest, ProviderManifest, RouteManifest, SettingsManifest,
+    TriggerManifest,
 };
 pub use placement::{PlacedMember, Placement, Shortage, place};
 pub use problem::{Problem, ProblemKind, Problems, Span};

@@ -27,14 +27,14 @@ pub const CONCURRENCY_MAX: u64 = CALLS_IN_HAND_MAX as u64;
 pub const COMPONENT_CONCURRENCY_DEFAULT: u32 = 64;
 /// Invocations that may wait for a component, where the manifest does not say.
 pub const COMPONENT_QUEUE_DEFAULT: u32 = 256;
-/// Calls that a provider or trigger runs at a time, where the manifest does not say.
+/// Calls that a provider runs at a time, where the manifest does not say.
 pub const CONCURRENCY_DEFAULT: u32 = 256;
 /// Calls that may wait for an actor.
 pub const QUEUE_MAX: u64 = CALLS_IN_HAND_MAX as u64;
-/// Calls that may wait for a provider or trigger, where the manifest does not say.
+/// Calls that may wait for a provider, where the manifest does not say.
 pub const QUEUE_DEFAULT: u32 = 1024;
 /// Time for one request from outside, where the manifest does not say, in milliseconds.
-pub const REQUEST_TIMEOUT_MS_DEFAULT: u64 = 30_000;
+pub const REQUEST_TIMEOUT_MS_DEFAULT: u64 = 10_000;
 /// Replicas that a manifest may ask for.
 pub const REPLICAS_MAX: u64 = wrt_protocol::limits::MEMBERS_MAX as u64;
 /// An environment variable's name.

@@ -25,6 +25,7 @@ mod component;
 mod provider;
 mod rule;
 mod section;
+mod settings;
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ use wrt_protocol::Name;
 pub use component::{ComponentManifest, LinkManifest};
 pub use provider::ProviderManifest;
 pub(crate) use section::Findings;
+pub use settings::SettingsManifest;
 pub use trigger::{RouteManifest, TriggerManifest};
 
 use crate::{

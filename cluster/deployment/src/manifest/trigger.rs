@@ -3,9 +3,9 @@
 use toml::Spanned;
 use wrt_protocol::Name;
 
-use super::section::Section;
+use super::{section::Section, settings::SettingsManifest};
 use crate::{
-    PlacementRule, ProviderLimits, Span,
+    PlacementRule, Span,
     limits::{REQUEST_TIMEOUT_MS_DEFAULT, WALL_TIME_MS_MAX},
 };
 
@@ -24,8 +24,8 @@ pub struct TriggerManifest {
     pub request_timeout_ms: u64,
     /// Where it runs.
     pub placement: PlacementRule,
-    /// What it may take in hand.
-    pub limits: ProviderLimits,
+    /// The backend's other settings.
+    pub config: SettingsManifest,
 }
 
 /// A route, as the manifest has it.
@@ -56,7 +56,7 @@ impl TriggerManifest {
                 .count("request_timeout_ms", WALL_TIME_MS_MAX)
                 .unwrap_or(REQUEST_TIMEOUT_MS_DEFAULT),
             placement: PlacementRule::read(&mut section),
-            limits: ProviderLimits::read(&mut section),
+            config: SettingsManifest::read(&mut section),
         };
         section.finish();
         trigger
