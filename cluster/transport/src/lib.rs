@@ -67,8 +67,8 @@ pub struct Inbound {
 /// Payloads of one subscription, in the order in which they arrived. Dropping it unsubscribes.
 ///
 /// It buffers a bounded number of payloads; over that, new ones are dropped and counted by
-/// [`Transport::dropped_payloads`]. It ends when the transport is closed, and goes on over a
-/// reconnect.
+/// [`Transport::dropped_payloads`]. It ends when the transport is closed or the bus takes
+/// the subscription back, and goes on over a reconnect.
 pub struct Subscription(BoxStream<'static, Inbound>);
 
 impl Subscription {

@@ -4,6 +4,7 @@ mod connection;
 mod link;
 mod options;
 mod payloads;
+mod refusals;
 mod replies;
 mod service;
 
@@ -153,9 +154,9 @@ impl Transport for Nats {
         subject: String,
         group: Option<String>,
     ) -> Result<Subscription, TransportError> {
-        let subscriber = self.connection(lane).subscribe(subject, group).await?;
+        let (subscriber, watched) = self.connection(lane).subscribe(subject, group).await?;
         Ok(Subscription::new(
-            Payloads::new(subscriber, self.closed.clone()).boxed(),
+            Payloads::new(subscriber, watched).boxed(),
         ))
     }
 

@@ -1,10 +1,9 @@
 //! One lane's connection.
 
 use std::{
-    collections::VecDeque,
     future::Future,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -25,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     NatsOptions,
     options::may_heal,
+    refusals::{Refusals, Watched},
     replies::{Answer, Replies},
 };
 use crate::{Lane, TransportError, limits::SUBSCRIBE_WAIT_MAX};
@@ -39,8 +39,6 @@ const PING_INTERVAL: Duration = Duration::from_secs(1);
 const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(2);
 const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(250);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
-/// Refusals that are remembered, for the subscriptions that they are about.
-const REFUSALS_KEPT_MAX: usize = 16;
 
 /// A connection, and what is known of it.
 #[derive(Debug)]
@@ -64,7 +62,7 @@ pub(super) struct Signals {
     /// The connection was lost since this was last looked at.
     pub(super) lost: AtomicBool,
     pub(super) dropped_payloads: AtomicU64,
-    refusals: Mutex<VecDeque<String>>,
+    refusals: Arc<Refusals>,
 }
 
 impl Signals {
@@ -80,22 +78,10 @@ impl Signals {
             }
             Event::ServerError(error) => {
                 tracing::error!(?lane, %error, "the NATS server reports an error");
-                let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-                if refusals.len() == REFUSALS_KEPT_MAX {
-                    refusals.pop_front();
-                }
-                refusals.push_back(error.to_string());
+                self.refusals.take(&error.to_string());
             }
             Event::LameDuckMode | Event::Draining | Event::ClientError(_) => {}
         }
-    }
-
-    /// The refusal that names `subject`, if there was one.
-    fn refusal_of(&self, subject: &str) -> Option<String> {
-        let quoted = format!("\"{subject}\"");
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = refusals.iter().position(|text| text.contains(&quoted))?;
-        refusals.remove(at)
     }
 }
 
@@ -209,8 +195,9 @@ impl Connection {
         &self,
         subject: String,
         group: Option<String>,
-    ) -> Result<Subscriber, TransportError> {
+    ) -> Result<(Subscriber, Watched), TransportError> {
         self.check_up()?;
+        let watched = self.signals.refusals.watch(&subject, &self.closed);
         let refused = |source: Box<dyn std::error::Error + Send + Sync>| TransportError::Refused {
             what: format!("a subscription to {subject:?}"),
             source,
@@ -227,12 +214,9 @@ impl Connection {
         let subscriber = timeout(SUBSCRIBE_WAIT_MAX, confirmed)
             .await
             .map_err(|late| refused(Box::new(late)))??;
-        // The refusal arrives before the round trip ends, and through another task. If that task is
-        // slower than this one, the refusal is in the log only.
-        tokio::task::yield_now().await;
-        match self.signals.refusal_of(&subject) {
-            Some(text) => Err(refused(text.into())),
-            None => Ok(subscriber),
+        match watched.ended.is_cancelled() && !self.closed.is_cancelled() {
+            true => Err(refused("the server's permissions do not allow it".into())),
+            false => Ok((subscriber, watched)),
         }
     }
 

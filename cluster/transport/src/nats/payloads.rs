@@ -7,22 +7,26 @@ use std::{
 
 use async_nats::{Message, Subscriber};
 use futures::{Stream, StreamExt};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use super::refusals::Watched;
 use crate::{Inbound, ReplySubject};
 
-/// Payloads until the transport is closed, also while the server is away and the client itself
-/// would go on trying.
+/// Payloads until the transport is closed or the server takes the subscription back. The client
+/// itself would go on waiting in both cases.
 pub(super) struct Payloads {
     subscriber: Subscriber,
-    closed: Pin<Box<WaitForCancellationFutureOwned>>,
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Looks out for a refusal for as long as the subscription lives.
+    _watched: Watched,
 }
 
 impl Payloads {
-    pub(super) fn new(subscriber: Subscriber, closed: CancellationToken) -> Self {
+    pub(super) fn new(subscriber: Subscriber, watched: Watched) -> Self {
         Self {
             subscriber,
-            closed: Box::pin(closed.cancelled_owned()),
+            ended: Box::pin(watched.ended.clone().cancelled_owned()),
+            _watched: watched,
         }
     }
 }
@@ -33,7 +37,7 @@ impl Stream for Payloads {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Inbound>> {
         // Only when there is nothing to take: it costs a lock.
         match self.subscriber.poll_next_unpin(cx) {
-            Poll::Pending => self.closed.as_mut().poll(cx).map(|()| None),
+            Poll::Pending => self.ended.as_mut().poll(cx).map(|()| None),
             Poll::Ready(message) => Poll::Ready(message.map(inbound)),
         }
     }

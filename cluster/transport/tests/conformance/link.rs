@@ -34,6 +34,12 @@ pub async fn a_lost_link_is_seen_and_ends_what_is_in_flight(world: &impl World) 
     // At once, and without a buffer that would send them much later.
     let at_once = Duration::from_secs(1);
     for lane in [Lane::Control, Lane::Calls, Lane::Bulk] {
+        // The link is down as soon as one lane is; the others notice a moment later.
+        eventually("the lane is down", || async {
+            let publish = a.publish(lane, "any".to_owned(), text("x"));
+            timeout(at_once, publish).await.expect("at once").is_err()
+        })
+        .await;
         let publish = a.publish(lane, "any".to_owned(), text("x"));
         let error = refused(timeout(at_once, publish).await.expect("at once"));
         assert!(
