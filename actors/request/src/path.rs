@@ -313,7 +313,7 @@ impl RequestPath {
             (Err(fault), Some(node)) => return Err(fault.at_node(node)),
             (reply, _) => reply?,
         };
-        self.answer(reply).await
+        self.answer(context, reply).await
     }
 
     /// A body to send with this attempt: the call's own, or its arguments when they are too large to
@@ -360,7 +360,7 @@ impl RequestPath {
             .map(|s| (Some(s), true))
     }
 
-    async fn answer(&self, reply: Reply) -> Result<Answer, Fault> {
+    async fn answer(&self, context: &CallContext, reply: Reply) -> Result<Answer, Fault> {
         let Reply { head, result, bulk } = reply;
         head.outcome.map_err(|fault| fault.at_node(&head.node))?;
         let Some(announce) = head.body else {
@@ -370,7 +370,16 @@ impl RequestPath {
                 body: None,
             });
         };
-        let body = self.streams.receive(&announce, head.node)?;
+        // Whatever becomes of its result from here on.
+        let ran = |fault: Fault| {
+            fault
+                .with_execution(Execution::Executed)
+                .at_node(&head.node)
+        };
+        let body = self
+            .streams
+            .receive(&announce, head.node.clone())
+            .map_err(ran)?;
         if !announce.is_arguments {
             return Ok(Answer {
                 result,
@@ -378,10 +387,8 @@ impl RequestPath {
                 body: Some(body),
             });
         }
-        let executed = |fault: Fault| fault.with_execution(Execution::Executed);
-        let (result, bulk) = crate::inbound::collect_arguments(body)
-            .await
-            .map_err(executed)?;
+        let collected = context.bound(Hop::Stream, crate::inbound::collect_arguments(body));
+        let (result, bulk) = collected.await.and_then(|result| result).map_err(ran)?;
         Ok(Answer {
             result,
             bulk,
