@@ -281,10 +281,13 @@ impl RequestPath {
             Fault::not_executed(FaultKind::TooLarge, Hop::Caller, error.to_string())
         })?;
         if call.one_way {
-            let sent = self.transport.publish(Lane::Calls, subject, envelope).await;
-            return sent
-                .map(|()| Answer::default())
-                .map_err(crate::attempt::transport_fault);
+            let sent = self.transport.publish(Lane::Calls, subject, envelope);
+            let sent = context.bound(Hop::Bus, sent).await?;
+            sent.map_err(crate::attempt::transport_fault)?;
+            if let Some(sending) = sending {
+                sending.start();
+            }
+            return Ok(Answer::default());
         }
         let attempt = Attempt {
             transport: &self.transport,
@@ -300,9 +303,12 @@ impl RequestPath {
             Some(sending) => {
                 let mut sending = Some(sending);
                 let reply = attempt.run_with_body(context, &mut sending).await;
-                // What ended before any of the body was asked for gives it back.
-                match sending.map(Sending::untouched) {
-                    Some(body) if is_body => progress.body = Some(body),
+                let answered = matches!(&reply, Ok(reply) if reply.head.outcome.is_ok());
+                match sending {
+                    // An answer may come before the body is read, and be made from it.
+                    Some(sending) if answered => sending.start(),
+                    // What failed before any of the body was asked for gives it back.
+                    Some(sending) if is_body => progress.body = Some(sending.untouched()),
                     None if is_body => progress.body_untouched = false,
                     _ => {}
                 }
