@@ -249,7 +249,11 @@ impl RequestPath {
         if let Some(node) = &node {
             progress.tried.push(node.clone());
         }
-        let (sending, is_body) = self.prepare_body(call, node.as_ref(), progress)?;
+        let had_body = progress.body.is_some();
+        let prepared = self.prepare_body(call, node.as_ref(), progress);
+        // Without room for it the body is gone, and the call must not go out without it.
+        progress.body_untouched &= prepared.is_ok() || progress.body.is_some() == had_body;
+        let (sending, is_body) = prepared?;
         let inline = !sending.as_ref().is_some_and(|s| s.announce.is_arguments);
         let empty = Bytes::new();
         let head = RequestHead {
