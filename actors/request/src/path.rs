@@ -6,9 +6,10 @@ use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
 use wrt_contract::{Answer, Body, CallContext, Caller, Invocation};
-use wrt_membership::{Membership, View};
+use wrt_membership::{Liveness, Member, Membership, View};
 use wrt_protocol::{
-    CallId, Epoch, Execution, Fault, FaultKind, Hop, IdempotencyKey, NodeId, NodeMicros,
+    ActorAddress, CallId, Epoch, Execution, Fault, FaultKind, Hop, IdempotencyKey, NodeId,
+    NodeMicros,
     envelope::{Reply, Request, RequestHead},
     limits::{ARGUMENT_BYTES_MAX, INLINE_BYTES_MAX},
     subject::Subjects,
@@ -208,10 +209,13 @@ impl RequestPath {
                 _flight: Some(self.in_flight.take_off(&member.id)),
             });
         }
-        // The bus may know a replica that this node has not heard of yet. Not when this node has one
-        // itself, which the queue group could pick; and not for a body, whose frames need a node.
-        let here = view.candidates(target).len() > candidates.len();
-        if here || progress.body.is_some() || !candidates.is_empty() {
+        // The bus may know a replica that this node has not heard of yet. It could also pick this
+        // node itself, or one that is stopped: that stays in the queue group. And a body's frames
+        // need a node.
+        let may_be_picked = |member: &Arc<Member>| {
+            reports(member, target) && (member.is_self || member.liveness != Liveness::Alive)
+        };
+        if progress.body.is_some() || !candidates.is_empty() || view.members().any(may_be_picked) {
             let detail = format!("no other node serves {target} now");
             return Err(Fault::not_executed(
                 FaultKind::Unavailable,
@@ -410,13 +414,12 @@ impl RequestPath {
 /// Whether any other node, alive or not, has reported a replica of the target.
 fn is_known(view: &View, call: &Invocation) -> bool {
     view.members()
-        .filter(|member| !member.is_self)
-        .any(|member| {
-            member
-                .replicas
-                .iter()
-                .any(|replica| replica.actor == call.target)
-        })
+        .any(|member| !member.is_self && reports(member, &call.target))
+}
+
+fn reports(member: &Member, target: &ActorAddress) -> bool {
+    let mut replicas = member.replicas.iter();
+    replicas.any(|replica| replica.actor == *target)
 }
 
 impl Caller for RequestPath {
