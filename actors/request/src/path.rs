@@ -55,9 +55,21 @@ struct Chosen {
 struct Progress {
     tried: Vec<NodeId>,
     attempt: u32,
+    /// Whether an earlier attempt may have run.
+    may_have_run: bool,
     /// The body, until it has been read from.
     body: Option<Body>,
     body_untouched: bool,
+}
+
+impl Progress {
+    /// The last attempt's fault as the call's: that this one has not run does not undo another.
+    fn speak_for_all(&self, fault: Fault) -> Fault {
+        match self.may_have_run && fault.execution() == Execution::NotExecuted {
+            true => fault.with_execution(Execution::MaybeExecuted),
+            false => fault,
+        }
+    }
 }
 
 /// Counts a call that is dropped before it ends.
@@ -116,6 +128,7 @@ impl RequestPath {
         let mut progress = Progress {
             tried: Vec::new(),
             attempt: 0,
+            may_have_run: false,
             body,
             body_untouched: true,
         };
@@ -147,12 +160,13 @@ impl RequestPath {
             // A target that nobody but this node has ever reported will not turn up by waiting.
             let hopeless = fault.kind() == FaultKind::Unavailable && !is_known(&view, &call);
             if next == Next::GiveUp || hopeless {
-                return Err(fault);
+                return Err(progress.speak_for_all(fault));
             }
             if !self.retries.spend() {
                 self.counters.retries_refused.add_one();
-                return Err(fault);
+                return Err(progress.speak_for_all(fault));
             }
+            progress.may_have_run |= fault.execution() != Execution::NotExecuted;
             self.counters.retries.add_one();
             if let Next::After(wait) = next {
                 progress.tried.clear();
