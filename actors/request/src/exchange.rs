@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
-use tokio::task::AbortHandle;
+use tokio::{sync::Semaphore, task::AbortHandle};
 use wrt_contract::{Answer, CallContext, DispatchRequest, Offer};
 use wrt_membership::Membership;
 use wrt_protocol::{
@@ -32,6 +32,9 @@ use crate::{
 /// callee's clock lags by the delay of a heartbeat, and a call must not be dropped for that.
 const EXPIRY_SLACK: Duration = Duration::from_millis(100);
 
+/// Refusals that wait for room in the socket; over that a caller learns it from its own deadline.
+const REFUSALS_WAITING_MAX: usize = 1024;
+
 /// A node that cannot take calls from the lattice.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
@@ -52,6 +55,8 @@ pub struct Exchange {
     in_hand: Mutex<InHand>,
     queue_groups: Mutex<HashMap<ActorAddress, AbortHandle>>,
     inbox: Mutex<Option<AbortHandle>>,
+    /// Refusals that may wait for the socket.
+    refusals: Arc<Semaphore>,
     counters: ExchangeCounters,
 }
 
@@ -93,6 +98,7 @@ impl Exchange {
             in_hand: Mutex::default(),
             queue_groups: Mutex::default(),
             inbox: Mutex::default(),
+            refusals: Arc::new(Semaphore::new(REFUSALS_WAITING_MAX)),
             counters: ExchangeCounters::default(),
         });
         let reader = tokio::spawn(read(Arc::downgrade(&exchange), calls));
@@ -195,7 +201,8 @@ impl Exchange {
     }
 
     fn cancel(&self, caller: NodeId, call: CallId) {
-        if let Some(work) = lock(&self.in_hand).remove(&(caller, call)) {
+        let taken_back = lock(&self.in_hand).remove(&(caller, call));
+        if let Some(work) = taken_back {
             self.counters.cancelled.add_one();
             work.abort();
         }
@@ -210,6 +217,13 @@ impl Exchange {
         let key = (head.caller.clone(), head.call);
         // Held until the task is in the table, so that its end cannot come before its entry.
         let mut in_hand = lock(&self.in_hand);
+        if in_hand.contains_key(&key) {
+            drop(in_hand);
+            self.counters.malformed.add_one();
+            let detail = "a call under the same id is in hand already";
+            let fault = Fault::maybe_executed(FaultKind::Malformed, Hop::Mailbox, detail);
+            return self.refuse(head.call, reply, fault);
+        }
         if in_hand.len() >= CALLS_IN_HAND_MAX {
             drop(in_hand);
             self.counters.overloaded.add_one();
@@ -409,9 +423,15 @@ impl Exchange {
 
     fn refuse(self: &Arc<Self>, call: CallId, reply: Option<ReplySubject>, fault: Fault) {
         let Some(to) = reply else { return };
+        // A full socket must not pile up what nobody was promised.
+        let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() else {
+            self.counters.replies_lost.add_one();
+            return;
+        };
         let exchange = Arc::clone(self);
         let head = self.head(call, Err(fault));
         tokio::spawn(async move {
+            let _permit = permit;
             let reply = Reply {
                 head,
                 result: Bytes::new(),
