@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use tokio::{sync::Semaphore, task::AbortHandle};
+use tokio_util::sync::CancellationToken;
 use wrt_contract::{Answer, CallContext, DispatchRequest, Offer};
 use wrt_membership::Membership;
 use wrt_protocol::{
@@ -54,6 +55,8 @@ pub struct Exchange {
     hosted: Hosted,
     in_hand: Mutex<InHand>,
     queue_groups: Mutex<HashMap<ActorAddress, AbortHandle>>,
+    /// A newer incarnation has taken this node's name.
+    fenced: CancellationToken,
     inbox: Mutex<Option<AbortHandle>>,
     /// Refusals that may wait for the socket.
     refusals: Arc<Semaphore>,
@@ -89,6 +92,7 @@ impl Exchange {
         let subject = subjects.node_inbound(membership.node());
         let calls = transport.subscribe(Lane::Calls, subject, None).await;
         let calls = calls.map_err(ExchangeError::Subscribe)?;
+        let fenced = membership.fenced();
         let exchange = Arc::new(Self {
             transport,
             membership,
@@ -97,6 +101,7 @@ impl Exchange {
             hosted: Hosted::default(),
             in_hand: Mutex::default(),
             queue_groups: Mutex::default(),
+            fenced,
             inbox: Mutex::default(),
             refusals: Arc::new(Semaphore::new(REFUSALS_WAITING_MAX)),
             counters: ExchangeCounters::default(),
@@ -210,6 +215,11 @@ impl Exchange {
 
     fn take_call(self: &Arc<Self>, request: Request, reply: Option<ReplySubject>) {
         let head = &request.head;
+        if head.epoch > Some(self.membership.epoch()) {
+            // A newer incarnation listens to the same subject and may run the call. The first reply
+            // counts, so this one must not say that nobody has.
+            return self.counters.stale.add_one();
+        }
         let budget = match self.budget(head) {
             Ok(budget) => budget,
             Err(fault) => return self.refuse(head.call, reply, fault),
@@ -254,10 +264,8 @@ impl Exchange {
 
     /// What is left of the call's time, by the caller's word and by this node's own clock.
     fn budget(&self, head: &RequestHead) -> Result<Duration, Fault> {
-        if head
-            .epoch
-            .is_some_and(|epoch| epoch != self.membership.epoch())
-        {
+        let other = |epoch| epoch != self.membership.epoch();
+        if head.epoch.is_some_and(other) || self.fenced.is_cancelled() {
             self.counters.stale.add_one();
             let detail = "the call is for another incarnation of this node";
             return Err(Fault::not_executed(
