@@ -24,7 +24,7 @@ use wrt_membership::Membership;
 use wrt_protocol::{
     Fault, FaultKind, Hop, NodeId, StreamId,
     envelope::BodyAnnounce,
-    limits::{STREAM_CREDIT_CHUNKS, STREAMS_OPEN_MAX},
+    limits::{CHUNK_BYTES_MAX, STREAM_CREDIT_CHUNKS, STREAMS_OPEN_MAX},
     stream::{StreamFrame, StreamSignal},
     subject::Subjects,
 };
@@ -182,6 +182,14 @@ impl Streams {
         if open.incoming.len() >= STREAMS_OPEN_MAX {
             return Err(too_many());
         }
+        if open.incoming.contains_key(&stream) {
+            let detail = "a body under the same id is open already";
+            return Err(Fault::not_executed(
+                FaultKind::Malformed,
+                Hop::Stream,
+                detail,
+            ));
+        }
         open.incoming.insert(
             stream,
             Incoming {
@@ -250,9 +258,10 @@ impl Streams {
                 let Some(incoming) = open.incoming.get(&stream).filter(|i| i.from == from) else {
                     return false;
                 };
-                let delivered = incoming.frames.try_send((signal, bytes)).is_ok();
+                let delivered = bytes.len() <= CHUNK_BYTES_MAX
+                    && incoming.frames.try_send((signal, bytes)).is_ok();
                 if !delivered {
-                    // The sender overran its credit. Its receiver sees the queue end without an end.
+                    // More than was granted. The receiver sees the queue end without an end.
                     open.incoming.remove(&stream);
                 }
                 delivered

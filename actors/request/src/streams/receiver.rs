@@ -84,7 +84,7 @@ impl Receiving {
             }
             Ok(None) => Some(Err(fault(
                 FaultKind::Malformed,
-                "the sender of the body overran its credit",
+                "the sender of the body sent more than it was granted",
             ))),
             Ok(Some((StreamSignal::Chunk { sequence }, bytes))) => {
                 if sequence != self.next_sequence {

@@ -63,6 +63,8 @@ impl Sending {
     async fn pump(&mut self) -> Result<(), Stop> {
         let mut sequence = 0;
         let mut trailers = Trailers::new();
+        let bus_bytes_max = self.registration.streams.transport.payload_bytes_max();
+        let chunk_bytes_max = CHUNK_BYTES_MAX.min(bus_bytes_max / 2).max(1);
         // Credit comes first, so that nothing is pulled from the producer that cannot be sent.
         let mut credit = false;
         loop {
@@ -76,7 +78,7 @@ impl Sending {
                         if !credit {
                             self.wait_for_credit().await?;
                         }
-                        let chunk = bytes.split_to(bytes.len().min(CHUNK_BYTES_MAX));
+                        let chunk = bytes.split_to(bytes.len().min(chunk_bytes_max));
                         self.send(StreamSignal::Chunk { sequence }, chunk).await?;
                         sequence += 1;
                         credit = false;
