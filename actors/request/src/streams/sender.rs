@@ -1,9 +1,9 @@
 //! The end that sends.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use tokio::time::timeout;
 use wrt_contract::{Body, BodyFrame, Trailers};
 use wrt_protocol::{
@@ -49,7 +49,11 @@ impl Sending {
     async fn run(mut self) {
         let (cancelled, lost) = (self.cancelled.clone(), self.lost.clone());
         let outcome = tokio::select! {
-            outcome = self.pump() => outcome,
+            outcome = AssertUnwindSafe(self.pump()).catch_unwind() => outcome.unwrap_or_else(|_| {
+                let detail = "the producer of the body panicked; the node's log has the message";
+                let fault = Fault::maybe_executed(FaultKind::Crashed, Hop::Stream, detail);
+                Err(Stop::Broken(fault))
+            }),
             () = cancelled.cancelled() => Err(Stop::NobodyListens),
             () = lost.cancelled() => Err(Stop::NobodyListens),
         };
