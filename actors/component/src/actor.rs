@@ -7,7 +7,8 @@ use wasmtime::{Store, StoreLimits, UpdateDeadline, component::InstancePre};
 use wasmtime_wasi::WasiCtx;
 use wrt_contract::{CallContext, Gate, Links};
 use wrt_host::{
-    HostInterface, InstanceState, InstanceStateParts, Instances, Leash, Prepared, WallTimeExceeded,
+    HostInterface, InstanceState, InstanceStateParts, Instances, Leash, MakeWasi, Prepared,
+    WallTimeExceeded,
 };
 use wrt_protocol::ActorAddress;
 
@@ -40,12 +41,11 @@ pub struct ComponentSpec {
 /// to drain that.
 pub struct ComponentActor {
     actor: ActorAddress,
-    label: Arc<str>,
     compiled: CompiledComponent,
     instance_pre: InstancePre<InstanceState>,
     imports: Vec<String>,
     exports: Vec<String>,
-    environment: Vec<(String, String)>,
+    wasi: MakeWasi,
     wall_time_max: Duration,
     limits: ComponentLimits,
     links: Arc<Links>,
@@ -82,15 +82,15 @@ impl ComponentActor {
             Ok(instance_pre) => instance_pre,
             Err(source) => return Err(ComponentError::Link { actor, source }),
         };
+        let wasi = make_wasi(&actor, environment);
         Ok(Arc::new(Self {
-            label: actor.to_string().into(),
             gate: Gate::of_actor(actor.clone(), limits.gate()),
             exports: compiled.exports(),
             imports,
             actor,
             compiled,
             instance_pre,
-            environment,
+            wasi,
             wall_time_max: limits.wall_time_max,
             limits,
             links,
@@ -127,14 +127,6 @@ impl ComponentActor {
         self.compiled.kind()
     }
 
-    fn wasi(&self) -> WasiCtx {
-        WasiCtx::builder()
-            .envs(&self.environment)
-            .stdout(GuestOutput::new(&self.label, "stdout"))
-            .stderr(GuestOutput::new(&self.label, "stderr"))
-            .build()
-    }
-
     fn store_limits(&self) -> StoreLimits {
         self.limits.store()
     }
@@ -158,7 +150,7 @@ impl Instances for ComponentActor {
             limits: self.store_limits(),
             leash: Arc::clone(&leash),
         };
-        let state = InstanceState::new(self.wasi(), parts);
+        let state = InstanceState::with_wasi_on_demand(Arc::clone(&self.wasi), parts);
         let mut store = Store::new(self.compiled.component.engine(), state);
         store.limiter(|state| state.limits());
         store.set_epoch_deadline(EPOCHS_UNTIL_YIELD);
@@ -179,4 +171,17 @@ impl fmt::Debug for ComponentActor {
             .field("compiled", &self.compiled)
             .finish_non_exhaustive()
     }
+}
+
+/// Standard input is empty, there is no folder and no address that a socket may use: those are the
+/// builder's defaults, and tests hold it to them.
+fn make_wasi(actor: &ActorAddress, environment: Vec<(String, String)>) -> MakeWasi {
+    let component: Arc<str> = actor.to_string().into();
+    Arc::new(move || {
+        WasiCtx::builder()
+            .envs(&environment)
+            .stdout(GuestOutput::new(&component, "stdout"))
+            .stderr(GuestOutput::new(&component, "stderr"))
+            .build()
+    })
 }

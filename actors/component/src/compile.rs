@@ -1,6 +1,9 @@
 //! From bytes to machine code.
 
-use std::{fmt, io, sync::Arc};
+use std::{
+    fmt, io,
+    sync::{Arc, atomic::Ordering::Relaxed},
+};
 
 use bytes::Bytes;
 use tracing::{debug, info, warn};
@@ -188,6 +191,7 @@ impl Engines {
             }
         }
         let started = std::time::Instant::now();
+        self.0.compilations.fetch_add(1, Relaxed);
         let code = engine
             .precompile_component(bytes)
             .map_err(ComponentError::Compile)?;

@@ -1,6 +1,15 @@
 //! The engines: one for components without concurrency of their own, one for those with.
 
-use std::{fmt, num::NonZero, path::PathBuf, sync::Arc, thread};
+use std::{
+    fmt,
+    num::NonZero,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -85,6 +94,7 @@ pub(crate) struct EnginesInner {
     pub(crate) cache: Option<Cache>,
     pub(crate) jobs: Arc<Semaphore>,
     pub(crate) pool: CompilePool,
+    pub(crate) compilations: AtomicU64,
     _ticker: Ticker,
 }
 
@@ -105,6 +115,7 @@ impl Engines {
             cache: cache.map_err(ComponentError::Cache)?,
             jobs: Arc::new(Semaphore::new(jobs)),
             pool: CompilePool::start(jobs)?,
+            compilations: AtomicU64::new(0),
             _ticker: ticker,
         })))
     }
@@ -116,6 +127,12 @@ impl Engines {
             EngineKind::Plain => &self.0.plain,
             EngineKind::Concurrent => &self.0.concurrent,
         }
+    }
+
+    /// How often the compiler has run: what came from the cache does not count.
+    #[must_use]
+    pub fn compilations(&self) -> u64 {
+        self.0.compilations.load(Relaxed)
     }
 }
 

@@ -24,4 +24,4 @@ pub use ended::{WallTimeExceeded, guest_fault};
 pub use instances::{Instances, Prepared};
 pub use interface::HostInterface;
 pub use leash::Leash;
-pub use state::{InstanceState, InstanceStateParts};
+pub use state::{InstanceState, InstanceStateParts, MakeWasi};

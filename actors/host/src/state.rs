@@ -12,10 +12,32 @@ use crate::{Leash, outgoing::DenyOutgoing};
 /// What an instance has: its resources, its place in a call, its links and its limits.
 pub struct InstanceState {
     table: ResourceTable,
-    wasi: WasiCtx,
+    wasi: Wasi,
     http: WasiHttpCtx,
     outgoing: DenyOutgoing,
     parts: InstanceStateParts,
+}
+
+/// Makes what an instance needs of WASI.
+pub type MakeWasi = Arc<dyn Fn() -> WasiCtx + Send + Sync>;
+
+/// Most invocations print nothing, draw no random number and read neither clock nor environment. So
+/// the state of all that, a dozen allocations, is made for the first one that does.
+enum Wasi {
+    Made(Box<WasiCtx>),
+    OnDemand(MakeWasi),
+}
+
+impl Wasi {
+    fn get(&mut self) -> &mut WasiCtx {
+        if let Self::OnDemand(make) = self {
+            *self = Self::Made(Box::new(make()));
+        }
+        match self {
+            Self::Made(wasi) => wasi,
+            Self::OnDemand(_) => unreachable!("it was made just now"),
+        }
+    }
 }
 
 /// What a component actor gives to an instance.
@@ -34,7 +56,23 @@ impl InstanceState {
     /// The state of a new instance.
     #[must_use]
     pub fn new(wasi: WasiCtx, parts: InstanceStateParts) -> Self {
-        Self { table: ResourceTable::new(), wasi, http: WasiHttpCtx::new(), outgoing: DenyOutgoing, parts }
+        Self::with(Wasi::Made(Box::new(wasi)), parts)
+    }
+
+    /// The state of a new instance, which calls `wasi` when the guest first needs it.
+    #[must_use]
+    pub fn with_wasi_on_demand(wasi: MakeWasi, parts: InstanceStateParts) -> Self {
+        Self::with(Wasi::OnDemand(wasi), parts)
+    }
+
+    fn with(wasi: Wasi, parts: InstanceStateParts) -> Self {
+        Self {
+            table: ResourceTable::new(),
+            wasi,
+            http: WasiHttpCtx::new(),
+            outgoing: DenyOutgoing,
+            parts,
+        }
     }
 
     /// The resources that the guest holds.
@@ -68,12 +106,19 @@ impl InstanceState {
 
 impl WasiView for InstanceState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: self.wasi.get(),
+            table: &mut self.table,
+        }
     }
 }
 
 impl WasiHttpView for InstanceState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outgoing }
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.outgoing,
+        }
     }
 }

@@ -1,0 +1,69 @@
+//! What one invocation costs beside the guest's own work: `cargo run --release --example
+//! invocation_cost -p wrt-component`.
+
+#![allow(clippy::print_stdout, reason = "the figures are what it is for")]
+
+use std::{sync::Arc, time::Instant};
+
+use wrt_component::{ComponentActor, ComponentLimits, ComponentSpec, EngineOptions, Engines};
+use wrt_contract::{CallContext, Links};
+use wrt_host::Instances;
+use wrt_protocol::{ActorAddress, Name};
+
+#[path = "../tests/component/guest.rs"]
+mod guest;
+
+const ROUNDS: u32 = 20_000;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<()> {
+    let engines = Engines::new(EngineOptions::default())?;
+    for (what, bytes) in [
+        ("plain", guest::calculator()),
+        ("concurrent", guest::sleeper()),
+    ] {
+        let compiled = engines.compile(bytes.into()).await?;
+        let spec = ComponentSpec {
+            actor: ActorAddress::component(Name::new("bench")?, Name::new(what)?),
+            compiled,
+            environment: vec![("GREETING".into(), "hello".into()); 4],
+            limits: ComponentLimits::default(),
+            links: Arc::new(Links::default()),
+        };
+        let actor = ComponentActor::new(spec, &[])?;
+        let context = CallContext::default();
+        for part in ["prepare", "and instantiate", "and call"] {
+            for _ in 0..ROUNDS / 10 {
+                invoke(&actor, &context, part).await?;
+            }
+            let started = Instant::now();
+            for _ in 0..ROUNDS {
+                invoke(&actor, &context, part).await?;
+            }
+            println!(
+                "{what:>10} {part:<16} {:>7.2} us",
+                micros(started) / f64::from(ROUNDS)
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn invoke(actor: &ComponentActor, context: &CallContext, part: &str) -> anyhow::Result<()> {
+    let mut prepared = actor.prepare(context);
+    if part == "prepare" {
+        return Ok(());
+    }
+    let store = &mut prepared.store;
+    let instance = actor.instance_pre().instantiate_async(&mut *store).await?;
+    if part == "and instantiate" {
+        return Ok(());
+    }
+    let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut *store, "add")?;
+    anyhow::ensure!(add.call_async(&mut *store, (2, 3)).await? == (5,));
+    Ok(())
+}
+
+fn micros(started: Instant) -> f64 {
+    started.elapsed().as_secs_f64() * 1e6
+}

@@ -1,0 +1,366 @@
+//! Components of all sorts through engines and actor.
+
+#[path = "component/guest.rs"]
+mod guest;
+#[path = "component/world.rs"]
+mod world;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use futures::future::join_all;
+use world::{actor, call, engines, spec};
+use wrt_component::{
+    ComponentActor, ComponentError, ComponentLimits, EngineKind, EngineOptions, Engines, inspect,
+};
+use wrt_contract::CallContext;
+use wrt_host::{Instances, guest_fault};
+use wrt_protocol::{Execution, FaultKind};
+
+#[tokio::test]
+async fn an_endless_loop_is_stopped_when_its_wall_time_is_over() {
+    let wall_time_max = Duration::from_millis(200);
+    let limits = ComponentLimits {
+        wall_time_max,
+        ..ComponentLimits::default()
+    };
+    let actor = actor(guest::spinner(), limits, &[]).await;
+    // The best of three: what is under test is the runtime, and not how busy the machine is.
+    let mut late = Duration::MAX;
+    for _ in 0..3 {
+        let started = Instant::now();
+        let error = call::<(), ()>(&actor, "spin", ()).await.unwrap_err();
+        assert_eq!(
+            guest_fault(&error).kind(),
+            FaultKind::DeadlineExceeded,
+            "{error:#}"
+        );
+        assert!(started.elapsed() >= wall_time_max);
+        late = late.min(started.elapsed() - wall_time_max);
+    }
+    assert!(late < Duration::from_millis(100), "{late:?} too late");
+}
+
+#[tokio::test]
+async fn the_callers_budget_stops_a_guest_before_its_wall_time() {
+    let actor = actor(guest::spinner(), ComponentLimits::default(), &[]).await;
+    let started = Instant::now();
+    let mut prepared = actor.prepare(&CallContext::with_budget(Duration::from_millis(50)));
+    let instance = actor
+        .instance_pre()
+        .instantiate_async(&mut prepared.store)
+        .await
+        .unwrap();
+    let spin = instance
+        .get_typed_func::<(), ()>(&mut prepared.store, "spin")
+        .unwrap();
+    let error = spin.call_async(&mut prepared.store, ()).await.unwrap_err();
+    assert_eq!(guest_fault(&error).kind(), FaultKind::DeadlineExceeded);
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+/// On one thread: without the yield at each epoch nothing else would run until the guest is stopped.
+#[tokio::test]
+async fn a_guest_that_computes_lets_others_run() {
+    let wall_time_max = Duration::from_millis(300);
+    let limits = ComponentLimits {
+        wall_time_max,
+        ..ComponentLimits::default()
+    };
+    let actor = actor(guest::spinner(), limits, &[]).await;
+    let (turns, is_over) = (
+        Arc::new(AtomicU32::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let others = tokio::spawn({
+        let (turns, is_over) = (Arc::clone(&turns), Arc::clone(&is_over));
+        async move {
+            while !is_over.load(Relaxed) {
+                turns.fetch_add(1, Relaxed);
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    call::<(), ()>(&actor, "spin", ()).await.unwrap_err();
+    is_over.store(true, Relaxed);
+    others.await.unwrap();
+    assert!(
+        turns.load(Relaxed) >= 5,
+        "others had {} turns",
+        turns.load(Relaxed)
+    );
+}
+
+#[tokio::test]
+async fn memory_ends_where_the_limit_is_and_others_keep_theirs() {
+    let limits = ComponentLimits {
+        memory_bytes_max: 1 << 20,
+        ..ComponentLimits::default()
+    };
+    let hog = actor(guest::hog(), limits, &[]).await;
+    let grow = |pages: u32| call::<(u32,), (i32,)>(&hog, "grow", (pages,));
+    assert_eq!(grow(15).await.unwrap(), (1,), "16 pages are 1 MiB");
+    assert_eq!(grow(16).await.unwrap(), (-1,));
+    assert_eq!(grow(65_535).await.unwrap(), (-1,));
+    let calculator = actor(guest::calculator(), ComponentLimits::default(), &[]).await;
+    let (hogs, sum) = tokio::join!(
+        join_all((0..20).map(|_| grow(1000))),
+        call::<(u32, u32), (u32,)>(&calculator, "add", (2, 3)),
+    );
+    assert_eq!(sum.unwrap(), (5,));
+    assert!(hogs.into_iter().all(|grown| grown.unwrap() == (-1,)));
+
+    let limits = ComponentLimits {
+        memory_bytes_max: 64 << 10,
+        ..ComponentLimits::default()
+    };
+    let small = actor(guest::hog(), limits, &[]).await;
+    assert_eq!(
+        call::<(u32,), (i32,)>(&small, "grow", (1,)).await.unwrap(),
+        (-1,)
+    );
+}
+
+#[tokio::test]
+async fn a_guest_sees_its_manifests_environment_and_nothing_of_the_nodes() {
+    let environment = [("GREETING", "hello"), ("EMPTY", "")];
+    let guest = actor(
+        guest::environment(),
+        ComponentLimits::default(),
+        &environment,
+    )
+    .await;
+    let (seen,) = call::<(), (Vec<(String, String)>,)>(&guest, "environment", ())
+        .await
+        .unwrap();
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(seen, environment);
+    assert!(std::env::vars().next().is_some(), "or this proves nothing");
+}
+
+#[tokio::test]
+async fn a_guest_gets_no_sockets() {
+    let guest = actor(guest::caller_out(), ComponentLimits::default(), &[]).await;
+    let (answer,) = call::<(), (u32,)>(&guest, "socket", ()).await.unwrap();
+    assert_eq!(answer, 2, "access-denied has the number 1");
+}
+
+#[tokio::test]
+async fn what_a_guest_prints_is_logged_by_the_line() {
+    let guest = actor(guest::printer(), ComponentLimits::default(), &[]).await;
+    let log = world::Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(log.clone())
+        .with_ansi(false)
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let text = format!("hello\nworld\r\n{}\nunfinished", "x".repeat(20_000));
+    call::<(&str,), ()>(&guest, "print", (&text,))
+        .await
+        .unwrap();
+    let log = log.text();
+    let lines: Vec<&str> = log.lines().collect();
+    assert_eq!(lines.len(), 6, "{log}");
+    for (line, end) in lines
+        .iter()
+        .zip(["hello", "world", "x", "x", "x", "unfinished"])
+    {
+        let end = format!("{end} component=component/app/guest stream=\"stdout\"");
+        assert!(
+            line.contains("INFO wrt::guest: ") && line.ends_with(&end),
+            "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_import_that_nobody_serves_is_found_before_anything_runs() {
+    let engines = engines();
+    let bytes = guest::importer(&["wasi:cli/stdin@0.2.3", "acme:shop/cart@1.0.0"]);
+    let error = ComponentActor::new(spec(&engines, bytes).await, &[]).unwrap_err();
+    assert!(
+        matches!(error, ComponentError::UnservedImport { .. }),
+        "{error:?}"
+    );
+    let text = error.to_string();
+    assert!(
+        text.contains("imports acme:shop/cart@1.0.0, which nobody serves"),
+        "{text}"
+    );
+}
+
+/// The lists of what is given must be what the linker has.
+#[tokio::test]
+async fn every_wasi_interface_that_is_said_to_be_given_is() {
+    let engines = engines();
+    let p2 = [
+        "cli/environment",
+        "cli/exit",
+        "cli/stdin",
+        "cli/stdout",
+        "cli/stderr",
+        "cli/terminal-input",
+        "cli/terminal-output",
+        "cli/terminal-stdin",
+        "cli/terminal-stdout",
+        "cli/terminal-stderr",
+        "clocks/monotonic-clock",
+        "clocks/wall-clock",
+        "filesystem/types",
+        "filesystem/preopens",
+        "http/types",
+        "http/outgoing-handler",
+        "io/error",
+        "io/poll",
+        "io/streams",
+        "random/random",
+        "random/insecure",
+        "random/insecure-seed",
+        "sockets/instance-network",
+        "sockets/ip-name-lookup",
+        "sockets/network",
+        "sockets/tcp",
+        "sockets/tcp-create-socket",
+        "sockets/udp",
+        "sockets/udp-create-socket",
+    ];
+    let p3 = [
+        "cli/environment",
+        "cli/exit",
+        "cli/stdin",
+        "cli/stdout",
+        "cli/stderr",
+        "cli/types",
+        "cli/terminal-input",
+        "cli/terminal-output",
+        "cli/terminal-stdin",
+        "cli/terminal-stdout",
+        "cli/terminal-stderr",
+        "clocks/monotonic-clock",
+        "clocks/system-clock",
+        "clocks/types",
+        "filesystem/types",
+        "filesystem/preopens",
+        "http/types",
+        "http/client",
+        "random/random",
+        "random/insecure",
+        "random/insecure-seed",
+        "sockets/types",
+        "sockets/ip-name-lookup",
+    ];
+    for (names, version) in [(&p2[..], "0.2.6"), (&p3[..], "0.3.0")] {
+        let names: Vec<_> = names
+            .iter()
+            .map(|name| format!("wasi:{name}@{version}"))
+            .collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let spec = spec(&engines, guest::importer(&names)).await;
+        let actor = ComponentActor::new(spec, &[]).unwrap();
+        assert_eq!(actor.imports().len(), names.len());
+    }
+}
+
+#[tokio::test]
+async fn each_component_gets_the_engine_that_it_needs() {
+    let engines = engines();
+    for (what, bytes, kind) in [
+        ("calculator", guest::calculator(), EngineKind::Plain),
+        (
+            "importer",
+            guest::importer(&["wasi:cli/stdin@0.2.0"]),
+            EngineKind::Plain,
+        ),
+        ("sleeper", guest::sleeper(), EngineKind::Concurrent),
+        (
+            "asynchronous",
+            guest::asynchronous(),
+            EngineKind::Concurrent,
+        ),
+    ] {
+        assert_eq!(inspect(&bytes).unwrap().engine, kind, "{what}");
+        let compiled = engines.compile(bytes.into()).await.unwrap();
+        assert_eq!(compiled.kind(), kind, "{what}");
+    }
+    let interfaces = inspect(&guest::sleeper()).unwrap();
+    assert_eq!(interfaces.imports, ["wasi:random/insecure-seed@0.3.0"]);
+    assert_eq!(interfaces.exports, ["add"]);
+}
+
+#[tokio::test]
+async fn what_is_not_a_component_is_refused_with_a_reason() {
+    let engines = engines();
+    for (bytes, reason) in [
+        (guest::core_module(""), "build for wasm32-wasip2"),
+        (b"(component)".to_vec(), "it is text"),
+        (b"\x7fELF\x02\x01\x01".to_vec(), "native program"),
+        (Vec::new(), "it is empty"),
+        (b"\0asm\x77\x00\x77\x00".to_vec(), "version of WebAssembly"),
+        (guest::calculator()[..100].to_vec(), "not a valid component"),
+    ] {
+        let error = inspect(&bytes).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+        let error = engines.compile(bytes.into()).await.unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+/// The pool has room for 8; a thousand want in at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_instances_than_there_is_room_for_are_overload_and_nothing_breaks() {
+    let options = EngineOptions {
+        instances_max: 8,
+        ..EngineOptions::default()
+    };
+    let engines = Engines::new(options).unwrap();
+    let spec = spec(&engines, guest::calculator()).await;
+    let actor = ComponentActor::new(spec, &[]).unwrap();
+    let tasks = (0..1000).map(|_| {
+        let actor = Arc::clone(&actor);
+        tokio::spawn(async move {
+            let mut prepared = actor.prepare(&CallContext::default());
+            let store = &mut prepared.store;
+            let instance = match actor.instance_pre().instantiate_async(&mut *store).await {
+                Ok(instance) => instance,
+                Err(error) => return Err(guest_fault(&error)),
+            };
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut *store, "add");
+            let sum = add.unwrap().call_async(&mut *store, (2, 3)).await;
+            Ok(sum.unwrap().0)
+        })
+    });
+    let mut served = 0;
+    let mut refused = 0;
+    for answer in join_all(tasks).await {
+        match answer.expect("no panic") {
+            Ok(sum) => {
+                assert_eq!(sum, 5);
+                served += 1;
+            }
+            Err(fault) => {
+                assert!(fault.is_overloaded(), "{fault}");
+                assert_eq!(fault.execution(), Execution::NotExecuted);
+                refused += 1;
+            }
+        }
+    }
+    assert!(
+        served >= 8 && refused > 0,
+        "{served} served, {refused} refused"
+    );
+    assert_eq!(
+        call::<(u32, u32), (u32,)>(&actor, "add", (1, 1))
+            .await
+            .unwrap(),
+        (2,)
+    );
+}
