@@ -1,0 +1,140 @@
+//! The connection.
+
+use std::{fmt, time::Duration};
+
+use redis::{
+    Client, Cmd, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError, RedisResult,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+use wrt_contract::CallContext;
+use wrt_keyvalue::KeyValueError;
+use wrt_protocol::Hop;
+
+use crate::{
+    RedisConfig, RedisUrl,
+    error::{failure, was_not_sent},
+};
+
+/// How long sent bytes may stay unacknowledged by the peer's kernel before the connection counts as
+/// lost. A server that is merely busy, or stopped, acknowledges.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
+
+/// A Redis server, as a provider. Cheap to clone; clones share one connection, on which commands
+/// are pipelined.
+#[derive(Clone)]
+pub struct Redis {
+    manager: ConnectionManager,
+    url: RedisUrl,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// A URL that is none of Redis.
+    #[error("{url} is not a Redis URL")]
+    Url {
+        /// The URL, without its password.
+        url: RedisUrl,
+        /// What is wrong.
+        source: RedisError,
+    },
+    /// A server that cannot be reached, or refuses the credentials.
+    #[error("cannot connect to {url}")]
+    Unreachable {
+        /// The URL, without its password.
+        url: RedisUrl,
+        /// What happened.
+        source: RedisError,
+    },
+}
+
+impl Redis {
+    /// Connects. Once connected it stays usable: a lost connection is made anew by itself.
+    ///
+    /// # Errors
+    /// When the URL is wrong, or the server cannot be reached within the timeout.
+    pub async fn connect(config: RedisConfig) -> Result<Self, ConnectError> {
+        let RedisConfig { ref url, .. } = config;
+        let client = client(url.reveal()).map_err(|source| ConnectError::Url {
+            url: url.clone(),
+            source,
+        })?;
+        // No retries and no timeout for answers in there: a call that finds no server says so at
+        // once, and the one that waits for an answer knows its own deadline.
+        let manager_config = ConnectionManagerConfig::new()
+            .set_number_of_retries(0)
+            .set_connection_timeout(Some(config.connect_timeout()))
+            .set_response_timeout(None);
+        let manager = ConnectionManager::new_with_config(client, manager_config);
+        let manager = manager.await.map_err(|source| ConnectError::Unreachable {
+            url: url.clone(),
+            source,
+        })?;
+        Ok(Self {
+            manager,
+            url: config.url,
+        })
+    }
+
+    /// Whether the server answers.
+    ///
+    /// # Errors
+    /// A fault that says why not.
+    pub async fn probe(&self, context: &CallContext) -> Result<(), KeyValueError> {
+        self.run(context, &redis::cmd("PING")).await
+    }
+
+    /// Runs a command until the call's deadline.
+    pub(crate) async fn run<T: FromRedisValue>(
+        &self,
+        context: &CallContext,
+        command: &Cmd,
+    ) -> Result<T, KeyValueError> {
+        let answer = self.answer(context, command).await?;
+        answer.map_err(|error| failure(context, &error))
+    }
+
+    /// As [`Redis::run`], with the server's own error.
+    pub(crate) async fn answer<T: FromRedisValue>(
+        &self,
+        context: &CallContext,
+        command: &Cmd,
+    ) -> Result<RedisResult<T>, KeyValueError> {
+        let work = async {
+            let mut manager = self.manager.clone();
+            match command.query_async(&mut manager).await {
+                // That is how its *last* attempt to connect ended; it has begun another one.
+                Err(error) if was_not_sent(&error) => command.query_async(&mut manager).await,
+                answer => answer,
+            }
+        };
+        Ok(context.bound(Hop::Backend, work).await?)
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+fn client(url: &str) -> RedisResult<Client> {
+    // An error means that the process has chosen a provider of cryptography already.
+    let _chosen = rustls::crypto::ring::default_provider().install_default();
+    let info = url.into_connection_info()?;
+    // In version 3 of the protocol the client hears of a lost connection while it is idle, and not
+    // from the first command that it sends into the void.
+    let redis_settings = info
+        .redis_settings()
+        .clone()
+        .set_protocol(ProtocolVersion::RESP3);
+    let tcp_settings = info.tcp_settings().clone().set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let tcp_settings = tcp_settings.set_user_timeout(UNACKNOWLEDGED_MAX);
+    Client::open(
+        info.set_redis_settings(redis_settings)
+            .set_tcp_settings(tcp_settings),
+    )
+}
