@@ -24,7 +24,10 @@ const WORK: &str = "keyvalue get, another node, memory";
 const BESIDE: &str = "bare NATS request/reply";
 
 fn provider() -> anyhow::Result<ActorAddress> {
-    Ok(ActorAddress::provider(Name::new("bench")?, Name::new("store")?))
+    Ok(ActorAddress::provider(
+        Name::new("bench")?,
+        Name::new("store")?,
+    ))
 }
 
 /// The serving process: runs until it is stopped.
@@ -33,7 +36,9 @@ pub async fn serve(nats: &str) -> anyhow::Result<()> {
     let store: Arc<dyn KeyValue> = Arc::new(MemoryKeyValue::new(MemoryConfig::default()));
     let (bucket, key) = (Bucket::default(), Key::new("key")?);
     let value = Bytes::from(vec![b'v'; VALUE_BYTES]);
-    store.set(&CallContext::default(), &bucket, &key, value.clone()).await?;
+    store
+        .set(&CallContext::default(), &bucket, &key, value.clone())
+        .await?;
     let offer = Offer::new::<KeyValueInterface>(store, &gate);
     let actor = provider()?;
     let report = {
@@ -81,7 +86,10 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let payload = Bytes::from(vec![b'k'; VALUE_BYTES]);
     let ours = async || -> anyhow::Result<()> {
         let value = store.get(&CallContext::default(), &bucket, &key).await?;
-        anyhow::ensure!(value.is_some_and(|v| v.len() == VALUE_BYTES), "the value is not there");
+        anyhow::ensure!(
+            value.is_some_and(|v| v.len() == VALUE_BYTES),
+            "the value is not there"
+        );
         Ok(())
     };
     let theirs = async || -> anyhow::Result<()> {
@@ -91,12 +99,33 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     };
     let (our_one, their_one) = in_turns(20, 1_000, 1, ours, theirs).await?;
     let (our_many, their_many) = in_turns(20, 12_800, 64, ours, theirs).await?;
-    let row = |metric, unit, ours, theirs| Row::beside((WORK, metric, unit), ours, (BESIDE, theirs));
+    let row =
+        |metric, unit, ours, theirs| Row::beside((WORK, metric, unit), ours, (BESIDE, theirs));
     Ok(vec![
-        row("p50, 1 in flight", "us", our_one.p50_micros, their_one.p50_micros),
-        row("p99, 1 in flight", "us", our_one.p99_micros, their_one.p99_micros),
-        row("p50, 64 in flight", "us", our_many.p50_micros, their_many.p50_micros),
-        row("throughput, 64 in flight", "1/s", our_many.per_second, their_many.per_second),
+        row(
+            "p50, 1 in flight",
+            "us",
+            our_one.p50_micros,
+            their_one.p50_micros,
+        ),
+        row(
+            "p99, 1 in flight",
+            "us",
+            our_one.p99_micros,
+            their_one.p99_micros,
+        ),
+        row(
+            "p50, 64 in flight",
+            "us",
+            our_many.p50_micros,
+            their_many.p50_micros,
+        ),
+        row(
+            "throughput, 64 in flight",
+            "1/s",
+            our_many.per_second,
+            their_many.per_second,
+        ),
     ])
 }
 
@@ -104,7 +133,12 @@ async fn wait_until_served(node: &Seat) -> anyhow::Result<()> {
     let provider = provider()?;
     let mut changes = node.membership.changes();
     let served = async {
-        while node.membership.view().remote_candidates(&provider).is_empty() {
+        while node
+            .membership
+            .view()
+            .remote_candidates(&provider)
+            .is_empty()
+        {
             changes.changed().await?;
         }
         anyhow::Ok(())

@@ -34,8 +34,14 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     cluster.up(&probe_manifest(&address, &["a"], 600_000)?)?;
     // Warm: a small body first, so that what is measured is the body and not the first request.
     echo(&address, 1 << 20).await?;
-    let before = [cluster.node_rss_bytes("edge")?, cluster.node_rss_bytes("a")?];
-    let (done, peaks) = (Arc::new(AtomicBool::new(false)), Arc::new([const { AtomicU64::new(0) }; 2]));
+    let before = [
+        cluster.node_rss_bytes("edge")?,
+        cluster.node_rss_bytes("a")?,
+    ];
+    let (done, peaks) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new([const { AtomicU64::new(0) }; 2]),
+    );
     let watcher = {
         let (cluster, done, peaks) = (Arc::clone(&cluster), Arc::clone(&done), Arc::clone(&peaks));
         tokio::spawn(async move {
@@ -56,9 +62,21 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let grown = |n: usize| peaks[n].load(Relaxed).saturating_sub(before[n]) as f64 / MIB;
     let work = "1 GiB echoed by a component on another node";
     Ok(vec![
-        Row::alone((work, "memory, trigger's node grows by", "MiB"), grown(0), BOUND),
-        Row::alone((work, "memory, component's node grows by", "MiB"), grown(1), BOUND),
-        Row::alone((work, "each way", "MiB/s"), 1024.0 / took.as_secs_f64(), "no bound"),
+        Row::alone(
+            (work, "memory, trigger's node grows by", "MiB"),
+            grown(0),
+            BOUND,
+        ),
+        Row::alone(
+            (work, "memory, component's node grows by", "MiB"),
+            grown(1),
+            BOUND,
+        ),
+        Row::alone(
+            (work, "each way", "MiB/s"),
+            1024.0 / took.as_secs_f64(),
+            "no bound",
+        ),
     ])
 }
 
@@ -66,20 +84,33 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
 async fn echo(address: &str, bytes: u64) -> anyhow::Result<()> {
     let pieces = bytes / PIECE_BYTES as u64;
     let piece = |n: u64| Bytes::from(vec![(n % 251) as u8; PIECE_BYTES]);
-    let frames = stream::iter((0..pieces).map(move |n| Ok::<_, std::io::Error>(Frame::data(piece(n)))));
+    let frames =
+        stream::iter((0..pieces).map(move |n| Ok::<_, std::io::Error>(Frame::data(piece(n)))));
     let client = Client::builder(TokioExecutor::new()).build_http();
     let request = Request::post(format!("http://{address}/echo")).body(StreamBody::new(frames))?;
     let response = client.request(request).await?;
-    ensure!(response.status().is_success(), "the echo answered {}", response.status());
+    ensure!(
+        response.status().is_success(),
+        "the echo answered {}",
+        response.status()
+    );
     let mut body = response.into_body();
     let mut seen = 0_u64;
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
         for run in data.chunks(PIECE_BYTES) {
             let expected = |at: u64| ((at / PIECE_BYTES as u64) % 251) as u8;
             let last = seen + run.len() as u64 - 1;
-            let (first_ok, last_ok) = (run[0] == expected(seen), run[run.len() - 1] == expected(last));
-            ensure!(first_ok && last_ok, "byte {seen} or {last} is not what was sent");
+            let (first_ok, last_ok) = (
+                run[0] == expected(seen),
+                run[run.len() - 1] == expected(last),
+            );
+            ensure!(
+                first_ok && last_ok,
+                "byte {seen} or {last} is not what was sent"
+            );
             seen += run.len() as u64;
         }
     }

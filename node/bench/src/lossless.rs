@@ -28,7 +28,10 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     })
     .await;
     let took = began.elapsed();
-    let hung = samples.iter().filter(|sample| sample.outcome == Outcome::TimedOut).count();
+    let hung = samples
+        .iter()
+        .filter(|sample| sample.outcome == Outcome::TimedOut)
+        .count();
     let succeeded = samples.iter().filter(|sample| sample.is_success()).count();
     let counted = match client.send(Method::GET, &url).await {
         Outcome::Answered { status, body } if status.is_success() => {
@@ -42,8 +45,17 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     Ok(vec![
         row("hung", "requests", hung as f64, "none"),
         row("failed", "requests", failed as f64, "none"),
-        Row::beside((WORK, "counted", "requests"), counted as f64, ("acknowledged", succeeded as f64)),
-        row("throughput", "1/s", TOTAL as f64 / took.as_secs_f64(), "no bound"),
+        Row::beside(
+            (WORK, "counted", "requests"),
+            counted as f64,
+            ("acknowledged", succeeded as f64),
+        ),
+        row(
+            "throughput",
+            "1/s",
+            TOTAL as f64 / took.as_secs_f64(),
+            "no bound",
+        ),
         row("p50", "ms", ms(0.5), "no bound"),
         row("p99.9", "ms", ms(0.999), "no bound"),
         row("longest", "ms", ms(1.0), "no bound"),

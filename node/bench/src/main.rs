@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 
 use crate::row::Row;
 
@@ -70,7 +70,7 @@ enum Work {
 }
 
 impl Work {
-    fn measure(self) -> BoxFuture<'static, anyhow::Result<Vec<Row>>> {
+    fn measure(self) -> LocalBoxFuture<'static, anyhow::Result<Vec<Row>>> {
         match self {
             Self::Colocated => Box::pin(colocated::measure()),
             Self::Across => Box::pin(across::measure()),
@@ -89,7 +89,11 @@ async fn main() -> anyhow::Result<()> {
     if let Some(Role::Serve { nats }) = role {
         return across::serve(&nats).await;
     }
-    let all = if only.is_empty() { Work::value_variants().to_vec() } else { only };
+    let all = if only.is_empty() {
+        Work::value_variants().to_vec()
+    } else {
+        only
+    };
     let mut rows = Vec::new();
     let mut failures = Vec::new();
     for work in all {

@@ -23,7 +23,10 @@ pub async fn join(nats: &str, name: &str, report: Report) -> anyhow::Result<Seat
 }
 
 fn epoch() -> anyhow::Result<Epoch> {
-    #[expect(clippy::disallowed_methods, reason = "an epoch grows from one start to the next")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an epoch grows from one start to the next"
+    )]
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let micros = now.context("the clock is before 1970")?.as_micros();
     Ok(Epoch(u64::try_from(micros)?))

@@ -38,8 +38,11 @@ impl Fault {
 
 /// Each fault, done to a component's node and to a provider's node.
 pub async fn measure() -> anyhow::Result<Vec<Row>> {
-    let faults =
-        [Fault::Kill, Fault::Pause(Duration::from_secs(5)), Fault::Pause(Duration::from_secs(30))];
+    let faults = [
+        Fault::Kill,
+        Fault::Pause(Duration::from_secs(5)),
+        Fault::Pause(Duration::from_secs(30)),
+    ];
     let mut rows = Vec::new();
     for (victim, whose) in [("b", "component"), ("d", "provider")] {
         for fault in faults {
@@ -73,7 +76,9 @@ async fn scenario(victim: &str, whose: &str, fault: Fault) -> anyhow::Result<Vec
         }
         anyhow::Ok(())
     };
-    let load = open_loop(&client, PER_SECOND, duration, |_| (Method::GET, url.clone()));
+    let load = open_loop(&client, PER_SECOND, duration, |_| {
+        (Method::GET, url.clone())
+    });
     let (samples, harmed) = tokio::join!(load, harm);
     harmed?;
     let outage = Outage::of(&samples, FAULT_AFTER);
@@ -83,8 +88,18 @@ async fn scenario(victim: &str, whose: &str, fault: Fault) -> anyhow::Result<Vec
     let row = |metric, unit, figure, beside| Row::alone((&work, metric, unit), figure, beside);
     Ok(vec![
         row("failed", "requests", outage.failed as f64, sent.as_str()),
-        row("longest wait", "ms", ms(outage.longest), "from when it was due"),
-        row("until all succeed", "ms", ms(outage.until_all_succeed), "from the fault"),
+        row(
+            "longest wait",
+            "ms",
+            ms(outage.longest),
+            "from when it was due",
+        ),
+        row(
+            "until all succeed",
+            "ms",
+            ms(outage.until_all_succeed),
+            "from the fault",
+        ),
     ])
 }
 

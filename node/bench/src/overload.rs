@@ -29,9 +29,14 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let client = Client::new(CLIENT_PATIENCE);
     let url = format!("http://{address}/sleep/{GUEST_MS}");
     client.send(Method::GET, &url).await;
-    let flood =
-        open_loop(&client, OVERLOAD_PER_SECOND, OVERLOAD, |_| (Method::GET, url.clone())).await;
-    let probe = open_loop(&client, PROBE_PER_SECOND, PROBE, |_| (Method::GET, url.clone())).await;
+    let flood = open_loop(&client, OVERLOAD_PER_SECOND, OVERLOAD, |_| {
+        (Method::GET, url.clone())
+    })
+    .await;
+    let probe = open_loop(&client, PROBE_PER_SECOND, PROBE, |_| {
+        (Method::GET, url.clone())
+    })
+    .await;
 
     let succeeded = flood.iter().filter(|sample| sample.is_success()).count();
     let capacity = PERMITS as f64 * OVERLOAD.as_secs_f64() * 1000.0 / GUEST_MS as f64;
@@ -45,9 +50,23 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
     let row = |metric, unit, figure, beside: &str| Row::alone((WORK, metric, unit), figure, beside);
     Ok(vec![
-        Row::beside((WORK, "goodput", "requests"), succeeded as f64, ("capacity", capacity)),
-        row("refused with 503", "requests", refused.len() as f64, "the rest"),
-        row("p99 of a refusal", "ms", ms(percentile(&refused, 0.99)), "fast"),
+        Row::beside(
+            (WORK, "goodput", "requests"),
+            succeeded as f64,
+            ("capacity", capacity),
+        ),
+        row(
+            "refused with 503",
+            "requests",
+            refused.len() as f64,
+            "the rest",
+        ),
+        row(
+            "p99 of a refusal",
+            "ms",
+            ms(percentile(&refused, 0.99)),
+            "fast",
+        ),
         row("neither", "requests", others as f64, "none"),
         Row::beside(
             (WORK, "probes answered afterwards", "requests"),

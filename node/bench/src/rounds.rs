@@ -28,11 +28,23 @@ impl Side {
         self.rates.sort_unstable_by(f64::total_cmp);
         let at = |share: f64| {
             let last = self.calls.len().saturating_sub(1) as f64;
-            let call = self.calls.get((last * share) as usize).copied().unwrap_or_default();
+            let call = self
+                .calls
+                .get((last * share) as usize)
+                .copied()
+                .unwrap_or_default();
             call.as_secs_f64() * 1e6
         };
-        let per_second = self.rates.get(self.rates.len() / 2).copied().unwrap_or_default();
-        Figures { p50_micros: at(0.5), p99_micros: at(0.99), per_second }
+        let per_second = self
+            .rates
+            .get(self.rates.len() / 2)
+            .copied()
+            .unwrap_or_default();
+        Figures {
+            p50_micros: at(0.5),
+            p99_micros: at(0.99),
+            per_second,
+        }
     }
 }
 
@@ -78,7 +90,8 @@ async fn turn(
         Ok(took)
     };
     let lanes = join_all((0..in_flight).map(|_| lane())).await;
-    side.rates.push(f64::from(calls) / began.elapsed().as_secs_f64());
+    side.rates
+        .push(f64::from(calls) / began.elapsed().as_secs_f64());
     for took in lanes {
         side.calls.extend(took?);
     }

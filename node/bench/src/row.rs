@@ -32,7 +32,11 @@ impl Row {
         (beside, theirs): (&str, f64),
     ) -> Self {
         let ratio = Some(ours / theirs);
-        Self { theirs: Some(theirs), ratio, ..Self::alone((work, metric, unit), ours, beside) }
+        Self {
+            theirs: Some(theirs),
+            ratio,
+            ..Self::alone((work, metric, unit), ours, beside)
+        }
     }
 
     /// A figure that stands beside a bound.
@@ -58,7 +62,9 @@ impl Row {
             self.unit.clone(),
             self.beside.clone(),
             number(self.theirs),
-            self.ratio.map(|ratio| format!("{ratio:.2} x")).unwrap_or_default(),
+            self.ratio
+                .map(|ratio| format!("{ratio:.2} x"))
+                .unwrap_or_default(),
         ]
     }
 }
@@ -66,7 +72,10 @@ impl Row {
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [work, metric, ours, unit, beside, theirs, ratio] = self.cells();
-        write!(f, "{work}: {metric} {ours} {unit} | {beside} {theirs} {ratio}")
+        write!(
+            f,
+            "{work}: {metric} {ours} {unit} | {beside} {theirs} {ratio}"
+        )
     }
 }
 
@@ -82,7 +91,9 @@ fn figure(value: f64) -> String {
 pub fn print(rows: &[Row]) {
     let mut table = Table::new();
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["work", "metric", "ours", "unit", "beside", "theirs", "ratio"]);
+    table.set_header([
+        "work", "metric", "ours", "unit", "beside", "theirs", "ratio",
+    ]);
     for row in rows {
         table.add_row(row.cells());
     }
