@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
 use tokio::{sync::Semaphore, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 use wrt_contract::{Answer, CallContext, DispatchRequest, Offer};
@@ -26,6 +26,7 @@ use crate::{
     counters::ExchangeCounters,
     hosted::Hosted,
     inbound::{arguments_body, collect_arguments},
+    listen::Listening,
     streams::Sending,
 };
 
@@ -89,8 +90,13 @@ impl Exchange {
         subjects: Subjects,
         streams: Arc<Streams>,
     ) -> Result<Arc<Self>, ExchangeError> {
-        let subject = subjects.node_inbound(membership.node());
-        let calls = transport.subscribe(Lane::Calls, subject, None).await;
+        let listening = Listening {
+            transport: Arc::clone(&transport),
+            lane: Lane::Calls,
+            subject: subjects.node_inbound(membership.node()),
+            group: None,
+        };
+        let calls = listening.subscribe().await;
         let calls = calls.map_err(ExchangeError::Subscribe)?;
         let fenced = membership.fenced();
         let exchange = Arc::new(Self {
@@ -106,7 +112,7 @@ impl Exchange {
             refusals: Arc::new(Semaphore::new(REFUSALS_WAITING_MAX)),
             counters: ExchangeCounters::default(),
         });
-        let reader = tokio::spawn(read(Arc::downgrade(&exchange), calls));
+        let reader = tokio::spawn(read(Arc::downgrade(&exchange), listening, calls));
         *lock(&exchange.inbox) = Some(reader.abort_handle());
         Ok(exchange)
     }
@@ -121,16 +127,20 @@ impl Exchange {
         offers: &[Offer],
     ) -> Result<(), ExchangeError> {
         self.hosted.insert(actor.clone(), offers);
-        let subject = self.subjects.any_inbound(&actor);
-        let group = Some(self.subjects.queue_group(&actor));
-        let calls = match self.transport.subscribe(Lane::Calls, subject, group).await {
+        let listening = Listening {
+            transport: Arc::clone(&self.transport),
+            lane: Lane::Calls,
+            subject: self.subjects.any_inbound(&actor),
+            group: Some(self.subjects.queue_group(&actor)),
+        };
+        let calls = match listening.subscribe().await {
             Ok(calls) => calls,
             Err(error) => {
                 self.hosted.remove(&actor);
                 return Err(ExchangeError::Subscribe(error));
             }
         };
-        let reader = tokio::spawn(read(Arc::downgrade(self), calls));
+        let reader = tokio::spawn(read(Arc::downgrade(self), listening, calls));
         if let Some(earlier) = lock(&self.queue_groups).insert(actor, reader.abort_handle()) {
             earlier.abort();
         }
@@ -483,11 +493,13 @@ impl Drop for InHandEntry {
     }
 }
 
-async fn read(exchange: Weak<Exchange>, mut calls: Subscription) {
-    while let Some(inbound) = calls.next().await {
+async fn read(exchange: Weak<Exchange>, listening: Listening, calls: Subscription) {
+    let take = |inbound| {
         let Some(exchange) = exchange.upgrade() else {
-            return;
+            return false;
         };
         exchange.take_in(inbound);
-    }
+        true
+    };
+    listening.keep(calls, take).await;
 }

@@ -23,6 +23,7 @@ mod counters;
 mod exchange;
 mod hosted;
 mod inbound;
+mod listen;
 mod path;
 mod retry;
 mod route;

@@ -13,7 +13,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::StreamExt;
 use tokio::{
     sync::{Semaphore, mpsc},
     task::AbortHandle,
@@ -28,9 +27,9 @@ use wrt_protocol::{
     stream::{StreamFrame, StreamSignal},
     subject::Subjects,
 };
-use wrt_transport::{Lane, Transport, TransportError};
+use wrt_transport::{Inbound, Lane, Transport, TransportError};
 
-use crate::counters::Counter;
+use crate::{counters::Counter, listen::Listening};
 
 /// A body that this node sends.
 struct Outgoing {
@@ -85,8 +84,13 @@ impl Streams {
         membership: Arc<Membership>,
         subjects: Subjects,
     ) -> Result<Arc<Self>, TransportError> {
-        let subject = subjects.body(membership.node());
-        let mut frames = transport.subscribe(Lane::Bulk, subject, None).await?;
+        let listening = Listening {
+            transport: Arc::clone(&transport),
+            lane: Lane::Bulk,
+            subject: subjects.body(membership.node()),
+            group: None,
+        };
+        let frames = listening.subscribe().await?;
         let streams = Arc::new(Self {
             transport,
             membership,
@@ -96,14 +100,14 @@ impl Streams {
             reader: Mutex::new(None),
         });
         let weak = Arc::downgrade(&streams);
-        let reader = tokio::spawn(async move {
-            while let Some(inbound) = frames.next().await {
-                let Some(streams) = weak.upgrade() else {
-                    return;
-                };
-                streams.take_in(&inbound.payload);
-            }
-        });
+        let take = move |inbound: Inbound| {
+            let Some(streams) = weak.upgrade() else {
+                return false;
+            };
+            streams.take_in(&inbound.payload);
+            true
+        };
+        let reader = tokio::spawn(listening.keep(frames, take));
         *streams
             .reader
             .lock()
