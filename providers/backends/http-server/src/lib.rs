@@ -1,1 +1,28 @@
-//! placeholder
+//! The trigger for HTTP: listens on a port and hands each request to a component.
+//!
+//! HTTP/1.1 and HTTP/2 with prior knowledge on one port, without TLS: that ends in front of the node.
+//! Where a component runs is not known here; a handler may be a local replica or a link over the bus.
+//!
+//! Invariants:
+//! - a client that goes away takes its request back: the handler's future and its bodies are dropped;
+//! - a body that breaks breaks its connection or its stream, and never looks like a proper end;
+//! - connections, requests, heads, bodies and waits are bounded, each by a named setting;
+//! - what a client is told of a fault is its kind; the rest is in the log.
+//!
+//! Start reading at [`HttpServer`].
+
+mod config;
+mod connection;
+mod headers;
+mod metrics;
+mod request;
+mod response;
+mod routing;
+mod server;
+mod service;
+mod stall;
+mod status;
+
+pub use config::{ConfigError, HttpServerConfig, Route};
+pub use metrics::HttpServerCounts;
+pub use server::{BindError, HttpServer};

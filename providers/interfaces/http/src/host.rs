@@ -21,7 +21,7 @@ use exchange::{Exchange, HeadSender};
 /// A component as a handler: an instance of its own for each request.
 ///
 /// Until the head of its response, a guest runs on the task of its caller; what is left of it after
-/// that runs on a task that ends with the response's body. So a request that is done in one go costs
+/// that runs on a task that ends with the response's body. So a 0.2 guest that is done in one go costs
 /// no task, and dropping whichever of the two stops the guest.
 pub struct HttpComponent {
     instances: Arc<dyn Instances>,

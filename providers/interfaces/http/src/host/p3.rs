@@ -2,11 +2,15 @@
 
 use std::future::poll_fn;
 
+use futures::{FutureExt, TryFutureExt};
 use tokio::sync::oneshot;
 use wasmtime::{Store, component::Accessor};
 use wasmtime_wasi_http::{
     Error, WasiHttpView,
-    p3::{Request, bindings::ServicePre},
+    p3::{
+        Request,
+        bindings::{Service, ServicePre},
+    },
 };
 use wrt_host::InstanceState;
 
@@ -27,24 +31,39 @@ pub(super) async fn call(
     store
         .run_concurrent(
             async |accessor: &Accessor<InstanceState>| -> wasmtime::Result<()> {
-                let answer = match service.handle(accessor, request).await? {
-                    Ok(response) => {
-                        let (taken, sent) = oneshot::channel();
-                        let sent =
-                            async { sent.await.map_err(|_dropped| Error::ConnectionTerminated) };
-                        let response = accessor.with(|store| response.into_http(store, sent))?;
-                        Ok(GuestResponse {
-                            response,
-                            taken: Some(taken),
-                        })
-                    }
-                    Err(code) => Err(Error::from(code)),
-                };
-                let _caller_gone = head.send(answer);
-                // Bodies, and whatever else the guest has still in hand after its answer.
+                answer(&service, accessor, request, head).await?;
+                // What the guest has still in hand after its answer.
                 poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
                 Ok(())
             },
         )
         .await?
+}
+
+/// Sends the guest's answer, and waits until its body has been taken.
+async fn answer(
+    service: &Service,
+    accessor: &Accessor<InstanceState>,
+    request: Request,
+    head: HeadSender,
+) -> wasmtime::Result<()> {
+    let response = match service.handle(accessor, request).await? {
+        Ok(response) => response,
+        Err(code) => {
+            let _caller_gone = head.send(Err(Error::from(code)));
+            return Ok(());
+        }
+    };
+    let (taken, sent) = oneshot::channel();
+    let sent = sent.shared();
+    let told = sent.clone().map_err(|_dropped| Error::ConnectionTerminated);
+    let response = accessor.with(|store| response.into_http(store, told))?;
+    let _caller_gone = head.send(Ok(GuestResponse {
+        response,
+        taken: Some(taken),
+    }));
+    // A body's end, or the error in the place of its trailers, comes through the store, also when no
+    // task of the guest is left. A store that went earlier would make a broken body look whole.
+    let _taken_or_dropped = sent.await;
+    Ok(())
 }

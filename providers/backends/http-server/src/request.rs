@@ -1,0 +1,194 @@
+//! A request as it came in, made into one that a handler takes.
+
+use http::{HeaderMap, StatusCode, Uri, Version, header, uri};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use wrt_contract::{Body, BodyFrame};
+use wrt_http::from_http;
+use wrt_protocol::{Fault, FaultKind, Hop, TraceContext};
+
+use crate::headers::strip_hop_by_hop;
+
+/// Why a request is answered here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) status: StatusCode,
+    pub(crate) text: &'static str,
+}
+
+const NO_HOST: Refused = Refused {
+    status: StatusCode::BAD_REQUEST,
+    text: "one host header is needed",
+};
+const BODY_TOO_LARGE: Refused = Refused {
+    status: StatusCode::PAYLOAD_TOO_LARGE,
+    text: "body too large",
+};
+
+/// The request for a handler: its URI names scheme and authority, its fields are those of the message
+/// alone, its body is bounded.
+pub(crate) fn for_handler(
+    request: http::Request<Incoming>,
+    body_bytes_max: u64,
+) -> Result<http::Request<Body>, Refused> {
+    let (mut parts, body) = request.into_parts();
+    parts.uri = absolute(parts.uri, &parts.headers, parts.version)?;
+    strip_hop_by_hop(&mut parts.headers);
+    // The server has met it already: the body flows as soon as it is asked for.
+    parts.headers.remove(header::EXPECT);
+    let length = body.size_hint().exact();
+    if length.is_some_and(|length| length > body_bytes_max) {
+        return Err(BODY_TOO_LARGE);
+    }
+    let body = from_http(body, length, |error: hyper::Error| {
+        let kind = if error.is_parse() {
+            FaultKind::Malformed
+        } else {
+            FaultKind::Disconnected
+        };
+        Fault::maybe_executed(kind, Hop::Stream, format!("body of the request: {error}"))
+    });
+    let body = if length.is_some() {
+        body
+    } else {
+        bounded(body, body_bytes_max)
+    };
+    let mut request = http::Request::new(body);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = parts.uri;
+    *request.headers_mut() = parts.headers;
+    Ok(request)
+}
+
+/// The place in a trace that the client names.
+pub(crate) fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut parents = headers.get_all("traceparent").iter();
+    let parent = parents.next()?.to_str().ok()?;
+    if parents.next().is_some() {
+        return None;
+    }
+    // A list may be spread over several fields; together they are one.
+    let states: Vec<_> = headers
+        .get_all("tracestate")
+        .iter()
+        .filter_map(|state| state.to_str().ok())
+        .collect();
+    TraceContext::parse(parent, Some(&states.join(",")))
+}
+
+/// With scheme and authority: from the target itself or, where it has none, from `host`. A client of
+/// HTTP/1.0 need not name a host, and then there is none to add.
+fn absolute(uri: Uri, headers: &HeaderMap, version: Version) -> Result<Uri, Refused> {
+    let mut parts = uri.into_parts();
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(NO_HOST);
+    }
+    if parts.authority.is_none() {
+        let host = match host {
+            None if version < Version::HTTP_11 => "localhost",
+            None => return Err(NO_HOST),
+            Some(host) => host.to_str().map_err(|_not_text| NO_HOST)?,
+        };
+        parts.authority = Some(host.parse().map_err(|_invalid| NO_HOST)?);
+    }
+    if parts
+        .authority
+        .as_ref()
+        .is_none_or(|authority| authority.host().is_empty())
+    {
+        return Err(NO_HOST);
+    }
+    parts.scheme.get_or_insert(uri::Scheme::HTTP);
+    parts
+        .path_and_query
+        .get_or_insert_with(|| uri::PathAndQuery::from_static("/"));
+    Uri::from_parts(parts).map_err(|_invalid| Refused {
+        status: StatusCode::BAD_REQUEST,
+        text: "malformed target",
+    })
+}
+
+/// `body`, which ends with a fault where it goes over `bytes_max`.
+fn bounded(body: Body, bytes_max: u64) -> Body {
+    let mut left = bytes_max;
+    let check = move |frame: Result<BodyFrame, Fault>| {
+        if let Ok(BodyFrame::Data(bytes)) = &frame {
+            left = left.checked_sub(bytes.len() as u64).ok_or_else(|| {
+                let detail = format!("body of the request is over the limit of {bytes_max} bytes");
+                Fault::maybe_executed(FaultKind::TooLarge, Hop::Stream, detail)
+            })?;
+        }
+        frame
+    };
+    Body::new(None, futures::StreamExt::map(body, check))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn the_target_becomes_absolute() {
+        let ten = Version::HTTP_10;
+        let eleven = Version::HTTP_11;
+        for (version, target, hosts, expected) in [
+            (
+                eleven,
+                "/x?y",
+                vec!["a.test:1"],
+                Some("http://a.test:1/x?y"),
+            ),
+            (
+                eleven,
+                "http://b.test/x",
+                vec!["a.test"],
+                Some("http://b.test/x"),
+            ),
+            (eleven, "*", vec!["a.test"], Some("http://a.test*")),
+            (eleven, "/x", vec![], None),
+            (eleven, "/x", vec![""], None),
+            (eleven, "/x", vec!["a.test", "b.test"], None),
+            (eleven, "/x", vec!["a b"], None),
+            (ten, "/x", vec![], Some("http://localhost/x")),
+        ] {
+            let hosts: Vec<_> = hosts.into_iter().map(|host| ("host", host)).collect();
+            let uri = absolute(target.parse().unwrap(), &headers(&hosts), version);
+            assert_eq!(
+                uri.ok().map(|uri| uri.to_string()).as_deref(),
+                expected,
+                "{target} {hosts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_trace_is_taken_over() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let trace = trace_of(&headers(&[
+            ("traceparent", parent),
+            ("tracestate", "a=1"),
+            ("tracestate", "b=2"),
+        ]));
+        let trace = trace.unwrap();
+        assert_eq!(trace.to_string(), parent);
+        assert_eq!(trace.state.as_deref(), Some("a=1,b=2"));
+        assert_eq!(trace_of(&headers(&[("traceparent", "x")])), None);
+        assert_eq!(
+            trace_of(&headers(&[
+                ("traceparent", parent),
+                ("traceparent", parent)
+            ])),
+            None
+        );
+    }
+}

@@ -1,0 +1,191 @@
+//! The server.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use wrt_http::HttpHandler;
+use wrt_protocol::Name;
+
+use crate::{
+    config::{ConfigError, HttpServerConfig},
+    connection,
+    metrics::{HttpServerCounts, Metrics},
+    routing::RouteTable,
+    service::Service,
+};
+
+/// A running server. Dropping it closes its port and its connections at once.
+pub struct HttpServer {
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+    connections: TaskTracker,
+    draining: CancellationToken,
+    stopped: CancellationToken,
+}
+
+/// Why a server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Settings that make no sense.
+    #[error("the settings of the HTTP server are wrong")]
+    Config(#[from] ConfigError),
+    /// A route to a component that is not linked.
+    #[error("a route names component {component}, which the server has no link to")]
+    NoHandler {
+        /// The component.
+        component: Name,
+    },
+    /// The address could not be taken.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// How long accepting rests after it failed, as it does while the process has no file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+impl HttpServer {
+    /// Listens, and serves from then on. `handler` answers who handles the requests of a component.
+    ///
+    /// # Errors
+    /// When the settings or the routes are wrong, or the address cannot be taken.
+    pub async fn bind(
+        config: HttpServerConfig,
+        handler: impl Fn(&Name) -> Option<Arc<dyn HttpHandler>>,
+    ) -> Result<Self, BindError> {
+        config.check()?;
+        let routes = RouteTable::new(&config.routes, |route| {
+            handler(&route.component).ok_or_else(|| BindError::NoHandler {
+                component: route.component.clone(),
+            })
+        })?;
+        let listen = |source| BindError::Listen {
+            address: config.address,
+            source,
+        };
+        let listener = TcpListener::bind(config.address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let metrics = Arc::<Metrics>::default();
+        let service = Arc::new(Service {
+            config,
+            routes,
+            metrics: Arc::clone(&metrics),
+        });
+        let server = Self {
+            address,
+            metrics,
+            connections: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+        };
+        let acceptor = Acceptor {
+            listener,
+            service,
+            connections: server.connections.clone(),
+            draining: server.draining.clone(),
+            stopped: server.stopped.clone(),
+        };
+        tokio::spawn(acceptor.run());
+        Ok(server)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has counted so far.
+    #[must_use]
+    pub fn counts(&self) -> HttpServerCounts {
+        self.metrics.counts()
+    }
+
+    /// Closes the port and the idle connections, and lets the requests in hand end, at most for
+    /// `patience`. Answers whether they all did; those that did not are cut off.
+    ///
+    /// # Cancel safety
+    /// The server drains also when the future is dropped, without an end to its patience.
+    pub async fn drain(&self, patience: Duration) -> bool {
+        self.draining.cancel();
+        self.connections.close();
+        let drained = tokio::time::timeout(patience, self.connections.wait())
+            .await
+            .is_ok();
+        self.stopped.cancel();
+        drained
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        self.stopped.cancel();
+    }
+}
+
+struct Acceptor {
+    listener: TcpListener,
+    service: Arc<Service>,
+    connections: TaskTracker,
+    draining: CancellationToken,
+    stopped: CancellationToken,
+}
+
+impl Acceptor {
+    async fn run(self) {
+        let protocol = connection::protocol(&self.service.config);
+        let places = Arc::new(Semaphore::new(self.service.config.connections_max as usize));
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.stopped.cancelled() => return,
+                () = self.draining.cancelled() => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _peer)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "no connection could be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                self.service.metrics.connection_refused();
+                continue;
+            };
+            let counted = self.service.metrics.connection();
+            let serving = self.serve(stream, protocol.clone());
+            let stopped = self.stopped.clone();
+            self.connections.spawn(async move {
+                let _held = (place, counted);
+                tokio::select! {
+                    () = stopped.cancelled() => {}
+                    () = serving => {}
+                }
+            });
+        }
+    }
+
+    fn serve(
+        &self,
+        stream: TcpStream,
+        protocol: hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        // A response's last piece must not wait for the acknowledgement of the one before.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+        }
+        let draining = self.draining.clone();
+        connection::serve(stream, protocol, Arc::clone(&self.service), draining)
+    }
+}

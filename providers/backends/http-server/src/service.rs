@@ -1,0 +1,98 @@
+//! One request, from its head to its response.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use hyper::body::Incoming;
+use wrt_contract::{Body, CallContext};
+use wrt_http::HttpHandler;
+use wrt_protocol::{Fault, FaultKind, Hop, limits::BUDGET_GRACE};
+
+use crate::{
+    config::HttpServerConfig,
+    connection::Request,
+    metrics::Metrics,
+    request::{Refused, for_handler, trace_of},
+    response::{Responder, ResponseBody},
+    routing::RouteTable,
+};
+
+/// What all connections of a server share.
+pub(crate) struct Service {
+    pub(crate) config: HttpServerConfig,
+    pub(crate) routes: RouteTable<Arc<dyn HttpHandler>>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+const BUSY: Refused = Refused {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    text: "too many requests in hand",
+};
+const NO_ROUTE: Refused = Refused {
+    status: StatusCode::NOT_FOUND,
+    text: "no route",
+};
+const NO_TUNNEL: Refused = Refused {
+    status: StatusCode::METHOD_NOT_ALLOWED,
+    text: "this is not a proxy",
+};
+
+impl Service {
+    /// Answers `request`. Dropping the future takes the request back.
+    pub(crate) async fn respond(
+        self: Arc<Self>,
+        request: http::Request<Incoming>,
+        in_hand: Request,
+    ) -> http::Response<ResponseBody> {
+        let busy = in_hand.number() > self.config.requests_max;
+        let responder = Responder {
+            metrics: Arc::clone(&self.metrics),
+            request: in_hand,
+            is_head: request.method() == Method::HEAD,
+        };
+        if busy {
+            return responder.refuse(BUSY);
+        }
+        if request.method() == Method::CONNECT {
+            return responder.refuse(NO_TUNNEL);
+        }
+        let request = match for_handler(request, self.config.request_body_bytes_max) {
+            Ok(request) => request,
+            Err(refused) => return responder.refuse(refused),
+        };
+        let (authority, path) = (request.uri().authority(), request.uri().path());
+        let Some(handler) = self.routes.find(authority, path).map(Arc::clone) else {
+            return responder.refuse(NO_ROUTE);
+        };
+        let (method, path) = (request.method().clone(), path.to_owned());
+        match self.call(&*handler, request).await {
+            Ok(response) => responder.answer(response),
+            Err(fault) => {
+                tracing::warn!(%method, path, %fault, "a request ended with a fault");
+                responder.fault(&fault)
+            }
+        }
+    }
+
+    async fn call(
+        &self,
+        handler: &dyn HttpHandler,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, Fault> {
+        let context = CallContext::with_budget(self.config.request_timeout)
+            .with_trace(trace_of(request.headers()));
+        // A handler keeps to the deadline itself, and its own fault says more. Should one not, the
+        // client is not left waiting.
+        let latest = context.deadline() + BUDGET_GRACE;
+        match tokio::time::timeout_at(latest, handler.handle(&context, request)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => {
+                let detail = "the handler did not answer by the end of the request's budget";
+                Err(
+                    Fault::maybe_executed(FaultKind::DeadlineExceeded, Hop::Caller, detail)
+                        .after(context.elapsed()),
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The server against real connections.
+
+mod bodies;
+mod limits;
+mod requests;
+mod support;

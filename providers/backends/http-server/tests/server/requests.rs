@@ -1,0 +1,331 @@
+//! What a client gets.
+
+use std::{sync::Arc, time::Duration};
+
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{net::TcpStream, sync::Notify, time::Instant};
+use wrt_contract::Body;
+use wrt_http::HttpHandler;
+use wrt_http_server::{BindError, HttpServer, HttpServerConfig};
+use wrt_protocol::{Fault, FaultKind, Hop};
+
+use crate::support::{Raw, does, exchange, says, serve, until};
+
+#[tokio::test]
+async fn a_connection_serves_one_request_after_another() {
+    let server = serve(says("hello")).await;
+    let mut raw = Raw::to(&server).await;
+    for _ in 0..3 {
+        raw.send("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").await;
+        let answer = raw.read_to("\r\n\r\nhello").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        assert!(answer.contains("content-length: 5\r\n"), "{answer}");
+    }
+    let counts = server.counts();
+    assert_eq!(
+        (
+            counts.requests,
+            counts.responses_by_class[2],
+            counts.connections
+        ),
+        (3, 3, 1)
+    );
+    until("all in flight done", || {
+        server.counts().requests_in_flight == 0
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn http2_with_prior_knowledge() {
+    let server = serve(does(|_, request| async move {
+        let text = format!("{} {}", request.method(), request.uri());
+        Ok(http::Response::new(Body::whole(text.into())))
+    }))
+    .await;
+    let stream = TcpStream::connect(server.local_addr()).await.unwrap();
+    let (client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let requests = (0..20).map(|n| {
+        let mut client = client.clone();
+        async move {
+            let uri = format!("http://a.test/{n}");
+            let request = http::Request::get(&uri)
+                .body(Empty::<bytes::Bytes>::new())
+                .unwrap();
+            let response = client.send_request(request).await.unwrap();
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(body, format!("GET {uri}"));
+        }
+    });
+    futures::future::join_all(requests).await;
+    assert_eq!(server.counts().connections, 1);
+}
+
+#[tokio::test]
+async fn a_handler_sees_the_message_and_the_trace() {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let server = serve(does(move |context, request| async move {
+        assert_eq!(context.trace().unwrap().to_string(), parent);
+        assert!(context.remaining() <= Duration::from_secs(5));
+        let mut names: Vec<_> = request
+            .headers()
+            .keys()
+            .map(|name| name.to_string())
+            .collect();
+        names.sort_unstable();
+        let text = format!("{} {}", request.uri(), names.join(" "));
+        let mut response = http::Response::new(Body::whole(text.into()));
+        response
+            .headers_mut()
+            .insert("keep-alive", "5".parse().unwrap());
+        Ok(response)
+    }))
+    .await;
+    let answer = exchange(
+        &server,
+        &format!(
+            "GET /x?y HTTP/1.1\r\nhost: a.test:8\r\nconnection: close, x-own\r\nx-own: 1\r\n\
+             traceparent: {parent}\r\n\r\n"
+        ),
+    )
+    .await;
+    assert!(
+        answer.ends_with("http://a.test:8/x?y host traceparent"),
+        "{answer}"
+    );
+    assert!(!answer.contains("keep-alive"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_head_request_has_the_length_and_no_body() {
+    for (text, expected) in [("hello", "content-length: 5\r\n"), ("", "HTTP/1.1 200 OK")] {
+        let server = serve(does(move |_, _| async move {
+            let mut response = http::Response::new(Body::whole("".into()));
+            if !text.is_empty() {
+                response
+                    .headers_mut()
+                    .insert("content-length", text.len().into());
+            }
+            Ok(response)
+        }))
+        .await;
+        let request = "HEAD / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
+        let answer = exchange(&server, request).await;
+        assert!(
+            answer.contains(expected) && answer.ends_with("\r\n\r\n"),
+            "{answer}"
+        );
+        assert_eq!(
+            answer.contains("content-length"),
+            !text.is_empty(),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_fault_becomes_a_status() {
+    for (kind, status, retry_after) in [
+        (
+            FaultKind::Overloaded {
+                retry_after_millis: 1500,
+            },
+            "503",
+            Some("2"),
+        ),
+        (FaultKind::Unavailable, "503", Some("1")),
+        (FaultKind::DeadlineExceeded, "504", None),
+        (FaultKind::Crashed, "500", None),
+        (FaultKind::TooLarge, "413", None),
+    ] {
+        let server = serve(does(move |_, _| async move {
+            Err(Fault::maybe_executed(
+                kind,
+                Hop::Actor,
+                "secret of the house",
+            ))
+        }))
+        .await;
+        let request = "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
+        let answer = exchange(&server, request).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+        assert!(answer.ends_with(&format!("\r\n\r\n{kind}\n")), "{answer}");
+        assert!(!answer.contains("secret"), "{answer}");
+        match retry_after {
+            Some(seconds) => assert!(answer.contains(&format!("retry-after: {seconds}\r\n"))),
+            None => assert!(!answer.contains("retry-after"), "{answer}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_never_answers_is_a_504() {
+    let config = HttpServerConfig {
+        request_timeout: Duration::from_millis(100),
+        ..crate::support::config()
+    };
+    let server = crate::support::serve_with(config, does(|_, _| std::future::pending())).await;
+    let start = Instant::now();
+    let request = "GET / HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
+    let answer = exchange(&server, request).await;
+    assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
+    assert!(start.elapsed() < Duration::from_millis(1000));
+}
+
+#[tokio::test]
+async fn malformed_requests_are_refused() {
+    let server = serve(says("hello")).await;
+    let big = "x".repeat(100_000);
+    let many: String = (0..200).map(|n| format!("x-{n}: 1\r\n")).collect();
+    for (request, expected) in [
+        ("nonsense\r\n\r\n".to_owned(), "HTTP/1.1 400"),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), "HTTP/1.1 400"),
+        (
+            "GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n".to_owned(),
+            "HTTP/1.1 400",
+        ),
+        (
+            "GET / HTTP/1.1\r\nhost: a b\r\n\r\n".to_owned(),
+            "HTTP/1.1 400",
+        ),
+        (
+            "GET / HTTP/1.1\r\nhost: a\r\nx: \0\r\n\r\n".to_owned(),
+            "HTTP/1.1 400",
+        ),
+        (
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n".to_owned(),
+            "HTTP/1.1 400",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nhost: a\r\nx: {big}\r\n\r\n"),
+            "HTTP/1.1 431",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nhost: a\r\n{many}\r\n"),
+            "HTTP/1.1 431",
+        ),
+        (
+            "CONNECT a.test:1 HTTP/1.1\r\nhost: a.test:1\r\n\r\n".to_owned(),
+            "HTTP/1.1 405",
+        ),
+        ("GET / HTTP/1.0\r\n\r\n".to_owned(), "HTTP/1.0 200"),
+    ] {
+        let mut raw = Raw::to(&server).await;
+        raw.send(&request).await;
+        let answer = raw.read_to("\r\n\r\n").await;
+        assert!(answer.starts_with(expected), "{request:.60}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn no_route_is_a_404_that_names_none() {
+    let mut config = crate::support::config();
+    config.routes[0].path = "/only/here".to_owned();
+    let server = crate::support::serve_with(config, says("hello")).await;
+    let request = "GET /x HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
+    let answer = exchange(&server, request).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 404 ") && answer.ends_with("\r\n\r\nno route\n"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn draining_ends_what_is_in_hand_and_accepts_nothing() {
+    let (started, finish) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (starts, finishes) = (Arc::clone(&started), Arc::clone(&finish));
+    let server = Arc::new(
+        serve(does(move |_, request| {
+            let (started, finish) = (Arc::clone(&starts), Arc::clone(&finishes));
+            async move {
+                if request.uri().path() == "/slow" {
+                    started.notify_one();
+                    finish.notified().await;
+                }
+                Ok(http::Response::new(Body::whole("done".into())))
+            }
+        }))
+        .await,
+    );
+    let mut idle = Raw::to(&server).await;
+    idle.send("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").await;
+    idle.read_to("done").await;
+    let mut slow = Raw::to(&server).await;
+    slow.send("GET /slow HTTP/1.1\r\nhost: a.test\r\n\r\n")
+        .await;
+    started.notified().await;
+
+    let drained = tokio::spawn({
+        let server = Arc::clone(&server);
+        async move { server.drain(Duration::from_secs(10)).await }
+    });
+    assert_eq!(
+        idle.read_to_close().await,
+        "",
+        "the idle connection is closed"
+    );
+    // The kernel may still complete a handshake while the listener goes; nobody serves it.
+    if let Ok(stream) = TcpStream::connect(server.local_addr()).await {
+        assert_eq!(Raw(stream).read_to_close().await, "");
+    }
+    assert!(!drained.is_finished());
+    finish.notify_one();
+    assert!(slow.read_to_close().await.ends_with("done"));
+    assert!(drained.await.unwrap());
+}
+
+#[tokio::test]
+async fn draining_gives_up_at_the_end_of_its_patience() {
+    let dropped = Arc::new(());
+    let held = Arc::clone(&dropped);
+    let server = serve(does(move |_, _| {
+        let held = Arc::clone(&held);
+        async move {
+            let _held = held;
+            std::future::pending().await
+        }
+    }))
+    .await;
+    let mut raw = Raw::to(&server).await;
+    raw.send("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").await;
+    until("the request is in hand", || {
+        server.counts().requests_in_flight == 1
+    })
+    .await;
+    assert!(!server.drain(Duration::from_millis(50)).await);
+    assert_eq!(raw.read_to_close().await, "");
+    // Nobody but this test holds it: the server's own tasks are gone too.
+    until("the handler is dropped", || {
+        Arc::strong_count(&dropped) == 1
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_route_without_a_link_is_an_error() {
+    let none = |_: &wrt_protocol::Name| None::<Arc<dyn HttpHandler>>;
+    let error = HttpServer::bind(crate::support::config(), none)
+        .await
+        .err()
+        .unwrap();
+    assert!(matches!(error, BindError::NoHandler { .. }), "{error}");
+}
+
+#[test]
+fn settings_are_read_and_unknown_ones_refused() {
+    let config: HttpServerConfig = toml::from_str(
+        "address = '127.0.0.1:80'\nrequest_timeout_ms = 250\n[[routes]]\ncomponent = 'a'",
+    )
+    .unwrap();
+    assert_eq!(config.request_timeout, Duration::from_millis(250));
+    assert_eq!(config.routes[0].path, "/");
+    assert!(toml::from_str::<HttpServerConfig>("adress = '127.0.0.1:80'").is_err());
+}
