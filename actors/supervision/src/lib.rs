@@ -14,8 +14,8 @@
 //!   would cost several times as much through a mailbox (see `examples/call_paths.rs`);
 //! - the actors' mailboxes have no bound of their own, so they are bounded by who writes to them:
 //!   only this crate does. The supervisor gets one coalesced `Reconcile` at a time, one event for
-//!   each child and one timer for each failed child; a replica gets one answer of the one job that
-//!   it has in hand, one timer, and one message for each `run` or `stop` of its address;
+//!   each child and one timer for each failed child; a replica gets the answers of its one attempt
+//!   and its one probe, and one message for each `run` or `stop` of its address;
 //! - nothing here ends with the first failure, and nothing outlives [`Supervision::shutdown`].
 //!
 //! Start reading at [`Supervision`], then [`Start`].

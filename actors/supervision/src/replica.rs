@@ -56,12 +56,12 @@ pub(crate) struct ReplicaData {
     start: Arc<dyn Start>,
     options: SupervisionOptions,
     backoff: Backoff,
-    /// Counts starts and failures, so that the answer of a job that was given up is not taken for
-    /// the answer of the one in hand.
-    generation: u64,
     probe: Option<Probe>,
-    /// The job or timer in hand: one at a time. Aborted when dropped.
-    job: JoinSet<()>,
+    /// The attempt to start that is made, or waited for.
+    attempt: Job,
+    /// The probe that is made, or waited for. Apart from attempts, so that what runs is still probed
+    /// while what is to replace it does not start.
+    probing: Job,
     /// Doors of what was replaced or failed.
     drains: JoinSet<()>,
 }
@@ -87,9 +87,9 @@ impl Actor for Replica {
             start,
             options,
             backoff,
-            generation: 0,
             probe: None,
-            job: JoinSet::new(),
+            attempt: Job::default(),
+            probing: Job::default(),
             drains: JoinSet::new(),
         };
         data.attempt(&myself);
@@ -108,13 +108,13 @@ impl Actor for Replica {
                 data.start = start;
                 data.attempt(&myself);
             }
-            ReplicaMessage::Attempt { generation } if generation == data.generation => {
+            ReplicaMessage::Attempt { generation } if data.attempt.is(generation) => {
                 data.attempt(&myself);
             }
-            ReplicaMessage::Started { generation, result } if generation == data.generation => {
+            ReplicaMessage::Started { generation, result } if data.attempt.is(generation) => {
                 data.started(&myself, result);
             }
-            ReplicaMessage::Probed { generation, result } if generation == data.generation => {
+            ReplicaMessage::Probed { generation, result } if data.probing.is(generation) => {
                 data.probed(&myself, result);
             }
             ReplicaMessage::Attempt { .. }
@@ -135,17 +135,18 @@ impl ReplicaData {
     fn attempt(&mut self, myself: &ActorRef<ReplicaMessage>) {
         let start = Arc::clone(&self.start);
         let time_max = self.options.start_time_max;
-        self.in_hand(myself, Duration::ZERO, move |generation| async move {
-            let attempt = time::timeout(time_max, start.start());
-            let result = match AssertUnwindSafe(attempt).catch_unwind().await {
-                Ok(Ok(result)) => result,
-                Ok(Err(_elapsed)) => Err(StartError::Transient(
-                    format!("no result after {time_max:?}").into(),
-                )),
-                Err(panic) => Err(StartError::Refused(panic_text(&*panic).into())),
-            };
-            ReplicaMessage::Started { generation, result }
-        });
+        self.attempt
+            .take_up(myself, Duration::ZERO, move |generation| async move {
+                let attempt = time::timeout(time_max, start.start());
+                let result = match AssertUnwindSafe(attempt).catch_unwind().await {
+                    Ok(Ok(result)) => result,
+                    Ok(Err(_elapsed)) => Err(StartError::Transient(
+                        format!("no result after {time_max:?}").into(),
+                    )),
+                    Err(panic) => Err(StartError::Refused(panic_text(&*panic).into())),
+                };
+                ReplicaMessage::Started { generation, result }
+            });
     }
 
     fn started(&mut self, myself: &ActorRef<ReplicaMessage>, result: Result<Running, StartError>) {
@@ -169,7 +170,7 @@ impl ReplicaData {
             StartError::Refused(_) => self.options.backoff_refused,
         };
         warn!(%actor, error = &error as &dyn std::error::Error, ?delay, "did not start");
-        // A replacement that does not start leaves what it was to replace alone, probes aside.
+        // A replacement that does not start leaves what it was to replace alone.
         if !self.post.is_serving() {
             self.post.set_state(ReplicaState::Failing);
         }
@@ -186,12 +187,15 @@ impl ReplicaData {
         if let Some(gate) = self.post.withdraw(ReplicaState::Failing) {
             self.drain(gate);
         }
-        self.attempt_after(myself, delay);
+        // Unless what is to replace it is being started anyhow.
+        if self.attempt.is_over() {
+            self.attempt_after(myself, delay);
+        }
     }
 
     async fn stop(&mut self, patience: Duration) {
-        self.generation += 1;
-        self.job.shutdown().await;
+        self.attempt.give_up().await;
+        self.probing.give_up().await;
         if let Some(gate) = self.post.withdraw(ReplicaState::Draining) {
             let drained = gate.drain(patience).await;
             if !drained {
@@ -203,9 +207,10 @@ impl ReplicaData {
     }
 
     fn attempt_after(&mut self, myself: &ActorRef<ReplicaMessage>, delay: Duration) {
-        self.in_hand(myself, delay, |generation| async move {
-            ReplicaMessage::Attempt { generation }
-        });
+        self.attempt
+            .take_up(myself, delay, |generation| async move {
+                ReplicaMessage::Attempt { generation }
+            });
     }
 
     fn probe_later(&mut self, myself: &ActorRef<ReplicaMessage>) {
@@ -213,7 +218,7 @@ impl ReplicaData {
             return;
         };
         let time_max = self.options.probe_time_max;
-        self.in_hand(
+        self.probing.take_up(
             myself,
             self.options.probe_interval,
             move |generation| async move {
@@ -229,8 +234,35 @@ impl ReplicaData {
         );
     }
 
-    /// Gives up the job or timer in hand for another, which ends with a message.
-    fn in_hand<F>(
+    fn drain(&mut self, gate: Arc<Gate>) {
+        let patience = self.options.replaced_patience;
+        self.drains.spawn(async move {
+            gate.drain(patience).await;
+        });
+    }
+}
+
+/// One job or timer at a time, which ends with a message. Aborted when dropped.
+#[derive(Default)]
+struct Job {
+    /// Counts jobs, so that the answer of one that was given up is not taken for the answer of the
+    /// one in hand.
+    generation: u64,
+    task: JoinSet<()>,
+}
+
+impl Job {
+    fn is(&self, generation: u64) -> bool {
+        self.generation == generation
+    }
+
+    fn is_over(&mut self) -> bool {
+        while self.task.try_join_next().is_some() {}
+        self.task.is_empty()
+    }
+
+    /// Gives up the job in hand for another, which begins after `delay`.
+    fn take_up<F>(
         &mut self,
         myself: &ActorRef<ReplicaMessage>,
         delay: Duration,
@@ -239,10 +271,10 @@ impl ReplicaData {
         F: Future<Output = ReplicaMessage> + Send,
     {
         self.generation += 1;
-        self.job.abort_all();
-        while self.job.try_join_next().is_some() {}
+        self.task.abort_all();
+        while self.task.try_join_next().is_some() {}
         let (myself, generation) = (myself.clone(), self.generation);
-        self.job.spawn(async move {
+        self.task.spawn(async move {
             if !delay.is_zero() {
                 time::sleep(delay).await;
             }
@@ -251,11 +283,9 @@ impl ReplicaData {
         });
     }
 
-    fn drain(&mut self, gate: Arc<Gate>) {
-        let patience = self.options.replaced_patience;
-        self.drains.spawn(async move {
-            gate.drain(patience).await;
-        });
+    async fn give_up(&mut self) {
+        self.generation += 1;
+        self.task.shutdown().await;
     }
 }
 

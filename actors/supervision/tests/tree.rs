@@ -235,6 +235,38 @@ async fn a_new_start_replaces_the_old_one_without_a_gap() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_runs_is_probed_while_its_replacement_does_not_start() {
+    let (told, redis) = (Told::default(), provider("redis"));
+    let (old, broken) = (Service::up(), Service::up());
+    broken.refuses.store(true, Relaxed);
+    let tree = tree(&told).await;
+    tree.run(redis.clone(), Arc::new(Connect(Arc::clone(&old))))
+        .unwrap();
+    until_state(&tree, &redis, ReplicaState::Ready).await;
+    tree.run(redis.clone(), Arc::new(Connect(Arc::clone(&broken))))
+        .unwrap();
+    until("the broken one was tried", || {
+        broken.starts.load(Relaxed) == 1
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(told.all(), ["+test:bell"]);
+
+    old.is_up.store(false, Relaxed);
+    until_state(&tree, &redis, ReplicaState::Failing).await;
+    assert_eq!(told.all(), ["+test:bell", "-test:bell"]);
+    broken.refuses.store(false, Relaxed);
+    until_state(&tree, &redis, ReplicaState::Ready).await;
+    assert_eq!(
+        old.starts.load(Relaxed),
+        1,
+        "what is wanted now is the replacement"
+    );
+    tree.shutdown(PATIENCE).await;
+    assert_no_task_is_left().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_actor_that_fails_itself_is_started_again_by_its_supervisor() {
     let (service, redis) = (Service::up(), provider("redis"));
     let told = Told::default();

@@ -1,4 +1,5 @@
 //! What the tests supervise, and what they are told.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     sync::{
