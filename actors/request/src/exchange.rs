@@ -25,6 +25,7 @@ use crate::{
     ExchangeCounts, Streams,
     counters::ExchangeCounters,
     hosted::Hosted,
+    in_hand::{InHand, NoEntry},
     inbound::{arguments_body, collect_arguments},
     listen::Listening,
     streams::Sending,
@@ -45,8 +46,6 @@ pub enum ExchangeError {
     Subscribe(#[source] TransportError),
 }
 
-type InHand = HashMap<(NodeId, CallId), AbortHandle>;
-
 /// Takes calls from the lattice and hands them to this node's actors.
 pub struct Exchange {
     transport: Arc<dyn Transport>,
@@ -54,8 +53,8 @@ pub struct Exchange {
     subjects: Subjects,
     streams: Arc<Streams>,
     hosted: Hosted,
-    in_hand: Mutex<InHand>,
-    queue_groups: Mutex<HashMap<ActorAddress, AbortHandle>>,
+    in_hand: Arc<InHand>,
+    queue_groups: Mutex<HashMap<ActorAddress, CancellationToken>>,
     /// A newer incarnation has taken this node's name.
     fenced: CancellationToken,
     inbox: Mutex<Option<AbortHandle>>,
@@ -66,8 +65,8 @@ pub struct Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        for (_, reader) in lock(&self.queue_groups).drain() {
-            reader.abort();
+        for (_, left) in lock(&self.queue_groups).drain() {
+            left.cancel();
         }
         if let Some(reader) = lock(&self.inbox).take() {
             reader.abort();
@@ -95,6 +94,7 @@ impl Exchange {
             lane: Lane::Calls,
             subject: subjects.node_inbound(membership.node()),
             group: None,
+            left: CancellationToken::new(),
         };
         let calls = listening.subscribe().await;
         let calls = calls.map_err(ExchangeError::Subscribe)?;
@@ -105,7 +105,7 @@ impl Exchange {
             subjects,
             streams,
             hosted: Hosted::default(),
-            in_hand: Mutex::default(),
+            in_hand: Arc::default(),
             queue_groups: Mutex::default(),
             fenced,
             inbox: Mutex::default(),
@@ -132,7 +132,9 @@ impl Exchange {
             lane: Lane::Calls,
             subject: self.subjects.any_inbound(&actor),
             group: Some(self.subjects.queue_group(&actor)),
+            left: CancellationToken::new(),
         };
+        let left = listening.left.clone();
         let calls = match listening.subscribe().await {
             Ok(calls) => calls,
             Err(error) => {
@@ -140,9 +142,9 @@ impl Exchange {
                 return Err(ExchangeError::Subscribe(error));
             }
         };
-        let reader = tokio::spawn(read(Arc::downgrade(self), listening, calls));
-        if let Some(earlier) = lock(&self.queue_groups).insert(actor, reader.abort_handle()) {
-            earlier.abort();
+        tokio::spawn(read(Arc::downgrade(self), listening, calls));
+        if let Some(earlier) = lock(&self.queue_groups).insert(actor, left) {
+            earlier.cancel();
         }
         Ok(())
     }
@@ -150,8 +152,8 @@ impl Exchange {
     /// Takes `actor` out of its queue group: callers that have not chosen this node go elsewhere.
     /// Those that chose it still get in, and get an answer from its gate.
     pub fn leave_queue_group(&self, actor: &ActorAddress) {
-        if let Some(reader) = lock(&self.queue_groups).remove(actor) {
-            reader.abort();
+        if let Some(left) = lock(&self.queue_groups).remove(actor) {
+            left.cancel();
         }
     }
 
@@ -170,7 +172,7 @@ impl Exchange {
     /// Calls running or waiting now.
     #[must_use]
     pub fn in_hand(&self) -> usize {
-        lock(&self.in_hand).len()
+        self.in_hand.count()
     }
 
     /// Takes one message in. Never waits: work goes to a task of its own, so that a slow actor holds
@@ -216,10 +218,8 @@ impl Exchange {
     }
 
     fn cancel(&self, caller: NodeId, call: CallId) {
-        let taken_back = lock(&self.in_hand).remove(&(caller, call));
-        if let Some(work) = taken_back {
+        if self.in_hand.take_back(&(caller, call)) {
             self.counters.cancelled.add_one();
-            work.abort();
         }
     }
 
@@ -235,41 +235,29 @@ impl Exchange {
             Err(fault) => return self.refuse(head.call, reply, fault),
         };
         let key = (head.caller.clone(), head.call);
-        // Held until the task is in the table, so that its end cannot come before its entry.
-        let mut in_hand = lock(&self.in_hand);
-        if in_hand.contains_key(&key) {
-            drop(in_hand);
-            self.counters.malformed.add_one();
-            let detail = "a call under the same id is in hand already";
-            let fault = Fault::maybe_executed(FaultKind::Malformed, Hop::Mailbox, detail);
-            return self.refuse(head.call, reply, fault);
-        }
-        if in_hand.len() >= CALLS_IN_HAND_MAX {
-            drop(in_hand);
-            self.counters.overloaded.add_one();
-            let kind = FaultKind::Overloaded {
-                retry_after_millis: 1000,
-            };
-            let detail = format!("{CALLS_IN_HAND_MAX} calls are in hand already");
-            return self.refuse(
-                head.call,
-                reply,
-                Fault::not_executed(kind, Hop::Mailbox, detail),
-            );
-        }
-        let exchange = Arc::clone(self);
-        let entry = InHandEntry {
-            exchange: Arc::downgrade(self),
-            key: key.clone(),
+        let entry = match self.in_hand.enter(key) {
+            Ok(entry) => entry,
+            Err(NoEntry::Twice) => {
+                self.counters.malformed.add_one();
+                let detail = "a call under the same id is in hand already";
+                let fault = Fault::maybe_executed(FaultKind::Malformed, Hop::Mailbox, detail);
+                return self.refuse(head.call, reply, fault);
+            }
+            Err(NoEntry::Full) => {
+                self.counters.overloaded.add_one();
+                let kind = FaultKind::Overloaded {
+                    retry_after_millis: 1000,
+                };
+                let detail = format!("{CALLS_IN_HAND_MAX} calls are in hand already");
+                let fault = Fault::not_executed(kind, Hop::Mailbox, detail);
+                return self.refuse(head.call, reply, fault);
+            }
         };
         let context = CallContext::with_budget(budget)
             .with_trace(head.trace.clone())
             .with_tenant(head.tenant.clone());
-        let work = tokio::spawn(async move {
-            let _entry = entry;
-            exchange.serve(context, request, reply).await;
-        });
-        in_hand.insert(key, work.abort_handle());
+        let exchange = Arc::clone(self);
+        entry.spawn(async move { exchange.serve(context, request, reply).await });
     }
 
     /// What is left of the call's time, by the caller's word and by this node's own clock.
@@ -476,20 +464,6 @@ impl Exchange {
             tracing::debug!(%error, "a reply was not sent");
         }
         sent.is_ok()
-    }
-}
-
-/// A call's entry in the table of those in hand; taken out when its task ends, however it ends.
-struct InHandEntry {
-    exchange: Weak<Exchange>,
-    key: (NodeId, CallId),
-}
-
-impl Drop for InHandEntry {
-    fn drop(&mut self) {
-        if let Some(exchange) = self.exchange.upgrade() {
-            lock(&exchange.in_hand).remove(&self.key);
-        }
     }
 }
 

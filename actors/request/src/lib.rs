@@ -22,6 +22,7 @@ mod attempt;
 mod counters;
 mod exchange;
 mod hosted;
+mod in_hand;
 mod inbound;
 mod listen;
 mod path;

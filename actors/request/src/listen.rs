@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
+use tokio_util::sync::CancellationToken;
 use wrt_transport::{Inbound, Lane, Subscription, Transport, TransportError};
 
 /// Pause before a subscription that the bus has ended is made again.
@@ -14,6 +15,8 @@ pub(crate) struct Listening {
     pub(crate) lane: Lane,
     pub(crate) subject: String,
     pub(crate) group: Option<String>,
+    /// Ends it.
+    pub(crate) left: CancellationToken,
 }
 
 impl Listening {
@@ -24,7 +27,8 @@ impl Listening {
         self.transport.subscribe(self.lane, subject, group).await
     }
 
-    /// Hands on what arrives until `take` answers false or the transport is closed. A subscription
+    /// Hands on what arrives until `take` answers false, the transport is closed, or it has left and
+    /// what had arrived by then is handed on too: its senders would wait for nothing. A subscription
     /// that ends before, because a server took back its permission, is made again: a node must not
     /// be deaf while its heartbeats say that it listens.
     pub(crate) async fn keep(
@@ -33,8 +37,25 @@ impl Listening {
         mut take: impl FnMut(Inbound) -> bool,
     ) {
         loop {
-            while let Some(inbound) = arriving.next().await {
-                if !take(inbound) {
+            let handed_on = async {
+                while let Some(inbound) = arriving.next().await {
+                    if !take(inbound) {
+                        return false;
+                    }
+                }
+                true
+            };
+            match self.left.run_until_cancelled(handed_on).await {
+                Some(true) => {}
+                Some(false) => return,
+                None => {
+                    // More cannot have arrived, however fast they come.
+                    for _ in 0..self.lane.payloads_buffered_max() {
+                        let arrived = arriving.next().now_or_never().flatten();
+                        if !arrived.is_some_and(&mut take) {
+                            break;
+                        }
+                    }
                     return;
                 }
             }

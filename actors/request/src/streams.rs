@@ -89,6 +89,7 @@ impl Streams {
             lane: Lane::Bulk,
             subject: subjects.body(membership.node()),
             group: None,
+            left: CancellationToken::new(),
         };
         let frames = listening.subscribe().await?;
         let streams = Arc::new(Self {
