@@ -1,0 +1,6 @@
+//! Nodes, the actor that they host, and the transport that watches them.
+
+pub mod mirror;
+pub mod nodes;
+pub mod probe;
+pub mod wire;

@@ -1,0 +1,193 @@
+//! An interface that does as it is told, and an actor that remembers what it did.
+
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, Serializer};
+use wrt_contract::{CallContext, InterfaceError, async_trait, interface};
+use wrt_protocol::Fault;
+
+/// What an operation does once it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum How {
+    AtOnce,
+    After(Duration),
+    Never,
+    Panic,
+    /// An error of the interface's own.
+    Refuse,
+}
+
+/// Counts how often it is encoded.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Tag(pub u64);
+
+thread_local! {
+    /// Of this thread: a test has one to itself.
+    static ENCODED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many tags this test has encoded.
+pub fn encoded() -> u64 {
+    ENCODED.get()
+}
+
+impl Serialize for Tag {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ENCODED.set(ENCODED.get() + 1);
+        serializer.serialize_newtype_struct("Tag", &self.0)
+    }
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum ProbeError {
+    Refused(u64),
+    Fault(Fault),
+}
+
+impl From<Fault> for ProbeError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl InterfaceError for ProbeError {
+    fn as_fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Fault(fault) => Some(fault),
+            Self::Refused(_) => None,
+        }
+    }
+
+    fn into_fault(self) -> Result<Fault, Self> {
+        match self {
+            Self::Fault(fault) => Ok(fault),
+            Self::Refused(_) => Err(self),
+        }
+    }
+}
+
+/// Each operation answers with the name of the node that ran it, or with what it says.
+#[interface(name = "test:probe", error = ProbeError)]
+pub trait Probe {
+    #[operation(idempotent)]
+    async fn look(&self, context: &CallContext, tag: Tag, how: How) -> Result<String, ProbeError>;
+    async fn act(&self, context: &CallContext, tag: Tag, how: How) -> Result<String, ProbeError>;
+    #[operation(one_way)]
+    async fn note(
+        &self,
+        context: &CallContext,
+        tag: Tag,
+        #[bulk] bytes: Bytes,
+    ) -> Result<(), ProbeError>;
+    /// The bytes back, as a result of its own.
+    async fn mirror(
+        &self,
+        context: &CallContext,
+        tag: Tag,
+        #[bulk] bytes: Bytes,
+    ) -> Result<Blob, ProbeError>;
+}
+
+/// Bytes that are encoded in one piece.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Blob(pub Bytes);
+
+/// What an actor did.
+#[derive(Default)]
+pub struct Record {
+    runs: Mutex<HashMap<u64, u32>>,
+    pub noted_bytes: AtomicU64,
+    /// Operations that were dropped before they ended.
+    pub dropped: AtomicU64,
+}
+
+impl Record {
+    /// How often the operation with that tag has run.
+    pub fn runs(&self, tag: u64) -> u32 {
+        let runs = self.runs.lock().expect("no test poisons it");
+        runs.get(&tag).copied().unwrap_or_default()
+    }
+
+    /// How many operations have run.
+    pub fn all_runs(&self) -> u32 {
+        self.runs.lock().expect("no test poisons it").values().sum()
+    }
+
+    pub fn begin(self: &Arc<Self>, tag: u64) -> Running {
+        let mut runs = self.runs.lock().expect("no test poisons it");
+        *runs.entry(tag).or_default() += 1;
+        Running(Some(Arc::clone(self)))
+    }
+}
+
+/// An operation; dropped without [`Running::end`] it counts as dropped.
+pub struct Running(Option<Arc<Record>>);
+
+impl Running {
+    pub fn end(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(record) = &self.0 {
+            record.dropped.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+pub struct Actor {
+    pub node: String,
+    pub record: Arc<Record>,
+}
+
+impl Actor {
+    async fn run(&self, tag: Tag, how: How) -> Result<String, ProbeError> {
+        let running = self.record.begin(tag.0);
+        let answer = match how {
+            How::AtOnce => Ok(self.node.clone()),
+            How::After(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(self.node.clone())
+            }
+            How::Never => std::future::pending().await,
+            How::Panic => panic!("the test asked for it"),
+            How::Refuse => Err(ProbeError::Refused(tag.0)),
+        };
+        running.end();
+        answer
+    }
+}
+
+#[async_trait]
+impl Probe for Actor {
+    async fn look(&self, _: &CallContext, tag: Tag, how: How) -> Result<String, ProbeError> {
+        self.run(tag, how).await
+    }
+
+    async fn act(&self, _: &CallContext, tag: Tag, how: How) -> Result<String, ProbeError> {
+        self.run(tag, how).await
+    }
+
+    async fn note(&self, _: &CallContext, tag: Tag, bytes: Bytes) -> Result<(), ProbeError> {
+        self.record
+            .noted_bytes
+            .fetch_add(bytes.len() as u64, Relaxed);
+        self.run(tag, How::AtOnce).await.map(drop)
+    }
+
+    async fn mirror(&self, _: &CallContext, tag: Tag, bytes: Bytes) -> Result<Blob, ProbeError> {
+        self.run(tag, How::AtOnce).await?;
+        Ok(Blob(bytes))
+    }
+}
