@@ -1,4 +1,5 @@
 //! Compiled code on disk and as artefacts.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "component/guest.rs"]
 mod guest;

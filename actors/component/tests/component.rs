@@ -364,3 +364,24 @@ async fn more_instances_than_there_is_room_for_are_overload_and_nothing_breaks()
         (2,)
     );
 }
+
+/// As in a container or under `ulimit -v`: here the pool asks for more than there is of addresses.
+#[tokio::test]
+async fn without_address_space_for_a_pool_instances_are_made_on_demand() {
+    let options = EngineOptions {
+        instances_max: 1_000_000,
+        ..EngineOptions::default()
+    };
+    let engines = Engines::new(options).unwrap();
+    let is_pooled = |engine: &wasmtime::Engine| engine.pooling_allocator_metrics().is_some();
+    assert!(!is_pooled(engines.engine(EngineKind::Plain)));
+    assert!(is_pooled(world::engines().engine(EngineKind::Plain)));
+    let spec = spec(&engines, guest::calculator()).await;
+    let actor = ComponentActor::new(spec, &[]).unwrap();
+    assert_eq!(
+        call::<(u32, u32), (u32,)>(&actor, "add", (2, 3))
+            .await
+            .unwrap(),
+        (5,)
+    );
+}

@@ -1,4 +1,5 @@
 //! Actors for the tests.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test program uses a part")]
 
 use std::{
