@@ -9,11 +9,15 @@ mod response;
 
 use std::sync::Arc;
 
+use http::{
+    Uri, header,
+    uri::{Authority, PathAndQuery},
+};
 use wasmtime::{Store, component::types::Component};
 use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
 use wrt_contract::{Body, CallContext, async_trait};
 use wrt_host::{InstanceState, Instances};
-use wrt_protocol::Fault;
+use wrt_protocol::{Fault, FaultKind, Hop};
 
 use crate::HttpHandler;
 use exchange::{Exchange, HeadSender};
@@ -69,12 +73,34 @@ impl HttpHandler for HttpComponent {
         context: &CallContext,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, Fault> {
+        let request = with_authority(request)?;
         let prepared = self.instances.prepare(context);
         let exchange = Exchange::new(self.instances.actor(), prepared.leash, &request);
         exchange
             .run(self.export.clone(), prepared.store, request)
             .await
     }
+}
+
+/// The request with the authority in its URI, where both versions of the guest's interface find it.
+/// Bytes from the bus may name none, or name it only in `host`.
+fn with_authority(mut request: http::Request<Body>) -> Result<http::Request<Body>, Fault> {
+    if request.uri().authority().is_some() {
+        return Ok(request);
+    }
+    let host = request.headers().get(header::HOST);
+    let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let path = request.uri().path_and_query().cloned();
+    let uri = authority.and_then(|authority| {
+        let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let uri = Uri::builder().scheme("http").authority(authority);
+        uri.path_and_query(path).build().ok()
+    });
+    *request.uri_mut() = uri.ok_or_else(|| {
+        let detail = "the request names no host";
+        Fault::not_executed(FaultKind::Malformed, Hop::Actor, detail)
+    })?;
+    Ok(request)
 }
 
 impl Export {

@@ -1,5 +1,10 @@
 //! Remote, dispatcher, guard and link, joined in memory: no bus between them, and no bodies collected.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
+
 use std::{
     collections::VecDeque,
     sync::{

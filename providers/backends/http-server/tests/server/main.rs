@@ -1,5 +1,10 @@
 //! The server against real connections.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
+
 mod bodies;
 mod limits;
 mod requests;

@@ -1,5 +1,10 @@
 //! Real guests behind the export glue, without a component actor.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
+
 mod guests;
 
 use std::{sync::Arc, time::Duration};
@@ -10,7 +15,7 @@ use guests::{Bench, request};
 use tokio::time::Instant;
 use wrt_contract::{Body, BodyFrame, CallContext, Gate, GateLimits, Interface};
 use wrt_http::HttpInterface;
-use wrt_protocol::{Execution, Fault, FaultKind, Hop};
+use wrt_protocol::{Execution, Fault, FaultKind, Hop, limits::STREAM_IDLE_MAX};
 
 /// The two versions of `wasi:http`: what is said of one must hold for the other.
 const HELLOS: [&str; 2] = ["hello_http", "hello_http_p3"];
@@ -229,4 +234,49 @@ async fn a_guest_may_take_longer_than_the_budget_while_its_body_moves() {
     let request = request("POST", "/echo").map(|_| Body::new(None, slow));
     let response = component.handle(&context, request).await.unwrap();
     expect_pattern(response.into_body(), 20).await;
+}
+
+/// The guest waits for its request, which stands still; its store goes, and its body must not look as
+/// if the guest had finished it.
+#[tokio::test(start_paused = true)]
+async fn bodies_that_stand_still_end_the_guest_and_not_the_body() {
+    for guest in ECHOES {
+        let bench = Bench::new(guest);
+        let stalls = stream::iter([Ok(BodyFrame::Data(piece(0)))]).chain(stream::pending());
+        let request = request("POST", "/echo").map(|_| Body::new(None, stalls));
+        let start = Instant::now();
+        let response = bench
+            .handler()
+            .handle(&CallContext::default(), request)
+            .await
+            .unwrap();
+        let fault = response.into_body().collect(1 << 20).await.unwrap_err();
+        assert_eq!(
+            fault.kind(),
+            FaultKind::DeadlineExceeded,
+            "{guest}: {fault}"
+        );
+        assert!(start.elapsed() >= STREAM_IDLE_MAX, "{:?}", start.elapsed());
+        assert_eq!(bench.stores_alive(), 0);
+    }
+}
+
+#[tokio::test]
+async fn the_host_may_be_named_in_the_header_but_must_be_named() {
+    for guest in HELLOS {
+        let bench = Bench::new(guest);
+        let mut request = request("GET", "/");
+        *request.uri_mut() = "/".parse().unwrap();
+        request
+            .headers_mut()
+            .insert("host", "a.test:8080".parse().unwrap());
+        let context = CallContext::default();
+        let response = bench.handler().handle(&context, request).await.unwrap();
+        assert_eq!(text(response).await, "Hello from WRT\n", "{guest}");
+
+        let nowhere = http::Request::new(Body::whole(Bytes::new()));
+        let fault = bench.handler().handle(&context, nowhere).await.unwrap_err();
+        assert_eq!(fault.kind(), FaultKind::Malformed, "{fault}");
+        assert_eq!(fault.execution(), Execution::NotExecuted);
+    }
 }
