@@ -1,1 +1,19 @@
-//! placeholder
+//! NATS as a provider: wasi:keyvalue on JetStream. This is a guest's own NATS server, or its own
+//! account of one; the lattice's bus is another matter, although one server may serve both.
+//!
+//! Invariants:
+//! - a guest reaches the buckets under its provider's prefix and no others: not those of the lattice,
+//!   even on the same account;
+//! - a write is sent again only with the same message id: an attempt whose answer was lost is never
+//!   a second write, and never makes its own second attempt fail;
+//! - nothing has a time to live but the marks that deleted keys leave behind.
+//!
+//! Start reading at [`Nats`].
+
+mod attempt;
+mod client;
+mod config;
+mod keyvalue;
+
+pub use client::{ConnectError, Nats};
+pub use config::{ConfigError, NatsConfig, NatsStorage, NatsUrl};

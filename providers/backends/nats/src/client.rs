@@ -1,0 +1,144 @@
+//! The connection.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_nats::{Client, ConnectOptions, ServerAddr, jetstream};
+use wrt_contract::CallContext;
+use wrt_keyvalue::KeyValueError;
+
+use crate::{
+    ConfigError, NatsConfig, NatsUrl,
+    attempt::{Failure, attempts},
+    keyvalue::Buckets,
+};
+
+/// After this long without a word from the server it is asked for one; two unanswered questions end
+/// the connection.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The longest pause between two attempts to connect again.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// NATS servers, as a provider. Cheap to clone; clones share one connection.
+#[derive(Clone)]
+pub struct Nats(Arc<Parts>);
+
+struct Parts {
+    config: NatsConfig,
+    client: Client,
+    jetstream: jetstream::Context,
+    buckets: Buckets,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// A configuration that cannot work.
+    #[error("the configuration is not usable")]
+    Config(#[from] ConfigError),
+    /// Servers that are no addresses.
+    #[error("{url} is not a NATS address")]
+    Url {
+        /// The servers, without passwords.
+        url: NatsUrl,
+        /// What is wrong.
+        source: std::io::Error,
+    },
+    /// A credentials file that cannot be read.
+    #[error("cannot read the credentials file")]
+    Credentials {
+        /// What is wrong.
+        source: std::io::Error,
+    },
+    /// Servers that cannot be reached, or refuse the credentials.
+    #[error("cannot connect to {url}")]
+    Unreachable {
+        /// The servers, without passwords.
+        url: NatsUrl,
+        /// What happened.
+        source: async_nats::ConnectError,
+    },
+}
+
+impl Nats {
+    /// Connects. Once connected it stays usable: a lost connection is made anew by itself.
+    ///
+    /// # Errors
+    /// When the configuration cannot work, or no server can be reached within the timeout.
+    pub async fn connect(config: NatsConfig) -> Result<Self, ConnectError> {
+        config.check()?;
+        let url = &config.url;
+        let servers: Result<Vec<ServerAddr>, _> = url.reveal().map(str::parse).collect();
+        let servers = servers.map_err(|source| ConnectError::Url {
+            url: url.clone(),
+            source,
+        })?;
+        let mut options = ConnectOptions::new()
+            .name("wrt-nats")
+            .connection_timeout(Duration::from_millis(config.connect_timeout_millis))
+            .ping_interval(PING_INTERVAL)
+            .reconnect_delay_callback(|attempts| {
+                let pause =
+                    Duration::from_millis(20) * u32::try_from(attempts).unwrap_or(u32::MAX).min(50);
+                pause.min(RECONNECT_PAUSE_MAX)
+            });
+        if let Some(path) = &config.credentials_file {
+            let with = options.credentials_file(path).await;
+            options = with.map_err(|source| ConnectError::Credentials { source })?;
+        }
+        let client =
+            options
+                .connect(servers)
+                .await
+                .map_err(|source| ConnectError::Unreachable {
+                    url: url.clone(),
+                    source,
+                })?;
+        let jetstream = jetstream::new(client.clone());
+        let buckets = Buckets::default();
+        Ok(Self(Arc::new(Parts {
+            config,
+            client,
+            jetstream,
+            buckets,
+        })))
+    }
+
+    /// Whether JetStream answers.
+    ///
+    /// # Errors
+    /// A fault that says why not.
+    pub async fn probe(&self, context: &CallContext) -> Result<(), KeyValueError> {
+        attempts(context, self.client(), |_earlier| async {
+            let account = self.jetstream().query_account().await;
+            account
+                .map(drop)
+                .map_err(|error| Failure::NotDone(error.to_string()))
+        })
+        .await
+    }
+
+    pub(crate) fn config(&self) -> &NatsConfig {
+        &self.0.config
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.0.client
+    }
+
+    pub(crate) fn jetstream(&self) -> &jetstream::Context {
+        &self.0.jetstream
+    }
+
+    pub(crate) fn buckets(&self) -> &Buckets {
+        &self.0.buckets
+    }
+}
+
+impl fmt::Debug for Nats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nats")
+            .field("config", self.config())
+            .finish_non_exhaustive()
+    }
+}
