@@ -10,6 +10,8 @@ mod call;
 mod draft;
 mod draft2;
 mod error;
+#[cfg(test)]
+mod tests;
 
 use wasmtime::component::Linker;
 use wrt_contract::Interface;

@@ -3,7 +3,7 @@
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wrt_host::InstanceState;
 
-use self::bindings::wasi::keyvalue::{atomics, batch, store};
+pub(super) use self::bindings::wasi::keyvalue::{atomics, batch, store};
 use super::{
     call::{self, BucketHandle, Call},
     error::{HostError, Words},
