@@ -84,3 +84,133 @@ pub(crate) fn choose<'a>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+    use tokio::time::Instant;
+    use wrt_membership::{MemberTable, NodeClock, View};
+    use wrt_protocol::{
+        ActorAddress, Epoch, Name, NodeMicros,
+        heartbeat::{Heartbeat, NodeState, ReplicaReport, ReplicaState},
+    };
+
+    use super::*;
+
+    fn node(at: usize) -> NodeId {
+        NodeId::new(&format!("n{at}")).expect("a legal name")
+    }
+
+    fn actor() -> ActorAddress {
+        let name = |text| Name::new(text).expect("a legal name");
+        ActorAddress::component(name("shop"), name("cart"))
+    }
+
+    /// A view with a replica for each load, out of a concurrency of 100.
+    fn view(loads: &[u32]) -> View {
+        let own = NodeId::new("own").expect("a legal name");
+        let mut table = MemberTable::new(own, NodeClock::start());
+        for (at, running) in loads.iter().enumerate() {
+            let report = ReplicaReport {
+                actor: actor(),
+                state: ReplicaState::Ready,
+                running: *running,
+                waiting: 0,
+                concurrency_max: 100,
+                handled: 0,
+                refused: 0,
+            };
+            let heartbeat = Heartbeat {
+                node: node(at),
+                epoch: Epoch(1),
+                sequence: 1,
+                sent_at: NodeMicros(0),
+                interval_millis: 250,
+                state: NodeState::Serving,
+                version: "1".into(),
+                labels: vec![],
+                replicas: vec![report],
+            };
+            table.observe(heartbeat, Instant::now());
+        }
+        table.view()
+    }
+
+    #[test]
+    fn equals_are_chosen_equally_often() {
+        const ROUNDS: usize = 30_000;
+        for count in 1..=7 {
+            let view = view(&vec![10; count]);
+            let candidates = view.remote_candidates(&actor());
+            let mut random = StdRng::seed_from_u64(count as u64);
+            let mut chosen = vec![0_usize; count];
+            for _ in 0..ROUNDS {
+                let draw = || random.random();
+                let choice = choose(candidates, &[], &InFlight::default(), draw);
+                let id = &choice.expect("there is one").member.id;
+                chosen[(0..count).find(|at| node(*at) == *id).expect("known")] += 1;
+            }
+            let fair = ROUNDS / count;
+            let off = |got: &usize| got.abs_diff(fair) > fair / 10;
+            assert!(!chosen.iter().any(off), "{count}: {chosen:?}");
+        }
+    }
+
+    #[test]
+    fn the_busiest_of_many_is_never_chosen() {
+        let view = view(&[1, 90, 2, 3]);
+        let candidates = view.remote_candidates(&actor());
+        for _ in 0..1000 {
+            let choice = choose(candidates, &[], &InFlight::default(), rand::random);
+            assert_ne!(choice.expect("there is one").member.id, node(1));
+        }
+    }
+
+    #[test]
+    fn calls_in_flight_count_until_they_end() {
+        let view = view(&[0, 0]);
+        let candidates = view.remote_candidates(&actor());
+        let in_flight = InFlight::default();
+        let flight = in_flight.take_off(&node(0));
+        let choice = || choose(candidates, &[], &in_flight, rand::random).expect("there is one");
+        for _ in 0..100 {
+            assert_eq!(choice().member.id, node(1));
+        }
+        drop(flight);
+        assert!((0..100).any(|_| choice().member.id == node(0)));
+    }
+
+    #[test]
+    fn a_full_table_of_flights_forgets_those_that_have_landed() {
+        let in_flight = InFlight::default();
+        let _flight = in_flight.take_off(&node(0));
+        for at in 1..3 * MEMBERS_MAX {
+            drop(in_flight.take_off(&node(at)));
+        }
+        let nodes = in_flight.0.lock().expect("no test poisons it");
+        assert!(nodes.len() <= MEMBERS_MAX);
+        assert_eq!(nodes[&node(0)].load(Relaxed), 1);
+    }
+
+    proptest! {
+        /// Whatever the random source gives, its ends included.
+        #[test]
+        fn those_tried_are_left_out_and_someone_is_chosen(
+            loads in proptest::collection::vec(0..1000_u32, 0..8),
+            tried in proptest::collection::vec(0..8_usize, 0..8),
+            draws in proptest::collection::vec(prop_oneof![Just(0.0), Just(1.0), 0.0..1.0_f64], 2),
+        ) {
+            let view = view(&loads);
+            let candidates = view.remote_candidates(&actor());
+            let tried: Vec<_> = tried.into_iter().map(node).collect();
+            let mut draws = draws.into_iter();
+            let choice = choose(candidates, &tried, &InFlight::default(), || draws.next().unwrap_or(0.5));
+            let left = (0..loads.len()).filter(|at| !tried.contains(&node(*at))).count();
+            prop_assert_eq!(choice.is_some(), left > 0);
+            if let Some(choice) = choice {
+                prop_assert!(!tried.contains(&choice.member.id));
+            }
+        }
+    }
+}
