@@ -99,6 +99,8 @@ pub enum StoreError {
     Unreadable {
         /// The app.
         app: Name,
+        /// Its revision, to put another one in its place.
+        revision: Revision,
         /// Why.
         #[source]
         source: DesiredError,
@@ -189,6 +191,7 @@ impl Store {
         };
         let app = DesiredApp::from_json(&bytes).map_err(|source| StoreError::Unreadable {
             app: name.clone(),
+            revision,
             source,
         })?;
         Ok(Some(StoredApp { revision, app }))

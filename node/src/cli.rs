@@ -1,0 +1,91 @@
+//! The command lines.
+//!
+//! Exit codes of both programs:
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | failed; the message says what to do next |
+//! | 2 | wrong usage |
+//! | 3 | not done in time; what was asked for still stands |
+
+mod args;
+mod compile;
+mod down;
+mod exit;
+mod join;
+mod logging;
+mod manifest_file;
+mod output;
+mod ps;
+mod run;
+mod signals;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime::Runtime;
+
+use args::{NodeArgs, NodeCommand, WrtArgs, WrtCommand};
+use exit::Failure;
+use output::Output;
+
+/// `wrt-node`.
+#[must_use]
+pub fn wrt_node() -> ExitCode {
+    let NodeArgs { output, command } = NodeArgs::parse();
+    let output = Output::new(output);
+    logging::start();
+    finish(output, async move {
+        match command {
+            NodeCommand::Run(arguments) => run::run(arguments, output).await,
+            NodeCommand::Join(arguments) => join::join(arguments, output).await,
+            NodeCommand::Compile(arguments) => compile::compile(arguments, output).await,
+        }
+    })
+}
+
+/// `wrt`.
+#[must_use]
+pub fn wrt() -> ExitCode {
+    let WrtArgs {
+        output,
+        lattice,
+        command,
+    } = WrtArgs::parse();
+    let output = Output::new(output);
+    logging::start();
+    finish(output, async move {
+        let work = async {
+            match command {
+                WrtCommand::Up(arguments) => up::up(&lattice, arguments, output).await,
+                WrtCommand::Ps(arguments) => ps::ps(&lattice, arguments, output).await,
+                WrtCommand::Down(arguments) => down::down(&lattice, arguments, output).await,
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = signals::asked_to_stop() => Err(Failure::interrupted()),
+        }
+    })
+}
+
+fn finish(output: Output, work: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+    // The client of NATS and that of Redis both want one; which is the process's own business.
+    let _installed_already = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return output.failure(&Failure::from(anyhow::Error::from(error))),
+    };
+    let done = runtime.block_on(work);
+    // Whatever still runs, a compile job for instance, must not hold up the end.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.failure(&failure),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! What can be written on a command line. Each flag of which a deployment may want a default has an
+//! environment variable.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use wrt_protocol::{LatticeName, NodeId};
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
+
+/// Runs WebAssembly components and the providers that serve them: alone in this process, or as a
+/// node of a lattice.
+#[derive(Debug, Parser)]
+#[command(name = "wrt-node", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct NodeArgs {
+    /// How results and errors are printed.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: NodeCommand,
+}
+
+/// What `wrt-node` does.
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Run a component, or all of an app, in this process: no server, no lattice
+    #[command(after_help = "Examples:
+  wrt-node run hello.wasm                       HTTP on 127.0.0.1:8080
+  wrt-node run counter.wasm --address 127.0.0.1:0
+  wrt-node run app.toml --address web=127.0.0.1:9000
+
+A component that imports a key-value store gets one in memory. `nodes`, `labels` and `replicas` of a
+manifest mean nothing here: everything runs once, in this process.")]
+    Run(RunArgs),
+    /// Join a lattice and run this node's share of what is deployed there
+    #[command(after_help = "Example:
+  wrt-node join --lattice nats://127.0.0.1:4222 --name a --label zone=west
+
+Ctrl-C or SIGTERM drains: others are told, calls in hand go on for the patience, then the node leaves.
+A second one stops it at once.")]
+    Join(JoinArgs),
+    /// Compile a component to machine code of this machine, for `run`
+    #[command(after_help = "Example:
+  wrt-node compile hello.wasm -o hello.cwasm && wrt-node run hello.cwasm
+
+An artefact is a program: run only those that you made. It fits this version of wrt-node on this kind
+of machine, and is refused by any other.")]
+    Compile(CompileArgs),
+}
+
+/// `wrt-node run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// A component (.wasm), an artefact of `compile` (.cwasm) or a manifest (.toml)
+    pub source: PathBuf,
+    /// Where HTTP is served; with a manifest, TRIGGER=ADDRESS for one trigger, or ADDRESS for the
+    /// only one. Port 0 takes a free one, which is printed [default: 127.0.0.1:8080, or what the
+    /// manifest says]
+    #[arg(long, value_name = "[TRIGGER=]ADDRESS")]
+    pub address: Vec<String>,
+    /// A variable of the component's environment; not with a manifest, which has its own
+    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = pair)]
+    pub environment: Vec<(String, String)>,
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}
+
+/// `wrt-node join`
+#[derive(Debug, Args)]
+pub struct JoinArgs {
+    #[command(flatten)]
+    pub lattice: LatticeArgs,
+    /// This node's name: one live node of a lattice has it at a time [default: the host's name]
+    #[arg(long, env = "WRT_NODE_NAME")]
+    pub name: Option<NodeId>,
+    /// What placement may ask for; may be given several times
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair, env = "WRT_NODE_LABELS", value_delimiter = ',')]
+    pub labels: Vec<(String, String)>,
+    #[command(flatten)]
+    pub process: ProcessArgs,
+}
+
+/// What every running node has.
+#[derive(Debug, Args)]
+pub struct ProcessArgs {
+    /// How long calls in hand may go on when the node is asked to stop, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 10,
+        env = "WRT_DRAIN_SECONDS"
+    )]
+    pub patience: u64,
+    /// Where compiled code and fetched components are kept [default: $XDG_CACHE_HOME/wrt, or
+    /// ~/.cache/wrt]
+    #[arg(long, value_name = "FOLDER", env = "WRT_CACHE")]
+    pub cache: Option<PathBuf>,
+}
+
+/// `wrt-node compile`
+#[derive(Debug, Args)]
+pub struct CompileArgs {
+    /// The component
+    pub source: PathBuf,
+    /// Where the artefact goes [default: the component's name with .cwasm]
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// Deploys apps to a lattice of nodes, and shows what runs there.
+#[derive(Debug, Parser)]
+#[command(name = "wrt", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub struct WrtArgs {
+    /// How results and errors are printed.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub output: Format,
+    #[command(flatten)]
+    pub lattice: LatticeArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: WrtCommand,
+}
+
+/// What `wrt` does.
+#[derive(Debug, Subcommand)]
+pub enum WrtCommand {
+    /// Deploy an app, or change it to what its manifest says now, and wait until it runs
+    #[command(after_help = "Example:
+  wrt up app.toml --lattice nats://127.0.0.1:4222
+
+The manifest is checked as a whole before anything changes. Code 3: it is deployed, and not every
+replica is ready yet; the message says which and why. The nodes go on trying.")]
+    Up(UpArgs),
+    /// Show the nodes of the lattice and what runs on them
+    Ps(PsArgs),
+    /// Remove an app and wait until nothing of it runs
+    Down(DownArgs),
+}
+
+/// Which lattice.
+#[derive(Debug, Clone, Args)]
+pub struct LatticeArgs {
+    /// URL of a NATS server, or several with commas between them
+    #[arg(
+        long,
+        value_name = "URL",
+        global = true,
+        env = "WRT_NATS_URL",
+        hide_env_values = true,
+        default_value = "nats://127.0.0.1:4222"
+    )]
+    pub lattice: String,
+    /// The lattice: several can share one NATS and do not hear each other
+    #[arg(
+        long,
+        value_name = "NAME",
+        global = true,
+        env = "WRT_LATTICE_NAME",
+        default_value = "default"
+    )]
+    pub lattice_name: LatticeName,
+}
+
+/// `wrt up`
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// The manifest
+    pub manifest: PathBuf,
+    /// How long to wait until every replica is ready, in seconds; 0 does not wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub timeout: u64,
+}
+
+/// `wrt ps`
+#[derive(Debug, Args)]
+pub struct PsArgs {
+    /// Only this app
+    pub app: Option<String>,
+}
+
+/// `wrt down`
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    /// The app
+    pub app: String,
+    /// How long to wait until nothing of it runs, in seconds; 0 does not wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub timeout: u64,
+}
+
+/// How things are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON value a line.
+    Json,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
+}

@@ -1,0 +1,40 @@
+//! A manifest on disk.
+
+use std::{fs, path::Path};
+
+use anyhow::Context as _;
+use wrt_component::Engines;
+use wrt_deployment::{Checked, Manifest, Scope};
+
+use super::exit::Failure;
+use crate::{LocalCode, NodeCatalog};
+
+/// A manifest that was read and checked.
+pub struct CheckedManifest {
+    /// What it asks for.
+    pub checked: Checked,
+    /// Its code, artefacts included.
+    pub code: std::collections::BTreeMap<wrt_deployment::Digest, LocalCode>,
+}
+
+/// Reads and checks a manifest. With `engines` its components may be artefacts.
+pub fn read(
+    path: &Path,
+    scope: Scope,
+    engines: Option<Engines>,
+) -> Result<CheckedManifest, Failure> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the manifest {}", path.display()))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let catalog = NodeCatalog::new(folder, engines);
+    let manifest = Manifest::read(&path.display().to_string(), &text)?;
+    let checked = manifest.check(&catalog, scope)?;
+    let components = checked.components.iter();
+    let mut code: std::collections::BTreeMap<_, _> = components
+        .map(|(digest, bytes)| (*digest, LocalCode::Component(bytes.clone())))
+        .collect();
+    for (digest, artefact) in catalog.into_artefacts() {
+        code.insert(digest, LocalCode::Artefact(artefact));
+    }
+    Ok(CheckedManifest { checked, code })
+}

@@ -1,0 +1,66 @@
+//! The one place that prints.
+//!
+//! Results go to standard output, errors to standard error; logs go there too. There are no colours.
+
+#![expect(clippy::print_stdout, reason = "the one place that prints results")]
+#![expect(clippy::print_stderr, reason = "the one place that prints errors")]
+
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::{args::Format, exit::Failure};
+
+/// Prints in the chosen format.
+#[derive(Debug, Clone, Copy)]
+pub struct Output(Format);
+
+impl Output {
+    pub fn new(format: Format) -> Self {
+        Self(format)
+    }
+
+    /// Prints a result: a line or more for people, or one JSON value for programs.
+    pub fn result(self, text: &str, json: &impl Serialize) {
+        match self.0 {
+            Format::Text => println!("{text}"),
+            Format::Json => match serde_json::to_string(json) {
+                Ok(json) => println!("{json}"),
+                Err(error) => eprintln!("error: the result has no JSON form: {error}"),
+            },
+        }
+    }
+
+    /// Tells a person how far it is; programs are not told.
+    pub fn progress(self, text: &str) {
+        if self.0 == Format::Text {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Prints a failure, and answers its exit code.
+    pub fn failure(self, failure: &Failure) -> ExitCode {
+        match (self.0, failure.problems()) {
+            (Format::Text, Some(problems)) => eprint!("{problems}\n"),
+            (Format::Text, None) => eprintln!("error: {}", text(&failure.error)),
+            (Format::Json, problems) => {
+                let error = serde_json::json!({
+                    "error": format!("{:#}", failure.error),
+                    "code": failure.code,
+                    "problems": problems,
+                });
+                eprintln!("{error}");
+            }
+        }
+        ExitCode::from(failure.code)
+    }
+}
+
+/// The error, and below it each cause on a line of its own.
+fn text(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        text += &format!("\n  because: {cause}");
+    }
+    text
+}

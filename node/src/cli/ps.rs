@@ -1,0 +1,188 @@
+//! `wrt ps`
+
+use std::{collections::BTreeMap, time::Duration};
+
+use comfy_table::{Table, presets};
+use serde::Serialize;
+use wrt_protocol::{
+    NodeId,
+    heartbeat::{NodeState, ReplicaReport, ReplicaState},
+    limits::HEARTBEAT_INTERVAL,
+};
+
+use super::{
+    args::{LatticeArgs, PsArgs},
+    exit::Failure,
+    output::Output,
+};
+use crate::{NodeStatus, SeenNode, lattice::Lattice};
+
+/// How long is listened at least: more than two beats of a node in a small lattice.
+const LISTEN_MIN: Duration = HEARTBEAT_INTERVAL.saturating_mul(3);
+
+pub async fn ps(lattice: &LatticeArgs, arguments: PsArgs, output: Output) -> Result<(), Failure> {
+    let lattice = Lattice::connect(&lattice.lattice, lattice.lattice_name.clone()).await?;
+    let observer = lattice.observe().await?;
+    observer.settle(LISTEN_MIN).await;
+    let nodes = observer.nodes();
+    let asked = nodes
+        .keys()
+        .map(|node| async { (node.clone(), lattice.status(node).await) });
+    let statuses: BTreeMap<NodeId, Option<NodeStatus>> =
+        futures::future::join_all(asked).await.into_iter().collect();
+    let is_shown = |replica: &ReplicaReport| {
+        arguments
+            .app
+            .as_ref()
+            .is_none_or(|app| replica.actor.app.as_str() == app)
+    };
+    let shown: Vec<ShownNode> = nodes
+        .values()
+        .map(|node| ShownNode::new(node, statuses.get(&node.beat.node), is_shown))
+        .collect();
+    if shown.is_empty() {
+        let text = format!(
+            "no node is on lattice {}: start one with `wrt-node join --name a`",
+            lattice.name()
+        );
+        output.result(&text, &serde_json::json!({ "nodes": [] }));
+    } else {
+        output.result(&text(&shown), &serde_json::json!({ "nodes": shown }));
+    }
+    lattice.close().await;
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct ShownNode {
+    node: NodeId,
+    epoch: u64,
+    state: &'static str,
+    version: String,
+    labels: BTreeMap<String, String>,
+    replicas: Vec<ShownReplica>,
+}
+
+#[derive(Serialize)]
+struct ShownReplica {
+    actor: String,
+    state: ReplicaState,
+    running: u32,
+    waiting: u32,
+    concurrency_max: u32,
+    handled: u64,
+    refused: u64,
+    address: Option<String>,
+    error: Option<String>,
+}
+
+impl ShownNode {
+    fn new(
+        node: &SeenNode,
+        status: Option<&Option<NodeStatus>>,
+        is_shown: impl Fn(&ReplicaReport) -> bool,
+    ) -> Self {
+        let beat = &node.beat;
+        let status = status.and_then(Option::as_ref);
+        let replica = |report: &ReplicaReport| {
+            let detail = status.and_then(|s| s.replicas.iter().find(|r| r.actor == report.actor));
+            ShownReplica {
+                actor: report.actor.to_string(),
+                state: report.state,
+                running: report.running,
+                waiting: report.waiting,
+                concurrency_max: report.concurrency_max,
+                handled: report.handled,
+                refused: report.refused,
+                address: detail.and_then(|detail| detail.address.clone()),
+                error: detail.and_then(|detail| detail.error.clone()),
+            }
+        };
+        let state = match beat.state {
+            _ if !node.is_alive() => "silent",
+            NodeState::Serving if status.is_some_and(|status| status.is_isolated) => "isolated",
+            NodeState::Serving => "serving",
+            NodeState::Draining => "draining",
+            NodeState::Leaving => "leaving",
+        };
+        Self {
+            node: beat.node.clone(),
+            epoch: beat.epoch.0,
+            state,
+            version: beat.version.clone(),
+            labels: beat.labels.iter().cloned().collect(),
+            replicas: beat
+                .replicas
+                .iter()
+                .filter(|r| is_shown(r))
+                .map(replica)
+                .collect(),
+        }
+    }
+}
+
+fn text(nodes: &[ShownNode]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header([
+        "NODE", "STATE", "EPOCH", "ACTOR", "STATE", "RUNNING", "WAITING", "HANDLED", "REFUSED",
+    ]);
+    let mut notes = Vec::new();
+    for node in nodes {
+        let epoch = node.epoch.to_string();
+        let mut first = [node.node.to_string(), node.state.to_owned(), epoch];
+        if node.replicas.is_empty() {
+            table.add_row(first.iter().map(String::as_str).chain(["-"; 6]));
+        }
+        for replica in &node.replicas {
+            let mut row = first.to_vec();
+            row.extend(replica.cells());
+            table.add_row(row);
+            first = Default::default();
+            if let Some(error) = &replica.error {
+                notes.push(format!("{} on {}: {error}", replica.actor, node.node));
+            }
+        }
+    }
+    // The lines of a table without borders end in blanks.
+    let lines: Vec<String> = table
+        .to_string()
+        .lines()
+        .map(|line| line.trim().to_owned())
+        .collect();
+    let notes = notes.iter().map(|note| format!("\n{note}"));
+    notes.fold(lines.join("\n"), |text, note| text + &note)
+}
+
+impl ShownReplica {
+    fn cells(&self) -> [String; 6] {
+        let actor = match &self.address {
+            Some(address) => format!("{} at {address}", self.actor),
+            None => self.actor.clone(),
+        };
+        let running = match self.concurrency_max {
+            0 => self.running.to_string(),
+            max => format!("{}/{max}", self.running),
+        };
+        let state = replica_state(self.state).to_owned();
+        let (waiting, handled) = (self.waiting.to_string(), self.handled.to_string());
+        [
+            actor,
+            state,
+            running,
+            waiting,
+            handled,
+            self.refused.to_string(),
+        ]
+    }
+}
+
+/// A replica's state as people read it.
+pub fn replica_state(state: ReplicaState) -> &'static str {
+    match state {
+        ReplicaState::Starting => "starting",
+        ReplicaState::Ready => "ready",
+        ReplicaState::Failing => "failing",
+        ReplicaState::Draining => "draining",
+    }
+}

@@ -1,0 +1,146 @@
+//! `wrt-node run`: everything in this process, over a loopback.
+
+mod app;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use wrt_component::{EngineOptions, Engines};
+use wrt_deployment::{DesiredApp, Revision, Snapshot, StoredApp};
+use wrt_protocol::{Epoch, LatticeName, NodeId, heartbeat::ReplicaState};
+use wrt_transport::Loopback;
+
+use super::{
+    args::{ProcessArgs, RunArgs},
+    exit::Failure,
+    output::Output,
+    signals::asked_to_stop,
+};
+use crate::{Code, Node, NodeOptions, NodeStatus};
+
+/// How often it is looked whether everything is ready.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+pub async fn run(arguments: RunArgs, output: Output) -> Result<(), Failure> {
+    let engines = engines(&arguments.process)?;
+    let app::LocalApp { app, code } = app::read(&arguments, &engines)?;
+    let node = start(
+        &app,
+        engines,
+        Code::Local(Arc::new(code)),
+        &arguments.process,
+    )
+    .await?;
+    let served = async {
+        ready(&node, &app).await?;
+        announce(&node.status(), &app, output);
+        std::future::pending::<()>().await;
+        Ok::<(), Failure>(())
+    };
+    let ended = tokio::select! {
+        failed = served => failed,
+        () = asked_to_stop() => Ok(()),
+    };
+    drain(node, output).await;
+    ended
+}
+
+/// The engines of a node, with its cache.
+pub fn engines(process: &ProcessArgs) -> Result<Engines, Failure> {
+    let cache_folder = cache_folder(process).map(|folder| folder.join("code"));
+    if let Some(parent) = cache_folder.as_ref().and_then(|folder| folder.parent()) {
+        // That it cannot be made is told by whoever wants to write there.
+        let _made = std::fs::create_dir_all(parent);
+    }
+    Ok(Engines::new(EngineOptions {
+        cache_folder,
+        ..EngineOptions::default()
+    })?)
+}
+
+/// Where a node keeps what it can make again.
+pub fn cache_folder(process: &ProcessArgs) -> Option<std::path::PathBuf> {
+    let from_home = || Some(std::path::PathBuf::from(std::env::var_os("HOME")?).join(".cache/wrt"));
+    let from_xdg =
+        || Some(std::path::PathBuf::from(std::env::var_os("XDG_CACHE_HOME")?).join("wrt"));
+    process.cache.clone().or_else(from_xdg).or_else(from_home)
+}
+
+/// Drains, unless asked once more.
+pub async fn drain(node: Node, output: Output) {
+    output.progress("stopping: calls in hand may end; once more stops at once");
+    tokio::select! {
+        () = node.drain() => {}
+        () = asked_to_stop() => {}
+    }
+}
+
+async fn start(
+    app: &DesiredApp,
+    engines: Engines,
+    code: Code,
+    process: &ProcessArgs,
+) -> Result<Node, Failure> {
+    let node = NodeId::new("local")?;
+    let options = NodeOptions {
+        lattice: LatticeName::new("local")?,
+        node: node.clone(),
+        epoch: Epoch(1),
+        labels: Vec::new(),
+        patience: Duration::from_secs(process.patience),
+    };
+    let transport = Loopback::new().transport(node);
+    let node = Node::start(options, transport, engines, code).await?;
+    let stored = StoredApp {
+        revision: Revision(1),
+        app: app.clone(),
+    };
+    let apps = BTreeMap::from([(app.app.clone(), stored)]);
+    node.desire(Arc::new(Snapshot {
+        apps,
+        unreadable: BTreeMap::new(),
+    }));
+    Ok(node)
+}
+
+/// Waits until everything serves. What another attempt is not expected to mend ends the command: the
+/// one who started it is sitting in front of it.
+async fn ready(node: &Node, app: &DesiredApp) -> Result<(), Failure> {
+    loop {
+        let status = node.status();
+        let refused = status
+            .replicas
+            .iter()
+            .find(|replica| replica.error.is_some());
+        if let Some(replica) = refused {
+            let error = replica.error.as_deref().unwrap_or_default();
+            return Err(Failure::failed(anyhow::anyhow!(
+                "{} cannot start: {error}",
+                replica.actor
+            )));
+        }
+        let are_ready = status
+            .replicas
+            .iter()
+            .all(|r| r.state == ReplicaState::Ready);
+        if status.replicas.len() == app.actors().count() && are_ready {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+}
+
+fn announce(status: &NodeStatus, app: &DesiredApp, output: Output) {
+    for replica in &status.replicas {
+        let Some(address) = &replica.address else {
+            continue;
+        };
+        let name = &replica.actor.name;
+        let text = format!("{name} listens on http://{address}");
+        output.result(
+            &text,
+            &serde_json::json!({ "trigger": name, "address": address }),
+        );
+    }
+    let ready = serde_json::json!({ "ready": app.app, "actors": status.replicas.len() });
+    output.result(&format!("{} is ready; Ctrl-C stops it", app.app), &ready);
+}

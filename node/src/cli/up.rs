@@ -1,0 +1,108 @@
+//! `wrt up`
+
+mod progress;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wrt_deployment::{DesiredApp, Pushed, Revision, Scope, Store, StoreError};
+
+use super::{
+    args::{LatticeArgs, UpArgs},
+    exit::Failure,
+    manifest_file,
+    output::Output,
+};
+use crate::lattice::Lattice;
+use progress::Progress;
+
+/// How often somebody else may get in between reading an app and changing it.
+const PUT_ATTEMPTS_MAX: usize = 5;
+/// How often the nodes are asked.
+const LOOK_INTERVAL: Duration = Duration::from_millis(200);
+
+pub async fn up(lattice: &LatticeArgs, arguments: UpArgs, output: Output) -> Result<(), Failure> {
+    let manifest = manifest_file::read(&arguments.manifest, Scope::Lattice, None)?;
+    let lattice = Lattice::connect(&lattice.lattice, lattice.lattice_name.clone()).await?;
+    let store = lattice.store().await?;
+    for bytes in manifest.checked.components.values() {
+        let (digest, pushed) = store.push(bytes).await?;
+        if pushed == Pushed::New {
+            output.progress(&format!("pushed {digest}, {} bytes", bytes.len()));
+        }
+    }
+    let app = manifest.checked.app;
+    let revision = put(&store, &app).await?;
+    output.progress(&format!(
+        "{} is deployed in revision {}",
+        app.app, revision.0
+    ));
+    let ended = match arguments.timeout {
+        0 => Ok(()),
+        seconds => wait(&lattice, &app, revision, Duration::from_secs(seconds)).await,
+    };
+    lattice.close().await;
+    ended?;
+    let json = serde_json::json!({ "app": app.app, "revision": revision.0, "ready": arguments.timeout > 0 });
+    let text = match arguments.timeout {
+        0 => format!("{} is deployed; `wrt ps` shows how far it is", app.app),
+        _ => format!("{} is up: every replica is ready", app.app),
+    };
+    output.result(&text, &json);
+    Ok(())
+}
+
+/// Stores the app in place of whatever is there; the last of two that deploy at once wins, as a
+/// whole.
+async fn put(store: &Store, app: &DesiredApp) -> Result<Revision, Failure> {
+    let mut attempt = 1;
+    loop {
+        let (expected, stored) = match store.app(&app.app).await {
+            Ok(Some(stored)) => (Some(stored.revision), Some(stored.app)),
+            Ok(None) => (None, None),
+            Err(StoreError::Unreadable { app, revision, .. }) => {
+                tracing::warn!(%app, "replaces what another version of WRT stored");
+                (Some(revision), None)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if let (Some(revision), Some(stored)) = (expected, &stored)
+            && stored == app
+        {
+            return Ok(revision);
+        }
+        match store.put(app, expected).await {
+            Err(StoreError::Conflict { .. }) if attempt < PUT_ATTEMPTS_MAX => attempt += 1,
+            put => return Ok(put?),
+        }
+    }
+}
+
+async fn wait(
+    lattice: &Lattice,
+    app: &DesiredApp,
+    revision: Revision,
+    patience: Duration,
+) -> Result<(), Failure> {
+    let end = Instant::now() + patience;
+    let observer = lattice.observe().await?;
+    observer.settle(Duration::ZERO.max(LOOK_INTERVAL * 3)).await;
+    let mut progress;
+    loop {
+        progress = Progress::look(lattice, &observer, app, revision).await;
+        if progress.is_done() {
+            return Ok(());
+        }
+        let next = Instant::now() + LOOK_INTERVAL;
+        if next > end {
+            break;
+        }
+        tokio::time::sleep_until(next).await;
+    }
+    Err(Failure::too_late(format!(
+        "{} is deployed, and not all of it was ready within {} s:\n{progress}\nthe nodes go on \
+         trying; `wrt ps` shows how far they are, and the nodes' logs why",
+        app.app,
+        patience.as_secs(),
+    )))
+}

@@ -1,0 +1,120 @@
+//! The lattice as `wrt` sees it: from outside, by what nodes say.
+
+mod observer;
+
+use std::{sync::Arc, time::Duration};
+
+use wrt_deployment::{Store, StoreError};
+use wrt_protocol::{LatticeName, Name, NodeId, subject::Subjects};
+use wrt_transport::{Nats, NatsOptions, Transport, TransportError};
+
+pub use observer::{Observer, SeenNode};
+
+use crate::NodeStatus;
+
+/// How long a node may take to say how it is.
+const STATUS_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Why the lattice cannot be seen or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LatticeError {
+    /// No connection to the bus.
+    #[error(
+        "cannot reach the lattice at {url}: is nats-server running there? Name another with \
+         --lattice or WRT_NATS_URL"
+    )]
+    Unreachable {
+        /// Where.
+        url: String,
+        /// Why.
+        #[source]
+        source: TransportError,
+    },
+    /// The bus did not let it listen.
+    #[error("cannot listen to the nodes of the lattice")]
+    Listen(#[source] TransportError),
+    /// The desired state cannot be read or written.
+    #[error("cannot use the desired state of the lattice")]
+    Store(#[from] StoreError),
+}
+
+/// A connection to a lattice.
+pub struct Lattice {
+    transport: Arc<Nats>,
+    subjects: Subjects,
+    name: LatticeName,
+}
+
+impl Lattice {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When no server answers.
+    pub async fn connect(url: &str, name: LatticeName) -> Result<Self, LatticeError> {
+        let servers = url.split(',').map(|url| url.trim().to_owned()).collect();
+        // Only names the connection; this is no node.
+        let client = NodeId::from(Name::new("wrt").expect("a legal name"));
+        let transport = Nats::connect(NatsOptions::new(client, servers)).await;
+        let transport = transport.map_err(|source| LatticeError::Unreachable {
+            url: shown(url),
+            source,
+        })?;
+        Ok(Self {
+            transport,
+            subjects: Subjects::new(&name),
+            name,
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &LatticeName {
+        &self.name
+    }
+
+    /// Its desired state.
+    ///
+    /// # Errors
+    /// When JetStream does not answer.
+    pub async fn store(&self) -> Result<Store, LatticeError> {
+        Ok(Store::open(self.transport.control_client(), &self.name).await?)
+    }
+
+    /// Starts to listen to its nodes.
+    ///
+    /// # Errors
+    /// When the bus refuses.
+    pub async fn observe(&self) -> Result<Observer, LatticeError> {
+        let transport = Arc::clone(&self.transport) as Arc<dyn Transport>;
+        Observer::start(transport, &self.subjects)
+            .await
+            .map_err(LatticeError::Listen)
+    }
+
+    /// Asks a node how it is; `None` when it does not say in time.
+    pub async fn status(&self, node: &NodeId) -> Option<NodeStatus> {
+        let asked = self
+            .transport
+            .request(self.subjects.status(node), bytes::Bytes::new());
+        let answer = tokio::time::timeout(STATUS_WAIT_MAX, asked)
+            .await
+            .ok()?
+            .ok()?;
+        serde_json::from_slice(&answer).ok()
+    }
+
+    /// Closes the connection.
+    pub async fn close(self) {
+        self.transport.close().await;
+    }
+}
+
+/// A URL without the password that it may have.
+pub(crate) fn shown(url: &str) -> String {
+    let one = |url: &str| match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+        (None, Some((_, host))) => host.to_owned(),
+        (_, None) => url.to_owned(),
+    };
+    url.split(',').map(one).collect::<Vec<_>>().join(",")
+}

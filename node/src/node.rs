@@ -1,0 +1,300 @@
+//! A node: everything that one process is made of, put together.
+
+mod component;
+mod desired;
+mod hosting;
+mod provider;
+mod reconcile;
+mod replica;
+mod servers;
+mod status;
+mod trigger;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+use wrt_component::Engines;
+use wrt_contract::{Caller, GateLoad, LocalDirectory};
+use wrt_deployment::Snapshot;
+use wrt_host::HostInterface;
+use wrt_membership::{MembershipOptions, Report};
+use wrt_protocol::{
+    ActorAddress, Epoch, LatticeName, NodeId,
+    heartbeat::{NodeState, ReplicaReport},
+};
+use wrt_request::{Seat, SeatError};
+use wrt_supervision::Supervision;
+use wrt_transport::Transport;
+
+pub use status::{NodeStatus, ReplicaStatus};
+
+use crate::{Code, registry};
+use hosting::Hosting;
+use reconcile::Reconciler;
+use replica::Attempts;
+use servers::Servers;
+
+/// How often a node that leaves looks whether its last bodies have been sent.
+const BODIES_LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How a node is set up.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// The lattice.
+    pub lattice: LatticeName,
+    /// Its name there.
+    pub node: NodeId,
+    /// This incarnation.
+    pub epoch: Epoch,
+    /// What its operator says of it.
+    pub labels: Vec<(String, String)>,
+    /// How long calls in hand may go on when a replica stops.
+    pub patience: Duration,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// It cannot join.
+    #[error("node {node} cannot join lattice {lattice}")]
+    Seat {
+        /// The node.
+        node: NodeId,
+        /// The lattice.
+        lattice: LatticeName,
+        /// Why.
+        #[source]
+        source: SeatError,
+    },
+}
+
+/// What starting a replica needs, whatever it is.
+pub(crate) struct Parts {
+    pub(crate) engines: Engines,
+    pub(crate) hosts: Vec<Arc<dyn HostInterface>>,
+    pub(crate) directory: Arc<LocalDirectory>,
+    pub(crate) caller: Arc<dyn Caller>,
+    pub(crate) code: Code,
+    pub(crate) attempts: Arc<Attempts>,
+    pub(crate) servers: Arc<Servers>,
+}
+
+/// A running node. Dropping it stops everything at once; [`Node::drain`] stops it well.
+pub struct Node {
+    options: NodeOptions,
+    seat: Seat,
+    supervision: Arc<OnceLock<Supervision>>,
+    parts: Arc<Parts>,
+    desired: watch::Sender<Option<Arc<Snapshot>>>,
+    applied: Arc<desired::Applied>,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Node {
+    /// Joins the lattice and starts to reconcile; nothing is desired yet.
+    ///
+    /// # Errors
+    /// When it cannot join.
+    pub async fn start(
+        options: NodeOptions,
+        transport: Arc<dyn Transport>,
+        engines: Engines,
+        code: Code,
+    ) -> Result<Self, NodeError> {
+        let supervision: Arc<OnceLock<Supervision>> = Arc::default();
+        let directory = Arc::<LocalDirectory>::default();
+        let servers = Arc::new(Servers::new(options.patience));
+        let hosting = Hosting::new(Arc::clone(&directory), Arc::clone(&servers));
+        let seat = take_seat(
+            &options,
+            transport,
+            report(&supervision, &hosting, &servers),
+        )
+        .await?;
+        hosting.seated(&seat);
+        let attempts = Arc::<Attempts>::default();
+        let parts = Arc::new(Parts {
+            engines,
+            hosts: registry::host_interfaces(),
+            directory,
+            caller: Arc::clone(&seat.path) as Arc<dyn Caller>,
+            code,
+            attempts,
+            servers,
+        });
+        let started = Supervision::start(hosting.on_change()).await;
+        let _first = supervision.set(started);
+        let (desired, desires) = watch::channel(None);
+        let applied = Arc::<desired::Applied>::default();
+        let stop = CancellationToken::new();
+        let reconciler = Reconciler::new(
+            options.node.clone(),
+            options.patience,
+            Arc::clone(&parts),
+            seat.clone(),
+            Arc::clone(&supervision),
+            Arc::clone(&applied),
+        );
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&hosting).run());
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            stopped.run_until_cancelled(reconciler.run(desires)).await;
+        });
+        Ok(Self {
+            options,
+            seat,
+            supervision,
+            parts,
+            desired,
+            applied,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Says what shall run on the lattice; the node runs its share of it.
+    pub fn desire(&self, snapshot: Arc<Snapshot>) {
+        self.desired.send_replace(Some(snapshot));
+    }
+
+    /// The node's part in calls.
+    #[must_use]
+    pub fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    /// What runs here, and what does not and why.
+    #[must_use]
+    pub fn status(&self) -> NodeStatus {
+        self.status_source()()
+    }
+
+    /// [`Node::status`] for whoever does not have the node.
+    pub fn status_source(&self) -> impl Fn() -> NodeStatus + Send + Sync + 'static {
+        let (options, parts) = (self.options.clone(), Arc::clone(&self.parts));
+        let (supervision, applied) = (Arc::clone(&self.supervision), Arc::clone(&self.applied));
+        let membership = Arc::clone(&self.seat.membership);
+        move || NodeStatus {
+            node: options.node.clone(),
+            epoch: options.epoch,
+            is_isolated: membership.is_isolated(),
+            apps: applied.revisions(),
+            replicas: status::replicas(supervision.get(), &parts),
+        }
+    }
+
+    /// Cancelled when another node took the name: this one must stop.
+    #[must_use]
+    pub fn fenced(&self) -> CancellationToken {
+        self.seat.membership.fenced()
+    }
+
+    /// Stops well: tells the others, lets calls in hand go on for the patience, triggers first, and
+    /// leaves the lattice.
+    pub async fn drain(mut self) {
+        let end = Instant::now() + self.options.patience;
+        self.stop.cancel();
+        self.seat.membership.set_state(NodeState::Draining);
+        for phase in self.phases() {
+            let stops = phase.iter().map(|actor| self.stop_actor(actor, end));
+            futures::future::join_all(stops).await;
+        }
+        self.bodies_end(end).await;
+        self.seat.membership.leave().await;
+        self.tasks.shutdown().await;
+    }
+
+    /// Bodies of answers may still be on their way to other nodes.
+    async fn bodies_end(&self, end: Instant) {
+        while self.seat.streams.open_count() > 0 && Instant::now() < end {
+            tokio::time::sleep(BODIES_LOOK_INTERVAL).await;
+        }
+    }
+
+    async fn stop_actor(&self, actor: &ActorAddress, end: Instant) {
+        let Some(supervision) = self.supervision.get() else {
+            return;
+        };
+        supervision
+            .stop(actor, end.saturating_duration_since(Instant::now()))
+            .await;
+        self.seat.exchange.unhost(actor);
+    }
+
+    /// Who calls goes before who is called: triggers, then components, then providers.
+    fn phases(&self) -> [Vec<ActorAddress>; 3] {
+        let mut phases = [Vec::new(), Vec::new(), Vec::new()];
+        let status = self
+            .supervision
+            .get()
+            .map(Supervision::status)
+            .unwrap_or_default();
+        for (actor, ..) in status {
+            let phase = match actor.kind {
+                _ if self.parts.servers.has(&actor) => 0,
+                wrt_protocol::ActorKind::Component => 1,
+                wrt_protocol::ActorKind::Provider => 2,
+            };
+            phases[phase].push(actor);
+        }
+        phases
+    }
+}
+
+async fn take_seat(
+    options: &NodeOptions,
+    transport: Arc<dyn Transport>,
+    report: Report,
+) -> Result<Seat, NodeError> {
+    let membership = MembershipOptions {
+        lattice: options.lattice.clone(),
+        node: options.node.clone(),
+        epoch: options.epoch,
+        labels: options.labels.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let (node, lattice) = (options.node.clone(), options.lattice.clone());
+    let seat = Seat::take(transport, membership, report).await;
+    seat.map_err(|source| NodeError::Seat {
+        node,
+        lattice,
+        source,
+    })
+}
+
+fn report(
+    supervision: &Arc<OnceLock<Supervision>>,
+    hosting: &Arc<Hosting>,
+    servers: &Arc<Servers>,
+) -> Report {
+    let (supervision, hosting) = (Arc::clone(supervision), Arc::clone(hosting));
+    let servers = Arc::clone(servers);
+    Arc::new(move || {
+        let status = supervision
+            .get()
+            .map(Supervision::status)
+            .unwrap_or_default();
+        let report = |(actor, state, load): (ActorAddress, _, GateLoad)| {
+            let (running, handled, concurrency_max) = match servers.load(&actor) {
+                Some((running, handled)) => (running, handled, 0),
+                None => (load.running, load.admitted, load.concurrency_max),
+            };
+            ReplicaReport {
+                state: hosting.seen_from_outside(&actor, state),
+                actor,
+                running,
+                waiting: load.waiting,
+                concurrency_max,
+                handled,
+                refused: load.refused,
+            }
+        };
+        status.into_iter().map(report).collect()
+    })
+}

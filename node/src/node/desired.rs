@@ -1,0 +1,106 @@
+//! What a node's share is made of, and which revisions it has taken up.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use wrt_deployment::{DesiredApp, Digest, PlacementRule, Snapshot};
+use wrt_protocol::{ActorAddress, ActorKind, Name};
+use wrt_supervision::Start;
+
+use super::{
+    Parts, component::ComponentStart, provider::ProviderStart, replica::Recorded,
+    trigger::TriggerStart,
+};
+
+/// The revisions of apps that the node has taken up.
+#[derive(Default)]
+pub(crate) struct Applied(Mutex<BTreeMap<Name, u64>>);
+
+impl Applied {
+    pub(crate) fn set(&self, snapshot: &Snapshot) {
+        let revisions = snapshot
+            .apps
+            .iter()
+            .map(|(name, app)| (name.clone(), app.revision.0));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = revisions.collect();
+    }
+
+    pub(crate) fn revisions(&self) -> BTreeMap<Name, u64> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// One actor of the node's share.
+pub(crate) struct Wanted {
+    /// Stands for everything that it is made of; where it runs is no part of that.
+    pub(crate) specification: Digest,
+    pub(crate) start: Arc<dyn Start>,
+}
+
+/// How to start an actor of `app`; `None` if it has no such actor.
+pub(crate) fn wanted(app: &DesiredApp, actor: &ActorAddress, parts: &Arc<Parts>) -> Option<Wanted> {
+    if actor.kind == ActorKind::Component {
+        let mut desired = app.components.get(&actor.name)?.clone();
+        desired.placement = PlacementRule::default();
+        let specification = digest(&desired);
+        let start = ComponentStart {
+            actor: actor.clone(),
+            desired,
+            parts: Arc::clone(parts),
+        };
+        return Some(Wanted::new(actor, specification, start, parts));
+    }
+    if let Some(desired) = app.providers.get(&actor.name) {
+        let mut desired = desired.clone();
+        desired.placement = PlacementRule::default();
+        let specification = digest(&desired);
+        return Some(Wanted::new(
+            actor,
+            specification,
+            ProviderStart {
+                actor: actor.clone(),
+                desired,
+            },
+            parts,
+        ));
+    }
+    let mut desired = app.triggers.get(&actor.name)?.clone();
+    desired.placement = PlacementRule::default();
+    let specification = digest(&desired);
+    let start = TriggerStart {
+        actor: actor.clone(),
+        desired,
+        parts: Arc::clone(parts),
+    };
+    Some(Wanted::new(actor, specification, start, parts))
+}
+
+impl Wanted {
+    fn new(
+        actor: &ActorAddress,
+        specification: Digest,
+        start: impl Start,
+        parts: &Arc<Parts>,
+    ) -> Self {
+        let recorded = Recorded {
+            start,
+            actor: actor.clone(),
+            specification,
+            attempts: Arc::clone(&parts.attempts),
+        };
+        Self {
+            specification,
+            start: Arc::new(recorded),
+        }
+    }
+}
+
+fn digest(desired: &impl serde::Serialize) -> Digest {
+    let json = serde_json::to_vec(desired).expect("maps with texts as keys, and finite numbers");
+    Digest::of(&json)
+}

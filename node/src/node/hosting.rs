@@ -1,0 +1,161 @@
+//! What a replica offers becomes reachable: for links on this node at once, and for others when the
+//! bus knows.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+use wrt_contract::{LocalDirectory, Offer};
+use wrt_protocol::{ActorAddress, heartbeat::ReplicaState};
+use wrt_request::Seat;
+use wrt_supervision::{Change, OnChange};
+
+use super::servers::Servers;
+use crate::catalog::chain;
+
+/// Pause before the bus is asked again.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Keeps the bus's idea of this node's replicas equal to what they offer.
+pub(crate) struct Hosting {
+    directory: Arc<LocalDirectory>,
+    servers: Arc<Servers>,
+    seat: OnceLock<Seat>,
+    posts: Mutex<BTreeMap<ActorAddress, Post>>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Post {
+    offers: Vec<Offer>,
+    /// Counts changes of the offers.
+    version: u64,
+    /// The version that the bus knows; none where it knows none.
+    hosted: Option<u64>,
+}
+
+impl Hosting {
+    pub(crate) fn new(directory: Arc<LocalDirectory>, servers: Arc<Servers>) -> Arc<Self> {
+        Arc::new(Self {
+            directory,
+            servers,
+            seat: OnceLock::new(),
+            posts: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Gives it the node's seat, which reports to the lattice through this.
+    pub(crate) fn seated(&self, seat: &Seat) {
+        let _first = self.seat.set(seat.clone());
+    }
+
+    pub(crate) fn on_change(self: &Arc<Self>) -> OnChange {
+        let hosting = Arc::clone(self);
+        Arc::new(move |actor, change| match change {
+            Change::Offered { offers, .. } => hosting.offered(actor, &offers),
+            Change::Withdrawn { offers } => hosting.withdrawn(actor, &offers),
+        })
+    }
+
+    /// A replica that the bus does not know yet is not ready for anybody else.
+    pub(crate) fn seen_from_outside(
+        &self,
+        actor: &ActorAddress,
+        state: ReplicaState,
+    ) -> ReplicaState {
+        let is_hosted = || {
+            self.posts()
+                .get(actor)
+                .is_some_and(|post| post.hosted.is_some())
+        };
+        match state {
+            ReplicaState::Ready if !is_hosted() => ReplicaState::Starting,
+            state => state,
+        }
+    }
+
+    fn offered(&self, actor: &ActorAddress, offers: &[Offer]) {
+        for offer in offers {
+            offer.install(&self.directory, actor);
+        }
+        let mut posts = self.posts();
+        let post = posts.entry(actor.clone()).or_default();
+        post.offers = offers.to_vec();
+        post.version += 1;
+        drop(posts);
+        self.changed.notify_one();
+    }
+
+    fn withdrawn(&self, actor: &ActorAddress, gone: &[Offer]) {
+        for offer in gone {
+            offer.remove(&self.directory, actor);
+        }
+        let is_gone = |offer: &Offer| gone.iter().any(|g| g.interface() == offer.interface());
+        let mut posts = self.posts();
+        let Some(post) = posts.get_mut(actor) else {
+            return;
+        };
+        post.offers.retain(|offer| !is_gone(offer));
+        if !post.offers.is_empty() {
+            return;
+        }
+        posts.remove(actor);
+        drop(posts);
+        self.servers.close(actor);
+        if let Some(seat) = self.seat.get() {
+            // Those that chose this node still get in, and hear from its gate to go elsewhere.
+            seat.exchange.leave_queue_group(actor);
+            seat.membership.announce_now();
+        }
+    }
+
+    /// Tells the bus of what is new, until it is dropped.
+    pub(crate) async fn run(self: Arc<Self>) {
+        loop {
+            self.changed.notified().await;
+            while !self.host_all().await {
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+        }
+    }
+
+    /// Answers whether the bus took everything.
+    async fn host_all(&self) -> bool {
+        let Some(seat) = self.seat.get() else {
+            return true;
+        };
+        let is_new = |(_, post): &(&ActorAddress, &Post)| post.hosted != Some(post.version);
+        let fresh: Vec<_> = self
+            .posts()
+            .iter()
+            .filter(is_new)
+            .map(|(actor, post)| (actor.clone(), post.offers.clone(), post.version))
+            .collect();
+        let mut took_all = true;
+        for (actor, offers, version) in fresh {
+            // A trigger offers nothing: nobody on the bus calls it.
+            if !offers.is_empty()
+                && let Err(error) = seat.exchange.host(actor.clone(), &offers).await
+            {
+                tracing::warn!(%actor, error = chain(&error), "not reachable from other nodes");
+                took_all = false;
+                continue;
+            }
+            match self.posts().get_mut(&actor) {
+                Some(post) => post.hosted = Some(version),
+                // Withdrawn while the bus was told.
+                None => seat.exchange.leave_queue_group(&actor),
+            }
+            seat.membership.announce_now();
+        }
+        took_all
+    }
+
+    fn posts(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, Post>> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

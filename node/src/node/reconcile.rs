@@ -1,0 +1,197 @@
+//! From what is desired and who is there to what runs here: over and over, from the levels and not
+//! from events.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+use wrt_deployment::{Digest, PlacedMember, Placement, Snapshot, place};
+use wrt_membership::{Member, View};
+use wrt_protocol::{ActorAddress, NodeId};
+use wrt_request::Seat;
+use wrt_supervision::Supervision;
+
+use super::{
+    Parts,
+    desired::{Applied, wanted},
+};
+use crate::catalog::chain;
+
+/// Looks without being told: a wish that failed is made again.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// How long a replica that moves elsewhere waits for its successor to be ready.
+const HANDOVER_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Keeps what runs on this node equal to its share.
+pub(crate) struct Reconciler {
+    node: NodeId,
+    patience: Duration,
+    parts: Arc<Parts>,
+    seat: Seat,
+    supervision: Arc<OnceLock<Supervision>>,
+    applied: Arc<Applied>,
+    /// What runs, by what it is made of.
+    running: BTreeMap<ActorAddress, Digest>,
+    /// What runs here and belongs elsewhere, since when.
+    leaving: BTreeMap<ActorAddress, Instant>,
+    stops: JoinSet<ActorAddress>,
+}
+
+impl Reconciler {
+    pub(crate) fn new(
+        node: NodeId,
+        patience: Duration,
+        parts: Arc<Parts>,
+        seat: Seat,
+        supervision: Arc<OnceLock<Supervision>>,
+        applied: Arc<Applied>,
+    ) -> Self {
+        Self {
+            node,
+            patience,
+            parts,
+            seat,
+            supervision,
+            applied,
+            running: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            stops: JoinSet::new(),
+        }
+    }
+
+    /// Reconciles for ever.
+    pub(crate) async fn run(mut self, mut desires: watch::Receiver<Option<Arc<Snapshot>>>) {
+        let mut views = self.seat.membership.changes();
+        loop {
+            let snapshot = desires.borrow_and_update().clone();
+            views.borrow_and_update();
+            if let Some(snapshot) = snapshot {
+                self.reconcile(&snapshot);
+            }
+            tokio::select! {
+                changed = desires.changed() => if changed.is_err() { return },
+                changed = views.changed() => if changed.is_err() { return },
+                Some(stopped) = self.stops.join_next() => self.stopped(stopped.ok()),
+                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+            }
+        }
+    }
+
+    fn reconcile(&mut self, snapshot: &Snapshot) {
+        let view = self.seat.membership.view();
+        // A node that doubts its own hearing must not take over what may well be alive.
+        if view.is_isolated() {
+            return;
+        }
+        let members: Vec<_> = view.members().map(|member| placed_member(member)).collect();
+        let placement = place(snapshot.apps.values().map(|stored| &stored.app), &members);
+        let share: BTreeSet<_> = placement.share(&self.node).cloned().collect();
+        for actor in &share {
+            self.keep(actor, snapshot);
+        }
+        let others: Vec<_> = self
+            .running
+            .keys()
+            .filter(|actor| !share.contains(*actor))
+            .cloned()
+            .collect();
+        for actor in others {
+            if self.may_stop(&actor, snapshot, &placement, &view) {
+                self.stop(actor);
+            }
+        }
+        self.applied.set(snapshot);
+    }
+
+    /// Runs an actor as it is desired now.
+    fn keep(&mut self, actor: &ActorAddress, snapshot: &Snapshot) {
+        self.leaving.remove(actor);
+        let Some(stored) = snapshot.apps.get(&actor.app) else {
+            return;
+        };
+        let Some(wanted) = wanted(&stored.app, actor, &self.parts) else {
+            return;
+        };
+        if self.running.get(actor) == Some(&wanted.specification) {
+            return;
+        }
+        let Some(supervision) = self.supervision.get() else {
+            return;
+        };
+        self.parts.attempts.want(actor, wanted.specification);
+        match supervision.run(actor.clone(), wanted.start) {
+            Ok(()) => {
+                tracing::info!(%actor, "runs here");
+                self.running.insert(actor.clone(), wanted.specification);
+            }
+            Err(error) => tracing::error!(%actor, error = chain(&error), "cannot run here"),
+        }
+    }
+
+    /// Whether what runs here and belongs elsewhere may go: at once when nobody wants it any more,
+    /// and otherwise when its successors are ready, so that a move interrupts nothing.
+    fn may_stop(
+        &mut self,
+        actor: &ActorAddress,
+        snapshot: &Snapshot,
+        placement: &Placement,
+        view: &View,
+    ) -> bool {
+        if snapshot.unreadable.contains_key(actor.app.as_str()) {
+            return false;
+        }
+        let is_desired = snapshot
+            .apps
+            .get(&actor.app)
+            .is_some_and(|stored| stored.app.actors().any(|(desired, _)| desired == *actor));
+        if !is_desired {
+            return true;
+        }
+        let since = *self
+            .leaving
+            .entry(actor.clone())
+            .or_insert_with(Instant::now);
+        let ready: BTreeSet<_> = view
+            .remote_candidates(actor)
+            .iter()
+            .map(|candidate| &candidate.member.id)
+            .collect();
+        let mut successors = placement.nodes(actor).peekable();
+        let has_successors = successors.peek().is_some();
+        let are_ready = successors.all(|node| ready.contains(node));
+        (has_successors && are_ready) || since.elapsed() > HANDOVER_WAIT_MAX
+    }
+
+    fn stop(&mut self, actor: ActorAddress) {
+        tracing::info!(%actor, "does not run here any more");
+        self.running.remove(&actor);
+        self.leaving.remove(&actor);
+        let (supervision, patience) = (Arc::clone(&self.supervision), self.patience);
+        self.stops.spawn(async move {
+            if let Some(supervision) = supervision.get() {
+                supervision.stop(&actor, patience).await;
+            }
+            actor
+        });
+    }
+
+    fn stopped(&self, actor: Option<ActorAddress>) {
+        // Wanted again meanwhile: then it is the new one's.
+        let Some(actor) = actor.filter(|actor| !self.running.contains_key(actor)) else {
+            return;
+        };
+        self.seat.exchange.unhost(&actor);
+        self.parts.attempts.forget(&actor);
+    }
+}
+
+fn placed_member(member: &Member) -> PlacedMember {
+    PlacedMember {
+        id: member.id.clone(),
+        labels: member.labels.iter().cloned().collect(),
+        takes_placement: member.takes_placement(),
+    }
+}

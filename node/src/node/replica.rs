@@ -1,0 +1,97 @@
+//! The attempts to start each replica: what was wanted, what was reached, and what went wrong.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use futures::{FutureExt, future::BoxFuture};
+use wrt_deployment::Digest;
+use wrt_protocol::ActorAddress;
+use wrt_supervision::{Running, Start, StartError};
+
+use crate::catalog::chain;
+
+/// The attempts by address. It has the addresses that this node was given, which are bounded.
+#[derive(Default)]
+pub(crate) struct Attempts(Mutex<BTreeMap<ActorAddress, Attempt>>);
+
+/// Where the attempts to start one replica stand.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attempt {
+    /// What the replica shall be.
+    pub(crate) wanted: Option<Digest>,
+    /// What it is.
+    pub(crate) reached: Option<Digest>,
+    /// Why the last attempt failed; none after one that succeeded.
+    pub(crate) error: Option<String>,
+    /// Whether another attempt is not expected to help.
+    pub(crate) is_refused: bool,
+}
+
+impl Attempts {
+    pub(crate) fn want(&self, actor: &ActorAddress, wanted: Digest) {
+        self.attempts().entry(actor.clone()).or_default().wanted = Some(wanted);
+    }
+
+    pub(crate) fn forget(&self, actor: &ActorAddress) {
+        self.attempts().remove(actor);
+    }
+
+    pub(crate) fn of(&self, actor: &ActorAddress) -> Attempt {
+        self.attempts().get(actor).cloned().unwrap_or_default()
+    }
+
+    fn ended(
+        &self,
+        actor: &ActorAddress,
+        specification: Digest,
+        result: &Result<Running, StartError>,
+    ) {
+        let mut attempts = self.attempts();
+        // Stopped meanwhile.
+        let Some(attempt) = attempts.get_mut(actor) else {
+            return;
+        };
+        match result {
+            Ok(_) => {
+                attempt.reached = Some(specification);
+                attempt.error = None;
+            }
+            Err(error) => attempt.error = Some(reason(error)),
+        }
+        attempt.is_refused = matches!(result, Err(StartError::Refused(_)));
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, Attempt>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What went wrong, without "did not start" in front of it, which everybody knows.
+fn reason(error: &StartError) -> String {
+    match error {
+        StartError::Transient(source) | StartError::Refused(source) => chain(source.as_ref()),
+    }
+}
+
+/// A start whose attempts are kept.
+pub(crate) struct Recorded<S> {
+    pub(crate) start: S,
+    pub(crate) actor: ActorAddress,
+    /// Stands for everything that the replica is made of.
+    pub(crate) specification: Digest,
+    pub(crate) attempts: Arc<Attempts>,
+}
+
+impl<S: Start> Start for Recorded<S> {
+    fn start(&self) -> BoxFuture<'_, Result<Running, StartError>> {
+        async {
+            let result = self.start.start().await;
+            self.attempts
+                .ended(&self.actor, self.specification, &result);
+            result
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,60 @@
+//! What a node says of itself to whoever asks: more than fits in a heartbeat.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wrt_protocol::{ActorAddress, Epoch, Name, NodeId, heartbeat::ReplicaState};
+use wrt_supervision::Supervision;
+
+use super::Parts;
+
+/// A node's answer on its status subject, as JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Who.
+    pub node: NodeId,
+    /// Which incarnation.
+    pub epoch: Epoch,
+    /// Whether it doubts its own hearing, and so changes nothing.
+    pub is_isolated: bool,
+    /// The revisions of apps that it has taken up.
+    pub apps: BTreeMap<Name, u64>,
+    /// Its share.
+    pub replicas: Vec<ReplicaStatus>,
+}
+
+/// One replica.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReplicaStatus {
+    /// The actor.
+    pub actor: ActorAddress,
+    /// Its state.
+    pub state: ReplicaState,
+    /// Whether what serves is what is desired, and not what it is to replace.
+    pub is_current: bool,
+    /// Why the last attempt to start it failed.
+    pub error: Option<String>,
+    /// Whether another attempt is not expected to help.
+    pub is_refused: bool,
+    /// Where it listens, if it is a trigger that does.
+    pub address: Option<String>,
+}
+
+pub(crate) fn replicas(supervision: Option<&Supervision>, parts: &Parts) -> Vec<ReplicaStatus> {
+    let status = supervision.map(Supervision::status).unwrap_or_default();
+    let replica = |(actor, state, _load): (ActorAddress, ReplicaState, _)| {
+        let attempt = parts.attempts.of(&actor);
+        ReplicaStatus {
+            state,
+            is_current: attempt.wanted.is_some() && attempt.wanted == attempt.reached,
+            error: attempt.error,
+            is_refused: attempt.is_refused,
+            address: parts
+                .servers
+                .address(&actor)
+                .map(|address| address.to_string()),
+            actor,
+        }
+    };
+    status.into_iter().map(replica).collect()
+}

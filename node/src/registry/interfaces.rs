@@ -1,0 +1,53 @@
+//! The interfaces, and how links to them are made.
+
+use std::sync::Arc;
+
+use wrt_contract::{Caller, Interface, Links, LocalDirectory, Offer};
+use wrt_http::{HttpComponent, HttpInterface};
+use wrt_keyvalue::{KeyValueHost, KeyValueInterface};
+use wrt_protocol::{ActorAddress, Name};
+
+use super::InterfaceEntry;
+
+pub(super) const KEYVALUE: InterfaceEntry = InterfaceEntry {
+    name: KeyValueInterface::NAME,
+    host: Some(|| Arc::new(KeyValueHost)),
+    link: |site, links, name| site.link::<KeyValueInterface>(links, name),
+    exports: &[],
+    offer: |_, _| Ok(None),
+};
+
+pub(super) const HTTP: InterfaceEntry = InterfaceEntry {
+    name: HttpInterface::NAME,
+    host: None,
+    link: |site, links, name| site.link::<HttpInterface>(links, name),
+    exports: &["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."],
+    offer: |instances, gate| {
+        let component = HttpComponent::new(instances)?;
+        Ok(component.map(|component| Offer::new::<HttpInterface>(Arc::new(component), gate)))
+    },
+};
+
+/// Where a link starts and ends.
+pub struct LinkSite<'a> {
+    /// The places of this node's own replicas.
+    pub directory: &'a LocalDirectory,
+    /// The way to other nodes.
+    pub caller: &'a Arc<dyn Caller>,
+    /// Who serves the link.
+    pub target: ActorAddress,
+}
+
+impl LinkSite<'_> {
+    /// The object behind the link: the replica on this node while there is one, and others
+    /// otherwise.
+    #[must_use]
+    pub fn object<I: Interface>(&self) -> Arc<I::Object> {
+        let remote = I::remote(Arc::clone(self.caller), self.target.clone());
+        I::linked(self.directory.slot::<I>(&self.target), remote)
+    }
+
+    fn link<I: Interface>(&self, links: &mut Links, name: Name) {
+        links.insert::<I>(name, self.object::<I>());
+    }
+}
