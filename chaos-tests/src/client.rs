@@ -1,14 +1,20 @@
 //! An HTTP client that keeps every outcome.
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client as HyperClient, connect::HttpConnector},
     rt::TokioExecutor,
 };
+
+/// How long a poll rests between two requests.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How one request ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +23,8 @@ pub enum Outcome {
     Answered {
         /// Its status.
         status: StatusCode,
+        /// Its headers.
+        headers: HeaderMap,
         /// Its body.
         body: Bytes,
     },
@@ -29,9 +37,39 @@ pub enum Outcome {
     TimedOut,
 }
 
+impl Outcome {
+    /// Whether it is an answer with a status below 300.
+    pub fn is_success(&self) -> bool {
+        self.status().is_some_and(|status| status.is_success())
+    }
+
+    /// The status of the answer; `None` if there was none.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Answered { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// The body of the answer as text; empty if there was none.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Answered { body, .. } => String::from_utf8_lossy(body),
+            _ => Cow::Borrowed(""),
+        }
+    }
+
+    /// Whether the answer has a header.
+    pub fn has_header(&self, name: HeaderName) -> bool {
+        matches!(self, Self::Answered { headers, .. } if headers.contains_key(name))
+    }
+}
+
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Sample {
+    /// What it was.
+    pub method: Method,
     /// When it was due, since the load began. In an open loop a late start counts as waiting.
     pub due: Duration,
     /// From when it was due until it ended.
@@ -43,15 +81,17 @@ pub struct Sample {
 impl Sample {
     /// Whether it was answered with a status below 300.
     pub fn is_success(&self) -> bool {
-        matches!(&self.outcome, Outcome::Answered { status, .. } if status.is_success())
+        self.outcome.is_success()
     }
 
     /// Its status; `None` if it was not answered.
     pub fn status(&self) -> Option<StatusCode> {
-        match &self.outcome {
-            Outcome::Answered { status, .. } => Some(*status),
-            _ => None,
-        }
+        self.outcome.status()
+    }
+
+    /// When it ended, since the load began.
+    pub fn ended(&self) -> Duration {
+        self.due + self.took
     }
 }
 
@@ -92,14 +132,11 @@ impl Client {
         };
         let exchange = async {
             let response = self.http.request(request).await.map_err(|e| chain(&e))?;
-            let status = response.status();
-            let body = response
-                .into_body()
-                .collect()
-                .await
-                .map_err(|e| chain(&e))?;
+            let (head, body) = response.into_parts();
+            let body = body.collect().await.map_err(|e| chain(&e))?;
             Ok(Outcome::Answered {
-                status,
+                status: head.status,
+                headers: head.headers,
                 body: body.to_bytes(),
             })
         };
@@ -112,9 +149,38 @@ impl Client {
 
     /// Sends one request that was due at `due` of a load that began at `began`.
     pub async fn sample(&self, began: Instant, due: Duration, method: Method, url: &str) -> Sample {
-        let outcome = self.send(method, url).await;
+        let outcome = self.send(method.clone(), url).await;
         let took = began.elapsed().saturating_sub(due);
-        Sample { due, took, outcome }
+        Sample {
+            method,
+            due,
+            took,
+            outcome,
+        }
+    }
+
+    /// Sends a request again and again until it succeeds; answers how long that took, or the last
+    /// outcome when it is not within `limit`.
+    ///
+    /// # Errors
+    /// The last outcome.
+    pub async fn until_success(
+        &self,
+        method: Method,
+        url: &str,
+        limit: Duration,
+    ) -> Result<Duration, Outcome> {
+        let began = Instant::now();
+        loop {
+            let outcome = self.send(method.clone(), url).await;
+            if outcome.is_success() {
+                return Ok(began.elapsed());
+            }
+            if began.elapsed() >= limit {
+                return Err(outcome);
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
     }
 }
 

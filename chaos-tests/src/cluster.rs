@@ -4,14 +4,18 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, ExitStatus, Output},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 use wrt_test_servers::{NatsServer, Process, RedisServer, ServerError, free_port};
 
-use crate::{Profile, Programs};
+use crate::{Manifest, Profile, Programs, status::LatticeStatus};
+
+/// Time between two looks at something that is waited for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What keeps a cluster from starting, or from doing what it was told.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +49,25 @@ pub enum ClusterError {
         status: String,
         /// What it said.
         output: String,
+    },
+    /// A node that was asked to end, and has not.
+    #[error("node {name} still runs {limit:?} after it was asked to end; its log:\n{log}")]
+    StillRuns {
+        /// Which.
+        name: String,
+        /// How long it had.
+        limit: Duration,
+        /// What it has logged.
+        log: String,
+    },
+    /// What `wrt` printed is not what was expected.
+    #[error("`wrt ps` printed something else: {output}")]
+    Unreadable {
+        /// What.
+        output: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
     },
     /// No node of that name runs.
     #[error("no node {name} runs")]
@@ -107,8 +130,24 @@ impl Cluster {
     /// # Errors
     /// When it cannot be started.
     pub fn start_node(&self, name: &str) -> Result<(), ClusterError> {
+        self.start_node_at(name, &self.nats.url())
+    }
+
+    /// Starts several nodes.
+    ///
+    /// # Errors
+    /// When one cannot be started.
+    pub fn start_nodes(&self, names: &[&str]) -> Result<(), ClusterError> {
+        names.iter().try_for_each(|name| self.start_node(name))
+    }
+
+    /// Starts a node that reaches the bus at `lattice_url`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_node_at(&self, name: &str, lattice_url: &str) -> Result<(), ClusterError> {
         let mut command = Command::new(&self.programs.node);
-        command.args(["join", "--lattice", &self.nats.url(), "--name", name]);
+        command.args(["join", "--lattice", lattice_url, "--name", name]);
         command.env("RUST_LOG", "info").env("NO_COLOR", "1");
         let cache = self.folder.path().join(format!("{name}.cache"));
         command.env("XDG_CACHE_HOME", cache);
@@ -142,6 +181,34 @@ impl Cluster {
         self.with_node(name, Process::kill)?;
         self.nodes().remove(name);
         Ok(())
+    }
+
+    /// Asks a node to end (SIGTERM) and waits until it has; answers with what.
+    ///
+    /// # Errors
+    /// When no node of that name runs, or when it has not ended after `limit`.
+    pub async fn terminate_node(
+        &self,
+        name: &str,
+        limit: Duration,
+    ) -> Result<ExitStatus, ClusterError> {
+        self.with_node(name, Process::terminate)?;
+        let asked = Instant::now();
+        loop {
+            let ended = self.with_node(name, |process| process.wait(Duration::ZERO))?;
+            if let Some(status) = ended {
+                self.nodes().remove(name);
+                return Ok(status);
+            }
+            if asked.elapsed() > limit {
+                return Err(ClusterError::StillRuns {
+                    name: name.to_owned(),
+                    limit,
+                    log: self.node_log(name),
+                });
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
     }
 
     /// Stops a node with SIGSTOP: it keeps its connections and does nothing.
@@ -212,13 +279,22 @@ impl Cluster {
         })
     }
 
+    /// What `wrt ps` shows.
+    ///
+    /// # Errors
+    /// When `wrt ps` fails.
+    pub fn status(&self) -> Result<LatticeStatus, ClusterError> {
+        let output = self.wrt(&["ps", "--output", "json"])?;
+        serde_json::from_str(&output).map_err(|source| ClusterError::Unreadable { output, source })
+    }
+
     /// Deploys a manifest and waits until every replica is ready.
     ///
     /// # Errors
     /// When `wrt up` fails.
-    pub fn up(&self, manifest: &str) -> Result<(), ClusterError> {
+    pub fn up(&self, manifest: &Manifest) -> Result<(), ClusterError> {
         let path = self.folder.path().join("app.toml");
-        fs::write(&path, manifest).map_err(|source| ClusterError::File {
+        fs::write(&path, manifest.text()).map_err(|source| ClusterError::File {
             path: path.clone(),
             source,
         })?;

@@ -1,5 +1,9 @@
 //! Workloads: open and closed loops.
 
+mod steady;
+
+pub use steady::Load;
+
 use std::{
     sync::{
         Arc,

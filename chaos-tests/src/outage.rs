@@ -67,17 +67,19 @@ pub fn percentile(samples: &[Sample], share: f64) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
+    use http::{HeaderMap, Method, StatusCode};
 
     use super::*;
     use crate::Outcome;
 
     fn sample(due_ms: u64, took_ms: u64, status: u16) -> Sample {
         Sample {
+            method: Method::GET,
             due: Duration::from_millis(due_ms),
             took: Duration::from_millis(took_ms),
             outcome: Outcome::Answered {
                 status: StatusCode::from_u16(status).unwrap(),
+                headers: HeaderMap::new(),
                 body: bytes::Bytes::new(),
             },
         }

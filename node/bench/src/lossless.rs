@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::Method;
 use wrt_chaos_tests::{Client, Cluster, Outcome, Profile, load::closed_loop, outage::percentile};
 
-use crate::{outages::counter_manifest, row::Row};
+use crate::{outages::counter, row::Row};
 
 const TOTAL: u64 = 200_000;
 const IN_FLIGHT: usize = 64;
@@ -14,11 +14,9 @@ const WORK: &str = "200,000 x HTTP -> component -> keyvalue, three nodes, 64 in 
 /// Counts what hangs, what fails and what is lost: each request adds one to a counter.
 pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let cluster = Cluster::start(Profile::Release)?;
-    for node in ["edge", "a", "b", "c", "d"] {
-        cluster.start_node(node)?;
-    }
+    cluster.start_nodes(&["edge", "a", "b", "c", "d"])?;
     let address = cluster.free_address()?;
-    cluster.up(&counter_manifest(&address, &cluster.redis().url())?)?;
+    cluster.up(&counter(&cluster, &address)?)?;
     let client = Client::new(Duration::from_secs(30));
     let url = format!("http://{address}/visits");
     let began = Instant::now();
@@ -34,7 +32,7 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
         .count();
     let succeeded = samples.iter().filter(|sample| sample.is_success()).count();
     let counted = match client.send(Method::GET, &url).await {
-        Outcome::Answered { status, body } if status.is_success() => {
+        Outcome::Answered { status, body, .. } if status.is_success() => {
             std::str::from_utf8(&body)?.trim().parse::<u64>()?
         }
         other => anyhow::bail!("the count cannot be read: {other:?}"),

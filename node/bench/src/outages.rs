@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use wrt_chaos_tests::{Client, Cluster, Profile, guest, load::open_loop, outage::Outage};
+use wrt_chaos_tests::{Client, Cluster, Manifest, Profile, load::open_loop, outage::Outage};
 
 use crate::row::Row;
 
@@ -55,11 +55,9 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
 /// The trigger is on node `edge`, the component on `a` and `b`, its store on `c` and `d`.
 async fn scenario(victim: &str, whose: &str, fault: Fault) -> anyhow::Result<Vec<Row>> {
     let cluster = Cluster::start(Profile::Release)?;
-    for node in ["edge", "a", "b", "c", "d"] {
-        cluster.start_node(node)?;
-    }
+    cluster.start_nodes(&["edge", "a", "b", "c", "d"])?;
     let address = cluster.free_address()?;
-    cluster.up(&counter_manifest(&address, &cluster.redis().url())?)?;
+    cluster.up(&counter(&cluster, &address)?)?;
     let client = Client::new(PATIENCE);
     let url = format!("http://{address}/visits");
     client.send(Method::POST, &url).await;
@@ -104,65 +102,9 @@ async fn scenario(victim: &str, whose: &str, fault: Fault) -> anyhow::Result<Vec
 }
 
 /// The counter: trigger on `edge`, component on `a` and `b`, Redis behind `c` and `d`.
-pub fn counter_manifest(address: &str, redis: &str) -> anyhow::Result<String> {
-    let counter = guest("counter")?;
-    Ok(format!(
-        r#"[app]
-name = "counter"
-
-[component.counter]
-source = "{counter}"
-nodes = ["a", "b"]
-links = {{ "wasi:keyvalue" = "store" }}
-
-[provider.store]
-backend = "redis"
-nodes = ["c", "d"]
-
-[provider.store.config]
-url = "{redis}"
-
-[trigger.web]
-backend = "http-server"
-nodes = ["edge"]
-address = "{address}"
-routes = [{{ host = "*", path = "/", component = "counter" }}]
-"#,
-        counter = counter.display(),
-    ))
-}
-
-/// The probe: trigger on `edge`, component on `nodes`, each request may take `wall_time_ms`.
-pub fn probe_manifest(address: &str, nodes: &[&str], wall_time_ms: u64) -> anyhow::Result<String> {
-    probe_manifest_with(address, nodes, wall_time_ms, "")
-}
-
-/// The same, with more lines under the component's limits.
-pub fn probe_manifest_with(
-    address: &str,
-    nodes: &[&str],
-    wall_time_ms: u64,
-    limits: &str,
-) -> anyhow::Result<String> {
-    let probe = guest("probe")?;
-    Ok(format!(
-        r#"[app]
-name = "probe"
-
-[component.probe]
-source = "{probe}"
-nodes = {nodes:?}
-
-[component.probe.limits]
-wall_time_ms_max = {wall_time_ms}
-{limits}
-
-[trigger.web]
-backend = "http-server"
-nodes = ["edge"]
-address = "{address}"
-routes = [{{ host = "*", path = "/", component = "probe" }}]
-"#,
-        probe = probe.display(),
-    ))
+pub fn counter(cluster: &Cluster, address: &str) -> anyhow::Result<Manifest> {
+    let manifest = Manifest::counter(&["a", "b"])?;
+    Ok(manifest
+        .redis(&["c", "d"], &cluster.redis().url())
+        .http("edge", address))
 }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use wrt_chaos_tests::{Client, Cluster, Profile, Sample, load::open_loop, outage::percentile};
+use wrt_chaos_tests::{
+    Client, Cluster, Manifest, Profile, Sample, load::open_loop, outage::percentile,
+};
 
-use crate::{outages::probe_manifest_with, row::Row};
+use crate::row::Row;
 
 const GUEST_MS: u64 = 50;
 const PERMITS: u64 = 4;
@@ -19,13 +21,13 @@ const WORK: &str = "overload: 50 ms guest, 4 permits, 320/s for 8 s";
 /// The trigger and the component are on two nodes.
 pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let cluster = Cluster::start(Profile::Release)?;
-    for node in ["edge", "a"] {
-        cluster.start_node(node)?;
-    }
+    cluster.start_nodes(&["edge", "a"])?;
     let address = cluster.free_address()?;
     // A short queue: what waits longer than its client's patience is work for nobody.
-    let limits = format!("concurrency_max = {PERMITS}\nqueue_max = 8");
-    cluster.up(&probe_manifest_with(&address, &["a"], 10_000, &limits)?)?;
+    let manifest = Manifest::probe(&["a"])?
+        .limit("concurrency_max", PERMITS)
+        .limit("queue_max", 8);
+    cluster.up(&manifest.http("edge", &address))?;
     let client = Client::new(CLIENT_PATIENCE);
     let url = format!("http://{address}/sleep/{GUEST_MS}");
     client.send(Method::GET, &url).await;

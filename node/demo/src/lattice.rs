@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use wrt_chaos_tests::{Cluster, Profile, guest};
+use wrt_chaos_tests::{Cluster, Manifest, Profile};
 
 const NODES: [&str; 3] = ["a", "b", "c"];
 
@@ -74,39 +74,9 @@ impl Lattice {
         )
     }
 
-    fn manifest(&self) -> anyhow::Result<String> {
-        let counter = guest("counter")?;
+    fn manifest(&self) -> anyhow::Result<Manifest> {
         let [a, b] = &self.addresses;
-        let redis = self.cluster.redis().url();
-        Ok(format!(
-            r#"[app]
-name = "counter"
-
-[component.counter]
-source = "{counter}"
-nodes = ["a", "b"]
-links = {{ "wasi:keyvalue" = "store" }}
-
-[provider.store]
-backend = "redis"
-nodes = ["c"]
-
-[provider.store.config]
-url = "{redis}"
-
-[trigger.web-a]
-backend = "http-server"
-nodes = ["a"]
-address = "{a}"
-routes = [{{ host = "*", path = "/", component = "counter" }}]
-
-[trigger.web-b]
-backend = "http-server"
-nodes = ["b"]
-address = "{b}"
-routes = [{{ host = "*", path = "/", component = "counter" }}]
-"#,
-            counter = counter.display(),
-        ))
+        let counter = Manifest::counter(&["a", "b"])?.redis(&["c"], &self.cluster.redis().url());
+        Ok(counter.http("a", a).http("b", b))
     }
 }

@@ -44,7 +44,7 @@ impl Visits {
         let url = format!("{}/visits", self.addresses[n % 2]);
         let started = Instant::now();
         match self.client.send(Method::POST, &url).await {
-            Outcome::Answered { status, body } if status.is_success() => {
+            Outcome::Answered { status, body, .. } if status.is_success() => {
                 let (count, took) = (String::from_utf8_lossy(&body), started.elapsed());
                 Ok(format!(
                     "POST {url} -> {count} ({:.1} ms)",
@@ -104,7 +104,7 @@ impl Visits {
     async fn count(&self) -> anyhow::Result<u64> {
         let url = format!("{}/visits", self.addresses[0]);
         match self.client.send(Method::GET, &url).await {
-            Outcome::Answered { status, body } if status.is_success() => {
+            Outcome::Answered { status, body, .. } if status.is_success() => {
                 Ok(std::str::from_utf8(&body)?.trim().parse()?)
             }
             other => bail!("GET {url} failed: {other:?}"),

@@ -1,0 +1,192 @@
+//! Manifests of the apps that are deployed: one component, its store, and HTTP in front of it.
+
+use std::{fmt::Write as _, path::PathBuf, time::Duration};
+
+use crate::{ClusterError, guest};
+
+/// An app to be deployed, built up by what a scenario needs of it.
+///
+/// Everything runs on named nodes, so that a scenario knows what it hurts.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    app: &'static str,
+    source: PathBuf,
+    nodes: Vec<String>,
+    limits: Vec<(&'static str, u64)>,
+    store: Option<Store>,
+    triggers: Vec<Trigger>,
+    request_timeout: Option<Duration>,
+}
+
+#[derive(Debug, Clone)]
+struct Store {
+    nodes: Vec<String>,
+    url: String,
+}
+
+#[derive(Debug, Clone)]
+struct Trigger {
+    node: String,
+    address: String,
+}
+
+impl Manifest {
+    /// The counter on `nodes`: HTTP in front of a key-value store.
+    ///
+    /// # Errors
+    /// When the guest is not built.
+    pub fn counter(nodes: &[&str]) -> Result<Self, ClusterError> {
+        Self::of("counter", nodes)
+    }
+
+    /// The probe on `nodes`: it waits, spins, traps and streams on request.
+    ///
+    /// # Errors
+    /// When the guest is not built.
+    pub fn probe(nodes: &[&str]) -> Result<Self, ClusterError> {
+        Self::of("probe", nodes)
+    }
+
+    fn of(app: &'static str, nodes: &[&str]) -> Result<Self, ClusterError> {
+        Ok(Self {
+            app,
+            source: guest(app)?,
+            nodes: owned(nodes),
+            limits: Vec::new(),
+            store: None,
+            triggers: Vec::new(),
+            request_timeout: None,
+        })
+    }
+
+    /// A limit of the component: `("concurrency_max", 4)`.
+    #[must_use]
+    pub fn limit(mut self, name: &'static str, value: u64) -> Self {
+        self.limits.push((name, value));
+        self
+    }
+
+    /// The component's store: the Redis at `url`, by way of providers on `nodes`.
+    #[must_use]
+    pub fn redis(mut self, nodes: &[&str], url: &str) -> Self {
+        self.store = Some(Store {
+            nodes: owned(nodes),
+            url: url.to_owned(),
+        });
+        self
+    }
+
+    /// HTTP on `node` at `address`. May be called for several nodes.
+    #[must_use]
+    pub fn http(mut self, node: &str, address: &str) -> Self {
+        self.triggers.push(Trigger {
+            node: node.to_owned(),
+            address: address.to_owned(),
+        });
+        self
+    }
+
+    /// The budget of each request that comes in over HTTP.
+    #[must_use]
+    pub fn budget(mut self, budget: Duration) -> Self {
+        self.request_timeout = Some(budget);
+        self
+    }
+
+    /// The text of `app.toml`.
+    pub fn text(&self) -> String {
+        let Self {
+            app,
+            source,
+            nodes,
+            limits,
+            store,
+            triggers,
+            request_timeout,
+        } = self;
+        let mut text = format!(
+            "[app]\nname = \"{app}\"\n\n[component.{app}]\nsource = {source:?}\nnodes = {nodes:?}\n"
+        );
+        if store.is_some() {
+            text += "links = { \"wasi:keyvalue\" = \"store\" }\n";
+        }
+        if !limits.is_empty() {
+            let _ = write!(text, "\n[component.{app}.limits]\n");
+            for (name, value) in limits {
+                let _ = writeln!(text, "{name} = {value}");
+            }
+        }
+        if let Some(Store { nodes, url }) = store {
+            let _ = write!(
+                text,
+                "\n[provider.store]\nbackend = \"redis\"\nnodes = {nodes:?}\n\n\
+                 [provider.store.config]\nurl = {url:?}\n"
+            );
+        }
+        for Trigger { node, address } in triggers {
+            let _ = write!(
+                text,
+                "\n[trigger.web-{node}]\nbackend = \"http-server\"\nnodes = [{node:?}]\n\
+                 address = {address:?}\nroutes = [{{ host = \"*\", path = \"/\", component = \"{app}\" }}]\n"
+            );
+            if let Some(timeout) = request_timeout {
+                let _ = writeln!(text, "request_timeout_ms = {}", timeout.as_millis());
+            }
+        }
+        text
+    }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_has_what_it_was_told() {
+        let manifest = Manifest {
+            app: "counter",
+            source: PathBuf::from("/guests/counter.wasm"),
+            nodes: owned(&["a", "b"]),
+            limits: Vec::new(),
+            store: None,
+            triggers: Vec::new(),
+            request_timeout: None,
+        };
+        let text = manifest
+            .limit("queue_max", 8)
+            .redis(&["c"], "redis://127.0.0.1:1")
+            .http("edge", "127.0.0.1:2")
+            .budget(Duration::from_secs(2))
+            .text();
+        let expected = r#"[app]
+name = "counter"
+
+[component.counter]
+source = "/guests/counter.wasm"
+nodes = ["a", "b"]
+links = { "wasi:keyvalue" = "store" }
+
+[component.counter.limits]
+queue_max = 8
+
+[provider.store]
+backend = "redis"
+nodes = ["c"]
+
+[provider.store.config]
+url = "redis://127.0.0.1:1"
+
+[trigger.web-edge]
+backend = "http-server"
+nodes = ["edge"]
+address = "127.0.0.1:2"
+routes = [{ host = "*", path = "/", component = "counter" }]
+request_timeout_ms = 2000
+"#;
+        assert_eq!(text, expected);
+    }
+}

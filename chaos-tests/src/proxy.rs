@@ -1,0 +1,201 @@
+//! A cable between a node and the bus, that can be cut.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
+
+/// Bytes that are under way in each direction of a connection.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// What the cable does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// It forwards.
+    Whole,
+    /// Connections stay open and nothing moves: what a dead switch on the way looks like.
+    Stalled,
+    /// Connections are reset, and new ones too: what a dead server looks like.
+    Cut,
+}
+
+/// Forwards TCP connections to one port, until it is told not to. Ends when it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    address: SocketAddr,
+    state: Arc<watch::Sender<State>>,
+    listening: AbortHandle,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+impl Proxy {
+    /// Listens on a free loopback port, in front of `port`.
+    ///
+    /// # Errors
+    /// When it cannot listen.
+    pub async fn start(port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(watch::Sender::new(State::Whole));
+        let listening = tokio::spawn(listen(listener, port, Arc::clone(&state))).abort_handle();
+        Ok(Self {
+            address,
+            state,
+            listening,
+        })
+    }
+
+    /// The URL of a NATS server behind it.
+    pub fn nats_url(&self) -> String {
+        format!("nats://{}", self.address)
+    }
+
+    /// Ends every connection, and each new one at once.
+    pub fn cut(&self) {
+        self.state.send_replace(State::Cut);
+    }
+
+    /// Forwards nothing more. Connections stay open, and new ones open too.
+    pub fn stall(&self) {
+        self.state.send_replace(State::Stalled);
+    }
+
+    /// Forwards again, what was held up first.
+    pub fn heal(&self) {
+        self.state.send_replace(State::Whole);
+    }
+}
+
+async fn listen(listener: TcpListener, port: u16, state: Arc<watch::Sender<State>>) {
+    let mut cables = JoinSet::new();
+    loop {
+        while cables.try_join_next().is_some() {}
+        // Out of descriptors, for instance: the client sees a connection that does not open.
+        let Ok((near, _)) = listener.accept().await else {
+            continue;
+        };
+        let state = state.subscribe();
+        // A connection that is reset shows at both ends as what it is.
+        cables.spawn(async move { drop(cable(near, port, state).await) });
+    }
+}
+
+async fn cable(near: TcpStream, port: u16, mut state: watch::Receiver<State>) -> io::Result<()> {
+    let is_cut = |state: &State| *state == State::Cut;
+    let mut held = state.clone();
+    // Dropping both ends is the cut; the linger makes it a reset and not an end.
+    near.set_zero_linger()?;
+    let work = async {
+        held.wait_for(|state| *state == State::Whole)
+            .await
+            .map_err(io::Error::other)?;
+        let far = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+        near.set_nodelay(true)?;
+        far.set_nodelay(true)?;
+        let (near_in, near_out) = near.into_split();
+        let (far_in, far_out) = far.into_split();
+        tokio::select! {
+            ended = forward(near_in, far_out, held.clone()) => ended,
+            ended = forward(far_in, near_out, held.clone()) => ended,
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = state.wait_for(is_cut) => Ok(()),
+        ended = work => ended,
+    }
+}
+
+async fn forward(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut state: watch::Receiver<State>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        let count = from.read(&mut buffer).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        // What has been read while the cable was stalled waits here, and the sender behind it.
+        let whole = state.wait_for(|state| *state == State::Whole).await;
+        drop(whole.map_err(io::Error::other)?);
+        to.write_all(&buffer[..count]).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    /// A server that sends everything back, and a cable to it.
+    async fn echo_behind_proxy() -> (Proxy, JoinSet<()>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            let mut open = JoinSet::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                open.spawn(async move {
+                    let (mut from, mut to) = stream.split();
+                    drop(tokio::io::copy(&mut from, &mut to).await);
+                });
+            }
+        });
+        (Proxy::start(port).await.unwrap(), server)
+    }
+
+    async fn there_and_back(stream: &mut TcpStream) -> io::Result<u8> {
+        stream.write_all(b"x").await?;
+        tokio::time::timeout(SOON, stream.read_u8()).await?
+    }
+
+    #[tokio::test]
+    async fn a_cut_ends_connections_old_and_new_until_it_is_healed() {
+        let (proxy, _server) = echo_behind_proxy().await;
+        let mut before = TcpStream::connect(proxy.address).await.unwrap();
+        assert_eq!(there_and_back(&mut before).await.unwrap(), b'x');
+        proxy.cut();
+        let reset = tokio::time::timeout(SOON, before.read_u8()).await.unwrap();
+        assert!(reset.is_err());
+        let mut during = TcpStream::connect(proxy.address).await.unwrap();
+        assert!(there_and_back(&mut during).await.is_err());
+        proxy.heal();
+        let mut after = TcpStream::connect(proxy.address).await.unwrap();
+        assert_eq!(there_and_back(&mut after).await.unwrap(), b'x');
+    }
+
+    #[tokio::test]
+    async fn a_stall_holds_bytes_up_and_loses_none() {
+        let (proxy, _server) = echo_behind_proxy().await;
+        let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+        assert_eq!(there_and_back(&mut stream).await.unwrap(), b'x');
+        proxy.stall();
+        stream.write_all(b"y").await.unwrap();
+        let nothing = tokio::time::timeout(Duration::from_millis(50), stream.read_u8()).await;
+        assert!(nothing.is_err(), "{nothing:?}");
+        proxy.heal();
+        let held_up = tokio::time::timeout(SOON, stream.read_u8()).await.unwrap();
+        assert_eq!(held_up.unwrap(), b'y');
+    }
+}

@@ -1,0 +1,61 @@
+//! What `wrt ps` shows of a lattice.
+
+use serde::Deserialize;
+
+/// The nodes of a lattice.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LatticeStatus {
+    /// Those that were heard.
+    pub nodes: Vec<NodeStatus>,
+}
+
+/// One node.
+#[derive(Debug, Clone, Deserialize)]
+pub struct NodeStatus {
+    /// Its name.
+    pub node: String,
+    /// Its incarnation: another one after a restart.
+    pub epoch: u64,
+    /// `serving`, `silent`, `draining`...
+    pub state: String,
+    /// What it runs.
+    pub replicas: Vec<ReplicaStatus>,
+}
+
+/// One replica.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ReplicaStatus {
+    /// Its address on the lattice.
+    pub actor: String,
+    /// `ready`, `starting`...
+    pub state: String,
+    /// Calls that run.
+    pub running: u32,
+    /// Calls that wait.
+    pub waiting: u32,
+    /// Calls since it was started.
+    pub handled: u64,
+}
+
+impl LatticeStatus {
+    /// A node; `None` if it was not heard.
+    pub fn node(&self, name: &str) -> Option<&NodeStatus> {
+        self.nodes.iter().find(|node| node.node == name)
+    }
+
+    /// The replica on a node of the actor whose address ends with `name`.
+    pub fn replica(&self, node: &str, name: &str) -> Option<&ReplicaStatus> {
+        let mut replicas = self.node(node)?.replicas.iter();
+        replicas.find(|replica| replica.actor.ends_with(name))
+    }
+
+    /// Whether each of `nodes` serves, and all that runs there is ready.
+    pub fn is_ready(&self, nodes: &[&str]) -> bool {
+        nodes.iter().all(|name| {
+            self.node(name).is_some_and(|node| {
+                let mut replicas = node.replicas.iter();
+                node.state == "serving" && replicas.all(|replica| replica.state == "ready")
+            })
+        })
+    }
+}
