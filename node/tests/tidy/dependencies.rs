@@ -34,7 +34,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("node/demo", &["chaos-tests"]),
     (
         "node/bench",
-        &["cluster/*", "actors/*", INTERFACES, BACKENDS, "chaos-tests", SERVERS],
+        &[
+            "cluster/*",
+            "actors/*",
+            INTERFACES,
+            BACKENDS,
+            "chaos-tests",
+            SERVERS,
+        ],
     ),
     ("chaos-tests", &[SERVERS]),
     (SERVERS, &[]),
