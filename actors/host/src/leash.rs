@@ -16,7 +16,10 @@ impl Leash {
     /// An instance that is stopped at `end`.
     #[must_use]
     pub fn until(end: Instant) -> Self {
-        let leash = Self { origin: Instant::now(), end_micros: AtomicU64::new(0) };
+        let leash = Self {
+            origin: Instant::now(),
+            end_micros: AtomicU64::new(0),
+        };
         leash.move_to(end);
         leash
     }
@@ -24,7 +27,8 @@ impl Leash {
     /// Moves the end: further away while a body makes progress, or nearer.
     pub fn move_to(&self, end: Instant) {
         let micros = end.saturating_duration_since(self.origin).as_micros();
-        self.end_micros.store(u64::try_from(micros).unwrap_or(u64::MAX), Relaxed);
+        self.end_micros
+            .store(u64::try_from(micros).unwrap_or(u64::MAX), Relaxed);
     }
 
     /// The moment at which the instance is stopped.

@@ -17,9 +17,12 @@ pub const COMMAND: Command = Command {
     name: "bench",
     about: "Set up, build for release, and measure: a table, and target/bench.json",
     arguments: |parser| {
-        parser.arg(Arg::new("only").long("only").value_name("WORK,...").help(
-            "Only these of colocated, across, hello, body, outages, overload, lossless",
-        ))
+        parser.arg(
+            Arg::new("only")
+                .long("only")
+                .value_name("WORK,...")
+                .help("Only these of colocated, across, hello, body, outages, overload, lossless"),
+        )
     },
     run,
 };
@@ -42,5 +45,9 @@ fn run(repository: &Repository, arguments: &ArgMatches) -> anyhow::Result<()> {
     if let Some(only) = arguments.get_one::<String>("only") {
         bench.arg("--only").arg(only);
     }
-    Step { title: "measure", usually: "8 min" }.run(bench)
+    Step {
+        title: "measure",
+        usually: "8 min",
+    }
+    .run(bench)
 }
