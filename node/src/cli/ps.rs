@@ -130,7 +130,7 @@ fn text(nodes: &[ShownNode]) -> String {
     let mut notes = Vec::new();
     for node in nodes {
         let epoch = node.epoch.to_string();
-        let mut first = [node.node.to_string(), node.state.to_owned(), epoch];
+        let first = [node.node.to_string(), node.state.to_owned(), epoch];
         if node.replicas.is_empty() {
             table.add_row(first.iter().map(String::as_str).chain(["-"; 6]));
         }
@@ -138,7 +138,6 @@ fn text(nodes: &[ShownNode]) -> String {
             let mut row = first.to_vec();
             row.extend(replica.cells());
             table.add_row(row);
-            first = Default::default();
             if let Some(error) = &replica.error {
                 notes.push(format!("{} on {}: {error}", replica.actor, node.node));
             }
@@ -148,7 +147,7 @@ fn text(nodes: &[ShownNode]) -> String {
     let lines: Vec<String> = table
         .to_string()
         .lines()
-        .map(|line| line.trim().to_owned())
+        .map(|line| line.trim_end().to_owned())
         .collect();
     let notes = notes.iter().map(|note| format!("\n{note}"));
     notes.fold(lines.join("\n"), |text, note| text + &note)
