@@ -38,8 +38,11 @@ pub struct InterfaceEntry {
     /// How the WIT names of exports begin that make a component offer it.
     pub exports: &'static [&'static str],
     /// What a component offers of it; none if it does not export it.
-    pub offer: fn(Arc<dyn Instances>, &Arc<Gate>) -> wasmtime::Result<Option<Offer>>,
+    pub offer: OfferExport,
 }
+
+/// Offers an export of a component, behind its gate; none if it has no such export.
+pub type OfferExport = fn(Arc<dyn Instances>, &Arc<Gate>) -> wasmtime::Result<Option<Offer>>;
 
 /// The glue of every interface that components can import.
 #[must_use]

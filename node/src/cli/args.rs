@@ -72,10 +72,10 @@ pub struct JoinArgs {
     #[command(flatten)]
     pub lattice: LatticeArgs,
     /// This node's name: one live node of a lattice has it at a time [default: the host's name]
-    #[arg(long, env = "WRT_NODE_NAME")]
+    #[arg(long, env = "WRT_NODE_NAME", hide_env_values = true)]
     pub name: Option<NodeId>,
     /// What placement may ask for; may be given several times
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair, env = "WRT_NODE_LABELS", value_delimiter = ',')]
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair, env = "WRT_NODE_LABELS", hide_env_values = true, value_delimiter = ',')]
     pub labels: Vec<(String, String)>,
     #[command(flatten)]
     pub process: ProcessArgs,
@@ -89,12 +89,13 @@ pub struct ProcessArgs {
         long,
         value_name = "SECONDS",
         default_value_t = 10,
-        env = "WRT_DRAIN_SECONDS"
+        env = "WRT_DRAIN_SECONDS",
+        hide_env_values = true
     )]
     pub patience: u64,
     /// Where compiled code and fetched components are kept [default: $XDG_CACHE_HOME/wrt, or
     /// ~/.cache/wrt]
-    #[arg(long, value_name = "FOLDER", env = "WRT_CACHE")]
+    #[arg(long, value_name = "FOLDER", env = "WRT_CACHE", hide_env_values = true)]
     pub cache: Option<PathBuf>,
 }
 
@@ -157,6 +158,7 @@ pub struct LatticeArgs {
         value_name = "NAME",
         global = true,
         env = "WRT_LATTICE_NAME",
+        hide_env_values = true,
         default_value = "default"
     )]
     pub lattice_name: LatticeName,

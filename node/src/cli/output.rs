@@ -41,7 +41,7 @@ impl Output {
     /// Prints a failure, and answers its exit code.
     pub fn failure(self, failure: &Failure) -> ExitCode {
         match (self.0, failure.problems()) {
-            (Format::Text, Some(problems)) => eprint!("{problems}\n"),
+            (Format::Text, Some(problems)) => eprintln!("{problems}"),
             (Format::Text, None) => eprintln!("error: {}", text(&failure.error)),
             (Format::Json, problems) => {
                 let error = serde_json::json!({

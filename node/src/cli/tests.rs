@@ -13,6 +13,7 @@ fn help_texts() {
         ("wrt-node", NodeArgs::command()),
         ("wrt", WrtArgs::command()),
     ] {
+        command = command.term_width(100);
         command.build();
         insta::assert_snapshot!(name, help(&mut command));
         for subcommand in command

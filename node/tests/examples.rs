@@ -1,0 +1,9 @@
+//! The real programs: each example on its own, and a lattice of nodes.
+
+#![cfg(test)]
+
+mod programs {
+    pub mod examples;
+    pub mod lattice;
+    pub mod running;
+}

@@ -1,0 +1,200 @@
+//! Each example, run by the real program, as its README says.
+
+use tempfile::TempDir;
+
+use super::running::{Running, guest, output, repository, request, wrt_node};
+
+fn manifest(example: &str) -> String {
+    repository(&format!("examples/{example}/app.toml"))
+        .display()
+        .to_string()
+}
+
+fn run_app(example: &str, guest_name: &str) -> (Running, String) {
+    guest(guest_name);
+    let running = Running::start(&[&manifest(example), "--address", "web=127.0.0.1:0"]);
+    let address = running.address("web");
+    (running, address)
+}
+
+fn run_component(guest_name: &str, more: &[&str]) -> (Running, String) {
+    let guest = guest(guest_name);
+    let source = guest.display().to_string();
+    let mut arguments = vec![source.as_str(), "--address", "127.0.0.1:0"];
+    arguments.extend(more);
+    let running = Running::start(&arguments);
+    let address = running.address("http");
+    (running, address)
+}
+
+#[test]
+fn hello_http() {
+    for (running, address) in [
+        run_component("hello_http", &[]),
+        run_app("hello-http", "hello_http"),
+    ] {
+        let (status, body) = request(&address, "GET", "/", "");
+        assert_eq!((status, body.trim()), (200, "Hello from WRT"));
+        running.stop();
+    }
+}
+
+#[test]
+fn hello_http_p3() {
+    for (running, address) in [
+        run_component("hello_http_p3", &[]),
+        run_app("hello-http-p3", "hello_http_p3"),
+    ] {
+        let (status, body) = request(&address, "GET", "/", "");
+        assert_eq!((status, body.trim()), (200, "Hello from WRT"));
+        running.stop();
+    }
+}
+
+#[test]
+fn counter_with_memory() {
+    for (running, address) in [run_component("counter", &[]), run_app("counter", "counter")] {
+        for expected in ["1", "2", "3"] {
+            let (status, body) = request(&address, "POST", "/visits", "");
+            assert_eq!((status, body.as_str()), (200, expected));
+        }
+        assert_eq!(request(&address, "GET", "/visits", "").1, "3");
+        assert_eq!(request(&address, "GET", "/other", "").1, "0");
+        running.stop();
+    }
+}
+
+#[test]
+fn keyvalue_draft() {
+    let (running, address) = run_app("keyvalue-draft", "keyvalue_draft");
+    for (method, path, expected) in [
+        ("POST", "/a", "1"),
+        ("POST", "/a", "2"),
+        ("POST", "/b", "1"),
+        ("GET", "/a", "2"),
+        ("GET", "/never", "0"),
+    ] {
+        let answer = request(&address, method, path, "");
+        assert_eq!(answer, (200, expected.to_owned()), "{method} {path}");
+    }
+    let (_, keys) = request(&address, "GET", "/", "");
+    assert_eq!(
+        keys.lines().collect::<std::collections::BTreeSet<_>>(),
+        ["a", "b"].into()
+    );
+    running.stop();
+}
+
+#[test]
+fn probe_has_the_environment_of_its_manifest() {
+    let (running, address) = run_app("probe", "probe");
+    let (status, body) = request(&address, "GET", "/env", "");
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains("GREETING=hi"), "{body}");
+    assert!(
+        !body.contains("PATH="),
+        "the node's own environment is none of the guest's: {body}"
+    );
+    running.stop();
+}
+
+#[test]
+fn an_environment_can_be_given_to_a_component() {
+    let (running, address) = run_component("probe", &["--env", "WHO=me"]);
+    let (_, body) = request(&address, "GET", "/env", "");
+    assert!(body.contains("WHO=me"), "{body}");
+    running.stop();
+}
+
+#[test]
+fn an_artefact_runs_and_one_of_another_version_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let artefact = folder.path().join("hello.cwasm");
+    let compiled = output(
+        wrt_node(folder.path())
+            .arg("compile")
+            .arg(guest("hello_http"))
+            .arg("-o")
+            .arg(&artefact),
+    );
+    assert!(compiled.status.success(), "{compiled:?}");
+    let path = artefact.display().to_string();
+    let running = Running::start(&[&path, "--address", "127.0.0.1:0"]);
+    assert_eq!(request(&running.address("http"), "GET", "/", "").0, 200);
+    running.stop();
+
+    // The version is the first text of the header, after the magic and the header's length.
+    let mut bytes = std::fs::read(&artefact).unwrap();
+    let version = env!("CARGO_PKG_VERSION").as_bytes();
+    assert_eq!(&bytes[13..13 + version.len()], version);
+    bytes[13] = b'9';
+    std::fs::write(&artefact, bytes).unwrap();
+    let refused = output(wrt_node(folder.path()).args(["run", &path]));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("was made by wrt 9.1.0 and this is wrt 0.1.0"),
+        "{told}"
+    );
+    assert!(told.contains("wrt-node compile"), "{told}");
+}
+
+#[test]
+fn a_wrong_manifest_is_told_with_its_lines_and_starts_nothing() {
+    let folder = TempDir::new().unwrap();
+    let source = guest("counter").display().to_string();
+    let text = format!(
+        "[app]\nname = \"x\"\n\n[component.counter]\nsource = \"{source}\"\n\n[trigger.web]\n\
+         backend = \"http-server\"\naddress = \"127.0.0.1:0\"\nroutes = [{{ component = \"nobody\" }}]\n"
+    );
+    super::running::write_manifest(folder.path(), &text);
+    let refused = output(wrt_node(folder.path()).args(["run", "app.toml"]));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("error[missing-link]") && told.contains("app.toml:4:"),
+        "{told}"
+    );
+    assert!(
+        told.contains("error[unknown-component]") && told.contains("app.toml:10:"),
+        "{told}"
+    );
+    assert!(told.contains("2 problems; nothing was started"), "{told}");
+    assert!(!told.contains('\u{1b}'), "no colours in a pipe: {told:?}");
+
+    let refused = output(wrt_node(folder.path()).args(["run", "app.toml", "--output", "json"]));
+    let told: serde_json::Value = serde_json::from_slice(&refused.stderr).unwrap();
+    assert_eq!(told["problems"][0]["line"], 4);
+}
+
+#[test]
+fn a_port_that_is_taken_ends_run_with_what_to_do() {
+    let folder = TempDir::new().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let guest = guest("hello_http");
+    let refused = output(
+        wrt_node(folder.path())
+            .arg("run")
+            .arg(guest)
+            .args(["--address", &address]),
+    );
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains(&format!("cannot listen on {address}")),
+        "{told}"
+    );
+}
+
+#[test]
+fn wrong_usage_has_a_code_of_its_own() {
+    let folder = TempDir::new().unwrap();
+    assert_eq!(
+        output(wrt_node(folder.path()).args(["run"])).status.code(),
+        Some(2)
+    );
+    let source = guest("hello_http").display().to_string();
+    let wrong = output(wrt_node(folder.path()).args(["run", &source, "--address", "here"]));
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+}

@@ -1,0 +1,278 @@
+//! Three nodes on a real NATS, one of them in front of a real Redis.
+
+use std::{
+    path::Path,
+    process::Output,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use wrt_test_servers::{NatsServer, Process, RedisServer, free_port};
+
+use super::running::{guest, output, request, write_manifest, wrt, wrt_node};
+
+const JOIN_LIMIT: Duration = Duration::from_secs(30);
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+struct Lattice {
+    nodes: Vec<Process>,
+    nats: NatsServer,
+    redis: RedisServer,
+    folder: TempDir,
+}
+
+impl Lattice {
+    fn start(names: &[&str]) -> Self {
+        let (nats, redis) = (NatsServer::start().unwrap(), RedisServer::start().unwrap());
+        let mut lattice = Self {
+            nodes: Vec::new(),
+            nats,
+            redis,
+            folder: TempDir::new().unwrap(),
+        };
+        lattice.nodes = names.iter().map(|name| lattice.join(name)).collect();
+        for node in &lattice.nodes {
+            node.wait_for_log("has joined", JOIN_LIMIT).unwrap();
+        }
+        lattice
+    }
+
+    fn join(&self, name: &str) -> Process {
+        let mut command = wrt_node(self.folder.path());
+        command.args(["join", "--lattice", &self.nats.url(), "--name", name]);
+        command.env("WRT_CACHE", self.folder.path().join(name));
+        command.env("REDIS_URL_OF_TEST", self.redis.url());
+        Process::spawn(
+            name,
+            command,
+            self.folder.path().join(format!("{name}.log")),
+        )
+        .unwrap()
+    }
+
+    fn wrt(&self, arguments: &[&str]) -> Output {
+        output(
+            wrt(self.folder.path())
+                .args(arguments)
+                .args(["--lattice", &self.nats.url()]),
+        )
+    }
+
+    fn wrt_ok(&self, arguments: &[&str]) -> String {
+        let output = self.wrt(arguments);
+        let logs: Vec<_> = self.nodes.iter().map(|node| node.log().unwrap()).collect();
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {output:?}\n{}",
+            logs.join("\n----\n")
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+fn address() -> String {
+    format!("127.0.0.1:{}", free_port().unwrap())
+}
+
+/// The counter on a and b, its store on c, as the example has it.
+fn counter(a: &str, b: &str, more: &str) -> String {
+    let source = guest("counter");
+    format!(
+        r#"
+[app]
+name = "counter"
+
+[component.counter]
+source = "{source}"
+nodes = ["a", "b"]
+links = {{ "wasi:keyvalue" = "store" }}
+{more}
+
+[provider.store]
+backend = "redis"
+nodes = ["c"]
+config = {{ url = {{ env = "REDIS_URL_OF_TEST" }} }}
+
+[trigger.web-a]
+backend = "http-server"
+nodes = ["a"]
+address = "{a}"
+routes = [{{ component = "counter" }}]
+
+[trigger.web-b]
+backend = "http-server"
+nodes = ["b"]
+address = "{b}"
+routes = [{{ component = "counter" }}]
+"#,
+        source = source.display()
+    )
+}
+
+#[test]
+fn an_app_goes_up_serves_from_both_nodes_changes_and_goes_down() {
+    let lattice = Lattice::start(&["a", "b", "c"]);
+    let (a, b) = (address(), address());
+    let manifest = write_manifest(lattice.folder(), &counter(&a, &b, ""));
+    let up = lattice.wrt_ok(&["up", &manifest.display().to_string()]);
+    assert!(up.contains("every replica is ready"), "{up}");
+
+    let addresses = [&a, &b];
+    for n in 1..=20_usize {
+        let (status, body) = request(addresses[n % 2], "POST", "/visits", "");
+        assert_eq!((status, body), (200, n.to_string()));
+    }
+
+    let ps = lattice.wrt_ok(&["ps"]);
+    for part in [
+        "component/counter/counter",
+        "provider/counter/store",
+        &a,
+        &b,
+        "serving",
+        "ready",
+    ] {
+        assert!(ps.contains(part), "{part} is not in\n{ps}");
+    }
+    let ps: serde_json::Value =
+        serde_json::from_str(&lattice.wrt_ok(&["ps", "--output", "json"])).unwrap();
+    assert_eq!(ps["nodes"].as_array().unwrap().len(), 3);
+    assert_eq!(ps["nodes"][2]["node"], "c");
+    assert_eq!(
+        ps["nodes"][2]["replicas"][0]["actor"],
+        "provider/counter/store"
+    );
+
+    // A change of a component replaces it while requests go on.
+    write_manifest(
+        lattice.folder(),
+        &counter(&a, &b, "limits = { concurrency_max = 7 }"),
+    );
+    lattice.wrt_ok(&["up", &manifest.display().to_string()]);
+    let ps = lattice.wrt_ok(&["ps", "counter"]);
+    assert!(ps.contains("/7"), "{ps}");
+    assert_eq!(request(&a, "POST", "/visits", ""), (200, "21".to_owned()));
+
+    let down = lattice.wrt_ok(&["down", "counter"]);
+    assert!(down.contains("is down"), "{down}");
+    assert!(
+        std::net::TcpStream::connect(&a).is_err(),
+        "the port is still open"
+    );
+    let again = lattice.wrt(&["down", "counter"]);
+    assert_eq!(again.status.code(), Some(1));
+
+    for node in &lattice.nodes {
+        node.terminate().unwrap();
+    }
+    for node in &lattice.nodes {
+        let status = node.wait(STOP_LIMIT).unwrap();
+        assert!(
+            status.is_some_and(|s| s.success()),
+            "{status:?}\n{}",
+            node.log().unwrap()
+        );
+    }
+}
+
+#[test]
+fn what_cannot_start_is_told_by_up_and_by_ps() {
+    let lattice = Lattice::start(&["a", "b"]);
+    let (a, b) = (address(), address());
+    // No node c, and a secret that no node has.
+    let text = counter(&a, &b, "").replace("REDIS_URL_OF_TEST", "NOT_SET_ANYWHERE");
+    let manifest = write_manifest(lattice.folder(), &text)
+        .display()
+        .to_string();
+    let up = lattice.wrt(&["up", &manifest, "--timeout", "3"]);
+    let told = String::from_utf8_lossy(&up.stderr).into_owned();
+    assert_eq!(up.status.code(), Some(3), "{told}");
+    assert!(told.contains("not on the lattice: c"), "{told}");
+
+    write_manifest(
+        lattice.folder(),
+        &text.replace("nodes = [\"c\"]", "nodes = [\"a\"]"),
+    );
+    let up = lattice.wrt(&["up", &manifest, "--timeout", "30"]);
+    let told = String::from_utf8_lossy(&up.stderr).into_owned();
+    assert_eq!(up.status.code(), Some(3), "{told}");
+    let failing = "provider/counter/store on a is failing";
+    assert!(
+        told.contains(failing) && told.contains("NOT_SET_ANYWHERE"),
+        "{told}"
+    );
+    let ps = lattice.wrt_ok(&["ps"]);
+    assert!(
+        ps.contains("failing") && ps.contains("NOT_SET_ANYWHERE"),
+        "{ps}"
+    );
+}
+
+/// A share moves to another node when its own dies, and nobody has to say so.
+#[test]
+fn a_killed_nodes_share_is_taken_over() {
+    let lattice = Lattice::start(&["a", "b"]);
+    let web = address();
+    let source = guest("counter");
+    let text = format!(
+        r#"
+[app]
+name = "counter"
+[component.counter]
+source = "{source}"
+replicas = 2
+links = {{ "wasi:keyvalue" = "store" }}
+[provider.store]
+backend = "redis"
+config = {{ url = "{redis}" }}
+[trigger.web]
+backend = "http-server"
+nodes = ["a"]
+address = "{web}"
+routes = [{{ component = "counter" }}]
+"#,
+        source = source.display(),
+        redis = lattice.redis.url()
+    );
+    let manifest = write_manifest(lattice.folder(), &text)
+        .display()
+        .to_string();
+    lattice.wrt_ok(&["up", &manifest]);
+    assert_eq!(request(&web, "POST", "/visits", ""), (200, "1".to_owned()));
+    lattice.nodes[1].kill().unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    // Whether the store was on a or on b: it is on a soon.
+    let answer = wrt_test_servers::Deadline::after(end - Instant::now()).poll(|| {
+        let (status, body) = request(&web, "GET", "/visits", "");
+        (status == 200).then_some(body)
+    });
+    assert_eq!(answer.as_deref(), Some("1"));
+    let ps = lattice.wrt_ok(&["ps"]);
+    assert!(ps.contains("provider/counter/store"), "{ps}");
+}
+
+#[test]
+fn one_name_is_one_node() {
+    let lattice = Lattice::start(&["a"]);
+    let second = lattice.join("a");
+    let status = second.wait(JOIN_LIMIT).unwrap();
+    let told = second.log().unwrap();
+    assert_eq!(status.and_then(|status| status.code()), Some(1), "{told}");
+    assert!(told.contains("already on the lattice"), "{told}");
+}
+
+#[test]
+fn a_lattice_that_is_not_there_is_told_in_time() {
+    let folder = TempDir::new().unwrap();
+    let nowhere = format!("nats://127.0.0.1:{}", free_port().unwrap());
+    let begun = Instant::now();
+    let ps = output(wrt(folder.path()).args(["ps", "--lattice", &nowhere]));
+    let told = String::from_utf8_lossy(&ps.stderr).into_owned();
+    assert_eq!(ps.status.code(), Some(1), "{told}");
+    assert!(told.contains("is nats-server running there?"), "{told}");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
