@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt};
+use tokio::task::unconstrained;
 use tokio_util::sync::CancellationToken;
 use wrt_transport::{Inbound, Lane, Subscription, Transport, TransportError};
 
@@ -51,7 +52,8 @@ impl Listening {
                 None => {
                     // More cannot have arrived, however fast they come.
                     for _ in 0..self.lane.payloads_buffered_max() {
-                        let arrived = arriving.next().now_or_never().flatten();
+                        // Not by the turn that this task has used up on them.
+                        let arrived = unconstrained(arriving.next()).now_or_never().flatten();
                         if !arrived.is_some_and(&mut take) {
                             break;
                         }
