@@ -152,6 +152,17 @@ async fn a_lost_chunk_is_a_fault_and_never_a_shorter_body() {
         let fault = answer.unwrap_err();
         assert_eq!(fault.kind(), FaultKind::Disconnected, "{fault}");
         assert_eq!(fault.hop(), Hop::Stream);
+
+        // And nothing that came after the gap is handed on.
+        let body = Body::whole(Bytes::from(vec![1; 4 * CHUNK_BYTES_MAX]));
+        let kept = caller.reflect(5_000, KEEP, Some(body)).await;
+        kept.unwrap();
+        let mut body = b.mirror.take_kept().remove(0);
+        for _ in 0..lost {
+            body.next().await.unwrap().unwrap();
+        }
+        body.next().await.unwrap().unwrap_err();
+        drop(body);
         caller.is_idle().await;
         b.is_idle().await;
     }

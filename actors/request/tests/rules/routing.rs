@@ -141,6 +141,14 @@ async fn the_queue_group_serves_who_knows_nobody_yet() {
 
     // Until it has left, it serves what has reached it.
     b.exchange.leave_queue_group(&target());
+    let burst = (1_000..1_500).map(|tag| caller.act(10_000, tag, How::AtOnce));
+    for answer in join_all(burst).await {
+        let kind = answer.as_ref().err().map(|fault| fault.kind());
+        assert!(
+            matches!(kind, None | Some(FaultKind::Unavailable)),
+            "{answer:?}"
+        );
+    }
     let mut tag = 2;
     let fault = loop {
         match caller.act(10_000, tag, How::AtOnce).await {

@@ -14,7 +14,7 @@ use wrt_protocol::{
 use wrt_transport::Lane;
 
 use super::lattice::{
-    mirror::PRODUCE,
+    mirror::{HOLD, PRODUCE},
     nodes::{Bus, Node, eventually},
     probe::How,
 };
@@ -25,18 +25,21 @@ async fn pair(bus: &Bus) -> (Node, Node) {
     (caller, b)
 }
 
-/// Fails without the deadline in `CallContext::bound` at the callee.
+/// Fails without the deadline in `Exchange::execute`. The mirror has none of its own; the probe has
+/// one behind its gate.
 #[tokio::test(start_paused = true)]
 async fn rule_1_a_stalled_operation_ends_at_the_callee() {
     let bus = Bus::loopback();
     let (caller, b) = pair(&bus).await;
-    let fault = caller.act(300, 1, How::Never).await;
-    let fault = fault.unwrap_err();
-    assert_eq!(fault.kind(), FaultKind::DeadlineExceeded);
-    assert_eq!(fault.execution(), Execution::MaybeExecuted);
-    // The callee's own fault came home before the caller gave up by itself.
-    assert!(matches!(fault.hop(), Hop::Actor | Hop::Backend), "{fault}");
-    assert_eq!(fault.node(), Some(&b.id));
+    let of_mirror = caller.reflect(300, HOLD, None).await.unwrap_err();
+    let of_probe = caller.act(300, 1, How::Never).await.unwrap_err();
+    for fault in [of_mirror, of_probe] {
+        assert_eq!(fault.kind(), FaultKind::DeadlineExceeded);
+        assert_eq!(fault.execution(), Execution::MaybeExecuted);
+        // The callee's own fault came home before the caller gave up by itself.
+        assert!(matches!(fault.hop(), Hop::Actor | Hop::Backend), "{fault}");
+        assert_eq!(fault.node(), Some(&b.id));
+    }
     b.is_idle().await;
 }
 

@@ -1,6 +1,7 @@
 //! Rule 5: a co-located call does not touch the bus and is not encoded.
 
 use wrt_contract::{Interface, LocalDirectory};
+use wrt_protocol::{FaultKind, heartbeat::ReplicaState};
 
 use super::lattice::{
     nodes::{Bus, budget, target},
@@ -53,4 +54,23 @@ async fn rule_5_a_local_replica_that_refuses_hands_over_to_another_node() {
     assert_eq!(answer.unwrap(), "b");
     assert_eq!((a.record.all_runs(), b.record.all_runs()), (0, 1));
     assert_eq!(a.wire.requests().len(), 1);
+}
+
+/// Fails when the path, which is asked when there is no local replica or that has refused, chooses
+/// the one on its own node.
+#[tokio::test(start_paused = true)]
+async fn rule_5_the_path_never_chooses_its_own_node() {
+    let bus = Bus::loopback();
+    let (a, b) = (bus.host("a").await, bus.host("b").await);
+    a.knows(1).await;
+    b.say(200, ReplicaState::Ready);
+    for tag in 0..50 {
+        assert_eq!(a.act(1_000, tag, How::AtOnce).await.unwrap(), "b");
+    }
+    // Nor by way of the queue group, when it is the only one.
+    b.membership.leave().await;
+    a.knows(0).await;
+    let fault = a.act(1_000, 50, How::AtOnce).await.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::Unavailable);
+    assert_eq!(a.record.all_runs(), 0);
 }

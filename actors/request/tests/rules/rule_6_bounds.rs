@@ -155,7 +155,7 @@ async fn rule_6_arguments() {
     assert_eq!(b.record.all_runs(), 0);
 }
 
-/// A body without end, and a count of what was pulled from it.
+/// A long body, and a count of what was pulled from it.
 fn fountain(piece_bytes: usize) -> (Body, Arc<AtomicU64>) {
     let pulled = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&pulled);
@@ -163,7 +163,7 @@ fn fountain(piece_bytes: usize) -> (Body, Arc<AtomicU64>) {
         counted.fetch_add(1, Relaxed);
         Ok(BodyFrame::Data(Bytes::from(vec![5; piece_bytes])))
     });
-    (Body::new(None, pieces), pulled)
+    (Body::new(None, pieces.take(1000)), pulled)
 }
 
 /// Fails when the sender does not wait for credit, or the receiver grants more than it consumed: the
