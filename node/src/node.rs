@@ -2,6 +2,7 @@
 
 mod component;
 mod desired;
+mod handover;
 mod hosting;
 mod provider;
 mod reconcile;
@@ -201,13 +202,38 @@ impl Node {
         let end = Instant::now() + self.options.patience;
         self.stop.cancel();
         self.seat.membership.set_state(NodeState::Draining);
-        for phase in self.phases() {
-            let stops = phase.iter().map(|actor| self.stop_actor(actor, end));
-            futures::future::join_all(stops).await;
-        }
+        let [triggers, components, providers] = self.phases();
+        tokio::join!(
+            self.stop_all(&triggers, end),
+            self.handed_over(&components, &providers, end)
+        );
+        self.stop_all(&components, end).await;
+        self.stop_all(&providers, end).await;
         self.bodies_end(end).await;
         self.seat.membership.leave().await;
         self.tasks.shutdown().await;
+    }
+
+    /// At most half of the time goes here: the rest is for calls in hand.
+    async fn handed_over(
+        &self,
+        components: &[ActorAddress],
+        providers: &[ActorAddress],
+        end: Instant,
+    ) {
+        let Some(snapshot) = self.desired.borrow().clone() else {
+            return;
+        };
+        let is_desired = |actor: &&ActorAddress| snapshot.apps.contains_key(&actor.app);
+        let actors = components.iter().chain(providers).filter(is_desired);
+        let actors: Vec<_> = actors.cloned().collect();
+        let half = end - self.options.patience / 2;
+        handover::handed_over(&self.seat.membership, &snapshot, &actors, half).await;
+    }
+
+    async fn stop_all(&self, actors: &[ActorAddress], end: Instant) {
+        let stops = actors.iter().map(|actor| self.stop_actor(actor, end));
+        futures::future::join_all(stops).await;
     }
 
     /// Bodies of answers may still be on their way to other nodes.

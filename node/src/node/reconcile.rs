@@ -8,8 +8,8 @@ use std::{
 };
 
 use tokio::{sync::watch, task::JoinSet, time::Instant};
-use wrt_deployment::{Digest, PlacedMember, Placement, Snapshot, place};
-use wrt_membership::{Member, View};
+use wrt_deployment::{Digest, Placement, Snapshot};
+use wrt_membership::View;
 use wrt_protocol::{ActorAddress, NodeId};
 use wrt_request::Seat;
 use wrt_supervision::Supervision;
@@ -17,6 +17,7 @@ use wrt_supervision::Supervision;
 use super::{
     Parts,
     desired::{Applied, wanted},
+    handover,
 };
 use crate::catalog::chain;
 
@@ -86,8 +87,7 @@ impl Reconciler {
         if view.is_isolated() {
             return;
         }
-        let members: Vec<_> = view.members().map(|member| placed_member(member)).collect();
-        let placement = place(snapshot.apps.values().map(|stored| &stored.app), &members);
+        let placement = handover::placement(snapshot, &view);
         let share: BTreeSet<_> = placement.share(&self.node).cloned().collect();
         for actor in &share {
             self.keep(actor, snapshot);
@@ -126,6 +126,8 @@ impl Reconciler {
             Ok(()) => {
                 tracing::info!(%actor, "runs here");
                 self.running.insert(actor.clone(), wanted.specification);
+                // Callers wait for a replica that they know is starting.
+                self.seat.membership.announce_now();
             }
             Err(error) => tracing::error!(%actor, error = chain(&error), "cannot run here"),
         }
@@ -154,15 +156,7 @@ impl Reconciler {
             .leaving
             .entry(actor.clone())
             .or_insert_with(Instant::now);
-        let ready: BTreeSet<_> = view
-            .remote_candidates(actor)
-            .iter()
-            .map(|candidate| &candidate.member.id)
-            .collect();
-        let mut successors = placement.nodes(actor).peekable();
-        let has_successors = successors.peek().is_some();
-        let are_ready = successors.all(|node| ready.contains(node));
-        (has_successors && are_ready) || since.elapsed() > HANDOVER_WAIT_MAX
+        handover::has_moved(actor, placement, view) || since.elapsed() > HANDOVER_WAIT_MAX
     }
 
     fn stop(&mut self, actor: ActorAddress) {
@@ -185,13 +179,5 @@ impl Reconciler {
         };
         self.seat.exchange.unhost(&actor);
         self.parts.attempts.forget(&actor);
-    }
-}
-
-fn placed_member(member: &Member) -> PlacedMember {
-    PlacedMember {
-        id: member.id.clone(),
-        labels: member.labels.iter().cloned().collect(),
-        takes_placement: member.takes_placement(),
     }
 }

@@ -40,6 +40,10 @@ impl Lattice {
     fn join(&self, name: &str) -> Process {
         let mut command = wrt_node(self.folder.path());
         command.args(["join", "--lattice", &self.nats.url(), "--name", name]);
+        // All but the first can be asked for by what they are.
+        if name != "a" {
+            command.args(["--label", "role=worker"]);
+        }
         command.env("WRT_CACHE", self.folder.path().join(name));
         command.env("REDIS_URL_OF_TEST", self.redis.url());
         Process::spawn(
@@ -253,6 +257,63 @@ routes = [{{ component = "counter" }}]
     assert_eq!(answer.as_deref(), Some("1"));
     let ps = lattice.wrt_ok(&["ps"]);
     assert!(ps.contains("provider/counter/store"), "{ps}");
+}
+
+/// A node that is asked to stop hands its share over first, also when it has the only replica.
+#[test]
+fn a_node_that_drains_loses_no_request() {
+    let mut lattice = Lattice::start(&["a", "b", "c"]);
+    let web = address();
+    let text = format!(
+        r#"
+[app]
+name = "probe"
+[component.probe]
+source = "{source}"
+labels = {{ role = "worker" }}
+[trigger.web]
+backend = "http-server"
+nodes = ["a"]
+address = "{web}"
+routes = [{{ component = "probe" }}]
+"#,
+        source = guest("probe").display()
+    );
+    let manifest = write_manifest(lattice.folder(), &text)
+        .display()
+        .to_string();
+    lattice.wrt_ok(&["up", &manifest]);
+    let ps: serde_json::Value =
+        serde_json::from_str(&lattice.wrt_ok(&["ps", "--output", "json"])).unwrap();
+    let runs_component = |node: &serde_json::Value| {
+        let replicas = node["replicas"].as_array().unwrap();
+        replicas
+            .iter()
+            .any(|replica| replica["actor"] == "component/probe/probe")
+    };
+    let at = ps["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .position(runs_component)
+        .unwrap();
+    let leaving = lattice.nodes.remove(at);
+    let load = std::thread::spawn({
+        let web = web.clone();
+        move || {
+            let ask = |_| request(&web, "GET", "/sleep/10", "").0;
+            (0..200).map(ask).collect::<Vec<_>>()
+        }
+    });
+    leaving.terminate().unwrap();
+    let status = leaving.wait(STOP_LIMIT).unwrap();
+    assert!(
+        status.is_some_and(|s| s.success()),
+        "{status:?}\n{}",
+        leaving.log().unwrap()
+    );
+    let answers = load.join().unwrap();
+    assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
 }
 
 #[test]
