@@ -80,9 +80,11 @@ pub enum ClusterError {
 /// A lattice of real processes: nats-server, redis, and the nodes that a scenario starts.
 pub struct Cluster {
     programs: Programs,
+    // Declared before the servers, and so dropped before them: a node leaves a bus that is there at
+    // once, and tries for a second with one that is not.
+    nodes: Mutex<BTreeMap<String, Process>>,
     nats: NatsServer,
     redis: RedisServer,
-    nodes: Mutex<BTreeMap<String, Process>>,
     folder: TempDir,
 }
 

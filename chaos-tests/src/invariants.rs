@@ -164,13 +164,13 @@ fn none<'a>(
             invariant: invariant.into(),
             count: against.len(),
             of,
-            example: Example((*worst).clone()),
+            example: Example(Box::new((*worst).clone())),
         }),
     }
 }
 
 #[derive(Debug)]
-struct Example(Sample);
+struct Example(Box<Sample>);
 
 impl fmt::Display for Example {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -179,7 +179,7 @@ impl fmt::Display for Example {
             due,
             took,
             outcome,
-        } = &self.0;
+        } = &*self.0;
         write!(
             f,
             "the {method} that was due at {due:?} and took {took:?}: "

@@ -20,6 +20,7 @@ pub mod memory;
 pub mod outage;
 mod programs;
 mod proxy;
+mod scene;
 mod status;
 
 pub use client::{Client, Outcome, Sample};
@@ -27,4 +28,5 @@ pub use cluster::{Cluster, ClusterError};
 pub use manifest::Manifest;
 pub use programs::{Profile, Programs, guest};
 pub use proxy::Proxy;
+pub use scene::{Scene, SceneError};
 pub use status::{LatticeStatus, NodeStatus, ReplicaStatus};

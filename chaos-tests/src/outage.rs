@@ -1,6 +1,6 @@
 //! What a fault cost, from the outcomes of a load.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use crate::Sample;
 
@@ -53,6 +53,16 @@ impl fmt::Display for Outage {
             until_all_succeed.as_secs_f64() * 1e3,
         )
     }
+}
+
+/// How many requests ended with each status; those without an answer are under 0.
+pub fn statuses(samples: &[Sample]) -> BTreeMap<u16, usize> {
+    let mut statuses = BTreeMap::new();
+    for sample in samples {
+        let status = sample.status().map_or(0, |status| status.as_u16());
+        *statuses.entry(status).or_default() += 1;
+    }
+    statuses
 }
 
 /// The sample at a share of the order: 0.5 is the median.

@@ -32,10 +32,21 @@ impl Load {
         per_second: u32,
         request: impl Fn(u64) -> (Method, String) + Send + 'static,
     ) -> Self {
+        Self::in_bursts(client, 1, Duration::from_secs(1) / per_second, request)
+    }
+
+    /// Starts it with `burst` requests at once every `gap`, the first at zero: just after a burst,
+    /// most of it is in flight.
+    pub fn in_bursts(
+        client: &Client,
+        burst: u32,
+        gap: Duration,
+        request: impl Fn(u64) -> (Method, String) + Send + 'static,
+    ) -> Self {
         let (began, client) = (Instant::now(), client.clone());
         let (stop, stopped) = watch::channel(false);
-        let gap = Duration::from_secs(1) / per_second;
-        let work = tokio::spawn(send(client, began, gap, stopped, request));
+        let due = move |n| gap * u32::try_from(n / u64::from(burst)).expect("it ends within years");
+        let work = tokio::spawn(send(client, began, due, stopped, request));
         Self { began, stop, work }
     }
 
@@ -59,14 +70,14 @@ impl Load {
 async fn send(
     client: Client,
     began: Instant,
-    gap: Duration,
+    due: impl Fn(u64) -> Duration,
     mut stopped: watch::Receiver<bool>,
     request: impl Fn(u64) -> (Method, String),
 ) -> Vec<Sample> {
     let mut running = JoinSet::new();
     let mut samples = Vec::new();
     for n in 0.. {
-        let due = gap * u32::try_from(n).expect("a load ends within a year");
+        let due = due(n);
         let stop = stopped.wait_for(|stop| *stop);
         if tokio::time::timeout_at((began + due).into(), stop)
             .await

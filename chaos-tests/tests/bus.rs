@@ -1,0 +1,133 @@
+//! The bus itself fails.
+
+#![cfg(test)]
+
+use std::time::{Duration, Instant};
+
+use wrt_chaos_tests::{
+    LatticeStatus, Scene, invariants,
+    invariants::Ledger,
+    load::Load,
+    outage::{Outage, statuses},
+};
+
+const BUDGET: Duration = Duration::from_secs(2);
+const PER_SECOND: u32 = 40;
+const FAULT_AFTER: Duration = Duration::from_secs(1);
+const FAULT: Duration = Duration::from_secs(3);
+const AFTERWARDS: Duration = Duration::from_secs(5);
+const NODES: [&str; 5] = ["edge", "a", "b", "c", "d"];
+
+/// How long until everything works again, once the bus does.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(4);
+
+/// While nats-server is gone, every request is answered in time, with 503 or 504. It comes back on the
+/// same port, and within seconds all succeed again: nobody is evicted, no node is started again, and
+/// the app runs where it ran.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn killed_and_restarted() -> anyhow::Result<()> {
+    let scene = Scene::counter(BUDGET).await?;
+    let nats = scene.cluster.nats();
+    lost(
+        "killed",
+        &scene,
+        || Ok(nats.kill()?),
+        || Ok(nats.restart()?),
+    )
+    .await
+}
+
+/// The same when it is stopped in its tracks, so that its connections stay open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn paused() -> anyhow::Result<()> {
+    let scene = Scene::counter(BUDGET).await?;
+    let nats = scene.cluster.nats();
+    lost(
+        "paused",
+        &scene,
+        || Ok(nats.pause()?),
+        || Ok(nats.resume()?),
+    )
+    .await
+}
+
+async fn lost(
+    how: &str,
+    scene: &Scene,
+    harm: impl Fn() -> anyhow::Result<()>,
+    heal: impl Fn() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let before = scene.is_ready(&NODES).await?;
+    let count_before = scene.count("/visits").await?;
+    let load = Load::start(
+        &scene.client,
+        PER_SECOND,
+        scene.reads_and_increments("/visits"),
+    );
+    load.until(FAULT_AFTER).await;
+    let fault = load.now();
+    tokio::task::block_in_place(harm)?;
+    load.until(fault + FAULT).await;
+    tokio::task::block_in_place(heal)?;
+    let healed = load.now();
+    load.until(healed + AFTERWARDS).await;
+    let samples = load.stop().await;
+
+    let ledger = Ledger::of(&samples);
+    println!(
+        "nats-server {how} for {FAULT:?}: {}; {ledger}",
+        Outage::of(&samples, fault)
+    );
+    println!(
+        "nats-server {how}: since it is back: {}",
+        Outage::of(&samples, healed)
+    );
+    println!(
+        "nats-server {how}: the answers by status: {:?}",
+        statuses(&samples)
+    );
+    invariants::all_end_within(&samples, BUDGET)?;
+    invariants::all_answer(&samples, &[200, 503, 504])?;
+    invariants::all_succeed_after(&samples, healed + RECOVERY_LIMIT)?;
+    ledger.check(count_before, scene.count("/visits").await?)?;
+    let failed = samples.iter().filter(|sample| !sample.is_success());
+    anyhow::ensure!(
+        failed.count() > 0,
+        "the fault did not hurt, so that nothing was tested"
+    );
+
+    let began = Instant::now();
+    let after = scene.is_ready(&NODES).await?;
+    println!(
+        "nats-server {how}: `wrt ps` shows all ready after another {:?}",
+        began.elapsed()
+    );
+    let incarnations = |status: &LatticeStatus| -> Vec<_> {
+        NODES
+            .iter()
+            .map(|node| status.node(node).map(|n| n.epoch))
+            .collect()
+    };
+    let actors = |status: &LatticeStatus| -> Vec<Vec<String>> {
+        let of = |node: &&str| -> Vec<String> {
+            let replicas = status
+                .node(node)
+                .map(|node| &node.replicas[..])
+                .unwrap_or_default();
+            replicas
+                .iter()
+                .map(|replica| replica.actor.clone())
+                .collect()
+        };
+        NODES.iter().map(of).collect()
+    };
+    anyhow::ensure!(
+        incarnations(&before) == incarnations(&after),
+        "a node was started again"
+    );
+    anyhow::ensure!(
+        actors(&before) == actors(&after),
+        "something moved: {after:?}"
+    );
+    Ok(())
+}
