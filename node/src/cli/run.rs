@@ -31,7 +31,7 @@ pub async fn run(arguments: RunArgs, output: Output) -> Result<(), Failure> {
     )
     .await?;
     let served = async {
-        ready(&node, &app).await?;
+        ready(&node, &app, output).await?;
         announce(&node.status(), &app, output);
         std::future::pending::<()>().await;
         Ok::<(), Failure>(())
@@ -102,21 +102,26 @@ async fn start(
     Ok(node)
 }
 
-/// Waits until everything serves. What another attempt is not expected to mend ends the command: the
-/// one who started it is sitting in front of it.
-async fn ready(node: &Node, app: &DesiredApp) -> Result<(), Failure> {
+/// Waits until everything serves. A service that is away may come; what another attempt is not
+/// expected to mend, and a port that is taken, end the command: the one who started it sits in front
+/// of it.
+async fn ready(node: &Node, app: &DesiredApp, output: Output) -> Result<(), Failure> {
+    let mut told = BTreeMap::new();
     loop {
         let status = node.status();
-        let refused = status
-            .replicas
-            .iter()
-            .find(|replica| replica.error.is_some());
-        if let Some(replica) = refused {
-            let error = replica.error.as_deref().unwrap_or_default();
-            return Err(Failure::failed(anyhow::anyhow!(
-                "{} cannot start: {error}",
-                replica.actor
-            )));
+        for replica in &status.replicas {
+            let Some(error) = &replica.error else {
+                continue;
+            };
+            if replica.is_refused || app.is_trigger(&replica.actor) {
+                let actor = &replica.actor;
+                return Err(Failure::failed(anyhow::anyhow!(
+                    "{actor} cannot start: {error}"
+                )));
+            }
+            if told.insert(replica.actor.clone(), error.clone()).as_ref() != Some(error) {
+                output.progress(&format!("{} is tried again: {error}", replica.actor));
+            }
         }
         let are_ready = status
             .replicas

@@ -104,9 +104,21 @@ pub(super) const NATS: ProviderEntry = ProviderEntry {
 pub(super) const HTTP_SERVER: TriggerEntry = TriggerEntry {
     name: "http-server",
     calls: HttpInterface::NAME,
-    check: check::<HttpServerConfig>,
+    check: check_http_server,
     start: |settings| start_http_server(settings).boxed(),
 };
+
+/// What a trigger has of its own is not among its backend's settings.
+fn check_http_server(config: toml::Table) -> Result<(), String> {
+    let of_the_trigger = ["address", "routes", "request_timeout_ms"];
+    match of_the_trigger
+        .into_iter()
+        .find(|field| config.contains_key(*field))
+    {
+        Some(field) => Err(format!("`{field}` is a field of the trigger itself")),
+        None => check::<HttpServerConfig>(config),
+    }
+}
 
 async fn start_http_server(trigger: TriggerSettings) -> Result<TriggerServer, StartError> {
     let TriggerSettings {

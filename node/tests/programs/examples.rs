@@ -1,8 +1,9 @@
 //! Each example, run by the real program, as its README says.
 
 use tempfile::TempDir;
+use wrt_test_servers::RedisServer;
 
-use super::running::{Running, guest, output, repository, request, wrt_node};
+use super::running::{Running, guest, output, repository, request, write_manifest, wrt_node};
 
 fn manifest(example: &str) -> String {
     repository(&format!("examples/{example}/app.toml"))
@@ -147,7 +148,7 @@ fn a_wrong_manifest_is_told_with_its_lines_and_starts_nothing() {
         "[app]\nname = \"x\"\n\n[component.counter]\nsource = \"{source}\"\n\n[trigger.web]\n\
          backend = \"http-server\"\naddress = \"127.0.0.1:0\"\nroutes = [{{ component = \"nobody\" }}]\n"
     );
-    super::running::write_manifest(folder.path(), &text);
+    write_manifest(folder.path(), &text);
     let refused = output(wrt_node(folder.path()).args(["run", "app.toml"]));
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{told}");
@@ -197,4 +198,31 @@ fn wrong_usage_has_a_code_of_its_own() {
     let source = guest("hello_http").display().to_string();
     let wrong = output(wrt_node(folder.path()).args(["run", &source, "--address", "here"]));
     assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+}
+
+/// A store that is away when its app starts is waited for, and used when it comes.
+#[test]
+fn a_service_that_is_away_is_waited_for() {
+    let redis = RedisServer::start().unwrap();
+    redis.kill().unwrap();
+    let folder = TempDir::new().unwrap();
+    let text = format!(
+        "[app]\nname = \"x\"\n[component.counter]\nsource = \"{}\"\n\
+         links = {{ \"wasi:keyvalue\" = \"store\" }}\n\
+         [provider.store]\nbackend = \"redis\"\nconfig = {{ url = \"{}\" }}\n\
+         [trigger.web]\nbackend = \"http-server\"\naddress = \"127.0.0.1:0\"\n\
+         routes = [{{ component = \"counter\" }}]\n",
+        guest("counter").display(),
+        redis.url()
+    );
+    let manifest = write_manifest(folder.path(), &text).display().to_string();
+    let started = Running::launch(&["run", &manifest]);
+    started.wait_for("is tried again");
+    redis.restart().unwrap();
+    started.wait_for("is ready");
+    assert_eq!(
+        request(&started.address("web"), "POST", "/x", ""),
+        (200, "1".to_owned())
+    );
+    started.stop();
 }

@@ -77,15 +77,25 @@ pub struct Running {
 
 impl Running {
     pub fn start(arguments: &[&str]) -> Self {
+        let running = Self::launch(&[&["run"], arguments].concat());
+        running.wait_for("is ready");
+        running
+    }
+
+    /// Starts it and does not wait.
+    pub fn launch(arguments: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let mut command = wrt_node(folder.path());
-        command.arg("run").args(arguments);
+        command.args(arguments);
         let process = Process::spawn("wrt-node", command, folder.path().join("log")).unwrap();
-        process.wait_for_log("is ready", READY_LIMIT).unwrap();
         Self {
             process,
             _folder: folder,
         }
+    }
+
+    pub fn wait_for(&self, text: &str) {
+        self.process.wait_for_log(text, READY_LIMIT).unwrap();
     }
 
     /// Where a trigger listens.
