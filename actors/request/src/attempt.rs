@@ -142,7 +142,8 @@ pub(crate) fn transport_fault(error: TransportError) -> Fault {
 /// Takes a call back when its caller gives up before a reply came: by a drop, at the deadline, or
 /// because the callee seems lost. A callee that is only slow then stops working for nobody.
 struct TakeBack {
-    armed: Option<(Arc<dyn Transport>, String, Cancel)>,
+    /// Nothing in it is made before it is needed: nearly every call ends without.
+    armed: Option<(Arc<dyn Transport>, Subjects, NodeId, Cancel)>,
 }
 
 impl TakeBack {
@@ -155,9 +156,9 @@ impl TakeBack {
             call: attempt.call,
             caller: attempt.caller.clone(),
         };
-        let subject = attempt.subjects.cancel(node);
+        let (transport, subjects) = (Arc::clone(attempt.transport), attempt.subjects.clone());
         Self {
-            armed: Some((Arc::clone(attempt.transport), subject, cancel)),
+            armed: Some((transport, subjects, node.clone(), cancel)),
         }
     }
 
@@ -168,7 +169,7 @@ impl TakeBack {
 
 impl Drop for TakeBack {
     fn drop(&mut self) {
-        let Some((transport, subject, cancel)) = self.armed.take() else {
+        let Some((transport, subjects, node, cancel)) = self.armed.take() else {
             return;
         };
         // Outside a runtime nobody is left who could send it; the callee's own deadline ends the call.
@@ -177,6 +178,7 @@ impl Drop for TakeBack {
         };
         runtime.spawn(async move {
             let Ok(bytes) = cancel.encode() else { return };
+            let subject = subjects.cancel(&node);
             if let Err(error) = transport.publish(Lane::Calls, subject, bytes).await {
                 tracing::debug!(%error, "a cancellation was not sent");
             }

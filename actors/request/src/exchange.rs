@@ -4,17 +4,18 @@ use std::{
     collections::HashMap,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    task::{Context, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use tokio::{sync::Semaphore, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 use wrt_contract::{Answer, CallContext, DispatchRequest, Offer};
 use wrt_membership::Membership;
 use wrt_protocol::{
-    ActorAddress, CallId, DecodeError, Execution, Fault, FaultKind, Hop, NodeId,
+    ActorAddress, ActorKind, CallId, DecodeError, Execution, Fault, FaultKind, Hop, NodeId,
     envelope::{Cancel, Reply, ReplyHead, Request, RequestHead},
     limits::{CALLS_IN_HAND_MAX, INLINE_BYTES_MAX},
     subject::{self, Subjects},
@@ -256,8 +257,14 @@ impl Exchange {
         let context = CallContext::with_budget(budget)
             .with_trace(head.trace.clone())
             .with_tenant(head.tenant.clone());
-        let exchange = Arc::clone(self);
-        entry.spawn(async move { exchange.serve(context, request, reply).await });
+        let kind = head.target.kind;
+        let mut work = Arc::clone(self).serve(context, request, reply).boxed();
+        // What a provider does before it waits for its service costs less than a task and the
+        // wake-up of another thread. A component computes, and must not hold up who comes next.
+        if kind == ActorKind::Provider && poll_once(&mut work) {
+            return;
+        }
+        entry.spawn(work);
     }
 
     /// What is left of the call's time, by the caller's word and by this node's own clock.
@@ -465,6 +472,12 @@ impl Exchange {
         }
         sent.is_ok()
     }
+}
+
+/// Whether `work` is over already. What is not starts anew with the waker of its own task.
+fn poll_once(work: &mut BoxFuture<'static, ()>) -> bool {
+    work.poll_unpin(&mut Context::from_waker(Waker::noop()))
+        .is_ready()
 }
 
 async fn read(exchange: Weak<Exchange>, listening: Listening, calls: Subscription) {

@@ -13,7 +13,7 @@
 //! another, and its metrics can tell them apart. A cancellation is under the same wildcard as the
 //! calls, so that one subscription keeps them in order.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use crate::{ActorAddress, ActorKind, InterfaceName, LatticeName, NodeId, OperationName};
 
@@ -25,7 +25,7 @@ pub const SERVICE_STATS: &str = "$SRV.STATS";
 /// Builds the subjects of one lattice.
 #[derive(Debug, Clone)]
 pub struct Subjects {
-    prefix: String,
+    prefix: Arc<str>,
 }
 
 /// What a subject under a node's own wildcard, or under a queue group, asks for.
@@ -69,7 +69,7 @@ impl Subjects {
     #[must_use]
     pub fn new(lattice: &LatticeName) -> Self {
         Self {
-            prefix: format!("wrt.v1.{lattice}"),
+            prefix: format!("wrt.v1.{lattice}").into(),
         }
     }
 
@@ -155,9 +155,7 @@ impl Subjects {
     /// other.
     #[must_use]
     pub fn parse_inbound<'a>(&self, subject: &'a str) -> Option<Inbound<'a>> {
-        let rest = subject
-            .strip_prefix(self.prefix.as_str())?
-            .strip_prefix('.')?;
+        let rest = subject.strip_prefix(&*self.prefix)?.strip_prefix('.')?;
         let mut tokens = rest.split('.');
         match tokens.next()? {
             "node" => {
