@@ -256,52 +256,31 @@ impl RequestPath {
         chosen: Chosen,
         progress: &mut Progress,
     ) -> Result<Answer, Fault> {
-        let Chosen {
-            destination,
-            node,
-            epoch,
-            expires_at,
-            subject,
-            _flight,
-        } = chosen;
-        if let Some(node) = &node {
+        if let Some(node) = &chosen.node {
             progress.tried.push(node.clone());
         }
         let had_body = progress.body.is_some();
-        let prepared = self.prepare_body(call, node.as_ref(), progress);
+        let prepared = self.prepare_body(call, chosen.node.as_ref(), progress);
         // Without room for it the body is gone, and the call must not go out without it.
         progress.body_untouched &= prepared.is_ok() || progress.body.is_some() == had_body;
         let (sending, is_body) = prepared?;
-        let inline = !sending.as_ref().is_some_and(|s| s.announce.is_arguments);
-        let empty = Bytes::new();
-        let head = RequestHead {
-            call: CallId::mint(),
+        let head = self.head(
+            context,
+            call,
             key,
-            caller: self.membership.node().clone(),
-            target: call.target.clone(),
-            epoch,
-            interface: call.interface.clone(),
-            operation: call.operation.clone(),
-            budget_micros: u64::try_from(context.remaining().as_micros()).unwrap_or(u64::MAX),
-            expires_at,
-            attempt: progress.attempt,
-            trace: context.trace().cloned(),
-            tenant: context.tenant().cloned(),
-            body: sending.as_ref().map(|sending| sending.announce.clone()),
-        };
+            &chosen,
+            progress.attempt,
+            sending.as_ref(),
+        );
         let call_id = head.call;
-        let envelope = Request {
-            head,
-            arguments: if inline {
-                call.arguments.clone()
-            } else {
-                empty.clone()
-            },
-            bulk: if inline { call.bulk.clone() } else { empty },
-        };
-        let envelope = envelope.encode().map_err(|error| {
-            Fault::not_executed(FaultKind::TooLarge, Hop::Caller, error.to_string())
-        })?;
+        let envelope = envelope(head, call)?;
+        let Chosen {
+            destination,
+            node,
+            subject,
+            _flight,
+            ..
+        } = chosen;
         if call.one_way {
             let sent = self.transport.publish(Lane::Calls, subject, envelope);
             let sent = context.bound(Hop::Bus, sent).await?;
@@ -342,6 +321,32 @@ impl RequestPath {
             (reply, _) => reply?,
         };
         self.answer(context, reply).await
+    }
+
+    fn head(
+        &self,
+        context: &CallContext,
+        call: &Invocation,
+        key: IdempotencyKey,
+        chosen: &Chosen,
+        attempt: u32,
+        sending: Option<&Sending>,
+    ) -> RequestHead {
+        RequestHead {
+            call: CallId::mint(),
+            key,
+            caller: self.membership.node().clone(),
+            target: call.target.clone(),
+            epoch: chosen.epoch,
+            interface: call.interface.clone(),
+            operation: call.operation.clone(),
+            budget_micros: u64::try_from(context.remaining().as_micros()).unwrap_or(u64::MAX),
+            expires_at: chosen.expires_at,
+            attempt,
+            trace: context.trace().cloned(),
+            tenant: context.tenant().cloned(),
+            body: sending.map(|sending| sending.announce.clone()),
+        }
     }
 
     /// A body to send with this attempt: the call's own, or its arguments when they are too large to
@@ -423,6 +428,21 @@ impl RequestPath {
             body: None,
         })
     }
+}
+
+/// The envelope of one attempt. Arguments that travel as a stream are not in it.
+fn envelope(head: RequestHead, call: &Invocation) -> Result<Bytes, Fault> {
+    let inline = !head.body.as_ref().is_some_and(|body| body.is_arguments);
+    let part = |bytes: &Bytes| if inline { bytes.clone() } else { Bytes::new() };
+    let request = Request {
+        head,
+        arguments: part(&call.arguments),
+        bulk: part(&call.bulk),
+    };
+    let too_large = |error: wrt_protocol::EncodeError| {
+        Fault::not_executed(FaultKind::TooLarge, Hop::Caller, error.to_string())
+    };
+    request.encode().map_err(too_large)
 }
 
 /// Whether any other node, alive or not, has reported a replica of the target.

@@ -97,8 +97,9 @@ async fn the_tools_of_nats_see_the_nodes() {
     let [_one, two] = announced;
     drop(two);
     timeout(PATIENCE, async {
-        let status = "wrt.v1.test.status.two";
-        while tool.request(status, Bytes::new()).await.is_ok() {}
+        let subjects = Subjects::new(&LatticeName::new("test").unwrap());
+        let status = subjects.status(&NodeId::new("two").unwrap());
+        while tool.request(status.clone(), Bytes::new()).await.is_ok() {}
     })
     .await
     .unwrap();
