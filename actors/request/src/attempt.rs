@@ -19,6 +19,11 @@ use crate::streams::Sending;
 /// silence does. Half of what a call may take beyond its budget; the rest is for getting it home.
 const LISTEN_GRACE: Duration = BUDGET_GRACE.checked_div(2).expect("two is not zero");
 
+/// How long a caller still listens when the callee is lost. A call that was sent a moment before, to
+/// a process that is gone, is about to hear from the bus that nobody has it: *not executed* says
+/// more than *maybe executed*, and may be tried again.
+const LAST_WORD: Duration = Duration::from_millis(50);
+
 /// Where an attempt goes.
 pub(crate) enum Destination {
     /// A chosen node; `lost` is cancelled when waiting for it makes no sense any longer.
@@ -77,7 +82,10 @@ impl Attempt<'_> {
         let request = self.transport.request(self.subject, self.envelope);
         let lost = async {
             match &self.destination {
-                Destination::Node { lost, .. } => lost.cancelled().await,
+                Destination::Node { lost, .. } => {
+                    lost.cancelled().await;
+                    tokio::time::sleep(LAST_WORD).await;
+                }
                 Destination::Any => std::future::pending().await,
             }
         };
