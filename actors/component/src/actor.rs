@@ -21,6 +21,13 @@ use crate::{
 /// starts is under way already, so that this is at most one period.
 const EPOCHS_UNTIL_YIELD: u64 = 1;
 
+/// What the calls of a guest leave it of its time, so that it hears of one that is not answered, and
+/// can say so in its own words. Without it, a guest would be stopped at the instant at which its call
+/// fails. More than a call may take beyond its budget.
+const ANSWER_RESERVE_MAX: Duration = Duration::from_millis(200);
+/// Of a short time a share: one part in so many.
+const ANSWER_RESERVE_SHARE: u32 = 10;
+
 /// What a component actor is made of.
 #[derive(Debug)]
 pub struct ComponentSpec {
@@ -142,10 +149,11 @@ impl Instances for ComponentActor {
     }
 
     fn prepare(&self, context: &CallContext) -> Prepared {
-        let end = context.deadline().min(Instant::now() + self.wall_time_max);
-        let leash = Arc::new(Leash::until(end));
+        let time = context.remaining().min(self.wall_time_max);
+        let leash = Arc::new(Leash::until(Instant::now() + time));
+        let reserve = ANSWER_RESERVE_MAX.min(time / ANSWER_RESERVE_SHARE);
         let parts = InstanceStateParts {
-            context: context.clone(),
+            context: context.narrowed(time - reserve),
             links: Arc::clone(&self.links),
             limits: self.store_limits(),
             leash: Arc::clone(&leash),

@@ -64,6 +64,24 @@ async fn the_callers_budget_stops_a_guest_before_its_wall_time() {
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
+/// A guest that is stopped at the instant at which its store gives up would never hear of it.
+#[tokio::test]
+async fn what_a_guest_calls_ends_before_the_guest_does() {
+    let limits = ComponentLimits {
+        wall_time_max: Duration::from_secs(3),
+        ..ComponentLimits::default()
+    };
+    let actor = actor(guest::spinner(), limits, &[]).await;
+    for (budget_ms, reserve_ms) in [(500, 50), (2_500, 200), (60_000, 200)] {
+        let budget = Duration::from_millis(budget_ms);
+        let prepared = actor.prepare(&CallContext::with_budget(budget));
+        let calls_end = prepared.store.data().context().deadline();
+        let reserve = prepared.leash.end() - calls_end;
+        let error = reserve.abs_diff(Duration::from_millis(reserve_ms));
+        assert!(error < Duration::from_millis(20), "{budget:?}: {reserve:?}");
+    }
+}
+
 /// On one thread: without the yield at each epoch nothing else would run until the guest is stopped.
 #[tokio::test]
 async fn a_guest_that_computes_lets_others_run() {

@@ -42,7 +42,8 @@ impl Wasi {
 
 /// What a component actor gives to an instance.
 pub struct InstanceStateParts {
-    /// The call that the instance serves; its operations get the rest of that budget.
+    /// The call that the instance serves. The operations that it calls get the rest of this budget,
+    /// which ends a little before the instance is stopped.
     pub context: CallContext,
     /// Who serves the imports.
     pub links: Arc<Links>,
