@@ -148,8 +148,21 @@ impl Cluster {
     /// # Errors
     /// When it cannot be started.
     pub fn start_node_at(&self, name: &str, lattice_url: &str) -> Result<(), ClusterError> {
+        self.spawn(name, &["--lattice", lattice_url])
+    }
+
+    /// Starts a node with a role, for apps that ask for it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_node_of_role(&self, name: &str, role: &str) -> Result<(), ClusterError> {
+        let (lattice_url, label) = (self.nats.url(), format!("role={role}"));
+        self.spawn(name, &["--lattice", &lattice_url, "--label", &label])
+    }
+
+    fn spawn(&self, name: &str, arguments: &[&str]) -> Result<(), ClusterError> {
         let mut command = Command::new(&self.programs.node);
-        command.args(["join", "--lattice", lattice_url, "--name", name]);
+        command.args(["join", "--name", name]).args(arguments);
         command.env("RUST_LOG", "info").env("NO_COLOR", "1");
         let cache = self.folder.path().join(format!("{name}.cache"));
         command.env("XDG_CACHE_HOME", cache);

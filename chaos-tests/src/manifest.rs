@@ -6,16 +6,23 @@ use crate::{ClusterError, guest};
 
 /// An app to be deployed, built up by what a scenario needs of it.
 ///
-/// Everything runs on named nodes, so that a scenario knows what it hurts.
+/// Everything runs on named nodes, so that a scenario knows what it hurts, unless it asks for replicas
+/// [anywhere](Manifest::anywhere).
 #[derive(Debug, Clone)]
 pub struct Manifest {
     app: &'static str,
     source: PathBuf,
-    nodes: Vec<String>,
+    placement: Placement,
     limits: Vec<(&'static str, u64)>,
     store: Option<Store>,
     triggers: Vec<Trigger>,
     request_timeout: Option<Duration>,
+}
+
+#[derive(Debug, Clone)]
+enum Placement {
+    Nodes(Vec<String>),
+    Replicas { count: u32, role: Option<String> },
 }
 
 #[derive(Debug, Clone)]
@@ -51,12 +58,23 @@ impl Manifest {
         Ok(Self {
             app,
             source: guest(app)?,
-            nodes: owned(nodes),
+            placement: Placement::Nodes(owned(nodes)),
             limits: Vec::new(),
             store: None,
             triggers: Vec::new(),
             request_timeout: None,
         })
+    }
+
+    /// So many replicas of the component, on whatever nodes there are; with a role only on those that
+    /// were [started with it](crate::Cluster::start_node_of_role).
+    #[must_use]
+    pub fn anywhere(mut self, replicas: u32, role: Option<&str>) -> Self {
+        self.placement = Placement::Replicas {
+            count: replicas,
+            role: role.map(str::to_owned),
+        };
+        self
     }
 
     /// A limit of the component: `("concurrency_max", 4)`.
@@ -98,15 +116,22 @@ impl Manifest {
         let Self {
             app,
             source,
-            nodes,
+            placement,
             limits,
             store,
             triggers,
             request_timeout,
         } = self;
-        let mut text = format!(
-            "[app]\nname = \"{app}\"\n\n[component.{app}]\nsource = {source:?}\nnodes = {nodes:?}\n"
-        );
+        let mut text =
+            format!("[app]\nname = \"{app}\"\n\n[component.{app}]\nsource = {source:?}\n");
+        let _ = match placement {
+            Placement::Nodes(nodes) => writeln!(text, "nodes = {nodes:?}"),
+            Placement::Replicas { count, role: None } => writeln!(text, "replicas = {count}"),
+            Placement::Replicas {
+                count,
+                role: Some(role),
+            } => writeln!(text, "replicas = {count}\nlabels = {{ role = {role:?} }}"),
+        };
         if store.is_some() {
             text += "links = { \"wasi:keyvalue\" = \"store\" }\n";
         }
@@ -150,7 +175,7 @@ mod tests {
         let manifest = Manifest {
             app: "counter",
             source: PathBuf::from("/guests/counter.wasm"),
-            nodes: owned(&["a", "b"]),
+            placement: Placement::Nodes(owned(&["a", "b"])),
             limits: Vec::new(),
             store: None,
             triggers: Vec::new(),

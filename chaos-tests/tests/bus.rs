@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use wrt_chaos_tests::{
-    LatticeStatus, Scene, invariants,
+    LatticeStatus, Manifest, Scene, invariants,
     invariants::Ledger,
     load::Load,
     outage::{Outage, statuses},
@@ -21,12 +21,28 @@ const NODES: [&str; 5] = ["edge", "a", "b", "c", "d"];
 /// How long until everything works again, once the bus does.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(4);
 
+/// The counter, with its component on two of the nodes: which, and whether to change that, is theirs to
+/// say, so that a wrong guess about who is dead would show.
+async fn scene() -> anyhow::Result<Scene> {
+    let scene = Scene::start(&NODES).await?;
+    let manifest = Manifest::counter(&[])?.anywhere(2, None);
+    let manifest = manifest.redis(&["c", "d"], &scene.redis_url());
+    scene.deploy(manifest.budget(BUDGET)).await?;
+    Ok(scene)
+}
+
+/// How often a node has taken up a share.
+fn take_ups(scene: &Scene) -> usize {
+    let logs = NODES.iter().map(|node| scene.cluster.node_log(node));
+    logs.map(|log| log.matches("runs here").count()).sum()
+}
+
 /// While nats-server is gone, every request is answered in time, with 503 or 504. It comes back on the
 /// same port, and within seconds all succeed again: nobody is evicted, no node is started again, and
 /// the app runs where it ran.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_and_restarted() -> anyhow::Result<()> {
-    let scene = Scene::counter(BUDGET).await?;
+    let scene = scene().await?;
     let nats = scene.cluster.nats();
     lost(
         "killed",
@@ -40,7 +56,7 @@ async fn killed_and_restarted() -> anyhow::Result<()> {
 /// The same when it is stopped in its tracks, so that its connections stay open.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn paused() -> anyhow::Result<()> {
-    let scene = Scene::counter(BUDGET).await?;
+    let scene = scene().await?;
     let nats = scene.cluster.nats();
     lost(
         "paused",
@@ -58,6 +74,7 @@ async fn lost(
     heal: impl Fn() -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let before = scene.is_ready(&NODES).await?;
+    let take_ups_before = take_ups(scene);
     let count_before = scene.count("/visits").await?;
     let load = Load::start(
         &scene.client,
@@ -121,6 +138,8 @@ async fn lost(
         };
         NODES.iter().map(of).collect()
     };
+    let taken_up = take_ups(scene) - take_ups_before;
+    anyhow::ensure!(taken_up == 0, "{taken_up} shares were taken up elsewhere");
     anyhow::ensure!(
         incarnations(&before) == incarnations(&after),
         "a node was started again"

@@ -4,11 +4,17 @@
 
 use std::time::Duration;
 
-use wrt_chaos_tests::{Scene, invariants, invariants::Ledger, load::Load, outage::Outage};
+use http::Method;
+use wrt_chaos_tests::{
+    Manifest, Scene, invariants, invariants::Ledger, load::Load, outage::Outage,
+};
 
 const BUDGET: Duration = Duration::from_secs(5);
-const PER_SECOND: u32 = 60;
-const ASKED_AFTER: Duration = Duration::from_secs(1);
+
+/// Sixty requests a second, in bursts; the node is asked while one is in flight.
+const BURST: u32 = 12;
+const BURST_GAP: Duration = Duration::from_millis(200);
+const ASKED_AFTER: Duration = Duration::from_millis(1006);
 const AFTERWARDS: Duration = Duration::from_secs(2);
 
 /// A node's patience by default, and some time to end the process.
@@ -27,14 +33,36 @@ async fn the_node_of_a_provider() -> anyhow::Result<()> {
     drain("d").await
 }
 
+/// Requests that take a second are in hand when the node is asked: it waits for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn with_long_requests_in_hand() -> anyhow::Result<()> {
+    const LONG_MS: u64 = 1000;
+    let scene = Scene::start(&["edge", "a", "b"]).await?;
+    scene
+        .deploy(Manifest::probe(&["a", "b"])?.budget(BUDGET))
+        .await?;
+    let url = scene.url(&format!("/sleep/{LONG_MS}"));
+    let load = Load::start(&scene.client, 20, move |_| (Method::POST, url.clone()));
+    load.until(2 * ASKED_AFTER).await;
+    let asked = load.now();
+    let status = scene.cluster.terminate_node("b", END_LIMIT).await?;
+    let ended = load.now() - asked;
+    let samples = load.stop().await;
+    println!("SIGTERM of b with requests of {LONG_MS} ms in hand: it ended after {ended:?}");
+    invariants::all_succeed(&samples)?;
+    anyhow::ensure!(status.code() == Some(0), "it ended with {status}");
+    anyhow::ensure!(
+        ended.as_millis() > u128::from(LONG_MS / 2),
+        "nothing was in hand: {ended:?}"
+    );
+    Ok(())
+}
+
 async fn drain(node: &str) -> anyhow::Result<()> {
     let scene = Scene::counter(BUDGET).await?;
     let before = scene.count("/visits").await?;
-    let load = Load::start(
-        &scene.client,
-        PER_SECOND,
-        scene.reads_and_increments("/visits"),
-    );
+    let requests = scene.reads_and_increments("/visits");
+    let load = Load::in_bursts(&scene.client, BURST, BURST_GAP, requests);
     load.until(ASKED_AFTER).await;
     let asked = load.now();
     let status = scene.cluster.terminate_node(node, END_LIMIT).await?;

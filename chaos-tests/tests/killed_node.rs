@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use http::Method;
-use wrt_chaos_tests::{Sample, Scene, invariants, invariants::Ledger, load::Load, outage::Outage};
+use wrt_chaos_tests::{
+    LatticeStatus, Manifest, Sample, Scene, invariants, invariants::Ledger, load::Load,
+    outage::Outage,
+};
 
 const BUDGET: Duration = Duration::from_secs(2);
 
@@ -16,6 +19,10 @@ const FAULT_AFTER: Duration = Duration::from_millis(1006);
 
 const AFTERWARDS: Duration = Duration::from_secs(4);
 const RECOVERY_LIMIT: Duration = Duration::from_secs(3);
+
+/// Until a node counts as dead, and until its share runs elsewhere, compiled anew.
+const TAKEOVER_LIMIT: Duration = Duration::from_secs(5);
+const PROBE: &str = "component/probe/probe";
 
 /// How long the bus may take to see that a process is gone: what is sent there meanwhile counts as
 /// under way when the node died.
@@ -33,6 +40,50 @@ async fn the_node_of_a_component() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_node_of_a_provider() -> anyhow::Result<()> {
     kill("d").await
+}
+
+/// When the only replica dies with its node, another node takes it over: all succeed again within 5 s,
+/// and meanwhile every request is answered in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_node_of_the_only_replica() -> anyhow::Result<()> {
+    const WORKERS: [&str; 3] = ["a", "b", "c"];
+    let scene = Scene::start(&["edge"]).await?;
+    for node in WORKERS {
+        scene.cluster.start_node_of_role(node, "worker")?;
+    }
+    let manifest = Manifest::probe(&[])?.anywhere(1, Some("worker"));
+    scene.deploy(manifest.budget(BUDGET)).await?;
+    let owner = |status: &LatticeStatus| {
+        let runs_it = |node: &&&str| {
+            status
+                .replica(node, PROBE)
+                .is_some_and(|r| r.state == "ready")
+        };
+        WORKERS.iter().find(runs_it).copied()
+    };
+    let runs = scene
+        .shows("a node runs it", |status| owner(status).is_some())
+        .await?;
+    let victim = owner(&runs).expect("a node runs it");
+
+    let url = scene.url("/hello");
+    let load = Load::start(&scene.client, 30, move |_| (Method::GET, url.clone()));
+    load.until(FAULT_AFTER).await;
+    let fault = load.now();
+    scene.cluster.kill_node(victim)?;
+    load.until(fault + TAKEOVER_LIMIT + Duration::from_secs(1))
+        .await;
+    let samples = load.stop().await;
+    println!(
+        "kill -9 of the only replica's node: {}",
+        Outage::of(&samples, fault)
+    );
+    invariants::all_end_within(&samples, BUDGET)?;
+    invariants::all_answer(&samples, &[200, 503, 504])?;
+    invariants::all_succeed_after(&samples, fault + TAKEOVER_LIMIT)?;
+    let moved = |status: &LatticeStatus| owner(status).is_some_and(|node| node != victim);
+    scene.shows("another node runs it", moved).await?;
+    Ok(())
 }
 
 async fn kill(victim: &str) -> anyhow::Result<()> {

@@ -19,52 +19,48 @@ const AFTERWARDS: Duration = Duration::from_secs(4);
 /// How long until everything works again, once the service does.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(3);
 
-/// While Redis does not answer, every request ends within its budget, and none with a trap. All
-/// succeed again soon after it goes on.
+/// Of the errors, how many a guest must give in the store's words where each takes until the end of
+/// its time: one that a busy machine keeps from answering in what it has left is a 504.
+const IN_STORES_WORDS_MIN: f64 = 0.9;
+
+/// While Redis does not answer, every request ends within its budget, and none with a trap: the guest
+/// gets an error of its own interface and says so, with 503 and the words of the store. All succeed
+/// again soon after it goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn paused() -> anyhow::Result<()> {
     let scene = Scene::counter(BUDGET).await?;
     let redis = scene.cluster.redis();
-    let samples = lost(
-        "paused",
-        &scene,
-        || Ok(redis.pause()?),
-        || Ok(redis.resume()?),
-    )
-    .await?;
+    let (harm, heal) = (|| Ok(redis.pause()?), || Ok(redis.resume()?));
+    let samples = lost("paused", &scene, harm, heal).await?;
     invariants::all_answer(&samples, &[200, 503, 504])?;
+    let share = share_in_stores_words(&samples);
+    anyhow::ensure!(
+        share >= IN_STORES_WORDS_MIN,
+        "{share} have the store's words: {samples:?}"
+    );
     Ok(())
 }
 
-/// While Redis is gone, the guest gets an error of its own interface each time and says so: 503 with
-/// the words of the store, and never a trap. All succeed again soon after it is back.
+/// The same while Redis is gone; then every error is told at once, and each in the store's words.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_and_restarted() -> anyhow::Result<()> {
     let scene = Scene::counter(BUDGET).await?;
     let redis = scene.cluster.redis();
-    let samples = lost(
-        "killed",
-        &scene,
-        || Ok(redis.kill()?),
-        || Ok(redis.restart()?),
-    )
-    .await?;
+    let (harm, heal) = (|| Ok(redis.kill()?), || Ok(redis.restart()?));
+    let samples = lost("killed", &scene, harm, heal).await?;
     invariants::all_answer(&samples, &[200, 503])?;
-    let failed: Vec<&Sample> = samples
-        .iter()
-        .filter(|sample| !sample.is_success())
-        .collect();
-    let in_its_own_words = |sample: &&&Sample| sample.outcome.text().contains("executed; hop ");
-    let told = failed.iter().filter(in_its_own_words).count();
-    println!(
-        "redis killed: {told} of {} errors have the store's words",
-        failed.len()
-    );
-    anyhow::ensure!(
-        told == failed.len(),
-        "an error without the store's words: {failed:?}"
-    );
+    let share = share_in_stores_words(&samples);
+    anyhow::ensure!(share >= 1.0, "{share} have the store's words: {samples:?}");
     Ok(())
+}
+
+/// Of the errors, those that name the fault of the call to the store.
+fn share_in_stores_words(samples: &[Sample]) -> f64 {
+    let failed = samples.iter().filter(|sample| !sample.is_success());
+    let told: Vec<bool> = failed
+        .map(|sample| sample.outcome.text().contains("executed; hop "))
+        .collect();
+    told.iter().filter(|told| **told).count() as f64 / told.len() as f64
 }
 
 async fn lost(
