@@ -28,7 +28,7 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "1 min, from scratch 6 min",
         "build --workspace --all-targets --locked",
     )?;
-    step("run the tests", "2 min", "test --workspace --locked")?;
+    step("run the tests", "5 min", "test --workspace --locked")?;
     step(
         "lint the workspace",
         "20 s, from scratch 2 min",
