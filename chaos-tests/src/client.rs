@@ -70,6 +70,8 @@ impl Outcome {
 pub struct Sample {
     /// What it was.
     pub method: Method,
+    /// Where it went.
+    pub url: String,
     /// When it was due, since the load began. In an open loop a late start counts as waiting.
     pub due: Duration,
     /// From when it was due until it ended.
@@ -153,6 +155,7 @@ impl Client {
         let took = began.elapsed().saturating_sub(due);
         Sample {
             method,
+            url: url.to_owned(),
             due,
             took,
             outcome,

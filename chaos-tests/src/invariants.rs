@@ -95,9 +95,9 @@ pub struct Ledger {
 
 impl Ledger {
     /// Of the increments (each POST) among `samples`.
-    pub fn of(samples: &[Sample]) -> Self {
+    pub fn of<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> Self {
         let posts = samples
-            .iter()
+            .into_iter()
             .filter(|sample| sample.method == Method::POST);
         let (acknowledged, failed): (Vec<_>, Vec<_>) = posts.partition(|post| post.is_success());
         // The store's own fault, in the words of the guest's answer.
@@ -176,13 +176,14 @@ impl fmt::Display for Example {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Sample {
             method,
+            url,
             due,
             took,
             outcome,
         } = &*self.0;
         write!(
             f,
-            "the {method} that was due at {due:?} and took {took:?}: "
+            "the {method} of {url} that was due at {due:?} and took {took:?}: "
         )?;
         match outcome {
             Outcome::Answered { status, .. } => write!(f, "{status}, {:?}", outcome.text()),
@@ -202,6 +203,7 @@ mod tests {
     fn sample(due_ms: u64, took_ms: u64, status: u16, text: &'static str) -> Sample {
         Sample {
             method: Method::POST,
+            url: String::new(),
             due: Duration::from_millis(due_ms),
             took: Duration::from_millis(took_ms),
             outcome: Outcome::Answered {

@@ -85,6 +85,7 @@ mod tests {
     fn sample(due_ms: u64, took_ms: u64, status: u16) -> Sample {
         Sample {
             method: Method::GET,
+            url: String::new(),
             due: Duration::from_millis(due_ms),
             took: Duration::from_millis(took_ms),
             outcome: Outcome::Answered {

@@ -2,7 +2,13 @@
 
 #![cfg(test)]
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
 use http::Method;
 use tokio::task::JoinSet;
@@ -33,7 +39,8 @@ const AFTERMATH: Duration = Duration::from_secs(2);
 
 /// From 1 s after the stop every request succeeds, by way of the other replica; none waits beyond its
 /// budget, and reads do not fail at all. When the node goes on, what lies in its buffers is dropped
-/// unrun: no increment is made after its caller has given up. Then the node serves again.
+/// unrun: no increment that came while it stood is made after its caller has given up. Then the node
+/// serves again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_node_of_a_component() -> anyhow::Result<()> {
     pause("b", "component/counter/counter").await
@@ -82,31 +89,55 @@ async fn whose_caller_dies() -> anyhow::Result<()> {
 
 async fn pause(victim: &str, actor: &str) -> anyhow::Result<()> {
     let scene = Scene::counter(BUDGET).await?;
-    let before = scene.count("/visits").await?;
-    let requests = scene.reads_and_increments("/visits");
-    let load = Load::in_bursts(&scene.client, BURST, BURST_GAP, requests);
+    // What the node had begun when it was stopped it may end, so that is counted apart.
+    let [before, during] = [scene.url("/before"), scene.url("/during")];
+    let is_paused = Arc::new(AtomicBool::new(false));
+    let load = {
+        let (is_paused, before, during) = (Arc::clone(&is_paused), before.clone(), during.clone());
+        Load::in_bursts(&scene.client, BURST, BURST_GAP, move |n| {
+            let method = if n % 2 == 0 {
+                Method::GET
+            } else {
+                Method::POST
+            };
+            (
+                method,
+                if is_paused.load(Relaxed) {
+                    &during
+                } else {
+                    &before
+                }
+                .clone(),
+            )
+        })
+    };
     load.until(FAULT_AFTER).await;
-    let fault = load.now();
-    let paused = Instant::now();
+    let (fault, paused) = (load.now(), Instant::now());
     scene.cluster.pause_node(victim)?;
+    is_paused.store(true, Relaxed);
     load.until(fault + LOAD_IN_PAUSE).await;
     let samples = load.stop().await;
-    let counted = scene.count("/visits").await?;
+    let counted = scene.count("/during").await?;
 
     let (reads, increments): (Vec<Sample>, Vec<Sample>) = samples
         .iter()
         .cloned()
         .partition(|sample| sample.method == Method::GET);
-    let ledger = Ledger::of(&samples);
+    let ledger = |url: &str| Ledger::of(samples.iter().filter(|sample| sample.url == url));
     println!("SIGSTOP of {victim}: reads: {}", Outage::of(&reads, fault));
     println!(
-        "SIGSTOP of {victim}: increments: {}; {ledger}",
+        "SIGSTOP of {victim}: increments: {}",
         Outage::of(&increments, fault)
+    );
+    println!(
+        "SIGSTOP of {victim}: before {}; during {}",
+        ledger(&before),
+        ledger(&during)
     );
     invariants::all_end_within(&samples, BUDGET)?;
     invariants::all_succeed(&reads)?;
     invariants::all_succeed_after(&samples, fault + SUSPICION_LIMIT)?;
-    ledger.check(before, counted)?;
+    ledger(&during).check(0, counted)?;
 
     anyhow::ensure!(
         paused.elapsed() < PAUSE,
@@ -115,9 +146,8 @@ async fn pause(victim: &str, actor: &str) -> anyhow::Result<()> {
     );
     tokio::time::sleep_until((paused + PAUSE).into()).await;
     scene.cluster.resume_node(victim)?;
-    scene
-        .stays_at(&scene.url("/visits"), counted, AFTERMATH)
-        .await?;
+    scene.stays_at(&during, counted, AFTERMATH).await?;
+    ledger(&before).check(0, scene.count("/before").await?)?;
     scene.is_ready(&["edge", "a", "b", "c", "d"]).await?;
     scene
         .takes_calls(victim, actor, &scene.url("/others"))
