@@ -25,6 +25,10 @@ use futures::future::LocalBoxFuture;
 
 use crate::row::Row;
 
+/// As in `wrt-node`, for both sides.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures WRT beside what it is measured against.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench", bin_name = "cargo xtask bench")]
