@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::time::Instant;
 use wrt_protocol::{
     Fault, FaultKind, Hop, Tenant, TraceContext,
@@ -92,17 +93,22 @@ impl CallContext {
     /// # Errors
     /// [`FaultKind::DeadlineExceeded`], *maybe executed*, when the deadline comes first; `work` is
     /// dropped then.
-    pub async fn bound<T>(&self, hop: Hop, work: impl Future<Output = T>) -> Result<T, Fault> {
-        tokio::time::timeout_at(self.deadline, work)
-            .await
-            .map_err(|_elapsed| {
-                Fault::maybe_executed(
-                    FaultKind::DeadlineExceeded,
-                    hop,
-                    "the budget of the call ran out",
-                )
-                .after(self.elapsed())
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn bound<T>(
+        &self,
+        hop: Hop,
+        work: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, Fault>> {
+        // Not `async`: that would keep `work` twice, before and inside the timeout.
+        tokio::time::timeout_at(self.deadline, work).map(move |answer| {
+            answer.map_err(|_elapsed| {
+                let detail = "the budget of the call ran out";
+                Fault::maybe_executed(FaultKind::DeadlineExceeded, hop, detail)
+                    .after(self.elapsed())
             })
+        })
     }
 }
 

@@ -157,8 +157,19 @@ macro_rules! token {
 
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <Cow<'de, str>>::deserialize(deserializer)?;
-                Self::new(&text).ok_or_else(|| serde::de::Error::custom("not one token of a subject"))
+                struct Visitor;
+                impl serde::de::Visitor<'_> for Visitor {
+                    type Value = $type;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("one token of a subject")
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$type, E> {
+                        $type::new(text).ok_or_else(|| E::custom("not one token of a subject"))
+                    }
+                }
+                deserializer.deserialize_str(Visitor)
             }
         }
     };

@@ -6,7 +6,7 @@
 //!    u8       u8     u32 LE
 //! ```
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::limits::HEAD_BYTES_MAX;
@@ -16,6 +16,8 @@ use crate::limits::HEAD_BYTES_MAX;
 pub const PROTOCOL_VERSION: u8 = 1;
 
 const PREFIX_BYTES: usize = 6;
+/// Room for a head: one with more is written all the same, after one more allocation.
+const HEAD_BYTES_USUAL: usize = 250;
 
 /// What a frame carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,13 +90,9 @@ pub(crate) fn encode<T: Serialize>(
     rest: &[&[u8]],
 ) -> Result<Bytes, EncodeError> {
     let rest_bytes: usize = rest.iter().map(|part| part.len()).sum();
-    let mut frame = BytesMut::with_capacity(PREFIX_BYTES + 256 + rest_bytes);
-    frame.put_u8(PROTOCOL_VERSION);
-    frame.put_u8(kind as u8);
-    frame.put_u32_le(0);
-    let mut writer = frame.writer();
-    postcard::to_io(head, &mut writer).map_err(EncodeError::Head)?;
-    let mut frame = writer.into_inner();
+    let mut frame = Vec::with_capacity(PREFIX_BYTES + HEAD_BYTES_USUAL + rest_bytes);
+    frame.extend([PROTOCOL_VERSION, kind as u8, 0, 0, 0, 0]);
+    let mut frame = postcard::to_extend(head, frame).map_err(EncodeError::Head)?;
     let bytes = frame.len() - PREFIX_BYTES;
     if bytes > HEAD_BYTES_MAX {
         return Err(EncodeError::HeadTooLarge { bytes });
@@ -102,9 +100,9 @@ pub(crate) fn encode<T: Serialize>(
     let length = u32::try_from(bytes).expect("the limit on a head is far below 4 GiB");
     frame[2..PREFIX_BYTES].copy_from_slice(&length.to_le_bytes());
     for part in rest {
-        frame.put_slice(part);
+        frame.extend_from_slice(part);
     }
-    Ok(frame.freeze())
+    Ok(frame.into())
 }
 
 /// Reads a frame of `kind`: its head, and what follows it without a copy.

@@ -179,7 +179,7 @@ macro_rules! random_id {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $type(pub u128);
+        pub struct $type(#[serde(with = "postcard::fixint::le")] pub u128);
 
         impl $type {
             /// Mints one at random; two are never the same in practice.

@@ -13,7 +13,7 @@
 //! another, and its metrics can tell them apart. A cancellation is under the same wildcard as the
 //! calls, so that one subscription keeps them in order.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::sync::Arc;
 
 use crate::{ActorAddress, ActorKind, InterfaceName, LatticeName, NodeId, OperationName};
 
@@ -21,6 +21,9 @@ use crate::{ActorAddress, ActorKind, InterfaceName, LatticeName, NodeId, Operati
 pub const SERVICE_PING: &str = "$SRV.PING";
 /// Asks every service for its statistics.
 pub const SERVICE_STATS: &str = "$SRV.STATS";
+
+/// Room for the subject of a call.
+const SUBJECT_BYTES_USUAL: usize = 160;
 
 /// Builds the subjects of one lattice.
 #[derive(Debug, Clone)]
@@ -94,10 +97,8 @@ impl Subjects {
         interface: &InterfaceName,
         operation: &OperationName,
     ) -> String {
-        let mut subject = String::with_capacity(160);
-        let _infallible = write!(subject, "{}.node.{node}.call.", self.prefix);
-        push_parts(&mut subject, target, interface, operation);
-        subject
+        let to = ["node", node.as_str(), "call"];
+        self.with_parts(&to, target, interface, operation)
     }
 
     /// A call of whichever replica the bus picks.
@@ -108,10 +109,7 @@ impl Subjects {
         interface: &InterfaceName,
         operation: &OperationName,
     ) -> String {
-        let mut subject = String::with_capacity(160);
-        let _infallible = write!(subject, "{}.any.", self.prefix);
-        push_parts(&mut subject, target, interface, operation);
-        subject
+        self.with_parts(&["any"], target, interface, operation)
     }
 
     /// Where a caller takes back what it asked `node` for.
@@ -151,6 +149,31 @@ impl Subjects {
         format!("{}.status.{node}", self.prefix)
     }
 
+    /// Each call has one, so it is written without the formatter.
+    fn with_parts(
+        &self,
+        to: &[&str],
+        target: &ActorAddress,
+        interface: &InterfaceName,
+        operation: &OperationName,
+    ) -> String {
+        let ActorAddress { kind, app, name } = target;
+        let parts = [
+            kind.as_str(),
+            app.as_str(),
+            name.as_str(),
+            interface.as_str(),
+            operation.as_str(),
+        ];
+        let mut subject = String::with_capacity(SUBJECT_BYTES_USUAL);
+        subject.push_str(&self.prefix);
+        for token in to.iter().chain(&parts) {
+            subject.push('.');
+            subject.push_str(token);
+        }
+        subject
+    }
+
     /// Reads a subject of [`Subjects::node_inbound`] or [`Subjects::any_inbound`]; `None` for any
     /// other.
     #[must_use]
@@ -170,17 +193,6 @@ impl Subjects {
             _ => None,
         }
     }
-}
-
-fn push_parts(
-    subject: &mut String,
-    target: &ActorAddress,
-    interface: &InterfaceName,
-    operation: &OperationName,
-) {
-    let ActorAddress { kind, app, name } = target;
-    let kind = kind.as_str();
-    let _infallible = write!(subject, "{kind}.{app}.{name}.{interface}.{operation}");
 }
 
 fn parse_parts<'a>(mut tokens: impl Iterator<Item = &'a str>) -> Option<Inbound<'a>> {

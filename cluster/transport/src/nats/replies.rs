@@ -61,6 +61,7 @@ impl Replies {
             replies: self,
             token,
             answer,
+            ended: false,
         }
     }
 
@@ -104,6 +105,8 @@ pub(super) struct Ticket<'a> {
     replies: &'a Replies,
     token: u64,
     answer: oneshot::Receiver<Answer>,
+    /// Whether the table has let go of it.
+    ended: bool,
 }
 
 impl Ticket<'_> {
@@ -118,12 +121,16 @@ impl Ticket<'_> {
 
     /// Waits; `None` when the connection was lost.
     pub(super) async fn answer(mut self) -> Option<Answer> {
-        (&mut self.answer).await.ok()
+        let answer = (&mut self.answer).await.ok();
+        self.ended = true;
+        answer
     }
 }
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        self.replies.lock().by_token.remove(&self.token);
+        if !self.ended {
+            self.replies.lock().by_token.remove(&self.token);
+        }
     }
 }
