@@ -35,6 +35,16 @@ pub(crate) enum Destination {
     Any,
 }
 
+impl Destination {
+    /// The chosen node.
+    pub(crate) fn node(&self) -> Option<&NodeId> {
+        match self {
+            Self::Node { node, .. } => Some(node),
+            Self::Any => None,
+        }
+    }
+}
+
 /// An attempt ready to go.
 pub(crate) struct Attempt<'a> {
     pub(crate) transport: &'a Arc<dyn Transport>,
@@ -47,9 +57,15 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    /// What to send, and to which subject; once.
+    pub(crate) fn take_message(&mut self) -> (String, Bytes) {
+        let envelope = std::mem::take(&mut self.envelope);
+        (std::mem::take(&mut self.subject), envelope)
+    }
+
     /// The same, with a body that starts to flow when the callee asks for it.
     pub(crate) async fn run_with_body(
-        self,
+        &mut self,
         context: &CallContext,
         sending: &mut Option<Sending>,
     ) -> Result<Reply, Fault> {
@@ -76,15 +92,24 @@ impl Attempt<'_> {
     ///
     /// # Cancel safety
     /// Dropping it takes the call back at the callee.
-    pub(crate) async fn run(self, context: &CallContext) -> Result<Reply, Fault> {
+    pub(crate) async fn run(&mut self, context: &CallContext) -> Result<Reply, Fault> {
         let end = context.deadline() + LISTEN_GRACE;
-        let mut take_back = TakeBack::new(&self);
-        let request = self.transport.request(self.subject, self.envelope);
+        let (subject, envelope) = self.take_message();
+        let mut take_back = TakeBack {
+            transport: self.transport,
+            subjects: self.subjects,
+            caller: self.caller,
+            call: self.call,
+            // When the bus has picked, nobody knows whom.
+            callee: self.destination.node(),
+        };
+        let request = self.transport.request(subject, envelope);
         let lost = async {
             match &self.destination {
                 Destination::Node { lost, .. } => {
                     lost.cancelled().await;
-                    tokio::time::sleep(LAST_WORD).await;
+                    // In a box: each call carries the room for this, and few get here.
+                    Box::pin(tokio::time::sleep(LAST_WORD)).await;
                 }
                 Destination::Any => std::future::pending().await,
             }
@@ -101,7 +126,7 @@ impl Attempt<'_> {
                 return Err(Fault::maybe_executed(FaultKind::DeadlineExceeded, Hop::Bus, detail));
             }
         };
-        take_back.disarm();
+        take_back.callee = None;
         let bytes = answer.map_err(transport_fault)?;
         let reply = Reply::decode(&bytes).map_err(unreadable)?;
         match &reply.head.outcome {
@@ -149,44 +174,34 @@ pub(crate) fn transport_fault(error: TransportError) -> Fault {
 
 /// Takes a call back when its caller gives up before a reply came: by a drop, at the deadline, or
 /// because the callee seems lost. A callee that is only slow then stops working for nobody.
-struct TakeBack {
-    /// Nothing in it is made before it is needed: nearly every call ends without.
-    armed: Option<(Arc<dyn Transport>, Subjects, NodeId, Cancel)>,
+///
+/// Nothing of the cancellation is made before it is needed: nearly every call ends without.
+struct TakeBack<'a> {
+    transport: &'a Arc<dyn Transport>,
+    subjects: &'a Subjects,
+    caller: &'a NodeId,
+    call: CallId,
+    /// Who has the call in hand; none when it ended.
+    callee: Option<&'a NodeId>,
 }
 
-impl TakeBack {
-    fn new(attempt: &Attempt<'_>) -> Self {
-        // A call that went to a queue group cannot be taken back: nobody knows who has it.
-        let Destination::Node { node, .. } = &attempt.destination else {
-            return Self { armed: None };
-        };
-        let cancel = Cancel {
-            call: attempt.call,
-            caller: attempt.caller.clone(),
-        };
-        let (transport, subjects) = (Arc::clone(attempt.transport), attempt.subjects.clone());
-        Self {
-            armed: Some((transport, subjects, node.clone(), cancel)),
-        }
-    }
-
-    fn disarm(&mut self) {
-        self.armed = None;
-    }
-}
-
-impl Drop for TakeBack {
+impl Drop for TakeBack<'_> {
     fn drop(&mut self) {
-        let Some((transport, subjects, node, cancel)) = self.armed.take() else {
+        let Some(callee) = self.callee else {
             return;
         };
         // Outside a runtime nobody is left who could send it; the callee's own deadline ends the call.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
+        let transport = Arc::clone(self.transport);
+        let subject = self.subjects.cancel(callee);
+        let cancel = Cancel {
+            call: self.call,
+            caller: self.caller.clone(),
+        };
         runtime.spawn(async move {
             let Ok(bytes) = cancel.encode() else { return };
-            let subject = subjects.cancel(&node);
             if let Err(error) = transport.publish(Lane::Calls, subject, bytes).await {
                 tracing::debug!(%error, "a cancellation was not sent");
             }

@@ -1,8 +1,9 @@
 //! The way in: from an envelope to an actor, and the reply back.
 
+mod serve;
+
 use std::{
     collections::HashMap,
-    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Waker},
     time::Duration,
@@ -12,24 +13,23 @@ use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::{sync::Semaphore, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
-use wrt_contract::{Answer, CallContext, DispatchRequest, Offer};
+use wrt_contract::Offer;
 use wrt_membership::Membership;
 use wrt_protocol::{
-    ActorAddress, ActorKind, CallId, DecodeError, Execution, Fault, FaultKind, Hop, NodeId,
-    envelope::{Cancel, Reply, ReplyHead, Request, RequestHead},
-    limits::{CALLS_IN_HAND_MAX, INLINE_BYTES_MAX},
+    ActorAddress, ActorKind, CallId, DecodeError, Fault, FaultKind, Hop, NodeId,
+    envelope::{Cancel, Reply, Request, RequestHead},
+    limits::CALLS_IN_HAND_MAX,
     subject::{self, Subjects},
 };
 use wrt_transport::{Inbound, Lane, ReplySubject, Subscription, Transport, TransportError};
 
+use self::serve::Accepted;
 use crate::{
     ExchangeCounts, Streams,
     counters::ExchangeCounters,
     hosted::Hosted,
     in_hand::{InHand, NoEntry},
-    inbound::{arguments_body, collect_arguments},
     listen::Listening,
-    streams::Sending,
 };
 
 /// How much later than its estimate a call may expire at the callee: the caller's estimate of the
@@ -254,11 +254,12 @@ impl Exchange {
                 return self.refuse(head.call, reply, fault);
             }
         };
-        let context = CallContext::with_budget(budget)
-            .with_trace(head.trace.clone())
-            .with_tenant(head.tenant.clone());
+        let dispatch = match self.hosted.find(&head.target, &head.interface) {
+            Ok(dispatch) => dispatch,
+            Err(fault) => return self.refuse(head.call, reply, fault),
+        };
         let kind = head.target.kind;
-        let mut work = Arc::clone(self).serve(context, request, reply).boxed();
+        let mut work = Accepted::new(request, budget, dispatch, reply).serve(Arc::clone(self));
         // What a provider does before it waits for its service costs less than a task and the
         // wake-up of another thread. A component computes, and must not hold up who comes next.
         if kind == ActorKind::Provider && poll_once(&mut work) {
@@ -279,16 +280,13 @@ impl Exchange {
                 detail,
             ));
         }
-        let left = head.expires_at.map_or(head.budget(), |expires_at| {
-            let micros = expires_at.0.saturating_sub(self.membership.clock().now().0);
-            head.budget().min(Duration::from_micros(micros))
-        });
+        let budget = head.budget();
+        let now = Duration::from_micros(self.membership.clock().now().0);
+        let expires = head.expires_at.map(|at| Duration::from_micros(at.0));
+        let left = expires.map_or(budget, |at| budget.min(at.saturating_sub(now)));
         // Late by the estimate, but within the error of the estimate, is not late.
-        let expired = head.expires_at.is_some_and(|expires_at| {
-            let now = Duration::from_micros(self.membership.clock().now().0);
-            now > Duration::from_micros(expires_at.0).saturating_add(EXPIRY_SLACK)
-        });
-        if expired || head.budget().is_zero() {
+        let expired = expires.is_some_and(|at| now > at.saturating_add(EXPIRY_SLACK));
+        if expired || budget.is_zero() {
             self.counters.expired.add_one();
             let detail = "the call's time was up when it arrived";
             return Err(Fault::not_executed(
@@ -297,180 +295,30 @@ impl Exchange {
                 detail,
             ));
         }
-        Ok(left.max(EXPIRY_SLACK.min(head.budget())))
-    }
-
-    async fn serve(
-        self: Arc<Self>,
-        context: CallContext,
-        request: Request,
-        reply: Option<ReplySubject>,
-    ) {
-        let Request {
-            head,
-            arguments,
-            bulk,
-        } = request;
-        let (call, caller) = (head.call, head.caller.clone());
-        // A callee's own panic must not leave its caller waiting.
-        let work = AssertUnwindSafe(self.execute(&context, head, arguments, bulk)).catch_unwind();
-        let answer = match work.await {
-            Ok(answer) => answer,
-            Err(_panic) => {
-                self.counters.crashed.add_one();
-                let detail = "the actor panicked; the node's log has the message";
-                Err(Fault::maybe_executed(
-                    FaultKind::Crashed,
-                    Hop::Actor,
-                    detail,
-                ))
-            }
-        };
-        let Some(reply) = reply else {
-            if let Err(fault) = answer {
-                tracing::warn!(%fault, "a one-way call failed");
-            }
-            return;
-        };
-        self.reply(call, caller, reply, answer).await;
-    }
-
-    async fn execute(
-        &self,
-        context: &CallContext,
-        head: RequestHead,
-        arguments: Bytes,
-        bulk: Bytes,
-    ) -> Result<Answer, Fault> {
-        let dispatch = self.hosted.find(&head.target, &head.interface)?;
-        let (arguments, bulk, body) = match head.body {
-            None => (arguments, bulk, None),
-            Some(announce) => {
-                let body = self.streams.receive(&announce, head.caller)?;
-                if announce.is_arguments {
-                    let collected = context.bound(Hop::Stream, collect_arguments(body)).await;
-                    let not_run = |fault: Fault| fault.with_execution(Execution::NotExecuted);
-                    let (arguments, bulk) = collected.and_then(|c| c).map_err(not_run)?;
-                    (arguments, bulk, None)
-                } else {
-                    (arguments, bulk, Some(body))
-                }
-            }
-        };
-        self.counters.dispatched.add_one();
-        let request = DispatchRequest {
-            operation: head.operation,
-            arguments,
-            bulk,
-            body,
-        };
-        let work = dispatch.dispatch(context, request);
-        context.bound(Hop::Actor, work).await?
-    }
-
-    async fn reply(
-        &self,
-        call: CallId,
-        caller: NodeId,
-        to: ReplySubject,
-        answer: Result<Answer, Fault>,
-    ) {
-        let (head, result, bulk, sending) = match self.prepare(call, caller, answer) {
-            Ok(prepared) => prepared,
-            Err(fault) => (
-                self.head(call, Err(fault)),
-                Bytes::new(),
-                Bytes::new(),
-                None,
-            ),
-        };
-        if self.publish(to, Reply { head, result, bulk }).await
-            && let Some(sending) = sending
-        {
-            sending.start();
-        }
-    }
-
-    fn prepare(
-        &self,
-        call: CallId,
-        caller: NodeId,
-        answer: Result<Answer, Fault>,
-    ) -> Result<(ReplyHead, Bytes, Bytes, Option<Sending>), Fault> {
-        let Answer { result, bulk, body } = answer?;
-        let executed = |fault: Fault| fault.with_execution(Execution::Executed);
-        let mut head = self.head(call, Ok(()));
-        let inline_max = INLINE_BYTES_MAX.min(self.transport.payload_bytes_max() / 2);
-        let is_large = result.len() + bulk.len() > inline_max;
-        let (body, result, bulk) = match (is_large, body) {
-            (false, body) => (body, result, bulk),
-            (true, None) => (
-                Some(arguments_body(&result, &bulk)),
-                Bytes::new(),
-                Bytes::new(),
-            ),
-            (true, Some(_)) => {
-                let bytes = result.len() + bulk.len();
-                let detail = format!("a result of {bytes} bytes beside a body");
-                let kind = FaultKind::TooLarge;
-                return Err(Fault::new(kind, Execution::Executed, Hop::Actor, detail));
-            }
-        };
-        let announced = body.map(|body| self.streams.announce(body, caller, is_large));
-        let sending = announced.transpose().map_err(executed)?;
-        head.body = sending.as_ref().map(|sending| sending.announce.clone());
-        Ok((head, result, bulk, sending))
-    }
-
-    fn head(&self, call: CallId, outcome: Result<(), Fault>) -> ReplyHead {
-        let node = self.membership.node().clone();
-        let outcome = outcome.map_err(|fault| fault.at_node(&node));
-        ReplyHead {
-            call,
-            node,
-            epoch: self.membership.epoch(),
-            outcome,
-            body: None,
-        }
+        Ok(left.max(EXPIRY_SLACK.min(budget)))
     }
 
     fn refuse(self: &Arc<Self>, call: CallId, reply: Option<ReplySubject>, fault: Fault) {
-        let Some(to) = reply else { return };
+        let Some(to) = reply else {
+            tracing::warn!(%fault, "a one-way call was refused");
+            return;
+        };
         // A full socket must not pile up what nobody was promised.
         let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() else {
             self.counters.replies_lost.add_one();
             return;
         };
         let exchange = Arc::clone(self);
-        let head = self.head(call, Err(fault));
+        let reply = self.encode(&Reply {
+            head: self.head(call, Err(fault)),
+            result: Bytes::new(),
+            bulk: Bytes::new(),
+        });
+        let Some(reply) = reply else { return };
         tokio::spawn(async move {
             let _permit = permit;
-            let reply = Reply {
-                head,
-                result: Bytes::new(),
-                bulk: Bytes::new(),
-            };
             exchange.publish(to, reply).await;
         });
-    }
-
-    async fn publish(&self, to: ReplySubject, reply: Reply) -> bool {
-        let payload = match reply.encode() {
-            Ok(payload) => payload,
-            Err(error) => {
-                self.counters.replies_lost.add_one();
-                tracing::warn!(%error, "a reply has no encoding");
-                return false;
-            }
-        };
-        // A publish waits for room in the connection's buffer, and that wait has the transport's
-        // bound: a lane that is down refuses at once.
-        let sent = self.transport.publish(Lane::Calls, to.0, payload).await;
-        if let Err(error) = &sent {
-            self.counters.replies_lost.add_one();
-            tracing::debug!(%error, "a reply was not sent");
-        }
-        sent.is_ok()
     }
 }
 
