@@ -27,6 +27,7 @@ pub(crate) enum FrameKind {
     Cancel = 3,
     Heartbeat = 4,
     Stream = 5,
+    Pack = 6,
 }
 
 /// Bytes that are no message of this protocol.

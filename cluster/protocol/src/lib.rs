@@ -20,6 +20,7 @@ mod frame;
 pub mod heartbeat;
 mod id;
 pub mod limits;
+pub mod pack;
 pub mod stream;
 pub mod subject;
 mod trace;

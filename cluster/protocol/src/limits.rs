@@ -9,6 +9,12 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Arguments and bulk bytes that travel inside an envelope. Larger ones travel as a stream. Half
 /// of the payload that a NATS server accepts by default (1 MiB), so that a head always fits.
 pub const INLINE_BYTES_MAX: usize = 512 * 1024;
+/// Frames that travel in one message, at most; and bytes of them together.
+pub const PACK_ENTRIES_MAX: usize = 128;
+/// See [`PACK_ENTRIES_MAX`].
+pub const PACK_BYTES_MAX: usize = 64 * 1024;
+/// A larger frame travels alone: packing copies.
+pub const PACK_ENTRY_BYTES_MAX: usize = 4 * 1024;
 /// Arguments or a reply of one operation, however they travel.
 pub const ARGUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// One chunk of a stream.

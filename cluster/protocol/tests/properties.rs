@@ -20,13 +20,14 @@ use wrt_protocol::{
     envelope::{Cancel, Reply, Request},
     heartbeat::Heartbeat,
     limits::{FAULT_DETAIL_BYTES_MAX, NAME_BYTES_MAX},
+    pack,
     stream::StreamFrame,
     subject::{Inbound, Subjects},
 };
 
 use properties::values::{
-    a_cancel, a_frame, a_heartbeat, a_name, a_node, a_reply, a_request, a_stream_frame, a_trace,
-    an_actor, an_interface, an_operation, some_bytes,
+    a_cancel, a_frame, a_heartbeat, a_name, a_node, a_pack, a_reply, a_request, a_stream_frame,
+    a_trace, an_actor, an_interface, an_operation, some_bytes,
 };
 
 /// A small hurt to a frame.
@@ -99,6 +100,10 @@ fn decode_all(bytes: &Bytes) {
         let encoded = frame.clone().encode().unwrap();
         assert_eq!(StreamFrame::decode(&encoded).unwrap(), frame);
     }
+    if let Ok(entries) = pack::decode(bytes) {
+        let encoded = pack::encode(&entries).unwrap();
+        assert_eq!(pack::decode(&encoded).unwrap(), entries);
+    }
 }
 
 proptest! {
@@ -133,6 +138,12 @@ proptest! {
     }
 
     #[test]
+    fn packs_round_trip(entries in a_pack()) {
+        let bytes = pack::encode(&entries).unwrap();
+        prop_assert_eq!(pack::decode(&bytes).unwrap(), entries);
+    }
+
+    #[test]
     fn a_frame_is_of_one_kind(frame in a_frame()) {
         let kinds = [
             Request::decode(&frame).is_ok(),
@@ -140,6 +151,7 @@ proptest! {
             Cancel::decode(&frame).is_ok(),
             Heartbeat::decode(&frame).is_ok(),
             StreamFrame::decode(&frame).is_ok(),
+            pack::decode(&frame).is_ok(),
         ];
         prop_assert_eq!(kinds.iter().filter(|ok| **ok).count(), 1);
     }

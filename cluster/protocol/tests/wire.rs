@@ -13,6 +13,7 @@ use wrt_protocol::{
     envelope::{BodyAnnounce, Cancel, Reply, ReplyHead, Request, RequestHead},
     heartbeat::{Heartbeat, NodeState, ReplicaReport, ReplicaState},
     limits::{FAULT_DETAIL_BYTES_MAX, HEAD_BYTES_MAX},
+    pack::{self, PackEntry},
     stream::{StreamFrame, StreamSignal},
 };
 
@@ -223,6 +224,25 @@ fn stream_frames() {
         let encoded = frame.clone().encode().unwrap();
         insta::assert_snapshot!(format!("stream_{name}"), dump(&encoded));
         assert_eq!(StreamFrame::decode(&encoded).unwrap(), frame);
+    }
+}
+
+#[test]
+fn a_pack() {
+    let entry = |slot, text: &'static str| PackEntry {
+        slot,
+        payload: Bytes::from_static(text.as_bytes()),
+    };
+    let entries = [entry(7, "FIRST"), entry(300, ""), entry(8, "THIRD")];
+    let bytes = pack::encode(&entries).unwrap();
+    insta::assert_snapshot!("pack", dump(&bytes));
+    assert_eq!(pack::decode(&bytes).unwrap(), entries);
+    // Nothing is left over, and nothing is missing.
+    for bytes in [
+        bytes.slice(..bytes.len() - 1),
+        Bytes::from([&bytes[..], b"X"].concat()),
+    ] {
+        assert!(pack::decode(&bytes).is_err());
     }
 }
 

@@ -95,7 +95,8 @@ pub trait Transport: Send + Sync + 'static {
     /// # Errors
     /// [`TransportError::Disconnected`] at once while the lane is down, and
     /// [`TransportError::TooLarge`] over [`Transport::payload_bytes_max`]. Ok says that the payload
-    /// is on its way, not that it arrived.
+    /// is on its way, not that it arrived. It waits while more are on their way than the lane's
+    /// buffers take.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the payload may or may not have been sent.
@@ -107,7 +108,8 @@ pub trait Transport: Send + Sync + 'static {
     ) -> Result<(), TransportError>;
 
     /// Sends a payload on [`Lane::Calls`] and waits for the first reply. It has no deadline of its
-    /// own: the caller MUST race it with one.
+    /// own: the caller MUST race it with one. What is published after it was sent arrives after it;
+    /// of requests in flight together, any may arrive first.
     ///
     /// # Errors
     /// [`TransportError::NoResponders`] as soon as the bus knows that nobody subscribes: the payload

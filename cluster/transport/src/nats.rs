@@ -3,9 +3,11 @@
 mod connection;
 mod link;
 mod options;
+mod outbox;
 mod payloads;
 mod refusals;
 mod replies;
+mod reply_to;
 mod service;
 
 use std::{
@@ -23,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     connection::{Connection, take_replies},
     link::{Link, watch_connection},
+    outbox::send_outbox,
     payloads::Payloads,
 };
 use crate::{
@@ -40,6 +43,10 @@ pub use service::{SERVICE_NAME, ServiceHandle, ServiceInfo};
 ///
 /// What the server knows of subscriptions is certain for one server. In a cluster of servers a new
 /// subscription reaches the others a moment later; a request in between finds no responder.
+///
+/// Requests in flight together may travel in one message, and so may their replies; see
+/// `cluster/ARCHITECTURE.md`. A message that a full buffer drops counts as one payload, whatever was
+/// in it.
 ///
 /// The client reports each payload that it drops through a short queue: when it drops thousands at
 /// once, [`Transport::dropped_payloads`] counts fewer than were lost, never more.
@@ -78,6 +85,9 @@ impl Nats {
         let connections = [control, calls, bulk].map(|(connection, inbox)| {
             let connection = Arc::new(connection);
             tasks.spawn(take_replies(Arc::clone(&connection), inbox));
+            if let Some(outbox) = &connection.outbox {
+                tasks.spawn(send_outbox(Arc::clone(&connection), Arc::clone(outbox)));
+            }
             connection
         });
         for connection in &connections {

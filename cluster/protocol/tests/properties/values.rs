@@ -9,6 +9,7 @@ use wrt_protocol::{
     Name, NodeId, NodeMicros, OperationName, StreamId, Tenant, TraceContext,
     envelope::{BodyAnnounce, Cancel, Reply, ReplyHead, Request, RequestHead},
     heartbeat::{Heartbeat, NodeState, ReplicaReport, ReplicaState},
+    pack::{self, PackEntry},
     stream::{StreamFrame, StreamSignal},
 };
 
@@ -261,5 +262,14 @@ pub fn a_frame() -> impl Strategy<Value = Bytes> {
         a_cancel().prop_map(|frame| frame.encode().unwrap()),
         a_heartbeat().prop_map(|frame| frame.encode().unwrap()),
         a_stream_frame().prop_map(|frame| frame.encode().unwrap()),
+        a_pack().prop_map(|entries| pack::encode(&entries).unwrap()),
     ]
+}
+
+pub fn a_pack() -> impl Strategy<Value = Vec<PackEntry>> {
+    let entry = (any::<u64>(), some_bytes());
+    vec(
+        entry.prop_map(|(slot, payload)| PackEntry { slot, payload }),
+        0..8,
+    )
 }

@@ -20,18 +20,23 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use wrt_protocol::pack::PackEntry;
 
 use super::{
     NatsOptions,
     options::may_heal,
+    outbox::{Outbox, Outgoing},
     refusals::{Refusals, Watched},
     replies::{Answer, Replies},
+    reply_to::ReplyTo,
 };
 use crate::{Lane, TransportError, limits::SUBSCRIBE_WAIT_MAX};
 
 /// Payloads that wait for the socket before `publish` waits.
 const CONTROL_PAYLOADS_QUEUED_MAX: usize = 256;
-const CALL_PAYLOADS_QUEUED_MAX: usize = 1024;
+const CALL_PAYLOADS_QUEUED_MAX: usize = 256;
+/// Calls and replies that wait before that, to be packed.
+const CALLS_WAITING_MAX: usize = 1024;
 const BULK_PAYLOADS_QUEUED_MAX: usize = 128;
 /// Silence after which the client pings. It gives a connection up at the third ping without a pong.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
@@ -46,6 +51,8 @@ pub(super) struct Connection {
     pub(super) lane: Lane,
     pub(super) client: Client,
     pub(super) replies: Replies,
+    /// What waits to go out, on the lane that packs.
+    pub(super) outbox: Option<Arc<Outbox>>,
     pub(super) signals: Arc<Signals>,
     /// Set by the close of the whole transport.
     pub(super) closed: CancellationToken,
@@ -101,7 +108,7 @@ impl Connection {
         let client = connect_client(options, lane, &signals)
             .await
             .map_err(refused)?;
-        let replies = Replies::new(&client.new_inbox());
+        let replies = Replies::new(client.new_inbox());
         let inbox = client
             .subscribe(replies.subject())
             .await
@@ -110,6 +117,7 @@ impl Connection {
             lane,
             client,
             replies,
+            outbox: (lane == Lane::Calls).then(|| Arc::new(Outbox::new(CALLS_WAITING_MAX))),
             signals,
             closed,
             up: AtomicBool::new(false),
@@ -133,6 +141,9 @@ impl Connection {
     pub(super) fn take_down(&self) {
         // Before the sweep: a request looks at it after it has entered the table.
         self.up.store(false, Ordering::SeqCst);
+        if let Some(outbox) = &self.outbox {
+            outbox.take_back_requests(&self.replies);
+        }
         self.replies.end_all();
         self.went_down.notify_waiters();
     }
@@ -165,8 +176,10 @@ impl Connection {
         payload: Bytes,
     ) -> Result<(), TransportError> {
         self.check_size(&payload)?;
-        self.unless_down(|| self.client.publish(subject, payload))
-            .await
+        let outgoing = Outgoing::published(subject, payload);
+        // Calls come in bursts, and so do their replies.
+        let in_company = matches!(outgoing, Outgoing::Reply(..));
+        self.unless_down(self.hand_over(outgoing, in_company)).await
     }
 
     pub(super) async fn request(
@@ -176,19 +189,53 @@ impl Connection {
     ) -> Result<Bytes, TransportError> {
         self.check_size(&payload)?;
         let ticket = self.replies.ticket();
-        let reply = ticket.reply_subject();
+        let slot = ticket.slot();
         // Shares the text with what is sent.
         let subject = Subject::from(subject);
-        let to = subject.clone();
-        self.unless_down(|| self.client.publish_with_reply(to, reply, payload))
+        let request = Outgoing::Request(subject.clone(), PackEntry { slot, payload });
+        let in_company = !self.replies.is_calm();
+        self.unless_down(self.hand_over(request, in_company))
             .await?;
         match ticket.answer().await {
             Some(Answer::Reply(payload)) => Ok(payload),
             Some(Answer::NoResponders) => Err(TransportError::NoResponders {
                 subject: subject.into_string(),
             }),
+            Some(Answer::NotSent) => Err(self.down(false)),
             None => Err(self.down(true)),
         }
+    }
+
+    /// Sends a message, or lets it wait for others to go with. One that comes alone, while nothing
+    /// waits, has nothing to gain from that.
+    async fn hand_over(&self, outgoing: Outgoing, in_company: bool) -> Result<(), TransportError> {
+        match &self.outbox {
+            Some(outbox) if in_company || !outbox.is_idle() => {
+                outbox.put(outgoing).await;
+                Ok(())
+            }
+            _ => self.send(outgoing).await,
+        }
+    }
+
+    /// Hands a message to the client.
+    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<(), TransportError> {
+        let sent = match outgoing {
+            Outgoing::Request(to, PackEntry { slot, payload }) => {
+                let reply = self.replies.subject_of(ReplyTo::Slot(slot));
+                self.client.publish_with_reply(to, reply, payload).await
+            }
+            Outgoing::Requests(to, number, payload) => {
+                let reply = self.replies.subject_of(ReplyTo::Pack(number));
+                self.client.publish_with_reply(to, reply, payload).await
+            }
+            Outgoing::Reply(inbox, PackEntry { slot, payload }) => {
+                let to = ReplyTo::Slot(slot).subject(&inbox);
+                self.client.publish(to, payload).await
+            }
+            Outgoing::Plain(to, payload) => self.client.publish(to, payload).await,
+        };
+        sent.map_err(|error| refused_publish(&error, self))
     }
 
     pub(super) async fn subscribe(
@@ -224,10 +271,9 @@ impl Connection {
     /// before on this connection: `Client::flush` only says that the socket took it.
     pub(super) async fn round_trip(&self) -> Result<(), TransportError> {
         let ticket = self.replies.ticket();
-        self.client
-            .publish(ticket.reply_subject(), Bytes::new())
-            .await
-            .map_err(|error| refused_publish(&error, self))?;
+        let own = self.replies.subject_of(ReplyTo::Slot(ticket.slot()));
+        self.hand_over(Outgoing::Plain(own.into(), Bytes::new()), false)
+            .await?;
         match ticket.answer().await {
             Some(_) => Ok(()),
             None => Err(self.down(true)),
@@ -236,16 +282,16 @@ impl Connection {
 
     /// Hands something to the client, and gives up when the connection is lost while its queue is
     /// full: without that it would wait for as long as the server is away.
-    async fn unless_down<F>(&self, send: impl FnOnce() -> F) -> Result<(), TransportError>
-    where
-        F: Future<Output = Result<(), PublishError>>,
-    {
+    async fn unless_down(
+        &self,
+        send: impl Future<Output = Result<(), TransportError>>,
+    ) -> Result<(), TransportError> {
         // Made before the check, so that no loss goes unnoticed between the two.
         let went_down = self.went_down.notified();
         self.check_up()?;
         tokio::select! {
             biased;
-            sent = send() => sent.map_err(|error| refused_publish(&error, self)),
+            sent = send => sent,
             () = went_down => Err(self.down(false)),
         }
     }
@@ -267,7 +313,13 @@ fn refused_publish(error: &PublishError, connection: &Connection) -> TransportEr
 /// Hands replies to those who wait, until the client ends.
 pub(super) async fn take_replies(connection: Arc<Connection>, mut inbox: Subscriber) {
     while let Some(message) = inbox.next().await {
-        connection.replies.take(message);
+        if !connection.replies.take(message) {
+            // Somebody made it up, or speaks another version and was asked by one of this.
+            connection
+                .signals
+                .dropped_payloads
+                .fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

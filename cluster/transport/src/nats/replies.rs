@@ -6,92 +6,166 @@
 
 use std::{
     collections::HashMap,
-    fmt::Write as _,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use async_nats::{Message, StatusCode};
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use wrt_protocol::pack::{self, PackEntry};
+
+use super::reply_to::ReplyTo;
 
 /// What came back.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Answer {
     /// Somebody's reply.
     Reply(Bytes),
     /// The server's: nobody subscribes.
     NoResponders,
+    /// The connection was lost before the request was handed to it.
+    NotSent,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    last_token: u64,
-    by_token: HashMap<u64, oneshot::Sender<Answer>>,
+    last_slot: u64,
+    by_slot: HashMap<u64, Place>,
 }
 
-/// The table. Its lock is held for one look-up.
+#[derive(Debug)]
+struct Place {
+    sender: oneshot::Sender<Answer>,
+    /// The pack in which its request went out.
+    pack: Option<u64>,
+}
+
+/// The table. Its lock is held for one look-up, or for those of a pack.
 #[derive(Debug)]
 pub(super) struct Replies {
-    prefix: String,
+    inbox: String,
     waiting: Mutex<Waiting>,
 }
 
 impl Replies {
     /// A table of replies that arrive at subjects under `inbox`.
-    pub(super) fn new(inbox: &str) -> Self {
+    pub(super) fn new(inbox: String) -> Self {
         Self {
-            prefix: format!("{inbox}."),
+            inbox,
             waiting: Mutex::default(),
         }
     }
 
     /// What to subscribe to.
     pub(super) fn subject(&self) -> String {
-        format!("{}*", self.prefix)
+        format!("{}.*", self.inbox)
+    }
+
+    /// The subject at which this connection takes what `to` names.
+    pub(super) fn subject_of(&self, to: ReplyTo) -> String {
+        to.subject(&self.inbox)
     }
 
     /// A place in the table, kept until it is dropped.
     pub(super) fn ticket(&self) -> Ticket<'_> {
         let (sender, answer) = oneshot::channel();
         let mut waiting = self.lock();
-        waiting.last_token += 1;
-        let token = waiting.last_token;
-        waiting.by_token.insert(token, sender);
+        waiting.last_slot += 1;
+        let slot = waiting.last_slot;
+        let pack = None;
+        waiting.by_slot.insert(slot, Place { sender, pack });
         Ticket {
             replies: self,
-            token,
+            slot,
             answer,
             ended: false,
         }
     }
 
-    /// Hands a message to whoever waits for it; too late is no error.
-    pub(super) fn take(&self, message: Message) {
-        let token = message.subject.strip_prefix(self.prefix.as_str());
-        let Some(token) = token.and_then(|token| token.parse().ok()) else {
-            return;
+    /// Forgets the requests in `entries` that nobody waits for any longer, and notes that the others
+    /// go out in one pack: its number, which is the slot of one of them.
+    pub(super) fn pack(&self, entries: &mut Vec<PackEntry>) -> Option<u64> {
+        let mut waiting = self.lock();
+        entries.retain(|entry| waiting.by_slot.contains_key(&entry.slot));
+        let pack = entries.first()?.slot;
+        for entry in entries {
+            if let Some(place) = waiting.by_slot.get_mut(&entry.slot) {
+                place.pack = Some(pack);
+            }
+        }
+        Some(pack)
+    }
+
+    /// Hands a message to whoever waits for it; too late is no error. False when it is no message
+    /// for this table.
+    pub(super) fn take(&self, message: Message) -> bool {
+        let Some((inbox, to)) = ReplyTo::parse(&message.subject) else {
+            return false;
         };
-        let sender = self.lock().by_token.remove(&token);
-        if let Some(sender) = sender {
-            let answer = match message.status {
-                Some(StatusCode::NO_RESPONDERS) => Answer::NoResponders,
-                _ => Answer::Reply(message.payload),
-            };
-            // The request may have been given up between the two lines.
+        if inbox != self.inbox {
+            return false;
+        }
+        let answer = match message.status {
+            Some(StatusCode::NO_RESPONDERS) => Answer::NoResponders,
+            _ => Answer::Reply(message.payload),
+        };
+        match (to, answer) {
+            (ReplyTo::Slot(slot), answer) => self.end([(slot, answer)]),
+            (ReplyTo::Pack(pack), answer) => self.end_pack(pack, &answer),
+            (ReplyTo::Packed, Answer::Reply(payload)) => match pack::decode(&payload) {
+                Ok(entries) => self.end(entries.into_iter().map(|entry| {
+                    let PackEntry { slot, payload } = entry;
+                    (slot, Answer::Reply(payload))
+                })),
+                Err(_) => return false,
+            },
+            (ReplyTo::Packed, _) => return false,
+        }
+        true
+    }
+
+    /// Ends some waits.
+    pub(super) fn end(&self, answers: impl IntoIterator<Item = (u64, Answer)>) {
+        let mut waiting = self.lock();
+        let ended = answers.into_iter().filter_map(|(slot, answer)| {
+            let place = waiting.by_slot.remove(&slot)?;
+            Some((place.sender, answer))
+        });
+        let ended: Vec<_> = ended.collect();
+        // Outside the lock: each wakes a task. It may have given up in between.
+        drop(waiting);
+        for (sender, answer) in ended {
             let _ = sender.send(answer);
         }
     }
 
+    /// Ends the waits for all that went out in one pack: nobody got it, or could read it. Looks at
+    /// each request that waits, which is fine for what happens when a node goes.
+    fn end_pack(&self, pack: u64, answer: &Answer) {
+        let slots = {
+            let waiting = self.lock();
+            let places = waiting.by_slot.iter();
+            let of_pack = places.filter(|(_, place)| place.pack == Some(pack));
+            of_pack.map(|(slot, _)| *slot).collect::<Vec<_>>()
+        };
+        self.end(slots.into_iter().map(|slot| (slot, answer.clone())));
+    }
+
     /// Ends every wait: the connection is lost.
     pub(super) fn end_all(&self) {
-        let ended = std::mem::take(&mut self.lock().by_token);
+        let ended = std::mem::take(&mut self.lock().by_slot);
         // Dropped outside the lock: each wakes a task.
         drop(ended);
     }
 
     /// Requests that wait.
     pub(super) fn waiting(&self) -> usize {
-        self.lock().by_token.len()
+        self.lock().by_slot.len()
+    }
+
+    /// Whether no more than one request waits.
+    pub(super) fn is_calm(&self) -> bool {
+        self.waiting() <= 1
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -103,20 +177,16 @@ impl Replies {
 #[derive(Debug)]
 pub(super) struct Ticket<'a> {
     replies: &'a Replies,
-    token: u64,
+    slot: u64,
     answer: oneshot::Receiver<Answer>,
     /// Whether the table has let go of it.
     ended: bool,
 }
 
 impl Ticket<'_> {
-    /// Where the reply goes.
-    pub(super) fn reply_subject(&self) -> String {
-        const TOKEN_BYTES_MAX: usize = 20;
-        let prefix = &self.replies.prefix;
-        let mut subject = String::with_capacity(prefix.len() + TOKEN_BYTES_MAX);
-        let _infallible = write!(subject, "{prefix}{}", self.token);
-        subject
+    /// Its number in the table.
+    pub(super) fn slot(&self) -> u64 {
+        self.slot
     }
 
     /// Waits; `None` when the connection was lost.
@@ -130,7 +200,33 @@ impl Ticket<'_> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.replies.lock().by_token.remove(&self.token);
+            self.replies.lock().by_slot.remove(&self.slot);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_up_is_left_out_of_a_pack() {
+        let replies = Replies::new("_INBOX.x".to_owned());
+        let mut tickets: Vec<_> = (0..4).map(|_| replies.ticket()).collect();
+        let payload = Bytes::new();
+        let entry = |ticket: &Ticket<'_>| (ticket.slot(), payload.clone());
+        let entries = tickets.iter().map(entry);
+        let mut entries: Vec<_> = entries
+            .map(|(slot, payload)| PackEntry { slot, payload })
+            .collect();
+        drop(tickets.remove(0));
+        drop(tickets.remove(1));
+        let pack = replies.pack(&mut entries);
+        let left: Vec<_> = entries.iter().map(|entry| entry.slot).collect();
+        let waiting: Vec<_> = tickets.iter().map(Ticket::slot).collect();
+        assert_eq!((&left, pack), (&waiting, Some(waiting[0])));
+        tickets.clear();
+        assert_eq!(replies.pack(&mut entries), None);
+        assert!(entries.is_empty());
     }
 }
