@@ -11,6 +11,8 @@ pub struct MembershipCounts {
     pub malformed: u64,
     /// Of an older incarnation, or older than one already heard.
     pub stale: u64,
+    /// Heartbeats of silent nodes that were held up on their way.
+    pub late: u64,
     /// Of a node for which the table had no room.
     pub dropped: u64,
     /// Sent.
@@ -25,6 +27,7 @@ pub(crate) struct Counters {
     pub(crate) seen: Counter,
     pub(crate) malformed: Counter,
     pub(crate) stale: Counter,
+    pub(crate) late: Counter,
     pub(crate) dropped: Counter,
     pub(crate) sent: Counter,
     pub(crate) unsent: Counter,
@@ -36,6 +39,7 @@ impl Counters {
             seen: self.seen.get(),
             malformed: self.malformed.get(),
             stale: self.stale.get(),
+            late: self.late.get(),
             dropped: self.dropped.get(),
             sent: self.sent.get(),
             unsent: self.unsent.get(),

@@ -1,5 +1,13 @@
 //! The decisions: what a node believes of each other one, from heartbeats and silence alone.
 //!
+//! # When hearing something proves nothing
+//!
+//! A connection that was stalled delivers, when it moves again, what lay in it: heartbeats of a node
+//! that has long given this connection up, and calls sent on the strength of them are lost. So one
+//! who is silent is not taken back by a heartbeat that was held up for as long as makes suspect, by
+//! the estimate of its clock, but by its next one. A node whose clock stood still while it was
+//! suspended looks late for ever; its heartbeats do not come all at once, and that tells them apart.
+//!
 //! # When hearing nothing proves nothing
 //!
 //! Eviction moves shares and is expensive to be wrong about; suspicion only redirects calls. So
@@ -49,6 +57,8 @@ pub enum Observed {
     Applied,
     /// It is of an older incarnation, or older than one already heard.
     Stale,
+    /// It was held up, and its node is not heard yet.
+    Late,
     /// It is over a limit of the protocol.
     Malformed,
     /// Its node is unknown, and there is no room for another.
@@ -137,8 +147,13 @@ impl MemberTable {
             return Observed::Stale;
         }
         if same {
+            let held_up = entry.is_held_up(&heartbeat, now);
             entry.offset.observe(heartbeat.sent_at, now);
             entry.member.clock.set(&entry.offset);
+            if held_up && entry.member.liveness != Liveness::Alive {
+                entry.sequence = heartbeat.sequence;
+                return Observed::Late;
+            }
             self.change = self.change.max(entry.update(heartbeat, now));
         } else {
             entry.member.lost.cancel();

@@ -151,6 +151,7 @@ impl Listener {
         match observed {
             Observed::Applied => {}
             Observed::Stale => counters.stale.add_one(),
+            Observed::Late => counters.late.add_one(),
             Observed::Malformed => counters.malformed.add_one(),
             Observed::Dropped => {
                 counters.dropped.add_one();

@@ -1,13 +1,15 @@
 //! What a [`super::MemberTable`] keeps of one node.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wrt_protocol::heartbeat::{Heartbeat, NodeState, ReplicaReport};
 
 use super::Change;
-use crate::{ClockOffset, Liveness, Member, interval::claimed_interval, member::PeerClock};
+use crate::{
+    ClockOffset, Liveness, Member, interval::claimed_interval, member::PeerClock, suspect_after,
+};
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -15,6 +17,8 @@ pub(super) struct Entry {
     pub(super) offset: ClockOffset,
     pub(super) sequence: u64,
     pub(super) interval: Duration,
+    /// How late the last heartbeat was.
+    late_by: Duration,
     /// When silence began to count.
     pub(super) heard_at: Instant,
     /// No eviction before this, unless by [`crate::mass_death_hold`].
@@ -38,6 +42,7 @@ impl Entry {
         Self {
             sequence: heartbeat.sequence,
             interval: claimed_interval(heartbeat.interval_millis),
+            late_by: Duration::ZERO,
             heard_at: now,
             spared_until: now,
             ended_at: left.then_some(now),
@@ -59,6 +64,19 @@ impl Entry {
             }),
             offset,
         }
+    }
+
+    /// Whether a newer heartbeat of the same incarnation lay somewhere for so long that it says nothing
+    /// of now. Several that did arrive together, so each is less late than the one before. What a node
+    /// says last stays true.
+    pub(super) fn is_held_up(&mut self, heartbeat: &Heartbeat, now: Instant) -> bool {
+        let sent_at = heartbeat.sent_at.0;
+        let late_by = self.offset.peer_now(now).0.saturating_sub(sent_at);
+        let late_by = Duration::from_micros(late_by);
+        let before = mem::replace(&mut self.late_by, late_by);
+        let limit = suspect_after(self.interval);
+        let as_late_as_before = before >= limit && late_by + self.interval / 2 > before;
+        late_by >= limit && !as_late_as_before && heartbeat.state != NodeState::Leaving
     }
 
     /// Takes in a newer heartbeat of the same incarnation.

@@ -49,6 +49,59 @@ fn one_who_is_heard_again_is_alive_with_a_fresh_token() {
     }
 }
 
+/// A stalled connection moves again: what lay in it arrives at once, and then nothing.
+#[test]
+fn what_was_held_up_does_not_bring_a_silent_one_back() {
+    let mut scene = Scene::of(&["a", "b"]);
+    let stalled = scene.now;
+    scene.run(Duration::from_secs(4), &["b"]);
+    let lost = scene.member("a").lost.clone();
+    for beat in 1..13 {
+        assert_eq!(scene.hear("a", stalled + BEAT * beat), Observed::Late);
+        scene.check(&[("a", Dead)]);
+    }
+    assert!(scene.member("a").lost.is_cancelled());
+    // It is there again, over another connection.
+    scene.run(BEAT, &["a", "b"]);
+    scene.check(&[("a", Alive)]);
+    assert!(lost.is_cancelled());
+    assert!(!scene.member("a").lost.is_cancelled());
+}
+
+/// A machine was suspended, and its clock with it: each of its heartbeats looks late, and as late as
+/// the one before.
+#[test]
+fn one_whose_clock_stood_still_is_back_with_its_second_heartbeat() {
+    for slept in [1, 3, 30].map(Duration::from_secs) {
+        let mut scene = Scene::of(&["a", "b"]);
+        scene.run(slept, &["b"]);
+        assert_eq!(scene.hear("a", scene.now - slept), Observed::Late);
+        scene.run(BEAT, &["b"]);
+        assert_eq!(scene.hear("a", scene.now - slept), Observed::Applied);
+        scene.check(&[("a", Alive)]);
+    }
+}
+
+/// A slow bus suspects nobody who is heard all the time, and a last word counts whenever it comes.
+#[test]
+fn lateness_alone_takes_nobody_away_and_a_last_word_counts() {
+    let mut scene = Scene::of(&["a", "b"]);
+    for _ in 0..8 {
+        scene.run(BEAT, &["b"]);
+        let sent_at = scene.now - Duration::from_millis(900);
+        assert_eq!(scene.hear("a", sent_at), Observed::Applied);
+    }
+    scene.check(&[("a", Alive)]);
+    scene.run(Duration::from_secs(1), &["b"]);
+    scene.check(&[("a", Suspect)]);
+    let last = Heartbeat {
+        state: NodeState::Leaving,
+        ..heartbeat("a", 1, u64::MAX)
+    };
+    assert_eq!(scene.table.observe(last, scene.now), Observed::Applied);
+    assert_eq!(scene.liveness("a"), None);
+}
+
 #[test]
 fn the_dead_are_forgotten_after_a_while() {
     let mut scene = Scene::of(&["a", "b"]);

@@ -90,14 +90,23 @@ impl Scene {
     }
 
     pub(super) fn beat(&mut self, names: &[&str]) {
-        self.sequence += 1;
         if self.echo {
             self.table.observe_echo(self.now);
         }
         for name in names {
-            let heartbeat = heartbeat(name, 1, self.sequence);
-            assert_eq!(self.table.observe(heartbeat, self.now), Observed::Applied);
+            assert_eq!(self.hear(name, self.now), Observed::Applied);
         }
+    }
+
+    /// A heartbeat arrives now that was sent before.
+    pub(super) fn hear(&mut self, name: &str, sent_at: Instant) -> Observed {
+        self.sequence += 1;
+        let sent_at = (sent_at - self.began).as_micros();
+        let heartbeat = Heartbeat {
+            sent_at: NodeMicros(u64::try_from(sent_at).expect("a short test")),
+            ..heartbeat(name, 1, self.sequence)
+        };
+        self.table.observe(heartbeat, self.now)
     }
 
     /// Time passes without a tick: this node is stopped.
