@@ -115,6 +115,16 @@ impl Scene {
         self.count_at(&self.url(key)).await
     }
 
+    /// Reads a counter several times at once.
+    ///
+    /// # Errors
+    /// When one of them fails.
+    pub async fn reads_at_once(&self, key: &str) -> Result<(), SceneError> {
+        let read = || self.count(key);
+        tokio::try_join!(read(), read(), read(), read())?;
+        Ok(())
+    }
+
     async fn count_at(&self, url: &str) -> Result<u64, SceneError> {
         let outcome = self.client.send(Method::GET, url).await;
         let count = outcome.text().trim().parse().ok();
