@@ -7,14 +7,15 @@
 use std::{sync::Arc, time::Duration};
 
 use wrt_contract::{Gate, GateLimits, Interface, Offer};
-use wrt_keyvalue::{KeyValue, KeyValueInterface, MemoryKeyValue, conformance};
+use wrt_keyvalue::{KeyValue, KeyValueInterface, KeyValueDefault, conformance};
 use wrt_membership::MembershipOptions;
-use wrt_nats::{NatsConfig, NatsUrl};
+use wrt_nats::NatsConfig;
 use wrt_protocol::{
     ActorAddress, Epoch, LatticeName, Name, NodeId,
     heartbeat::{ReplicaReport, ReplicaState},
 };
-use wrt_redis::{Redis, RedisConfig, RedisUrl};
+use wrt_redis::{Redis, RedisConfig};
+use wrt_runtime::{Backend as _, ServiceAddress};
 use wrt_request::Seat;
 use wrt_test_servers::{NatsServer, RedisServer};
 use wrt_transport::{Loopback, Nats, NatsOptions, Transport};
@@ -101,15 +102,15 @@ async fn over_nats(store: Arc<dyn KeyValue>) {
 }
 
 fn memory() -> Arc<dyn KeyValue> {
-    Arc::new(MemoryKeyValue::default())
+    Arc::new(KeyValueDefault::default())
 }
 
 async fn redis(server: &RedisServer) -> Arc<dyn KeyValue> {
     let config = RedisConfig {
-        url: RedisUrl::new(server.url()),
+        url: ServiceAddress::new(server.url()),
         ..RedisConfig::default()
     };
-    Arc::new(Redis::connect(config).await.unwrap())
+    Arc::new(Redis::connect_with(config).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,10 +137,10 @@ async fn redis_over_nats() {
 
 async fn jetstream(server: &NatsServer) -> Arc<dyn KeyValue> {
     let config = NatsConfig {
-        url: NatsUrl::new(server.url()),
+        url: ServiceAddress::new(server.url()),
         ..NatsConfig::default()
     };
-    Arc::new(wrt_nats::Nats::connect(config).await.unwrap())
+    Arc::new(wrt_nats::Nats::connect_with(config).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,11 +17,15 @@ mod ended;
 mod instances;
 mod interface;
 mod leash;
+mod link_site;
 mod outgoing;
+mod package;
 mod state;
 
 pub use ended::{WallTimeExceeded, guest_fault};
 pub use instances::{Instances, Prepared};
 pub use interface::HostInterface;
 pub use leash::Leash;
+pub use link_site::LinkSite;
+pub use package::{Exported, Host, Imported, ImportedFrom, LinkKind, OfferExport, Package};
 pub use state::{InstanceState, InstanceStateParts, MakeWasi};

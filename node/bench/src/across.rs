@@ -7,7 +7,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use futures::StreamExt;
 use wrt_contract::{CallContext, Gate, GateLimits, Interface, Offer};
-use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueInterface, MemoryConfig, MemoryKeyValue};
+use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueInterface, MemoryConfig, KeyValueDefault};
 use wrt_protocol::{
     ActorAddress, Name,
     heartbeat::{ReplicaReport, ReplicaState},
@@ -33,7 +33,7 @@ fn provider() -> anyhow::Result<ActorAddress> {
 /// The serving process: runs until it is stopped.
 pub async fn serve(nats: &str) -> anyhow::Result<()> {
     let gate = Gate::new(GateLimits::default());
-    let store: Arc<dyn KeyValue> = Arc::new(MemoryKeyValue::new(MemoryConfig::default()));
+    let store: Arc<dyn KeyValue> = Arc::new(KeyValueDefault::new(MemoryConfig::default()));
     let (bucket, key) = (Bucket::default(), Key::new("key")?);
     let value = Bytes::from(vec![b'v'; VALUE_BYTES]);
     store

@@ -8,7 +8,8 @@ use wrt_contract::{
 };
 use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueInterface};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, Name};
-use wrt_redis::{Redis, RedisConfig, RedisUrl};
+use wrt_redis::{Redis, RedisConfig};
+use wrt_runtime::{Backend as _, ServiceAddress};
 use wrt_test_servers::RedisServer;
 
 use crate::{rounds::in_turns, row::Row};
@@ -38,10 +39,10 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let _only_once = rustls::crypto::ring::default_provider().install_default();
     let server = RedisServer::start()?;
     let config = RedisConfig {
-        url: RedisUrl::new(server.url()),
+        url: ServiceAddress::new(server.url()),
         ..RedisConfig::default()
     };
-    let direct: Arc<dyn KeyValue> = Arc::new(Redis::connect(config).await?);
+    let direct: Arc<dyn KeyValue> = Arc::new(Redis::connect_with(config).await?);
     let (bucket, key) = (Bucket::default(), Key::new("key")?);
     let value = Bytes::from(vec![b'v'; VALUE_BYTES]);
     direct

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use wrt_contract::{CallContext, Interface, Offer};
 use wrt_http::HttpInterface;
 use wrt_http_server::{BindError, HttpServer, HttpServerConfig};
-use wrt_keyvalue::{KeyValue, KeyValueInterface, MemoryConfig, MemoryKeyValue};
+use wrt_keyvalue::{KeyValue, KeyValueInterface, MemoryConfig, KeyValueDefault};
 use wrt_nats::{self as nats, Nats, NatsConfig};
 use wrt_redis::{self as redis, Redis, RedisConfig};
 use wrt_supervision::{Probe, StartError};
@@ -27,7 +27,7 @@ pub(super) const MEMORY: ProviderEntry = ProviderEntry {
     check: check::<MemoryConfig>,
     connect: |config, gate| {
         async move {
-            let store: Arc<dyn KeyValue> = Arc::new(MemoryKeyValue::new(settings(config)?));
+            let store: Arc<dyn KeyValue> = Arc::new(KeyValueDefault::new(settings(config)?));
             let offers = vec![Offer::new::<KeyValueInterface>(store, &gate)];
             Ok(Connected {
                 offers,

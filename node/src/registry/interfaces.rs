@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use wrt_contract::{Caller, Interface, Links, LocalDirectory, Offer};
 use wrt_http::{HttpComponent, HttpInterface};
-use wrt_keyvalue::{KeyValueHost, KeyValueInterface};
+use wrt_keyvalue::{WasiKeyValue, KeyValueInterface};
 use wrt_protocol::{ActorAddress, Name};
 
 use super::InterfaceEntry;
 
 pub(super) const KEYVALUE: InterfaceEntry = InterfaceEntry {
     name: KeyValueInterface::NAME,
-    host: Some(|| Arc::new(KeyValueHost)),
+    host: Some(|| Arc::new(WasiKeyValue)),
     link: |site, links, name| site.link::<KeyValueInterface>(links, name),
     exports: &[],
     offer: |_, _| Ok(None),

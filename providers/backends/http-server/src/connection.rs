@@ -25,7 +25,7 @@ pub(crate) fn protocol(config: &HttpServerConfig) -> auto::Builder<TokioExecutor
     protocol
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(config.header_timeout)
+        .header_read_timeout(config.header_timeout())
         .max_headers(config.headers_max as usize)
         .max_buf_size(config.head_bytes_max as usize);
     protocol
@@ -34,8 +34,8 @@ pub(crate) fn protocol(config: &HttpServerConfig) -> auto::Builder<TokioExecutor
         .max_header_list_size(config.head_bytes_max)
         .max_concurrent_streams(config.streams_per_connection_max)
         // A peer that is gone without a word is found out by pings.
-        .keep_alive_interval(config.idle_timeout)
-        .keep_alive_timeout(config.header_timeout);
+        .keep_alive_interval(config.idle_timeout())
+        .keep_alive_timeout(config.header_timeout());
     protocol
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn serve(
 ) {
     let use_of_it = Arc::new(Use::new());
     let config = service.config.clone();
-    let stream = TokioIo::new(Impatient::new(stream, config.write_timeout));
+    let stream = TokioIo::new(Impatient::new(stream, config.write_timeout()));
     let service = service_fn(|request: http::Request<Incoming>| {
         let in_hand = use_of_it.request(service.metrics.request());
         let response = Arc::clone(&service).respond(request, in_hand);
@@ -157,9 +157,9 @@ impl Use {
     fn idle_until(&self, config: &HttpServerConfig) -> Instant {
         let since = self.since();
         let patience = if since.never_used {
-            config.header_timeout
+            config.header_timeout()
         } else {
-            config.idle_timeout
+            config.idle_timeout()
         };
         since.idle + patience
     }
@@ -167,7 +167,7 @@ impl Use {
     /// When to look at it again. Requests that come and go move its end without waking anybody, so
     /// it is looked at in steps.
     fn looked_at_next(&self, config: &HttpServerConfig) -> Instant {
-        let step = Instant::now() + config.header_timeout.min(config.idle_timeout);
+        let step = Instant::now() + config.header_timeout().min(config.idle_timeout());
         if self.requests.load(Relaxed) > 0 {
             step
         } else {

@@ -1,4 +1,4 @@
-//! The trigger for HTTP: listens on a port and hands each request to a component.
+//! Serves HTTP: listens on a port and hands each request to a component.
 //!
 //! HTTP/1.1 and HTTP/2 with prior knowledge on one port, without TLS: that ends in front of the node.
 //! Where a component runs is not known here; a handler may be a local replica or a link over the bus.
@@ -14,6 +14,7 @@
 mod config;
 mod connection;
 mod headers;
+mod listener;
 mod metrics;
 mod request;
 mod response;
@@ -23,6 +24,7 @@ mod service;
 mod stall;
 mod status;
 
-pub use config::{ConfigError, HttpServerConfig, Route};
+pub use config::{HttpServerConfig, Route, RouteError};
+pub use listener::{BindError, HttpListener};
 pub use metrics::HttpServerCounts;
-pub use server::{BindError, HttpServer};
+pub use server::HttpServer;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use http::uri::Authority;
 
-use crate::config::{ConfigError, Route};
+use crate::config::{Route, RouteError};
 
 /// Routes, ready to look up. The routes of the request's own host are asked first, then those of any
 /// host; among them the longest path wins. Paths are compared as they were sent: neither decoded nor
@@ -20,27 +20,25 @@ impl<T> RouteTable<T> {
     ///
     /// # Errors
     /// A route that no request could take, or the second of two for the same requests.
-    pub(crate) fn new<E: From<ConfigError>>(
-        routes: &[Route],
-        mut target: impl FnMut(&Route) -> Result<T, E>,
-    ) -> Result<Self, E> {
+    pub(crate) fn new<'a>(
+        routes: impl IntoIterator<Item = (&'a Route, T)>,
+    ) -> Result<Self, (usize, RouteError)> {
         let mut table = Self {
             by_host: HashMap::new(),
             any_host: Vec::new(),
         };
         let mut seen = HashSet::new();
-        for route in routes {
-            let host = host_of(route)?;
-            let path = path_of(route)?;
+        for (at, (route, target)) in routes.into_iter().enumerate() {
+            let host = host_of(route).map_err(|error| (at, error))?;
+            let path = path_of(route).map_err(|error| (at, error))?;
             if !seen.insert((host.clone(), path.clone())) {
-                let host = host.unwrap_or_else(|| "*".to_owned());
-                return Err(ConfigError::Duplicate {
-                    host,
+                let duplicate = RouteError::Duplicate {
+                    host: host.unwrap_or_else(|| "*".to_owned()),
                     path: route.path.clone(),
-                }
-                .into());
+                };
+                return Err((at, duplicate));
             }
-            let entry = (path, target(route)?);
+            let entry = (path, target);
             match host {
                 Some(host) => table.by_host.entry(host).or_default().push(entry),
                 None => table.any_host.push(entry),
@@ -78,7 +76,7 @@ fn normal(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
-fn host_of(route: &Route) -> Result<Option<String>, ConfigError> {
+fn host_of(route: &Route) -> Result<Option<String>, RouteError> {
     let Some(host) = route.host.as_deref().filter(|host| *host != "*") else {
         return Ok(None);
     };
@@ -86,19 +84,19 @@ fn host_of(route: &Route) -> Result<Option<String>, ConfigError> {
     if host.parse().is_ok_and(is_host) && !host.contains('*') {
         Ok(Some(normal(host)))
     } else {
-        Err(ConfigError::Host {
+        Err(RouteError::Host {
             host: host.to_owned(),
         })
     }
 }
 
-fn path_of(route: &Route) -> Result<String, ConfigError> {
+fn path_of(route: &Route) -> Result<String, RouteError> {
     let path = route.path.as_str();
     let legal = |byte: u8| byte.is_ascii_graphic() && byte != b'?' && byte != b'#';
     if path.starts_with('/') && path.bytes().all(legal) {
         Ok(path.trim_end_matches('/').to_owned())
     } else {
-        Err(ConfigError::Path {
+        Err(RouteError::Path {
             path: path.to_owned(),
         })
     }
@@ -106,18 +104,19 @@ fn path_of(route: &Route) -> Result<String, ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    use wrt_protocol::Name;
-
     use super::*;
 
-    fn table(routes: &[(&str, &str, &str)]) -> Result<RouteTable<String>, ConfigError> {
-        let route = |(host, path, component): &(&str, &str, &str)| Route {
-            host: (!host.is_empty()).then(|| (*host).to_owned()),
-            path: (*path).to_owned(),
-            component: Name::new(component).expect("a legal name"),
+    fn table(routes: &[(&str, &str, &str)]) -> Result<RouteTable<String>, RouteError> {
+        let route = |(host, path, component): &(&str, &str, &str)| {
+            let route = Route {
+                host: (!host.is_empty()).then(|| (*host).to_owned()),
+                path: (*path).to_owned(),
+            };
+            (route, (*component).to_owned())
         };
         let routes: Vec<_> = routes.iter().map(route).collect();
-        RouteTable::new(&routes, |route| Ok(route.component.to_string()))
+        let routes = routes.iter().map(|(route, to)| (route, to.clone()));
+        RouteTable::new(routes).map_err(|(_, error)| error)
     }
 
     #[test]

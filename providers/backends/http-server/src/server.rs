@@ -1,191 +1,108 @@
-//! The server.
+//! The server as a backend.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wrt_http::HttpHandler;
-use wrt_protocol::Name;
-
-use crate::{
-    config::{ConfigError, HttpServerConfig},
-    connection,
-    metrics::{HttpServerCounts, Metrics},
-    routing::RouteTable,
-    service::Service,
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
 };
 
-/// A running server. Dropping it closes its port and its connections at once.
-pub struct HttpServer {
-    address: SocketAddr,
-    metrics: Arc<Metrics>,
-    connections: TaskTracker,
-    draining: CancellationToken,
-    stopped: CancellationToken,
+use futures::{FutureExt, future::BoxFuture};
+use wrt_http::{HttpInterface, WasiHttp};
+use wrt_runtime::{
+    Backend, Entry, SelectionError, Server, ServerLoad, Serves, Serving, SettingsError, State,
+    Target,
+};
+
+use crate::{BindError, HttpListener, HttpServerConfig, Route, RouteError, routing::RouteTable};
+
+/// Serves HTTP, and hands each request to the component whose route it takes.
+#[derive(Debug)]
+pub struct HttpServer(HttpServerConfig);
+
+impl Backend for HttpServer {
+    const NAME: &'static str = "http-server";
+
+    type ConnectOptions = HttpServerConfig;
+    type ConnectError = BindError;
+
+    async fn connect_with(config: HttpServerConfig) -> Result<Self, BindError> {
+        Ok(Self(config))
+    }
+
+    fn is_for_good(error: &BindError) -> bool {
+        matches!(error, BindError::Routes(_))
+    }
+
+    fn check(config: &HttpServerConfig) -> Result<(), SettingsError> {
+        config.check()
+    }
+
+    fn address(config: &HttpServerConfig) -> Option<String> {
+        Some(config.address.to_string())
+    }
 }
 
-/// Why a server does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// Settings that make no sense.
-    #[error("the settings of the HTTP server are wrong")]
-    Config(#[from] ConfigError),
-    /// A route to a component that is not linked.
-    #[error("a route names component {component}, which the server has no link to")]
-    NoHandler {
-        /// The component.
-        component: Name,
-    },
-    /// The address could not be taken.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+impl Serves<WasiHttp> for HttpServer {
+    fn serve(entry: &mut Entry<Self>) {
+        entry.calls();
+    }
 }
 
-/// How long accepting rests after it failed, as it does while the process has no file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+impl Server for HttpServer {
+    type Calls = HttpInterface;
+    type Selection = Route;
 
-impl HttpServer {
-    /// Listens, and serves from then on. `handler` answers who handles the requests of a component.
-    ///
-    /// # Errors
-    /// When the settings or the routes are wrong, or the address cannot be taken.
-    pub async fn bind(
-        config: HttpServerConfig,
-        handler: impl Fn(&Name) -> Option<Arc<dyn HttpHandler>>,
-    ) -> Result<Self, BindError> {
-        config.check()?;
-        let routes = RouteTable::new(&config.routes, |route| {
-            handler(&route.component).ok_or_else(|| BindError::NoHandler {
-                component: route.component.clone(),
+    fn check_selections(routes: &[Route]) -> Result<(), SelectionError> {
+        let routes = routes.iter().map(|route| (route, ()));
+        RouteTable::new(routes)
+            .map(drop)
+            .map_err(|(at, error)| SelectionError {
+                at,
+                field: match &error {
+                    RouteError::Path { .. } => Some("path"),
+                    RouteError::Host { .. } => Some("host"),
+                    RouteError::NoRoutes | RouteError::Duplicate { .. } => None,
+                },
+                message: error.to_string(),
             })
-        })?;
-        let listen = |source| BindError::Listen {
-            address: config.address,
-            source,
-        };
-        let listener = TcpListener::bind(config.address).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        let metrics = Arc::<Metrics>::default();
-        let service = Arc::new(Service {
-            config,
-            routes,
-            metrics: Arc::clone(&metrics),
+    }
+
+    async fn serve<S: State>(
+        self: Arc<Self>,
+        state: &S,
+        targets: Vec<Target<Route>>,
+    ) -> Result<Box<dyn Serving>, BindError> {
+        let routes = targets.into_iter().map(|target| {
+            let handler = state.component::<HttpInterface>(&target.component);
+            (target.selection, handler)
         });
-        let server = Self {
-            address,
-            metrics,
-            connections: TaskTracker::new(),
-            draining: CancellationToken::new(),
-            stopped: CancellationToken::new(),
-        };
-        let acceptor = Acceptor {
-            listener,
-            service,
-            connections: server.connections.clone(),
-            draining: server.draining.clone(),
-            stopped: server.stopped.clone(),
-        };
-        tokio::spawn(acceptor.run());
-        Ok(server)
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// What it has counted so far.
-    #[must_use]
-    pub fn counts(&self) -> HttpServerCounts {
-        self.metrics.counts()
-    }
-
-    /// Closes the port and the idle connections, and lets the requests in hand end, at most for
-    /// `patience`. Answers whether they all did; those that did not are cut off.
-    ///
-    /// # Cancel safety
-    /// The server drains also when the future is dropped, without an end to its patience.
-    pub async fn drain(&self, patience: Duration) -> bool {
-        self.draining.cancel();
-        self.connections.close();
-        let drained = tokio::time::timeout(patience, self.connections.wait())
-            .await
-            .is_ok();
-        self.stopped.cancel();
-        drained
+        let listener = HttpListener::bind(self.0.clone(), routes.collect()).await?;
+        Ok(Box::new(listener))
     }
 }
 
-impl Drop for HttpServer {
-    fn drop(&mut self) {
-        self.stopped.cancel();
+impl Serving for HttpListener {
+    fn address(&self) -> Option<SocketAddr> {
+        Some(reachable(self.local_addr()))
     }
-}
 
-struct Acceptor {
-    listener: TcpListener,
-    service: Arc<Service>,
-    connections: TaskTracker,
-    draining: CancellationToken,
-    stopped: CancellationToken,
-}
-
-impl Acceptor {
-    async fn run(self) {
-        let protocol = connection::protocol(&self.service.config);
-        let places = Arc::new(Semaphore::new(self.service.config.connections_max as usize));
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = self.stopped.cancelled() => return,
-                () = self.draining.cancelled() => return,
-                accepted = self.listener.accept() => accepted,
-            };
-            let stream = match accepted {
-                Ok((stream, _peer)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "no connection could be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                self.service.metrics.connection_refused();
-                continue;
-            };
-            let counted = self.service.metrics.connection();
-            let serving = self.serve(stream, protocol.clone());
-            let stopped = self.stopped.clone();
-            self.connections.spawn(async move {
-                let _held = (place, counted);
-                tokio::select! {
-                    () = stopped.cancelled() => {}
-                    () = serving => {}
-                }
-            });
+    fn load(&self) -> ServerLoad {
+        let counts = self.counts();
+        ServerLoad {
+            in_hand: counts.requests_in_flight,
+            handled: counts.requests,
         }
     }
 
-    fn serve(
-        &self,
-        stream: TcpStream,
-        protocol: hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        // A response's last piece must not wait for the acknowledgement of the one before.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-        }
-        let draining = self.draining.clone();
-        connection::serve(stream, protocol, Arc::clone(&self.service), draining)
+    fn drain(&self, patience: Duration) -> BoxFuture<'_, bool> {
+        self.drain(patience).boxed()
+    }
+}
+
+/// The address as somebody on this machine can use it.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+        _ => address,
     }
 }

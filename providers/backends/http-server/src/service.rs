@@ -79,7 +79,7 @@ impl Service {
         handler: &dyn HttpHandler,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, Fault> {
-        let context = CallContext::with_budget(self.config.request_timeout)
+        let context = CallContext::with_budget(self.config.request_timeout())
             .with_trace(trace_of(request.headers()));
         // A handler keeps to the deadline itself, and its own fault says more. Should one not, the
         // client is not left waiting.

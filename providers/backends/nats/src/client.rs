@@ -1,13 +1,15 @@
 //! The connection.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use async_nats::{Client, ConnectOptions, ServerAddr, jetstream};
 use wrt_contract::CallContext;
-use wrt_keyvalue::KeyValueError;
+use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
+
+use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
 
 use crate::{
-    ConfigError, NatsConfig, NatsUrl,
+    NatsConfig,
     attempt::{Failure, attempts},
     keyvalue::Buckets,
 };
@@ -33,14 +35,11 @@ struct Parts {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// A configuration that cannot work.
-    #[error("the configuration is not usable")]
-    Config(#[from] ConfigError),
     /// Servers that are no addresses.
     #[error("{url} is not a NATS address")]
     Url {
         /// The servers, without passwords.
-        url: NatsUrl,
+        url: ServiceAddress,
         /// What is wrong.
         source: std::io::Error,
     },
@@ -54,28 +53,29 @@ pub enum ConnectError {
     #[error("cannot connect to {url}")]
     Unreachable {
         /// The servers, without passwords.
-        url: NatsUrl,
+        url: ServiceAddress,
         /// What happened.
         source: async_nats::ConnectError,
     },
 }
 
-impl Nats {
-    /// Connects. Once connected it stays usable: a lost connection is made anew by itself.
-    ///
-    /// # Errors
-    /// When the configuration cannot work, or no server can be reached within the timeout.
-    pub async fn connect(config: NatsConfig) -> Result<Self, ConnectError> {
-        config.check()?;
+impl Backend for Nats {
+    const NAME: &'static str = "nats";
+
+    type ConnectOptions = NatsConfig;
+    type ConnectError = ConnectError;
+
+    /// Once connected it stays usable: a lost connection is made anew by itself.
+    async fn connect_with(config: NatsConfig) -> Result<Self, ConnectError> {
         let url = &config.url;
-        let servers: Result<Vec<ServerAddr>, _> = url.reveal().map(str::parse).collect();
+        let servers: Result<Vec<ServerAddr>, _> = url.reveal_each().map(str::parse).collect();
         let servers = servers.map_err(|source| ConnectError::Url {
             url: url.clone(),
             source,
         })?;
         let mut options = ConnectOptions::new()
             .name("wrt-nats")
-            .connection_timeout(Duration::from_millis(config.connect_timeout_millis))
+            .connection_timeout(Duration::from_millis(config.connect_timeout_ms))
             .ping_interval(PING_INTERVAL)
             .reconnect_delay_callback(|attempts| {
                 let pause =
@@ -104,20 +104,33 @@ impl Nats {
         })))
     }
 
+    fn is_for_good(error: &ConnectError) -> bool {
+        matches!(error, ConnectError::Url { .. })
+    }
+
+    fn check(config: &NatsConfig) -> Result<(), SettingsError> {
+        config.check()
+    }
+
     /// Whether JetStream answers.
-    ///
-    /// # Errors
-    /// A fault that says why not.
-    pub async fn probe(&self, context: &CallContext) -> Result<(), KeyValueError> {
-        attempts(context, self.client(), |_earlier| async {
+    async fn probe(&self, context: &CallContext) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let asked = attempts(context, self.client(), |_earlier| async {
             let account = self.jetstream().query_account().await;
             account
                 .map(drop)
                 .map_err(|error| Failure::NotDone(error.to_string()))
-        })
-        .await
+        });
+        Ok(asked.await?)
     }
+}
 
+impl Serves<WasiKeyValue> for Nats {
+    fn serve(entry: &mut Entry<Self>) {
+        entry.offers::<KeyValueInterface>(|nats| nats);
+    }
+}
+
+impl Nats {
     pub(crate) fn config(&self) -> &NatsConfig {
         &self.0.config
     }

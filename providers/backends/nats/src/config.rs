@@ -1,34 +1,38 @@
 //! How the provider is set up.
 
-use std::{env::VarError, fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use async_nats::jetstream::stream::StorageType;
 use serde::{Deserialize, Serialize};
-
-/// The environment variable with the servers.
-const ADDRESS_VARIABLE: &str = "NATS_ADDR";
+use wrt_runtime::{FromEnv, ServiceAddress, Settings, SettingsError};
 
 /// NATS servers, and how buckets are made there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq, Eq, confique::Config)]
 pub struct NatsConfig {
     /// One server of a cluster, or several with commas between them: `nats://` or `tls://`, with
     /// user and password where needed.
-    pub url: NatsUrl,
+    #[config(env = "NATS_ADDR", default = "nats://127.0.0.1:4222")]
+    pub url: ServiceAddress,
     /// A file with a JWT and its key.
+    #[config(env = "NATS_CREDENTIALS_FILE")]
     pub credentials_file: Option<PathBuf>,
     /// How long one attempt to connect may take, in milliseconds.
-    pub connect_timeout_millis: u64,
+    #[config(env = "NATS_CONNECT_TIMEOUT_MS", default = 2000)]
+    pub connect_timeout_ms: u64,
     /// What the names of all buckets start with; letters, digits and `-`. A guest that may open any
     /// bucket must not find those of others, so an empty one is for an account of its own.
+    #[config(env = "NATS_BUCKET_PREFIX", default = "guest-")]
     pub bucket_prefix: String,
     /// Copies of a new bucket in a cluster, 1 to 5. With one, a key is gone while its server is;
     /// with three, a write that was acknowledged survives the loss of one.
+    #[config(env = "NATS_REPLICAS", default = 1)]
     pub replicas: usize,
     /// Where a new bucket is kept.
+    #[config(env = "NATS_STORAGE", default = "file")]
     pub storage: NatsStorage,
     /// Buckets that may exist under the prefix: one more is refused. Guests name them, and each is
     /// a stream on the server.
+    #[config(env = "NATS_BUCKETS_MAX", default = 256)]
     pub buckets_max: usize,
 }
 
@@ -44,64 +48,21 @@ pub enum NatsStorage {
     Memory,
 }
 
-/// Servers, perhaps with passwords: shown without them.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct NatsUrl(String);
-
-/// Why a configuration is not usable.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A variable that is not text.
-    #[error("the environment variable {name} is not valid unicode")]
-    NotUnicode {
-        /// Its name.
-        name: &'static str,
-    },
-    /// A prefix that no bucket's name can start with.
-    #[error("{prefix:?} is not a bucket prefix: use at most 32 letters, digits and '-'")]
-    BucketPrefix {
-        /// The prefix.
-        prefix: String,
-    },
-    /// A number of copies that JetStream does not know.
-    #[error("{replicas} replicas: use 1 to 5")]
-    Replicas {
-        /// The number.
-        replicas: usize,
-    },
-}
-
 impl NatsConfig {
-    /// From `NATS_ADDR`, or the local server where that is not set.
-    ///
-    /// # Errors
-    /// When the variable is not text.
-    pub fn from_env() -> Result<Self, ConfigError> {
-        match std::env::var(ADDRESS_VARIABLE) {
-            Ok(url) => Ok(Self {
-                url: NatsUrl::new(url),
-                ..Self::default()
-            }),
-            Err(VarError::NotPresent) => Ok(Self::default()),
-            Err(VarError::NotUnicode(_)) => Err(ConfigError::NotUnicode {
-                name: ADDRESS_VARIABLE,
-            }),
-        }
-    }
-
     /// Checks what the types cannot.
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
         let prefix = &self.bucket_prefix;
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if prefix.len() > 32 || !prefix.bytes().all(legal) {
-            return Err(ConfigError::BucketPrefix {
-                prefix: prefix.clone(),
+            return Err(SettingsError::Value {
+                field: "bucket_prefix".to_owned(),
+                message: "use at most 32 letters, digits and '-'".to_owned(),
             });
         }
         if !(1..=5).contains(&self.replicas) {
-            return Err(ConfigError::Replicas {
-                replicas: self.replicas,
+            return Err(SettingsError::Value {
+                field: "replicas".to_owned(),
+                message: format!("JetStream keeps 1 to 5 copies, not {}", self.replicas),
             });
         }
         Ok(())
@@ -110,15 +71,7 @@ impl NatsConfig {
 
 impl Default for NatsConfig {
     fn default() -> Self {
-        Self {
-            url: NatsUrl::new("nats://127.0.0.1:4222"),
-            credentials_file: None,
-            connect_timeout_millis: 2000,
-            bucket_prefix: "guest-".to_owned(),
-            replicas: 1,
-            storage: NatsStorage::default(),
-            buckets_max: 256,
-        }
+        Self::load(Settings::default()).expect("every setting has a default")
     }
 }
 
@@ -131,54 +84,9 @@ impl From<NatsStorage> for StorageType {
     }
 }
 
-impl NatsUrl {
-    /// The servers as they were written; they are checked when the provider connects.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into())
-    }
-
-    /// Each server, with its password.
-    pub(crate) fn reveal(&self) -> impl Iterator<Item = &str> {
-        self.0
-            .split(',')
-            .map(str::trim)
-            .filter(|server| !server.is_empty())
-    }
-}
-
-impl fmt::Display for NatsUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, server) in self.reveal().enumerate() {
-            let comma = if at == 0 { "" } else { "," };
-            match server.rsplit_once('@') {
-                None => write!(f, "{comma}{server}")?,
-                Some((_secret, host)) => write!(f, "{comma}***@{host}")?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for NatsUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_password_is_not_shown() {
-        let url = NatsUrl::new("nats://a:hunter2@one:4222, two,tls://hunter2@three");
-        let config = NatsConfig {
-            url,
-            ..NatsConfig::default()
-        };
-        assert_eq!(config.url.to_string(), "***@one:4222,two,***@three");
-        assert!(!format!("{config:?}").contains("hunter2"));
-    }
 
     #[test]
     fn what_cannot_work_is_refused() {

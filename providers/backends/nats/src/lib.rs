@@ -16,4 +16,4 @@ mod config;
 mod keyvalue;
 
 pub use client::{ConnectError, Nats};
-pub use config::{ConfigError, NatsConfig, NatsStorage, NatsUrl};
+pub use config::{NatsConfig, NatsStorage};

@@ -6,7 +6,8 @@ use async_nats::jetstream::{self, kv};
 use bytes::Bytes;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueError, Limit, SwapOutcome};
-use wrt_nats::{ConnectError, Nats, NatsConfig, NatsUrl};
+use wrt_nats::{ConnectError, Nats, NatsConfig};
+use wrt_runtime::{Backend as _, ServiceAddress};
 use wrt_protocol::{Execution, FaultKind};
 use wrt_test_servers::NatsServer;
 
@@ -15,13 +16,13 @@ const SHORT: Duration = Duration::from_millis(300);
 
 fn config(server: &NatsServer) -> NatsConfig {
     NatsConfig {
-        url: NatsUrl::new(server.url()),
+        url: ServiceAddress::new(server.url()),
         ..NatsConfig::default()
     }
 }
 
 async fn connect(server: &NatsServer) -> Nats {
-    Nats::connect(config(server)).await.expect("connect")
+    Nats::connect_with(config(server)).await.expect("connect")
 }
 
 /// What any other client of the server sees.
@@ -141,12 +142,12 @@ async fn a_dead_server_is_unavailable_and_a_restarted_one_is_used_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_server_is_an_error_that_names_it() {
     let port = wrt_test_servers::free_port().expect("a port");
-    let url = NatsUrl::new(format!("nats://user:secret@127.0.0.1:{port}"));
+    let url = ServiceAddress::new(format!("nats://user:secret@127.0.0.1:{port}"));
     let config = NatsConfig {
         url,
         ..NatsConfig::default()
     };
-    let error = Nats::connect(config).await.expect_err("nobody listens");
+    let error = Nats::connect_with(config).await.expect_err("nobody listens");
     assert!(matches!(error, ConnectError::Unreachable { .. }));
     assert!(error.to_string().contains(&port.to_string()), "{error}");
     assert!(!format!("{error:?}").contains("secret"));
@@ -235,7 +236,7 @@ async fn buckets_and_values_have_limits() {
         buckets_max: 2,
         ..config(&server)
     };
-    let store = Nats::connect(config).await.expect("connect");
+    let store = Nats::connect_with(config).await.expect("connect");
     let context = CallContext::default();
     let set = async |bucket: &str, bytes: usize| {
         let bucket = Bucket::new(bucket).expect("a legal name");

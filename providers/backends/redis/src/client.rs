@@ -1,17 +1,19 @@
 //! The connection.
 
-use std::{fmt, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 use redis::{
     Client, Cmd, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError, RedisResult,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use wrt_contract::CallContext;
-use wrt_keyvalue::KeyValueError;
+use wrt_keyvalue::{KeyValueError, KeyValueInterface, WasiKeyValue};
 use wrt_protocol::Hop;
 
+use wrt_runtime::{Backend, Entry, Serves, ServiceAddress};
+
 use crate::{
-    RedisConfig, RedisUrl,
+    RedisConfig,
     error::{failure, was_not_sent},
 };
 
@@ -24,7 +26,7 @@ const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Redis {
     manager: ConnectionManager,
-    url: RedisUrl,
+    url: ServiceAddress,
 }
 
 /// Why there is no connection.
@@ -34,7 +36,7 @@ pub enum ConnectError {
     #[error("{url} is not a Redis URL")]
     Url {
         /// The URL, without its password.
-        url: RedisUrl,
+        url: ServiceAddress,
         /// What is wrong.
         source: RedisError,
     },
@@ -42,18 +44,20 @@ pub enum ConnectError {
     #[error("cannot connect to {url}")]
     Unreachable {
         /// The URL, without its password.
-        url: RedisUrl,
+        url: ServiceAddress,
         /// What happened.
         source: RedisError,
     },
 }
 
-impl Redis {
-    /// Connects. Once connected it stays usable: a lost connection is made anew by itself.
-    ///
-    /// # Errors
-    /// When the URL is wrong, or the server cannot be reached within the timeout.
-    pub async fn connect(config: RedisConfig) -> Result<Self, ConnectError> {
+impl Backend for Redis {
+    const NAME: &'static str = "redis";
+
+    type ConnectOptions = RedisConfig;
+    type ConnectError = ConnectError;
+
+    /// Once connected it stays usable: a lost connection is made anew by itself.
+    async fn connect_with(config: RedisConfig) -> Result<Self, ConnectError> {
         let RedisConfig { ref url, .. } = config;
         let client = client(url.reveal()).map_err(|source| ConnectError::Url {
             url: url.clone(),
@@ -76,14 +80,22 @@ impl Redis {
         })
     }
 
-    /// Whether the server answers.
-    ///
-    /// # Errors
-    /// A fault that says why not.
-    pub async fn probe(&self, context: &CallContext) -> Result<(), KeyValueError> {
-        self.run(context, &redis::cmd("PING")).await
+    fn is_for_good(error: &ConnectError) -> bool {
+        matches!(error, ConnectError::Url { .. })
     }
 
+    async fn probe(&self, context: &CallContext) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(self.run::<()>(context, &redis::cmd("PING")).await?)
+    }
+}
+
+impl Serves<WasiKeyValue> for Redis {
+    fn serve(entry: &mut Entry<Self>) {
+        entry.offers::<KeyValueInterface>(|redis| redis);
+    }
+}
+
+impl Redis {
     /// Runs a command until the call's deadline.
     pub(crate) async fn run<T: FromRedisValue>(
         &self,

@@ -18,4 +18,4 @@ mod keyvalue;
 mod layout;
 
 pub use client::{ConnectError, Redis};
-pub use config::{ConfigError, RedisConfig, RedisUrl};
+pub use config::RedisConfig;

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueError};
 use wrt_protocol::{Execution, FaultKind};
-use wrt_redis::{ConnectError, Redis, RedisConfig, RedisUrl};
+use wrt_redis::{ConnectError, Redis, RedisConfig};
+use wrt_runtime::{Backend as _, ServiceAddress};
 use wrt_test_servers::RedisServer;
 
 const GRACE: Duration = Duration::from_millis(100);
@@ -17,10 +18,10 @@ const SHORT: Duration = Duration::from_millis(300);
 
 async fn connect(server: &RedisServer) -> Redis {
     let config = RedisConfig {
-        url: RedisUrl::new(server.url()),
+        url: ServiceAddress::new(server.url()),
         ..RedisConfig::default()
     };
-    Redis::connect(config).await.expect("connect")
+    Redis::connect_with(config).await.expect("connect")
 }
 
 fn key() -> Key {
@@ -107,12 +108,12 @@ async fn a_dead_server_is_unavailable_and_a_restarted_one_is_used_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_server_is_an_error_that_names_it() {
     let port = wrt_test_servers::free_port().expect("a port");
-    let url = RedisUrl::new(format!("redis://:secret@127.0.0.1:{port}"));
+    let url = ServiceAddress::new(format!("redis://:secret@127.0.0.1:{port}"));
     let config = RedisConfig {
         url,
         ..RedisConfig::default()
     };
-    let error = Redis::connect(config).await.expect_err("nobody listens");
+    let error = Redis::connect_with(config).await.expect_err("nobody listens");
     assert!(matches!(error, ConnectError::Unreachable { .. }));
     assert!(error.to_string().contains(&port.to_string()), "{error}");
     assert!(!format!("{error:?}").contains("secret"));

@@ -13,14 +13,38 @@ use http::{
     Uri, header,
     uri::{Authority, PathAndQuery},
 };
-use wasmtime::{Store, component::types::Component};
+use wasmtime::{
+    Store,
+    component::{Linker, types::Component},
+};
 use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
-use wrt_contract::{Body, CallContext, async_trait};
-use wrt_host::{InstanceState, Instances};
+use wrt_contract::{Body, CallContext, Offer, async_trait};
+use wrt_host::{Host, InstanceState, Instances, Package};
 use wrt_protocol::{Fault, FaultKind, Hop};
 
-use crate::HttpHandler;
+use crate::{HttpHandler, HttpInterface};
 use exchange::{Exchange, HeadSender};
+
+/// `wasi:http`: what a component that handles requests offers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WasiHttp;
+
+impl Host for WasiHttp {
+    fn describe(package: &mut Package) {
+        package.exports::<HttpInterface>(
+            &["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."],
+            |instances, gate| {
+                let component = HttpComponent::new(instances)?;
+                Ok(component.map(|handler| Offer::new::<HttpInterface>(Arc::new(handler), gate)))
+            },
+        );
+    }
+
+    /// What a component imports of it, every component is given.
+    fn add_to_linker(_linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
+        Ok(())
+    }
+}
 
 /// A component as a handler: an instance of its own for each request.
 ///

@@ -29,5 +29,5 @@ mod remote;
 pub use admission::Admission;
 pub use convert::{HttpBody, from_http};
 pub use handler::HttpHandler;
-pub use host::HttpComponent;
+pub use host::{HttpComponent, WasiHttp};
 pub use interface::HttpInterface;

@@ -2,7 +2,7 @@
 //! over the generated client and dispatcher, over each backend, and over a backend behind the bus.
 //!
 //! ```no_run
-//! # async fn connect() -> wrt_keyvalue::MemoryKeyValue { Default::default() }
+//! # async fn connect() -> wrt_keyvalue::KeyValueDefault { Default::default() }
 //! # async fn example() {
 //! wrt_keyvalue::conformance::run(std::sync::Arc::new(connect().await)).await;
 //! # }
@@ -118,7 +118,7 @@ mod tests {
             assert!(fixture.exists("absent").await, "on purpose");
         }
         case_list![fails];
-        let store: Arc<dyn KeyValue> = Arc::new(crate::MemoryKeyValue::default());
+        let store: Arc<dyn KeyValue> = Arc::new(crate::KeyValueDefault::default());
         assert_eq!(CASES[0].name, "fails");
         assert_eq!(
             outcome(&CASES[0], store).await,

@@ -14,33 +14,27 @@ mod error;
 mod tests;
 
 use wasmtime::component::Linker;
-use wrt_contract::Interface;
-use wrt_host::{HostInterface, InstanceState};
-use wrt_protocol::InterfaceName;
+use wrt_host::{Host, InstanceState, Package};
 
 use crate::KeyValueInterface;
 
-/// The imports of `wasi:keyvalue`, in both drafts that components are built with.
+/// `wasi:keyvalue`, in both drafts that components are built with.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct KeyValueHost;
+pub struct WasiKeyValue;
 
-impl HostInterface for KeyValueHost {
-    fn name(&self) -> InterfaceName {
-        KeyValueInterface::NAME
-    }
-
-    fn imports(&self) -> &'static [&'static str] {
-        &[
+impl Host for WasiKeyValue {
+    fn describe(package: &mut Package) {
+        package.imports::<KeyValueInterface>(&[
             "wasi:keyvalue/store@0.2.0-draft2",
             "wasi:keyvalue/atomics@0.2.0-draft2",
             "wasi:keyvalue/batch@0.2.0-draft2",
             "wasi:keyvalue/store@0.2.0-draft",
             "wasi:keyvalue/atomics@0.2.0-draft",
             "wasi:keyvalue/batch@0.2.0-draft",
-        ]
+        ]);
     }
 
-    fn add_to_linker(&self, linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
+    fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
         draft2::add_to_linker(linker)?;
         draft::add_to_linker(linker)
     }

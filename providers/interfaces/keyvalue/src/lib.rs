@@ -4,9 +4,9 @@
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! use wrt_contract::CallContext;
-//! use wrt_keyvalue::{Bucket, Key, KeyValue, MemoryKeyValue};
+//! use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueDefault};
 //!
-//! let store = MemoryKeyValue::default();
+//! let store = KeyValueDefault::default();
 //! let (context, bucket, key) = (CallContext::default(), Bucket::default(), Key::new("visits")?);
 //! assert_eq!(store.increment(&context, &bucket, &key, 2).await?, 2);
 //! assert_eq!(store.get(&context, &bucket, &key).await?.as_deref(), Some(&b"2"[..]));
@@ -41,8 +41,8 @@ use wrt_contract::CallContext;
 
 pub use counter::{counter_add, counter_bytes};
 pub use error::{KeyValueError, Limit};
-pub use host::KeyValueHost;
-pub use memory::{MemoryConfig, MemoryKeyValue};
+pub use host::WasiKeyValue;
+pub use memory::{KeyValueDefault, MemoryConfig};
 pub use name::{Bucket, Key};
 pub use page::{Cursor, KeyPage};
 pub use version::{SwapOutcome, Version, Versioned};

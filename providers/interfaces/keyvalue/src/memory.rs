@@ -2,17 +2,19 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    convert::Infallible,
     fmt,
     ops::Bound,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use wrt_contract::{CallContext, async_trait};
+use wrt_runtime::{Backend, Entry, Serves};
 
 use crate::{
-    Bucket, Cursor, Key, KeyPage, KeyValue, KeyValueError, SwapOutcome, Version, Versioned,
+    Bucket, Cursor, Key, KeyPage, KeyValue, KeyValueError, KeyValueInterface, SwapOutcome, Version,
+    Versioned, WasiKeyValue,
     counter_add, counter_bytes,
     limits::{PAGE_KEYS_MAX, check_entries, check_keys, check_value, check_values},
 };
@@ -21,11 +23,11 @@ use crate::{
 const ENTRY_OVERHEAD_BYTES: usize = 128;
 
 /// How the in-memory provider is set up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq, Eq, confique::Config)]
 pub struct MemoryConfig {
     /// Keys, values and 128 bytes for each entry, of all buckets together. A write beyond it is
     /// refused with [`KeyValueError::Full`]; nothing is evicted.
+    #[config(default = 67_108_864)]
     pub bytes_max: usize,
 }
 
@@ -38,7 +40,7 @@ impl Default for MemoryConfig {
 }
 
 /// Buckets in the memory of this process.
-pub struct MemoryKeyValue {
+pub struct KeyValueDefault {
     config: MemoryConfig,
     state: Mutex<State>,
 }
@@ -65,7 +67,24 @@ struct Entry {
     revision: u64,
 }
 
-impl MemoryKeyValue {
+impl Backend for KeyValueDefault {
+    const NAME: &'static str = "memory";
+
+    type ConnectOptions = MemoryConfig;
+    type ConnectError = Infallible;
+
+    async fn connect_with(config: MemoryConfig) -> Result<Self, Infallible> {
+        Ok(Self::new(config))
+    }
+}
+
+impl Serves<WasiKeyValue> for KeyValueDefault {
+    fn serve(entry: &mut Entry<Self>) {
+        entry.offers::<KeyValueInterface>(|store| store);
+    }
+}
+
+impl KeyValueDefault {
     /// An empty store.
     #[must_use]
     pub fn new(config: MemoryConfig) -> Self {
@@ -81,15 +100,15 @@ impl MemoryKeyValue {
     }
 }
 
-impl Default for MemoryKeyValue {
+impl Default for KeyValueDefault {
     fn default() -> Self {
         Self::new(MemoryConfig::default())
     }
 }
 
-impl fmt::Debug for MemoryKeyValue {
+impl fmt::Debug for KeyValueDefault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryKeyValue")
+        f.debug_struct("KeyValueDefault")
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
@@ -179,7 +198,7 @@ fn version(entry: Option<&Entry>) -> Version {
 }
 
 #[async_trait]
-impl KeyValue for MemoryKeyValue {
+impl KeyValue for KeyValueDefault {
     async fn get(
         &self,
         _context: &CallContext,
@@ -318,7 +337,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_store_refuses_and_frees_again() {
-        let store = MemoryKeyValue::new(MemoryConfig {
+        let store = KeyValueDefault::new(MemoryConfig {
             bytes_max: 2 * (ENTRY_OVERHEAD_BYTES + 11),
         });
         let (context, bucket) = (CallContext::default(), Bucket::default());

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use wrt_contract::{
     Answer, CallContext, Caller, Dispatch, DispatchRequest, Gate, GateLimits, Interface, Invocation,
 };
-use wrt_keyvalue::{KeyValue, KeyValueInterface, MemoryConfig, MemoryKeyValue, conformance};
+use wrt_keyvalue::{KeyValue, KeyValueInterface, MemoryConfig, KeyValueDefault, conformance};
 use wrt_protocol::{ActorAddress, Fault, Name};
 
 /// Hands encoded calls to a dispatcher in the same process.
@@ -29,7 +29,7 @@ impl Caller for Loopback {
 }
 
 fn memory() -> Arc<dyn KeyValue> {
-    Arc::new(MemoryKeyValue::new(MemoryConfig {
+    Arc::new(KeyValueDefault::new(MemoryConfig {
         bytes_max: 128 * 1024 * 1024,
     }))
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, path::Path};
 use wit_parser::Resolve;
 use wrt_contract::Interface;
 use wrt_host::HostInterface;
-use wrt_keyvalue::{KeyValueHost, KeyValueInterface};
+use wrt_keyvalue::{WasiKeyValue, KeyValueInterface};
 
 /// What serves a function of the WIT.
 #[derive(Clone, Copy)]
@@ -114,7 +114,7 @@ fn the_host_lists_what_the_drafts_have() {
         .into_iter()
         .flat_map(|draft| IMPORTED.map(|name| format!("wasi:keyvalue/{name}@{draft}")))
         .collect();
-    let listed: BTreeSet<_> = KeyValueHost
+    let listed: BTreeSet<_> = WasiKeyValue
         .imports()
         .iter()
         .map(|name| (*name).to_owned())

@@ -168,7 +168,7 @@ async fn a_client_that_reads_nothing_is_cut_off() {
         async { Ok(http::Response::new(Body::new(None, frames))) }
     });
     let config = HttpServerConfig {
-        write_timeout: Duration::from_millis(200),
+        write_timeout_ms: 200,
         ..config()
     };
     let server = serve_with(config, endless).await;

@@ -10,7 +10,7 @@ use crate::support::{Raw, config, does, exchange, says, serve_with, until};
 #[tokio::test]
 async fn a_head_that_does_not_come_is_not_waited_for() {
     let config = HttpServerConfig {
-        header_timeout: Duration::from_millis(100),
+        header_timeout_ms: 100,
         ..config()
     };
     let server = serve_with(config, says("hello")).await;
@@ -28,7 +28,7 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
 #[tokio::test]
 async fn an_idle_connection_is_closed() {
     let config = HttpServerConfig {
-        idle_timeout: Duration::from_millis(100),
+        idle_timeout_ms: 100,
         ..config()
     };
     let server = serve_with(config, says("hello")).await;

@@ -7,7 +7,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, sync::Notify, time::Instant};
 use wrt_contract::Body;
 use wrt_http::HttpHandler;
-use wrt_http_server::{BindError, HttpServer, HttpServerConfig};
+use wrt_http_server::{BindError, HttpListener, HttpServerConfig};
 use wrt_protocol::{Fault, FaultKind, Hop};
 
 use crate::support::{Raw, does, exchange, says, serve, until};
@@ -169,7 +169,7 @@ async fn a_fault_becomes_a_status() {
 #[tokio::test]
 async fn a_handler_that_never_answers_is_a_504() {
     let config = HttpServerConfig {
-        request_timeout: Duration::from_millis(100),
+        request_timeout_ms: 100,
         ..crate::support::config()
     };
     let server = crate::support::serve_with(config, does(|_, _| std::future::pending())).await;
@@ -310,22 +310,21 @@ async fn draining_gives_up_at_the_end_of_its_patience() {
 }
 
 #[tokio::test]
-async fn a_route_without_a_link_is_an_error() {
-    let none = |_: &wrt_protocol::Name| None::<Arc<dyn HttpHandler>>;
-    let error = HttpServer::bind(crate::support::config(), none)
+async fn a_server_without_a_route_is_an_error() {
+    let error = HttpListener::bind(crate::support::config(), Vec::new())
         .await
         .err()
         .unwrap();
-    assert!(matches!(error, BindError::NoHandler { .. }), "{error}");
+    assert!(matches!(error, BindError::Routes(_)), "{error}");
 }
 
 #[test]
 fn settings_are_read_and_unknown_ones_refused() {
-    let config: HttpServerConfig = toml::from_str(
-        "address = '127.0.0.1:80'\nrequest_timeout_ms = 250\n[[routes]]\ncomponent = 'a'",
-    )
-    .unwrap();
-    assert_eq!(config.request_timeout, Duration::from_millis(250));
-    assert_eq!(config.routes[0].path, "/");
-    assert!(toml::from_str::<HttpServerConfig>("adress = '127.0.0.1:80'").is_err());
+    let table = toml::toml! { address = "127.0.0.1:80"
+request_timeout_ms = 250 };
+    let config = HttpServerConfig::load(Settings::of_table(table)).unwrap();
+    assert_eq!(config.request_timeout_ms, 250);
+    let table = toml::toml! { adress = "127.0.0.1:80" };
+    let error = HttpServerConfig::load(Settings::of_table(table)).unwrap_err();
+    assert!(error.to_string().contains("`address`"), "{error}");
 }

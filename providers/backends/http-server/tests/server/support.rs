@@ -11,7 +11,7 @@ use tokio::{
 };
 use wrt_contract::{Body, CallContext};
 use wrt_http::HttpHandler;
-use wrt_http_server::{HttpServer, HttpServerConfig, Route};
+use wrt_http_server::{HttpListener, HttpServerConfig, Route};
 use wrt_protocol::{Fault, Name};
 
 pub type Request = http::Request<Body>;
@@ -50,26 +50,24 @@ pub fn says(text: &'static str) -> Arc<Does> {
 
 /// One route for everything, a free port, and times that a test can wait for.
 pub fn config() -> HttpServerConfig {
-    let component = Name::new("test").unwrap();
     HttpServerConfig {
         address: ([127, 0, 0, 1], 0).into(),
-        routes: vec![Route {
-            host: None,
-            path: "/".to_owned(),
-            component,
-        }],
-        request_timeout: Duration::from_secs(5),
+        request_timeout_ms: 5_000,
         ..HttpServerConfig::default()
     }
 }
 
-pub async fn serve(handler: Arc<Does>) -> HttpServer {
+pub async fn serve(handler: Arc<Does>) -> HttpListener {
     serve_with(config(), handler).await
 }
 
-pub async fn serve_with(config: HttpServerConfig, handler: Arc<Does>) -> HttpServer {
+pub async fn serve_with(config: HttpServerConfig, handler: Arc<Does>) -> HttpListener {
     let handler: Arc<dyn HttpHandler> = handler;
-    HttpServer::bind(config, |_| Some(Arc::clone(&handler)))
+    let route = Route {
+        host: None,
+        path: "/".to_owned(),
+    };
+    HttpListener::bind(config, vec![(route, handler)])
         .await
         .unwrap()
 }
@@ -78,7 +76,7 @@ pub async fn serve_with(config: HttpServerConfig, handler: Arc<Does>) -> HttpSer
 pub struct Raw(pub TcpStream);
 
 impl Raw {
-    pub async fn to(server: &HttpServer) -> Self {
+    pub async fn to(server: &HttpListener) -> Self {
         Self(TcpStream::connect(server.local_addr()).await.unwrap())
     }
 
@@ -115,7 +113,7 @@ impl Raw {
 }
 
 /// One exchange on a connection of its own; the whole answer.
-pub async fn exchange(server: &HttpServer, request: &str) -> String {
+pub async fn exchange(server: &HttpListener, request: &str) -> String {
     let mut raw = Raw::to(server).await;
     raw.send(request).await;
     raw.read_to_close().await

@@ -18,7 +18,7 @@ use super::{
     error::{HostError, Words},
 };
 use crate::{
-    Bucket, Key, KeyValue, KeyValueError, KeyValueHost, KeyValueInterface, Limit, MemoryKeyValue,
+    Bucket, Key, KeyValue, KeyValueError, WasiKeyValue, KeyValueInterface, Limit, KeyValueDefault,
     limits::{BATCH_KEYS_MAX, SWAP_HANDLES_MAX},
 };
 
@@ -44,7 +44,7 @@ fn instance(links: &[(&str, &Arc<dyn KeyValue>)]) -> InstanceState {
 }
 
 fn memory() -> Arc<dyn KeyValue> {
-    Arc::new(MemoryKeyValue::default())
+    Arc::new(KeyValueDefault::default())
 }
 
 /// A provider that no call reaches.
@@ -80,7 +80,7 @@ fn told<T>(outcome: Result<T, HostError>) -> KeyValueError {
 #[test]
 fn both_drafts_fit_into_one_linker() {
     let mut linker = Linker::<InstanceState>::new(&Engine::default());
-    KeyValueHost
+    WasiKeyValue
         .add_to_linker(&mut linker)
         .expect("no collision");
 }

@@ -1,0 +1,26 @@
+//! Where a link starts and ends.
+
+use std::sync::Arc;
+
+use wrt_contract::{Caller, Interface, LocalDirectory};
+use wrt_protocol::ActorAddress;
+
+/// What making a link takes: this node's own replicas, the way to others, and who is linked.
+pub struct LinkSite<'a> {
+    /// The places of this node's own replicas.
+    pub directory: &'a LocalDirectory,
+    /// The way to other nodes.
+    pub caller: &'a Arc<dyn Caller>,
+    /// Who serves the link.
+    pub target: ActorAddress,
+}
+
+impl LinkSite<'_> {
+    /// The object behind the link: the replica on this node while there is one, and others
+    /// otherwise.
+    #[must_use]
+    pub fn object<I: Interface>(&self) -> Arc<I::Object> {
+        let remote = I::remote(Arc::clone(self.caller), self.target.clone());
+        I::linked(self.directory.slot::<I>(&self.target), remote)
+    }
+}

@@ -1,0 +1,104 @@
+//! A backend: code for one vendor's service.
+
+use std::error::Error;
+
+use wrt_contract::CallContext;
+
+use crate::{FromEnv, SettingsError};
+
+/// Connects to one vendor's service, and is the provider once connected.
+///
+/// What it does for a WIT package is in [`Serves`](crate::Serves), one line for each.
+///
+/// ```
+/// use wrt_runtime::{Backend, FromEnv};
+///
+/// /// A greeter that lives in this process.
+/// struct Greeter { greeting: String }
+///
+/// /// How it greets.
+/// #[derive(confique::Config)]
+/// struct GreeterOptions {
+///     /// What it says.
+///     #[config(env = "GREETING", default = "hello")]
+///     greeting: String,
+/// }
+///
+/// impl Backend for Greeter {
+///     const NAME: &'static str = "greeter";
+///     type ConnectOptions = GreeterOptions;
+///     type ConnectError = std::convert::Infallible;
+///
+///     async fn connect_with(options: GreeterOptions) -> Result<Self, Self::ConnectError> {
+///         Ok(Self { greeting: options.greeting })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let greeter = Greeter::connect_with(GreeterOptions::from_env()?).await?;
+/// assert_eq!(greeter.greeting, "hello");
+/// # Ok(())
+/// # }
+/// ```
+pub trait Backend: Sized + Send + Sync + 'static {
+    /// Its name in manifests. Backends of one name are the parts of one provider, as the in-memory
+    /// ones of all interfaces are.
+    const NAME: &'static str;
+
+    /// Its settings.
+    type ConnectOptions: FromEnv;
+
+    /// Why it is not connected. Its text, and those below it, MUST hold no secret.
+    type ConnectError: Error + Send + Sync + 'static;
+
+    /// Connects. Called again, with growing pauses, for as long as it fails.
+    ///
+    /// # Errors
+    /// Why there is no connection; [`Backend::is_for_good`] says whether another attempt makes sense.
+    ///
+    /// # Cancel safety
+    /// Dropping the future MUST leave nothing behind: that is how an attempt is given up.
+    fn connect_with(
+        options: Self::ConnectOptions,
+    ) -> impl Future<Output = Result<Self, Self::ConnectError>> + Send;
+
+    /// Whether another attempt is not expected to help: a URL that is none, and not a server that is
+    /// away. Attempts go on all the same, rarely.
+    #[must_use]
+    fn is_for_good(_error: &Self::ConnectError) -> bool {
+        false
+    }
+
+    /// Looks at settings that are complete: what their types cannot say.
+    ///
+    /// # Errors
+    /// The first one that makes no sense.
+    fn check(_options: &Self::ConnectOptions) -> Result<(), SettingsError> {
+        Ok(())
+    }
+
+    /// Whether the service answers; asked every few seconds. By default it is taken to.
+    ///
+    /// # Errors
+    /// Why not, for the log. A provider that does not answer is connected anew.
+    fn probe(
+        &self,
+        _context: &CallContext,
+    ) -> impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Where it listens, if it does: an address that one provider of a node has at a time.
+    #[must_use]
+    fn address(_options: &Self::ConnectOptions) -> Option<String> {
+        None
+    }
+
+    /// Whether a call that arrives again under its idempotency key gets its first answer, so that
+    /// callers may try it again.
+    #[must_use]
+    fn deduplicates(_options: &Self::ConnectOptions) -> bool {
+        false
+    }
+}

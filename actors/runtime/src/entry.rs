@@ -1,0 +1,339 @@
+//! A backend as the node has it: without its types.
+
+mod part;
+
+use std::{error::Error, fmt, sync::Arc};
+
+use futures::future::BoxFuture;
+use toml::Table;
+use wrt_contract::{CallContext, Gate, Interface, Offer};
+use wrt_host::Host;
+use wrt_protocol::{InterfaceName, Name};
+
+use crate::{Backend, LatticeState, Server, Serving, Settings, SettingsError};
+
+use part::ErasedPart;
+pub(crate) use part::Part;
+
+/// What a backend does for a WIT package: it serves the package's imports, or calls what components
+/// export of it, or both.
+///
+/// ```
+/// # use wrt_contract::{CallContext, interface, async_trait};
+/// # use wrt_protocol::Fault;
+/// # use wrt_host::{Host, InstanceState, Package};
+/// # #[interface(name = "example:greeting", error = Fault)]
+/// # pub trait Greeting {
+/// #     async fn greet(&self, context: &CallContext, name: &str) -> Result<String, Fault>;
+/// # }
+/// # #[derive(Debug)] struct ExampleGreeting;
+/// # impl Host for ExampleGreeting {
+/// #     fn describe(package: &mut Package) {
+/// #         package.imports::<GreetingInterface>(&["example:greeting/greet@1.0.0"]);
+/// #     }
+/// #     fn add_to_linker(_: &mut wasmtime::component::Linker<InstanceState>) -> wasmtime::Result<()> {
+/// #         Ok(())
+/// #     }
+/// # }
+/// # use wrt_runtime::{Backend, BackendEntry, Serves};
+/// # struct Polite;
+/// # #[async_trait]
+/// # impl Greeting for Polite {
+/// #     async fn greet(&self, _: &CallContext, name: &str) -> Result<String, Fault> {
+/// #         Ok(format!("Good day, {name}"))
+/// #     }
+/// # }
+/// # #[derive(confique::Config)] struct NoOptions {}
+/// # impl Backend for Polite {
+/// #     const NAME: &'static str = "polite";
+/// #     type ConnectOptions = NoOptions;
+/// #     type ConnectError = Fault;
+/// #     async fn connect_with(_: NoOptions) -> Result<Self, Fault> { Ok(Self) }
+/// # }
+/// impl Serves<ExampleGreeting> for Polite {
+///     fn serve(entry: &mut wrt_runtime::Entry<Self>) {
+///         entry.offers::<GreetingInterface>(|polite| polite);
+///     }
+/// }
+/// # let runtime = wrt_runtime::Runtime::builder().with::<ExampleGreeting, Polite>().build()?;
+/// # assert_eq!(runtime.backend("polite").map(BackendEntry::offers).map(|offers| offers.len()), Some(1));
+/// # Ok::<(), wrt_runtime::RuntimeError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the backend `{Self}` does nothing for the package `{H}`",
+    label = "no `impl Serves<{H}> for {Self}`",
+    note = "name a backend that serves the package, or write `impl Serves<{H}> for {Self}`"
+)]
+pub trait Serves<H: Host>: Backend {
+    /// Says what it offers, and whether it calls.
+    fn serve(entry: &mut Entry<Self>);
+}
+
+/// What a backend offers as an interface.
+type OfferOf<B> = Arc<dyn Fn(&Arc<B>, &Arc<Gate>) -> Offer + Send + Sync>;
+
+/// What a backend says of itself.
+pub struct Entry<B> {
+    offers: Vec<(InterfaceName, OfferOf<B>)>,
+    server: Option<part::ServerOf<B>>,
+}
+
+impl<B: Backend> Entry<B> {
+    pub(crate) fn new() -> Self {
+        Self {
+            offers: Vec::new(),
+            server: None,
+        }
+    }
+
+    /// With what another package adds to the same backend.
+    fn joined(&self, other: &Self) -> Self {
+        let is_new = |name: &InterfaceName| !self.offers.iter().any(|(known, _)| known == name);
+        let new = other.offers.iter().filter(|(name, _)| is_new(name));
+        Self {
+            offers: self.offers.iter().chain(new).cloned().collect(),
+            server: self.server.clone().or_else(|| other.server.clone()),
+        }
+    }
+
+    /// It serves links that carry `I`.
+    pub fn offers<I: Interface>(&mut self, object: fn(Arc<B>) -> Arc<I::Object>) {
+        let offer = move |backend: &Arc<B>, gate: &Arc<Gate>| {
+            Offer::new::<I>(object(Arc::clone(backend)), gate)
+        };
+        self.offers.push((I::NAME, Arc::new(offer)));
+    }
+
+    /// It calls components.
+    pub fn calls(&mut self)
+    where
+        B: Server,
+    {
+        self.server = Some(part::ServerOf::new());
+    }
+}
+
+/// A backend under its name. A provider of it is checked, connected and probed through this.
+#[derive(Clone)]
+pub struct BackendEntry {
+    name: &'static str,
+    parts: Vec<Arc<dyn ErasedPart>>,
+}
+
+/// What is known of a provider from its settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// Where it listens, if it does and if that is known already.
+    pub address: Option<String>,
+    /// Whether it gives a repeated call its first answer.
+    pub deduplicates: bool,
+}
+
+/// What is wrong with a provider's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Complaint {
+    /// With one of its settings, or with several together.
+    Setting(SettingsError),
+    /// With one of its selections.
+    Selection {
+        /// Which of them, from 0.
+        at: usize,
+        /// The field, if it is about one.
+        field: Option<String>,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// How to ask a provider whether it works.
+pub type Probe = Arc<dyn Fn(CallContext) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// A provider that is connected. Dropping it ends it.
+pub struct Connected {
+    /// What it offers, behind its gate.
+    pub offers: Vec<Offer>,
+    /// How to ask whether it works.
+    pub probe: Probe,
+    /// What it serves with, if it calls components.
+    pub serving: Option<Box<dyn Serving>>,
+}
+
+/// Why a provider does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectFailure {
+    /// Another attempt may do.
+    #[error("it cannot connect")]
+    Away(#[source] Box<dyn Error + Send + Sync>),
+    /// Another attempt is not expected to do.
+    #[error("it cannot be connected as it is set up")]
+    ForGood(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl BackendEntry {
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            parts: Vec::new(),
+        }
+    }
+
+    /// Takes in another type of this name; what both have if they do not go together.
+    pub(crate) fn add<B: Backend>(&mut self, part: Part<B>) -> Result<(), String> {
+        for known in &mut self.parts {
+            if let Some(same) = known.as_any().downcast_ref::<Part<B>>() {
+                *known = Arc::new(same.joined(part));
+                return Ok(());
+            }
+        }
+        let shared = |a: &InterfaceName| self.offers().contains(a);
+        if let Some(interface) = part.offers().iter().find(|offer| shared(offer)) {
+            return Err(format!("the interface {interface}"));
+        }
+        if let Some(field) = part.fields().iter().find(|field| self.fields().contains(field)) {
+            return Err(format!("the setting `{field}`"));
+        }
+        if part.calls().is_some() && self.calls().is_some() {
+            return Err("something to call".to_owned());
+        }
+        self.parts.push(Arc::new(part));
+        Ok(())
+    }
+
+    /// Its name in manifests.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The interfaces that it offers.
+    #[must_use]
+    pub fn offers(&self) -> Vec<InterfaceName> {
+        self.parts.iter().flat_map(|part| part.offers()).collect()
+    }
+
+    /// What it calls, if it calls components.
+    #[must_use]
+    pub fn calls(&self) -> Option<InterfaceName> {
+        self.parts.iter().find_map(|part| part.calls())
+    }
+
+    /// The names of its settings.
+    #[must_use]
+    pub fn fields(&self) -> Vec<&'static str> {
+        self.parts.iter().flat_map(|part| part.fields()).collect()
+    }
+
+    /// Looks at a provider's settings and selections without connecting. Settings that are not
+    /// `complete`, because some are references, are looked at one by one only.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn check(
+        &self,
+        table: Table,
+        complete: bool,
+        selections: &[Table],
+    ) -> Result<Facts, Vec<Complaint>> {
+        let mut facts = Facts::default();
+        let mut complaints = Vec::new();
+        for (part, table) in self.shares(table) {
+            match part.check(table, complete) {
+                Ok(known) => {
+                    facts.address = facts.address.or(known.address);
+                    facts.deduplicates |= known.deduplicates;
+                }
+                Err(error) => complaints.push(Complaint::Setting(error)),
+            }
+            complaints.extend(part.check_selections(selections).err());
+        }
+        match complaints.is_empty() {
+            true => Ok(facts),
+            false => Err(complaints),
+        }
+    }
+
+    /// Connects a provider behind `gate`, and starts it to serve if it calls components.
+    ///
+    /// # Errors
+    /// Why it does not run, and whether another attempt makes sense.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives the attempt up and leaves nothing behind.
+    pub fn connect(
+        &self,
+        settings: Settings<'_>,
+        targets: Vec<(Name, Table)>,
+        state: &LatticeState,
+        gate: &Arc<Gate>,
+    ) -> BoxFuture<'static, Result<Connected, ConnectFailure>> {
+        let Settings {
+            table,
+            secret,
+            environment,
+        } = settings;
+        let starts: Vec<_> = self
+            .shares(table)
+            .into_iter()
+            .map(|(part, table)| {
+                let settings = Settings {
+                    table,
+                    secret: secret.clone(),
+                    environment,
+                };
+                part.connect(settings, targets.clone(), state.clone(), Arc::clone(gate))
+            })
+            .collect();
+        Box::pin(async move {
+            let mut connected = Vec::new();
+            for start in starts {
+                connected.push(start.await?);
+            }
+            Ok(together(connected))
+        })
+    }
+
+    /// Each part with the settings that are its own. What is nobody's goes to the first, which refuses
+    /// it.
+    fn shares(&self, table: Table) -> Vec<(&Arc<dyn ErasedPart>, Table)> {
+        let mut shares: Vec<_> = self.parts.iter().map(|part| (part, Table::new())).collect();
+        for (field, value) in table {
+            let owner = self
+                .parts
+                .iter()
+                .position(|part| part.fields().contains(&field.as_str()));
+            if let Some((_, share)) = shares.get_mut(owner.unwrap_or(0)) {
+                share.insert(field, value);
+            }
+        }
+        shares
+    }
+}
+
+fn together(mut parts: Vec<Connected>) -> Connected {
+    if parts.len() == 1 {
+        return parts.swap_remove(0);
+    }
+    let mut whole = Connected {
+        offers: Vec::new(),
+        probe: Arc::new(|_| Box::pin(async { Ok(()) })),
+        serving: None,
+    };
+    let mut probes = Vec::new();
+    for part in parts {
+        whole.offers.extend(part.offers);
+        whole.serving = whole.serving.or(part.serving);
+        probes.push(part.probe);
+    }
+    whole.probe = Arc::new(move |context| {
+        let answers = probes.iter().map(|probe| probe(context.clone()));
+        let answers = futures::future::try_join_all(answers);
+        Box::pin(async move { answers.await.map(drop) })
+    });
+    whole
+}
+
+impl fmt::Debug for BackendEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BackendEntry({})", self.name)
+    }
+}

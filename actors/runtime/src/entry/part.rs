@@ -1,0 +1,215 @@
+//! One backend type behind an entry.
+
+use std::{any::Any, sync::Arc};
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, ready},
+};
+use toml::{Table, Value};
+use wrt_contract::{Gate, Interface};
+use wrt_protocol::{InterfaceName, Name};
+
+use super::{Complaint, ConnectFailure, Connected, Entry, Facts, Probe};
+use crate::{Backend, FromEnv, LatticeState, Server, Serving, Settings, SettingsError, Target};
+
+/// A backend type without its type.
+pub(crate) trait ErasedPart: Send + Sync {
+    fn as_any(&self) -> &dyn Any;
+    fn offers(&self) -> Vec<InterfaceName>;
+    fn calls(&self) -> Option<InterfaceName>;
+    fn fields(&self) -> Vec<&'static str>;
+    fn check(&self, table: Table, complete: bool) -> Result<Facts, SettingsError>;
+    fn check_selections(&self, selections: &[Table]) -> Result<(), Complaint>;
+    fn connect(
+        &self,
+        settings: Settings<'_>,
+        targets: Vec<(Name, Table)>,
+        state: LatticeState,
+        gate: Arc<Gate>,
+    ) -> BoxFuture<'static, Result<Connected, ConnectFailure>>;
+}
+
+pub(crate) struct Part<B>(Arc<Entry<B>>);
+
+impl<B: Backend> Part<B> {
+    pub(crate) fn new(entry: Entry<B>) -> Self {
+        Self(Arc::new(entry))
+    }
+
+    /// With what another package adds to the same backend.
+    pub(super) fn joined(&self, other: Self) -> Self {
+        Self::new(self.0.joined(&other.0))
+    }
+}
+
+type Started<B> = Result<Box<dyn Serving>, <B as Backend>::ConnectError>;
+
+/// What a part can do because its type is a [`Server`].
+pub(crate) struct ServerOf<B: Backend> {
+    calls: InterfaceName,
+    check: fn(&[Table]) -> Result<(), Complaint>,
+    serve: Serve<B>,
+}
+
+type Serve<B> = fn(
+    Arc<B>,
+    LatticeState,
+    Vec<(Name, Table)>,
+) -> BoxFuture<'static, Result<Started<B>, Complaint>>;
+
+impl<B: Backend> Clone for ServerOf<B> {
+    fn clone(&self) -> Self {
+        Self {
+            calls: self.calls.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<B: Server> ServerOf<B> {
+    pub(super) fn new() -> Self {
+        Self {
+            calls: B::Calls::NAME,
+            check: |selections| selected::<B>(selections).map(drop),
+            serve: |server, state, targets| {
+                async move {
+                    let (components, selections): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
+                    let selections = selected::<B>(&selections)?;
+                    let targets = components.into_iter().zip(selections);
+                    let targets = targets.map(|(component, selection)| Target {
+                        component,
+                        selection,
+                    });
+                    Ok(server.serve(&state, targets.collect()).await)
+                }
+                .boxed()
+            },
+        }
+    }
+}
+
+fn selected<B: Server>(selections: &[Table]) -> Result<Vec<B::Selection>, Complaint> {
+    let mut read = Vec::new();
+    for (at, table) in selections.iter().enumerate() {
+        let selection = Value::Table(table.clone()).try_into();
+        read.push(
+            selection.map_err(|error: toml::de::Error| Complaint::Selection {
+                at,
+                field: table
+                    .keys()
+                    .find(|field| error.message().contains(&format!("`{field}`")))
+                    .cloned(),
+                message: error.message().to_owned(),
+            })?,
+        );
+    }
+    B::check_selections(&read).map_err(|error| Complaint::Selection {
+        at: error.at,
+        field: error.field.map(str::to_owned),
+        message: error.message,
+    })?;
+    Ok(read)
+}
+
+impl<B: Backend> ErasedPart for Part<B> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn offers(&self) -> Vec<InterfaceName> {
+        self.0.offers.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    fn calls(&self) -> Option<InterfaceName> {
+        self.0.server.as_ref().map(|server| server.calls.clone())
+    }
+
+    fn fields(&self) -> Vec<&'static str> {
+        B::ConnectOptions::fields()
+    }
+
+    fn check(&self, table: Table, complete: bool) -> Result<Facts, SettingsError> {
+        B::ConnectOptions::look_over(&table)?;
+        // What is a reference is not known here, and another node's environment may fill the rest.
+        if !complete {
+            return Ok(Facts::default());
+        }
+        let options = B::ConnectOptions::load(Settings::of_table(table))?;
+        B::check(&options)?;
+        Ok(Facts {
+            address: B::address(&options),
+            deduplicates: B::deduplicates(&options),
+        })
+    }
+
+    fn check_selections(&self, selections: &[Table]) -> Result<(), Complaint> {
+        match &self.0.server {
+            Some(server) => (server.check)(selections),
+            None => Ok(()),
+        }
+    }
+
+    fn connect(
+        &self,
+        settings: Settings<'_>,
+        targets: Vec<(Name, Table)>,
+        state: LatticeState,
+        gate: Arc<Gate>,
+    ) -> BoxFuture<'static, Result<Connected, ConnectFailure>> {
+        let options = B::ConnectOptions::load(settings)
+            .and_then(|options| B::check(&options).map(|()| options));
+        let options = match options {
+            Ok(options) => options,
+            Err(error) => return ready(Err(ConnectFailure::ForGood(error.into()))).boxed(),
+        };
+        let entry = Arc::clone(&self.0);
+        async move {
+            let backend = B::connect_with(options).await.map_err(failure::<B>)?;
+            let backend = Arc::new(backend);
+            let offers = entry.offers.iter();
+            let offers = offers.map(|(_, offer)| offer(&backend, &gate)).collect();
+            let serving = match &entry.server {
+                None => None,
+                Some(server) => {
+                    let served = (server.serve)(Arc::clone(&backend), state, targets).await;
+                    let served = served.map_err(refused_selection)?;
+                    Some(served.map_err(failure::<B>)?)
+                }
+            };
+            Ok(Connected {
+                offers,
+                probe: probe(backend),
+                serving,
+            })
+        }
+        .boxed()
+    }
+}
+
+fn failure<B: Backend>(error: B::ConnectError) -> ConnectFailure {
+    match B::is_for_good(&error) {
+        true => ConnectFailure::ForGood(Box::new(error)),
+        false => ConnectFailure::Away(Box::new(error)),
+    }
+}
+
+/// The manifest was checked by a build that reads selections another way.
+fn refused_selection(complaint: Complaint) -> ConnectFailure {
+    let text = match complaint {
+        Complaint::Setting(error) => error.to_string(),
+        Complaint::Selection { message, .. } => message,
+    };
+    ConnectFailure::ForGood(text.into())
+}
+
+fn probe<B: Backend>(backend: Arc<B>) -> Probe {
+    Arc::new(move |context| {
+        let backend = Arc::clone(&backend);
+        async move {
+            let answer = backend.probe(&context).await;
+            answer.map_err(|error| error.to_string())
+        }
+        .boxed()
+    })
+}

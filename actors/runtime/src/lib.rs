@@ -1,0 +1,35 @@
+//! What a node binary is made of, as a value: packages, backends, and the traits by which others add
+//! theirs.
+//!
+//! ```text
+//! interface crate ── Host ─────────────┐
+//! backend crate ─── Backend, Serves ───┼──> Runtime ──> node, manifest's check, command line
+//!               └── Server (calls)  ───┘
+//! ```
+//!
+//! Invariants:
+//! - there is no global table: what a program knows of packages and backends is the [`Runtime`] that
+//!   it was given;
+//! - settings come from the manifest, else from the part of the environment that the node's operator
+//!   lets through, else from a default ([`FromEnv`]); a message never quotes a secret;
+//! - one kind of provider: a backend offers interfaces, calls components, or does both.
+//!
+//! Start reading at [`Backend`], then [`Serves`] and [`Runtime`].
+
+mod address;
+mod backend;
+mod entry;
+mod runtime;
+mod server;
+mod settings;
+mod state;
+
+pub use address::ServiceAddress;
+pub use backend::Backend;
+pub use entry::{
+    BackendEntry, Complaint, ConnectFailure, Connected, Entry, Facts, Probe, Serves,
+};
+pub use runtime::{Bundle, Runtime, RuntimeBuilder, RuntimeError};
+pub use server::{SelectionError, Server, ServerLoad, Serving, Target};
+pub use settings::{Environment, FromEnv, Settings, SettingsError, no_environment};
+pub use state::{LatticeState, State};

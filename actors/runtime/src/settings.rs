@@ -1,0 +1,390 @@
+//! Where a backend's settings come from: the manifest, the environment, a default; in that order.
+
+use std::collections::BTreeSet;
+
+use confique::{
+    Config, Layer,
+    meta::{Field, FieldKind, Meta},
+};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// What is known of a variable of the environment; `None` where it is not set, or not for this reader.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Nobody's environment: what a manifest leaves out gets its default.
+#[must_use]
+pub fn no_environment() -> Environment<'static> {
+    &|_variable| None
+}
+
+/// A backend's settings as they were given, before they have types.
+pub struct Settings<'a> {
+    /// What the manifest says, references resolved.
+    pub table: Table,
+    /// Those of its fields whose values came from references: no message quotes them.
+    pub secret: BTreeSet<String>,
+    /// What fills in for fields that the manifest leaves out and that name a variable.
+    pub environment: Environment<'a>,
+}
+
+impl<'a> Settings<'a> {
+    /// Settings of the environment alone, as a node without a manifest has them.
+    #[must_use]
+    pub fn of_environment(environment: Environment<'a>) -> Self {
+        Self {
+            table: Table::new(),
+            secret: BTreeSet::new(),
+            environment,
+        }
+    }
+
+    /// Settings of a manifest alone.
+    #[must_use]
+    pub fn of_table(table: Table) -> Self {
+        Self {
+            table,
+            secret: BTreeSet::new(),
+            environment: no_environment(),
+        }
+    }
+}
+
+impl Default for Settings<'_> {
+    fn default() -> Self {
+        Self::of_table(Table::new())
+    }
+}
+
+/// Why settings are refused. Never holds a value that came from a reference or from the environment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// A field that the backend does not have.
+    #[error("there is no setting `{field}`; {help}")]
+    Unknown {
+        /// The field.
+        field: String,
+        /// Which there are.
+        help: String,
+    },
+    /// A value of another type.
+    #[error("`{field}`: {message}")]
+    Value {
+        /// The field.
+        field: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// A variable whose text is no value of its field.
+    #[error("the environment variable {variable} is set to what `{field}` cannot be")]
+    Variable {
+        /// The field.
+        field: String,
+        /// The variable.
+        variable: String,
+    },
+    /// A field that must be given and is not.
+    #[error("`{field}` is missing{}", or_variable(.variable.as_deref()))]
+    Missing {
+        /// The field.
+        field: String,
+        /// The variable that may give it where the environment counts.
+        variable: Option<String>,
+    },
+    /// Values of which each is legal, and that do not go together.
+    #[error("{message}")]
+    Together {
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl SettingsError {
+    /// The field that it is about, if it is about one.
+    #[must_use]
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Unknown { field, .. }
+            | Self::Value { field, .. }
+            | Self::Variable { field, .. }
+            | Self::Missing { field, .. } => Some(field),
+            Self::Together { .. } => None,
+        }
+    }
+}
+
+fn or_variable(variable: Option<&str>) -> String {
+    variable.map_or_else(String::new, |variable| format!(": set it, or {variable}"))
+}
+
+/// Settings with types. Every `struct` under `#[derive(confique::Config)]` has it: doc comments
+/// become its reference, `#[config(env = "REDIS_URL", default = "...")]` says the rest.
+///
+/// ```
+/// use wrt_runtime::{FromEnv, Settings};
+///
+/// /// How to reach the service.
+/// #[derive(Debug, confique::Config)]
+/// struct ConnectOptions {
+///     /// Where it is.
+///     #[config(env = "GREETER_URL", default = "greeter://127.0.0.1")]
+///     url: String,
+///     /// Attempts before it is given up.
+///     #[config(env = "GREETER_RETRIES", default = 3)]
+///     retries: u32,
+/// }
+///
+/// let environment = |variable: &str| (variable == "GREETER_RETRIES").then(|| "5".to_owned());
+/// let table = toml::toml! { url = "greeter://elsewhere" };
+/// let settings = Settings { table, secret: Default::default(), environment: &environment };
+/// let options = ConnectOptions::load(settings)?;
+/// assert_eq!((options.url.as_str(), options.retries), ("greeter://elsewhere", 5));
+/// # Ok::<(), wrt_runtime::SettingsError>(())
+/// ```
+pub trait FromEnv: Sized + Send + 'static {
+    /// Gives the settings their types: the manifest's value, else the environment's, else the default.
+    ///
+    /// # Errors
+    /// The first field that is wrong or missing.
+    fn load(settings: Settings<'_>) -> Result<Self, SettingsError>;
+
+    /// Looks at what is known before references are resolved: names and types of the fields that are
+    /// there. Absent ones may still come from elsewhere.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    fn look_over(table: &Table) -> Result<(), SettingsError>;
+
+    /// The names of its fields.
+    fn fields() -> Vec<&'static str>;
+
+    /// Reads the whole environment of this process; nothing else.
+    ///
+    /// # Errors
+    /// As [`FromEnv::load`].
+    fn from_env() -> Result<Self, SettingsError> {
+        let environment = |variable: &str| std::env::var(variable).ok();
+        Self::load(Settings::of_environment(&environment))
+    }
+}
+
+impl<C: Config + Send + 'static> FromEnv for C {
+    fn load(settings: Settings<'_>) -> Result<Self, SettingsError> {
+        let Settings {
+            table,
+            secret,
+            environment,
+        } = settings;
+        let meta = &C::META;
+        let mut layer = layer_of::<C::Layer>(meta, &table, &secret)?;
+        layer = layer.with_fallback(from_environment::<C::Layer>(meta, environment)?);
+        layer = layer.with_fallback(C::Layer::default_values());
+        C::from_layer(layer).map_err(|error| explain(meta, &error))
+    }
+
+    fn look_over(table: &Table) -> Result<(), SettingsError> {
+        layer_of::<C::Layer>(&C::META, table, &BTreeSet::new()).map(drop)
+    }
+
+    fn fields() -> Vec<&'static str> {
+        C::META.fields.iter().map(|field| field.name).collect()
+    }
+}
+
+/// The fields of a table, one by one, so that each mistake has its field.
+fn layer_of<L: Layer>(
+    meta: &Meta,
+    table: &Table,
+    secret: &BTreeSet<String>,
+) -> Result<L, SettingsError> {
+    let mut layer = L::empty();
+    for (field, value) in table {
+        if !meta.fields.iter().any(|known| known.name == field) {
+            return Err(unknown(meta, field));
+        }
+        let one = Table::from_iter([(field.clone(), value.clone())]);
+        let one = L::deserialize(Value::Table(one)).map_err(|error| SettingsError::Value {
+            field: field.clone(),
+            message: match secret.contains(field) {
+                true => "what the reference stands for is not of its type".to_owned(),
+                false => error.message().to_owned(),
+            },
+        })?;
+        layer = layer.with_fallback(one);
+    }
+    Ok(layer)
+}
+
+fn unknown(meta: &Meta, field: &str) -> SettingsError {
+    let similarity = |known: &&Field| strsim::jaro_winkler(known.name, field);
+    let nearest = meta
+        .fields
+        .iter()
+        .filter(|known| similarity(known) > 0.8)
+        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    let names: Vec<&str> = meta.fields.iter().map(|known| known.name).collect();
+    let help = match nearest {
+        Some(nearest) => format!("did you mean `{}`?", nearest.name),
+        None if names.is_empty() => "there are none".to_owned(),
+        None => format!("there are: {}", names.join(", ")),
+    };
+    SettingsError::Unknown {
+        field: field.to_owned(),
+        help,
+    }
+}
+
+fn from_environment<L: Layer>(
+    meta: &Meta,
+    environment: Environment<'_>,
+) -> Result<L, SettingsError> {
+    let mut layer = L::empty();
+    for field in meta.fields {
+        let FieldKind::Leaf {
+            env: Some(variable),
+            ..
+        } = field.kind
+        else {
+            continue;
+        };
+        let Some(text) = environment(variable).filter(|text| !text.is_empty()) else {
+            continue;
+        };
+        let readings = readings(&text).into_iter();
+        let one = readings
+            .map(|value| Table::from_iter([(field.name.to_owned(), value)]))
+            .find_map(|table| L::deserialize(Value::Table(table)).ok())
+            .ok_or_else(|| SettingsError::Variable {
+                field: field.name.to_owned(),
+                variable: variable.to_owned(),
+            })?;
+        layer = layer.with_fallback(one);
+    }
+    Ok(layer)
+}
+
+/// What a variable's text may mean. A text comes after the numbers: a field that takes a number would
+/// refuse it, and a field of text refuses the number.
+fn readings(text: &str) -> Vec<Value> {
+    let mut readings = Vec::new();
+    readings.extend(text.parse().ok().map(Value::Integer));
+    readings.extend(text.parse().ok().map(Value::Boolean));
+    readings.extend(text.parse().ok().map(Value::Float));
+    readings.push(Value::String(text.to_owned()));
+    let list = text.split(',').map(|item| item.trim().to_owned());
+    readings.push(Value::Array(list.map(Value::String).collect()));
+    readings
+}
+
+/// The library names a missing field in its text alone, and what is not missing did not go together.
+fn explain(meta: &Meta, error: &confique::Error) -> SettingsError {
+    let text = error.to_string();
+    let missing = text
+        .strip_prefix("required configuration value is missing: '")
+        .and_then(|rest| rest.strip_suffix('\''));
+    let Some(field) = missing else {
+        return SettingsError::Together { message: text };
+    };
+    let variable = meta.fields.iter().find_map(|known| match known.kind {
+        FieldKind::Leaf { env, .. } if known.name == field => env.map(str::to_owned),
+        _ => None,
+    });
+    SettingsError::Missing {
+        field: field.to_owned(),
+        variable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, confique::Config)]
+    struct Options {
+        #[config(env = "SERVICE_URL", default = "local")]
+        url: String,
+        #[config(env = "SERVICE_RETRIES", default = 3)]
+        retries: u32,
+        #[config(env = "SERVICE_TLS")]
+        tls: Option<bool>,
+        #[config(env = "SERVICE_HOSTS", default = [])]
+        hosts: Vec<String>,
+        #[config(env = "SERVICE_TOKEN")]
+        token: Option<String>,
+        #[config(env = "SERVICE_NAME")]
+        name: String,
+    }
+
+    fn load(table: Table, variables: &[(&str, &str)]) -> Result<Options, SettingsError> {
+        let environment = |wanted: &str| {
+            let mut variables = variables.iter();
+            let found = variables.find(|(variable, _)| *variable == wanted);
+            found.map(|(_, text)| (*text).to_owned())
+        };
+        Options::load(Settings {
+            table,
+            secret: BTreeSet::from(["token".to_owned()]),
+            environment: &environment,
+        })
+    }
+
+    #[test]
+    fn a_table_stands_over_the_environment_and_that_over_the_default() {
+        let variables = [
+            ("SERVICE_URL", "from-environment"),
+            ("SERVICE_RETRIES", "7"),
+            ("SERVICE_TLS", "true"),
+            ("SERVICE_HOSTS", "a, b"),
+            ("SERVICE_TOKEN", "12345"),
+            ("SERVICE_NAME", ""),
+        ];
+        let options = load(toml::toml! { url = "from-table"\nname = "n" }, &variables);
+        let options = options.expect("they are sound");
+        assert_eq!(options.url, "from-table");
+        assert_eq!((options.retries, options.tls), (7, Some(true)));
+        assert_eq!(options.hosts, ["a", "b"]);
+        assert_eq!(options.token.as_deref(), Some("12345"), "a text of digits");
+        let options = load(toml::toml! { name = "n" }, &[]).expect("they are sound");
+        assert_eq!((options.url.as_str(), options.retries), ("local", 3));
+    }
+
+    #[test]
+    fn each_mistake_names_its_field_and_no_secret() {
+        for (table, variables, expected) in [
+            (
+                toml::toml! { nam = "n" },
+                &[][..],
+                "there is no setting `nam`; did you mean `name`?",
+            ),
+            (
+                toml::toml! { name = "n"\nretries = "many" },
+                &[],
+                "`retries`: invalid type: string \"many\", expected u32",
+            ),
+            (
+                toml::toml! { name = "n"\ntoken = 12345 },
+                &[],
+                "`token`: what the reference stands for is not of its type",
+            ),
+            (
+                toml::toml! { name = "n" },
+                &[("SERVICE_RETRIES", "hush")],
+                "the environment variable SERVICE_RETRIES is set to what `retries` cannot be",
+            ),
+            (
+                toml::toml! { retries = 1 },
+                &[],
+                "`name` is missing: set it, or SERVICE_NAME",
+            ),
+        ] {
+            let error = load(table, variables).expect_err(expected);
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn what_may_come_later_is_not_missed_yet() {
+        assert_eq!(Options::look_over(&toml::toml! { url = "x" }), Ok(()));
+        assert!(Options::look_over(&toml::toml! { url = 1 }).is_err());
+    }
+}

@@ -1,0 +1,184 @@
+//! A server that listens.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use wrt_http::HttpHandler;
+
+use crate::{
+    config::{HttpServerConfig, Route, RouteError},
+    connection,
+    metrics::{HttpServerCounts, Metrics},
+    routing::RouteTable,
+    service::Service,
+};
+
+/// A running server. Dropping it closes its port and its connections at once.
+pub struct HttpListener {
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+    connections: TaskTracker,
+    draining: CancellationToken,
+    stopped: CancellationToken,
+}
+
+/// Why a server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Routes that make no sense.
+    #[error("the routes are wrong")]
+    Routes(#[from] RouteError),
+    /// The address could not be taken.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// How long accepting rests after it failed, as it does while the process has no file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+impl HttpListener {
+    /// Listens, and serves from then on: each route's requests go to the handler beside it.
+    ///
+    /// # Errors
+    /// When the routes are wrong, or the address cannot be taken.
+    pub async fn bind(
+        config: HttpServerConfig,
+        routes: Vec<(Route, Arc<dyn HttpHandler>)>,
+    ) -> Result<Self, BindError> {
+        if routes.is_empty() {
+            return Err(RouteError::NoRoutes.into());
+        }
+        let handlers = routes.iter();
+        let routes = RouteTable::new(handlers.map(|(route, handler)| (route, Arc::clone(handler))))
+            .map_err(|(_, error)| error)?;
+        let listen = |source| BindError::Listen {
+            address: config.address,
+            source,
+        };
+        let listener = TcpListener::bind(config.address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let metrics = Arc::<Metrics>::default();
+        let service = Arc::new(Service {
+            config,
+            routes,
+            metrics: Arc::clone(&metrics),
+        });
+        let server = Self {
+            address,
+            metrics,
+            connections: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+        };
+        let acceptor = Acceptor {
+            listener,
+            service,
+            connections: server.connections.clone(),
+            draining: server.draining.clone(),
+            stopped: server.stopped.clone(),
+        };
+        tokio::spawn(acceptor.run());
+        Ok(server)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has counted so far.
+    #[must_use]
+    pub fn counts(&self) -> HttpServerCounts {
+        self.metrics.counts()
+    }
+
+    /// Closes the port and the idle connections, and lets the requests in hand end, at most for
+    /// `patience`. Answers whether they all did; those that did not are cut off.
+    ///
+    /// # Cancel safety
+    /// The server drains also when the future is dropped, without an end to its patience.
+    pub async fn drain(&self, patience: Duration) -> bool {
+        self.draining.cancel();
+        self.connections.close();
+        let drained = tokio::time::timeout(patience, self.connections.wait())
+            .await
+            .is_ok();
+        self.stopped.cancel();
+        drained
+    }
+}
+
+impl Drop for HttpListener {
+    fn drop(&mut self) {
+        self.stopped.cancel();
+    }
+}
+
+struct Acceptor {
+    listener: TcpListener,
+    service: Arc<Service>,
+    connections: TaskTracker,
+    draining: CancellationToken,
+    stopped: CancellationToken,
+}
+
+impl Acceptor {
+    async fn run(self) {
+        let protocol = connection::protocol(&self.service.config);
+        let places = Arc::new(Semaphore::new(self.service.config.connections_max as usize));
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.stopped.cancelled() => return,
+                () = self.draining.cancelled() => return,
+                accepted = self.listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _peer)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "no connection could be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                self.service.metrics.connection_refused();
+                continue;
+            };
+            let counted = self.service.metrics.connection();
+            let serving = self.serve(stream, protocol.clone());
+            let stopped = self.stopped.clone();
+            self.connections.spawn(async move {
+                let _held = (place, counted);
+                tokio::select! {
+                    () = stopped.cancelled() => {}
+                    () = serving => {}
+                }
+            });
+        }
+    }
+
+    fn serve(
+        &self,
+        stream: TcpStream,
+        protocol: hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        // A response's last piece must not wait for the acknowledgement of the one before.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+        }
+        let draining = self.draining.clone();
+        connection::serve(stream, protocol, Arc::clone(&self.service), draining)
+    }
+}
