@@ -29,19 +29,18 @@ mod store;
 mod suggestion;
 
 pub use catalog::{
-    Catalog, ComponentSource, ConfigComplaint, ImportServer, ProviderBackend, SourceComplaint,
-    TriggerBackend,
+    BackendInfo, Catalog, ComplaintAbout, ComponentSource, ImportServer, ProviderComplaint,
+    ProviderFacts, SourceComplaint,
 };
 pub use check::{Checked, Scope};
 pub use config::{Config, ConfigValue, MissingSecret};
 pub use desired::{
-    ComponentLimits, DESIRED_VERSION, DesiredApp, DesiredComponent, DesiredError, DesiredProvider,
-    DesiredTrigger, LinkTable, PlacementRule, ProviderLimits, Route,
+    DESIRED_VERSION, DesiredApp, DesiredComponent, DesiredComponentLimits, DesiredError,
+    DesiredProvider, DesiredTarget, LinkEnd, LinkTable, PlacementRule, ProviderLimits,
 };
 pub use digest::{Digest, DigestError};
 pub use manifest::{
-    ComponentManifest, LinkManifest, Manifest, ProviderManifest, RouteManifest, SettingsManifest,
-    TriggerManifest,
+    ComponentManifest, LinkManifest, Manifest, ProviderManifest, SettingsManifest, TargetManifest,
 };
 pub use placement::{PlacedMember, Placement, Shortage, place};
 pub use problem::{Problem, ProblemKind, Problems, Span};

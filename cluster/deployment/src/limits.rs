@@ -6,7 +6,7 @@ use wrt_protocol::limits::{BUDGET_MAX, CALLS_IN_HAND_MAX, REPLICAS_PER_NODE_MAX}
 
 /// Text of a manifest.
 pub const MANIFEST_BYTES_MAX: usize = 1024 * 1024;
-/// Components, providers and triggers of one app: one node may have to run them all.
+/// Components and providers of one app: one node may have to run them all.
 pub const ACTORS_PER_APP_MAX: usize = REPLICAS_PER_NODE_MAX;
 /// Problems of a manifest that are told at once.
 pub const PROBLEMS_MAX: usize = 100;
@@ -33,8 +33,6 @@ pub const CONCURRENCY_DEFAULT: u32 = 256;
 pub const QUEUE_MAX: u64 = CALLS_IN_HAND_MAX as u64;
 /// Calls that may wait for a provider, where the manifest does not say.
 pub const QUEUE_DEFAULT: u32 = 1024;
-/// Time for one request from outside, where the manifest does not say, in milliseconds.
-pub const REQUEST_TIMEOUT_MS_DEFAULT: u64 = 10_000;
 /// Replicas that a manifest may ask for.
 pub const REPLICAS_MAX: u64 = wrt_protocol::limits::MEMBERS_MAX as u64;
 /// An environment variable's name.

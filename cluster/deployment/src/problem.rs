@@ -35,7 +35,7 @@ pub enum ProblemKind {
     BadSource,
     /// An interface that does not exist.
     UnknownInterface,
-    /// A link to a provider that does not exist.
+    /// A link to a provider or component that does not exist.
     UnknownProvider,
     /// A link to a provider that does not offer the interface.
     WrongProvider,
@@ -45,18 +45,18 @@ pub enum ProblemKind {
     MissingLink,
     /// A link for an interface that the component does not import.
     UnusedLink,
-    /// A route to a component that does not exist.
+    /// A target that is no component.
     UnknownComponent,
-    /// A route to a component that does not export what the trigger calls.
+    /// A target or a link's end that is a component without the export that is called.
     WrongComponent,
-    /// Two routes for the same requests.
-    DuplicateRoute,
-    /// A path or host that no request has.
-    BadRoute,
-    /// An address that cannot be listened on.
-    BadAddress,
-    /// Two triggers on one port.
-    PortTaken,
+    /// A target of a provider whose backend calls nothing.
+    UnusedTarget,
+    /// A selection that the backend refuses.
+    BadSelection,
+    /// Components whose links lead in a circle.
+    LinkCycle,
+    /// An address that another provider has.
+    AddressTaken,
     /// A variable that no environment can hold.
     BadEnvironment,
     /// More than a manifest may hold.
@@ -86,10 +86,10 @@ impl ProblemKind {
             Self::UnusedLink => "unused-link",
             Self::UnknownComponent => "unknown-component",
             Self::WrongComponent => "wrong-component",
-            Self::DuplicateRoute => "duplicate-route",
-            Self::BadRoute => "bad-route",
-            Self::BadAddress => "bad-address",
-            Self::PortTaken => "port-taken",
+            Self::UnusedTarget => "unused-target",
+            Self::BadSelection => "bad-selection",
+            Self::LinkCycle => "link-cycle",
+            Self::AddressTaken => "address-taken",
             Self::BadEnvironment => "bad-environment",
             Self::TooLarge => "too-large",
         }

@@ -31,6 +31,10 @@ impl Findings {
         });
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     pub(crate) fn into_list(self) -> Vec<Problem> {
         self.0.into_inner()
     }
@@ -71,6 +75,15 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(crate) fn value(&mut self, field: &'static str) -> Option<&'a Spanned<DeValue<'i>>> {
         self.known.push(field);
         self.table.get(field)
+    }
+
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.table.contains_key(field)
+    }
+
+    /// Where a field's key stands, if it is there.
+    pub(crate) fn key_span(&self, field: &str) -> Option<Span> {
+        self.table.get_key_value(field).map(|(key, _)| key.span())
     }
 
     pub(crate) fn string(&mut self, field: &'static str) -> Option<Spanned<String>> {
