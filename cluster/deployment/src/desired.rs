@@ -5,13 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wrt_protocol::{ActorAddress, ActorKind, InterfaceName, Name, NodeId};
 
-use crate::{
-    Config, Digest,
-    limits::{
-        COMPONENT_CONCURRENCY_DEFAULT, COMPONENT_QUEUE_DEFAULT, CONCURRENCY_DEFAULT,
-        MEMORY_BYTES_DEFAULT, QUEUE_DEFAULT, WALL_TIME_MS_DEFAULT,
-    },
-};
+use crate::{Config, DesiredComponentLimits, Digest, LimitError, ProviderLimits};
 
 /// The version of the stored form. A node refuses every other one rather than guess.
 pub const DESIRED_VERSION: u32 = 2;
@@ -103,50 +97,6 @@ pub struct PlacementRule {
     pub replicas: Option<u32>,
 }
 
-/// What a component may use, in its stored form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DesiredComponentLimits {
-    /// Memory of one instance.
-    pub memory_bytes_max: u64,
-    /// How long one invocation may run.
-    pub wall_time_ms_max: u64,
-    /// Invocations that run at a time, for each replica.
-    pub concurrency_max: u32,
-    /// Invocations that wait, for each replica.
-    pub queue_max: u32,
-}
-
-/// What a provider may take in hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProviderLimits {
-    /// Calls that run at a time, for each replica.
-    pub concurrency_max: u32,
-    /// Calls that wait, for each replica.
-    pub queue_max: u32,
-}
-
-impl Default for DesiredComponentLimits {
-    fn default() -> Self {
-        Self {
-            memory_bytes_max: MEMORY_BYTES_DEFAULT,
-            wall_time_ms_max: WALL_TIME_MS_DEFAULT,
-            concurrency_max: COMPONENT_CONCURRENCY_DEFAULT,
-            queue_max: COMPONENT_QUEUE_DEFAULT,
-        }
-    }
-}
-
-impl Default for ProviderLimits {
-    fn default() -> Self {
-        Self {
-            concurrency_max: CONCURRENCY_DEFAULT,
-            queue_max: QUEUE_DEFAULT,
-        }
-    }
-}
-
 /// Why a stored app cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DesiredError {
@@ -162,6 +112,15 @@ pub enum DesiredError {
     /// It is not what its version says.
     #[error("not a stored app")]
     Malformed(#[source] serde_json::Error),
+    /// One of its actors has a limit that no node keeps.
+    #[error("{actor} has a limit that this build cannot keep")]
+    Limit {
+        /// The actor.
+        actor: ActorAddress,
+        /// The limit.
+        #[source]
+        source: LimitError,
+    },
 }
 
 impl DesiredApp {
@@ -185,7 +144,8 @@ impl DesiredApp {
     /// Reads the stored form.
     ///
     /// # Errors
-    /// When another version wrote it, or nothing that makes sense.
+    /// When another version wrote it, or nothing that makes sense. What is read has limits within
+    /// their ranges, so that nobody needs to check them again.
     pub fn from_json(bytes: &[u8]) -> Result<Self, DesiredError> {
         /// All that is the same in every version.
         #[derive(Deserialize)]
@@ -197,7 +157,27 @@ impl DesiredApp {
         if version != DESIRED_VERSION {
             return Err(DesiredError::Version { found: version });
         }
-        serde_json::from_slice(bytes).map_err(DesiredError::Malformed)
+        let app: Self = serde_json::from_slice(bytes).map_err(DesiredError::Malformed)?;
+        app.validate_limits()?;
+        Ok(app)
+    }
+
+    fn validate_limits(&self) -> Result<(), DesiredError> {
+        for (name, component) in &self.components {
+            let limit = |source| {
+                let actor = ActorAddress::component(self.app.clone(), name.clone());
+                DesiredError::Limit { actor, source }
+            };
+            component.limits.validate().map_err(limit)?;
+        }
+        for (name, provider) in &self.providers {
+            let limit = |source| {
+                let actor = ActorAddress::provider(self.app.clone(), name.clone());
+                DesiredError::Limit { actor, source }
+            };
+            provider.limits.validate().map_err(limit)?;
+        }
+        Ok(())
     }
 
     /// Every actor of the app and where it goes: components, then providers.
@@ -265,6 +245,22 @@ mod tests {
             let error = DesiredApp::from_json(wrong.as_bytes()).unwrap_err();
             assert!(matches!(error, DesiredError::Malformed(_)), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_limit_out_of_its_range_is_refused_with_its_actor() {
+        let mut app = DesiredApp::empty(Name::new("shop").unwrap());
+        let mut store = DesiredProvider::new("memory");
+        store.limits.concurrency_max = 0;
+        app.providers.insert(Name::new("store").unwrap(), store);
+        let error = DesiredApp::from_json(&app.to_json()).unwrap_err();
+        let DesiredError::Limit { actor, source } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(
+            format!("{actor}: {source}"),
+            "provider/shop/store: concurrency_max is 0: it must be from 1 to 65536"
+        );
     }
 
     #[test]

@@ -22,6 +22,7 @@
 //! ```
 
 mod component;
+mod limits;
 mod provider;
 mod rule;
 mod section;

@@ -8,10 +8,7 @@ use wrt_protocol::{InterfaceName, Name};
 use super::section::Section;
 use crate::{
     DesiredComponentLimits, PlacementRule, ProblemKind,
-    limits::{
-        CONCURRENCY_MAX, ENVIRONMENT_KEY_BYTES_MAX, ENVIRONMENT_VALUE_BYTES_MAX, MEMORY_BYTES_MAX,
-        MEMORY_BYTES_MIN, QUEUE_MAX, WALL_TIME_MS_MAX,
-    },
+    limits::{ENVIRONMENT_KEY_BYTES_MAX, ENVIRONMENT_VALUE_BYTES_MAX},
 };
 
 /// A component, as the manifest has it.
@@ -50,7 +47,7 @@ impl ComponentManifest {
             environment: read_environment(&mut section),
             placement: PlacementRule::read(&mut section),
             links: read_links(&mut section),
-            limits: read_limits(&mut section),
+            limits: DesiredComponentLimits::read(&mut section),
         };
         section.finish();
         component
@@ -128,27 +125,4 @@ fn read_links(section: &mut Section<'_, '_>) -> Vec<LinkManifest> {
         }
     }
     links
-}
-
-fn read_limits(section: &mut Section<'_, '_>) -> DesiredComponentLimits {
-    let default = DesiredComponentLimits::default();
-    let Some(mut limits) = section.section("limits") else {
-        return default;
-    };
-    let read = DesiredComponentLimits {
-        memory_bytes_max: limits
-            .number("memory_bytes_max", MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX)
-            .unwrap_or(default.memory_bytes_max),
-        wall_time_ms_max: limits
-            .count("wall_time_ms_max", WALL_TIME_MS_MAX)
-            .unwrap_or(default.wall_time_ms_max),
-        concurrency_max: limits
-            .count_u32("concurrency_max", CONCURRENCY_MAX)
-            .unwrap_or(default.concurrency_max),
-        queue_max: limits
-            .count_u32("queue_max", QUEUE_MAX)
-            .unwrap_or(default.queue_max),
-    };
-    limits.finish();
-    read
 }

@@ -4,10 +4,7 @@ use toml::Spanned;
 use wrt_protocol::Name;
 
 use super::{section::Section, settings::SettingsManifest, target::TargetManifest};
-use crate::{
-    PlacementRule, ProviderLimits, Span,
-    limits::{CONCURRENCY_MAX, QUEUE_MAX},
-};
+use crate::{PlacementRule, ProviderLimits, Span};
 
 /// A provider, as the manifest has it.
 #[derive(Debug, Clone)]
@@ -49,24 +46,5 @@ impl ProviderManifest {
         };
         section.finish();
         provider
-    }
-}
-
-impl ProviderLimits {
-    pub(super) fn read(section: &mut Section<'_, '_>) -> Self {
-        let default = Self::default();
-        let Some(mut limits) = section.section("limits") else {
-            return default;
-        };
-        let read = Self {
-            concurrency_max: limits
-                .count_u32("concurrency_max", CONCURRENCY_MAX)
-                .unwrap_or(default.concurrency_max),
-            queue_max: limits
-                .count_u32("queue_max", QUEUE_MAX)
-                .unwrap_or(default.queue_max),
-        };
-        limits.finish();
-        read
     }
 }

@@ -107,11 +107,6 @@ impl<'a, 'i> Section<'a, 'i> {
         self.string(field)
     }
 
-    /// A whole number from 1 to `max`.
-    pub(crate) fn count(&mut self, field: &'static str, max: u64) -> Option<u64> {
-        self.number(field, 1..=max)
-    }
-
     /// A whole number within a range.
     pub(crate) fn number(
         &mut self,
@@ -139,10 +134,13 @@ impl<'a, 'i> Section<'a, 'i> {
         None
     }
 
-    /// [`Section::count`] for limits that fit in 32 bits.
-    pub(crate) fn count_u32(&mut self, field: &'static str, max: u64) -> Option<u32> {
-        let max = max.min(u64::from(u32::MAX));
-        self.count(field, max)
+    /// [`Section::number`] for what fits in 32 bits.
+    pub(crate) fn number_u32(
+        &mut self,
+        field: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<u32> {
+        self.number(field, range)
             .and_then(|number| u32::try_from(number).ok())
     }
 
