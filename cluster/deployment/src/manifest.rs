@@ -22,6 +22,7 @@
 //! ```
 
 mod component;
+mod former_trigger;
 mod limits;
 mod provider;
 mod rule;
@@ -89,6 +90,7 @@ impl Manifest {
     fn from_root(mut root: Section<'_, '_>) -> Self {
         let components = root.named_sections("component");
         let providers = root.named_sections("provider");
+        former_trigger::refuse(&mut root);
         let count = components.len() + providers.len();
         if count > ACTORS_PER_APP_MAX {
             let message = format!("the app has {count} components and providers");

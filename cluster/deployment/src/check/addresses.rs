@@ -65,12 +65,13 @@ impl Check<'_> {
             Some(app) => format!("provider `{}` of app `{app}`", other.name),
             None => format!("provider `{}`", other.name),
         };
-        let at = if other.address == address {
+        let as_what = if other.address == address {
             String::new()
         } else {
-            format!(", at {}", other.address)
+            format!(" as {}", other.address)
         };
-        let message = format!("{who} has the address {address} of provider `{name}`{at}");
+        let message =
+            format!("the address {address} of provider `{name}` is taken by {who}{as_what}");
         let help = match scope {
             Scope::Lattice => "use another address, or `nodes` that they do not share",
             Scope::SingleNode => "use another address: here both run on one node",

@@ -31,18 +31,20 @@ impl Check<'_> {
                 .chain(cycle.first())
                 .map(Name::as_str)
                 .collect();
-            let message = match cycle.as_slice() {
-                [only] => format!(
-                    "component `{only}` is linked to itself: {}",
-                    path.join(" -> ")
+            let path = path.join(" -> ");
+            let (message, help) = match cycle.as_slice() {
+                [only] => (
+                    format!("component `{only}` is linked to itself: {path}"),
+                    "link it to a provider, or to another component",
                 ),
-                _ => format!("links lead in a circle: {}", path.join(" -> ")),
+                _ => (
+                    format!("links lead in a circle: {path}"),
+                    "lead one of them to a provider, or to a component outside of the circle",
+                ),
             };
             // The link that closes it: in a chain written from front to back, the odd one.
             let closing = cycle.last().cloned().zip(cycle.first().cloned());
             let span = closing.and_then(|closing| spans.get(&closing).cloned());
-            let help =
-                "lead one of these links to a provider, or to a component outside of the circle";
             self.findings
                 .add(ProblemKind::LinkCycle, span.unwrap_or(0..0), message, help);
         }

@@ -48,6 +48,8 @@ pub(crate) struct Section<'a, 'i> {
     pub(crate) span: Span,
     table: &'a DeTable<'i>,
     known: Vec<&'static str>,
+    /// Known, and not to be used any more.
+    retired: Vec<&'static str>,
     findings: &'a Findings,
 }
 
@@ -63,6 +65,7 @@ impl<'a, 'i> Section<'a, 'i> {
             span,
             table,
             known: Vec::new(),
+            retired: Vec::new(),
             findings,
         }
     }
@@ -75,6 +78,18 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(crate) fn value(&mut self, field: &'static str) -> Option<&'a Spanned<DeValue<'i>>> {
         self.known.push(field);
         self.table.get(field)
+    }
+
+    /// A field that there was once: whoever asks tells of it, and nobody is pointed to it.
+    pub(crate) fn retired(
+        &mut self,
+        field: &'static str,
+    ) -> Option<(
+        &'a Spanned<std::borrow::Cow<'i, str>>,
+        &'a Spanned<DeValue<'i>>,
+    )> {
+        self.retired.push(field);
+        self.table.get_key_value(field)
     }
 
     pub(crate) fn has(&self, field: &str) -> bool {
@@ -248,7 +263,7 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(crate) fn finish(self) {
         for key in self.table.keys() {
             let field = key.get_ref().as_ref();
-            if self.known.contains(&field) {
+            if self.known.contains(&field) || self.retired.contains(&field) {
                 continue;
             }
             let help = match nearest(field, self.known.iter().copied()) {
