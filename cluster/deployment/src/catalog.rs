@@ -6,20 +6,22 @@ use wrt_protocol::InterfaceName;
 use crate::Config;
 
 /// What the one who checks a manifest knows of backends, interfaces and components. The node has the
-/// real one, made from its registration tables; tests have small ones.
+/// real one, made from what it was built of; tests have small ones.
 pub trait Catalog {
     /// The backends that a provider can have.
-    fn provider_backends(&self) -> Vec<ProviderBackend>;
+    fn backends(&self) -> Vec<BackendInfo>;
 
-    /// The backends that a trigger can have.
-    fn trigger_backends(&self) -> Vec<TriggerBackend>;
-
-    /// Checks the `config` of a provider or a trigger. References to the environment are not resolved: their
-    /// values are not known here.
+    /// Checks the settings of one provider and the selections of its targets, in the manifest's order.
+    /// References to the environment are not resolved: their values are not known here.
     ///
     /// # Errors
-    /// What the backend has to say against it.
-    fn check_config(&self, backend: &str, config: &Config) -> Result<(), ConfigComplaint>;
+    /// All that the backend has to say against them.
+    fn check_provider(
+        &self,
+        backend: &str,
+        config: &Config,
+        selections: &[Config],
+    ) -> Result<ProviderFacts, Vec<ProviderComplaint>>;
 
     /// Reads the component that a manifest names.
     ///
@@ -30,26 +32,30 @@ pub trait Catalog {
     /// Who serves an import, by its WIT name and version.
     fn import(&self, import: &str) -> ImportServer;
 
-    /// The interface on the lattice under which an export can be called, by its WIT name.
-    fn export(&self, export: &str) -> Option<InterfaceName>;
+    /// The interfaces on the lattice under which an export can be called, by its WIT name: as its
+    /// package, as its package with its interface, both, or neither.
+    fn exports(&self, export: &str) -> Vec<InterfaceName>;
 }
 
-/// A backend that offers interfaces.
+/// A backend, as manifests know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProviderBackend {
+pub struct BackendInfo {
     /// Its name in manifests.
     pub name: String,
-    /// What it offers.
+    /// The interfaces that it offers.
     pub offers: Vec<InterfaceName>,
+    /// What a component must export to be called by it; `None` if it calls none.
+    pub calls: Option<InterfaceName>,
 }
 
-/// A backend that calls components.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TriggerBackend {
-    /// Its name in manifests.
-    pub name: String,
-    /// What a component must export to be called by it.
-    pub calls: InterfaceName,
+/// What the lattice knows of a provider beyond its backend's name: told by the backend, from the
+/// provider's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProviderFacts {
+    /// What it takes for itself on its node, such as `127.0.0.1:8080`: nobody else there can have it.
+    pub address: Option<String>,
+    /// Whether a call that arrives again under its idempotency key gets its first answer.
+    pub deduplicates: bool,
 }
 
 /// A component as it was read.
@@ -77,15 +83,26 @@ pub enum ImportServer {
     },
 }
 
-/// What a backend has to say against a configuration.
+/// What a backend has to say against a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigComplaint {
-    /// The field that it is about, if it is about one.
-    pub field: Option<String>,
+pub struct ProviderComplaint {
+    /// What it is about.
+    pub about: ComplaintAbout,
     /// What is wrong.
     pub message: String,
     /// What to do next.
     pub help: String,
+}
+
+/// The part of a provider that a complaint is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ComplaintAbout {
+    /// All of it, or something that is not there.
+    Provider,
+    /// A field of its settings.
+    Config(String),
+    /// A target, by its place among those that were given, and a field of its selection.
+    Selection(usize, Option<String>),
 }
 
 /// Why a component cannot be used.

@@ -1,19 +1,19 @@
 //! A manifest as a whole: do its parts fit each other, and what the nodes can run?
 
 mod addresses;
+mod cycles;
 mod links;
-mod routes;
+mod providers;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use toml::Spanned;
-use wrt_protocol::Name;
+use wrt_protocol::{InterfaceName, Name};
 
 use crate::{
-    Catalog, ComponentManifest, ComponentSource, DESIRED_VERSION, DesiredApp, DesiredComponent,
-    DesiredProvider, DesiredTrigger, Digest, LinkTable, Manifest, Problem, ProblemKind, Problems,
-    ProviderManifest, Route, SettingsManifest, TriggerManifest, limits::COMPONENT_BYTES_MAX,
+    BackendInfo, Catalog, ComponentManifest, ComponentSource, DesiredApp, DesiredComponent,
+    DesiredProvider, DesiredTarget, Digest, LinkTable, Manifest, Problem, ProblemKind, Problems,
+    ProviderFacts, ProviderManifest, TargetManifest, limits::COMPONENT_BYTES_MAX,
     manifest::Findings, nearest,
 };
 
@@ -36,24 +36,30 @@ pub struct Checked {
 }
 
 impl Manifest {
-    /// Checks the manifest as a whole.
+    /// Checks the manifest as a whole, and that it can be deployed beside `others`: the apps that the
+    /// lattice has already, this one's own earlier revision perhaps among them.
     ///
     /// # Errors
     /// Every problem of it, those of single fields included.
-    pub fn check(&self, catalog: &dyn Catalog, scope: Scope) -> Result<Checked, Problems> {
+    pub fn check(
+        &self,
+        catalog: &dyn Catalog,
+        scope: Scope,
+        others: &[&DesiredApp],
+    ) -> Result<Checked, Problems> {
         let findings = Findings::default();
         let sources = read_sources(self, catalog, &findings);
         let check = Check {
             manifest: self,
             catalog,
+            backends: catalog.backends(),
             sources: &sources,
             findings: &findings,
         };
-        check.names();
-        check.backends();
+        let facts = check.providers();
         let links = check.links();
-        check.routes();
-        check.addresses(scope);
+        check.cycles();
+        check.addresses(scope, &facts, others);
         let found: Vec<Problem> = self
             .problems
             .iter()
@@ -63,16 +69,18 @@ impl Manifest {
         if !found.is_empty() {
             return Err(Problems::new(&self.file, &self.text, found));
         }
-        Ok(self.checked(&sources, links))
+        Ok(self.checked(&sources, links, facts))
     }
 
     /// The result, where nothing is wrong: each part that a check requires is there.
-    fn checked(&self, sources: &Sources, mut links: BTreeMap<Name, LinkTable>) -> Checked {
+    fn checked(
+        &self,
+        sources: &Sources,
+        mut links: BTreeMap<Name, LinkTable>,
+        mut facts: BTreeMap<Name, ProviderFacts>,
+    ) -> Checked {
         let mut components = BTreeMap::new();
-        let mut app = DesiredApp {
-            version: DESIRED_VERSION,
-            ..DesiredApp::empty(self.app.get_ref().clone())
-        };
+        let mut app = DesiredApp::empty(self.app.get_ref().clone());
         for (name, component) in &self.components {
             let Some(source) = sources.get(name) else {
                 continue;
@@ -83,17 +91,12 @@ impl Manifest {
             app.components
                 .insert(name.clone(), component.desired(digest, links));
         }
-        app.providers = desired(&self.providers, ProviderManifest::desired);
-        app.triggers = desired(&self.triggers, TriggerManifest::desired);
+        for (name, provider) in &self.providers {
+            let facts = facts.remove(name).unwrap_or_default();
+            app.providers.insert(name.clone(), provider.desired(facts));
+        }
         Checked { app, components }
     }
-}
-
-fn desired<M, D>(manifests: &BTreeMap<Name, M>, make: fn(&M) -> D) -> BTreeMap<Name, D> {
-    manifests
-        .iter()
-        .map(|(name, manifest)| (name.clone(), make(manifest)))
-        .collect()
 }
 
 /// The components that could be read.
@@ -127,94 +130,58 @@ fn read_sources(manifest: &Manifest, catalog: &dyn Catalog, findings: &Findings)
 struct Check<'a> {
     manifest: &'a Manifest,
     catalog: &'a dyn Catalog,
+    backends: Vec<BackendInfo>,
     sources: &'a Sources,
     findings: &'a Findings,
 }
 
+/// Whom a link's text names.
+enum Ends<'a> {
+    Provider(&'a Name),
+    Component(&'a Name),
+    /// Its author has to say which one is meant.
+    Both,
+    Nobody,
+}
+
 impl Check<'_> {
-    /// On the lattice a trigger is a provider, so that both have one space of names.
-    fn names(&self) {
-        for (name, trigger) in &self.manifest.triggers {
-            if self.manifest.providers.contains_key(name) {
-                let message = format!("`{name}` is a provider and a trigger");
-                let help = "give one of them another name: they share their names";
-                self.findings
-                    .add(ProblemKind::BadName, trigger.name.span(), message, help);
-            }
+    fn backend(&self, name: &str) -> Option<&BackendInfo> {
+        self.backends.iter().find(|backend| backend.name == name)
+    }
+
+    fn component_name(&self, text: &str) -> Option<&Name> {
+        let name = Name::new(text).ok()?;
+        let (name, _) = self.manifest.components.get_key_value(&name)?;
+        Some(name)
+    }
+
+    fn provider_name(&self, text: &str) -> Option<&Name> {
+        let name = Name::new(text).ok()?;
+        let (name, _) = self.manifest.providers.get_key_value(&name)?;
+        Some(name)
+    }
+
+    fn ends(&self, text: &str) -> Ends<'_> {
+        match (self.provider_name(text), self.component_name(text)) {
+            (Some(provider), None) => Ends::Provider(provider),
+            (None, Some(component)) => Ends::Component(component),
+            (Some(_), Some(_)) => Ends::Both,
+            (None, None) => Ends::Nobody,
         }
     }
 
-    fn backends(&self) {
-        let providers = self.catalog.provider_backends();
-        let triggers = self.catalog.trigger_backends();
-        let provider_names: Vec<&str> = providers.iter().map(|b| b.name.as_str()).collect();
-        let trigger_names: Vec<&str> = triggers.iter().map(|b| b.name.as_str()).collect();
-        for provider in self.manifest.providers.values() {
-            let Some(backend) = &provider.backend else {
-                continue;
-            };
-            if self.backend_exists("provider", backend, &provider_names, &trigger_names) {
-                self.config(&provider.name, &provider.config, backend);
-            }
-        }
-        for trigger in self.manifest.triggers.values() {
-            let Some(backend) = &trigger.backend else {
-                continue;
-            };
-            if self.backend_exists("trigger", backend, &trigger_names, &provider_names) {
-                self.config(&trigger.name, &trigger.config, backend);
-            }
-        }
+    fn can_be_called(&self, source: &ComponentSource, interface: &InterfaceName) -> bool {
+        let serves = |export: &String| self.catalog.exports(export).contains(interface);
+        source.exports.iter().any(serves)
     }
 
-    fn backend_exists(
-        &self,
-        noun: &str,
-        backend: &Spanned<String>,
-        known: &[&str],
-        of_the_other: &[&str],
-    ) -> bool {
-        let name = backend.get_ref().as_str();
-        if known.contains(&name) {
-            return true;
-        }
-        let mut help = match nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`? "),
-            None => String::new(),
-        };
-        if of_the_other.contains(&name) {
-            let other = if noun == "provider" {
-                "trigger"
-            } else {
-                "provider"
-            };
-            help =
-                format!("`{name}` is the backend of a {other}: declare it as `[{other}.<name>]`; ");
-        }
-        help += &format!("a {noun} has one of: {}", known.join(", "));
-        let message = format!("no {noun} has the backend `{name}`");
-        self.findings
-            .add(ProblemKind::UnknownBackend, backend.span(), message, help);
-        false
-    }
-
-    fn config(&self, name: &Spanned<Name>, settings: &SettingsManifest, backend: &Spanned<String>) {
-        let Err(complaint) = self
-            .catalog
-            .check_config(backend.get_ref(), &settings.config)
-        else {
-            return;
-        };
-        let span = complaint
-            .field
-            .and_then(|field| settings.spans.get(&field).cloned());
-        let span = span.unwrap_or_else(|| name.span());
-        self.findings.add(
-            ProblemKind::BadConfig,
-            span,
-            complaint.message,
-            complaint.help,
-        );
+    fn components_that_export<'c>(
+        &'c self,
+        interface: &'c InterfaceName,
+    ) -> impl Iterator<Item = &'c Name> {
+        let sources = self.sources.iter();
+        let serving = sources.filter(move |(_, source)| self.can_be_called(source, interface));
+        serving.map(|(name, _)| name)
     }
 
     /// What to do about a name that is not there.
@@ -249,42 +216,38 @@ impl ComponentManifest {
 }
 
 impl ProviderManifest {
-    fn desired(&self) -> DesiredProvider {
+    fn desired(&self, facts: ProviderFacts) -> DesiredProvider {
+        let backend = self.backend.as_ref();
         DesiredProvider {
-            backend: self
-                .backend
-                .as_ref()
-                .map(|b| b.get_ref().clone())
-                .unwrap_or_default(),
+            backend: backend.map(|b| b.get_ref().clone()).unwrap_or_default(),
             config: self.config.config.clone(),
+            calls: self
+                .calls
+                .iter()
+                .filter_map(TargetManifest::desired)
+                .collect(),
+            address: facts.address,
+            deduplicates: facts.deduplicates,
             placement: self.placement.clone(),
             limits: self.limits,
         }
     }
 }
 
-impl TriggerManifest {
-    fn desired(&self) -> DesiredTrigger {
-        let text = |text: &Option<Spanned<String>>| {
-            text.as_ref()
-                .map(|text| text.get_ref().clone())
-                .unwrap_or_default()
-        };
-        let route = |route: &crate::RouteManifest| {
-            let component = Name::new(route.component.as_ref()?.get_ref()).ok()?;
-            Some(Route {
-                host: route.host.get_ref().clone(),
-                path: route.path.get_ref().clone(),
-                component,
-            })
-        };
-        DesiredTrigger {
-            backend: text(&self.backend),
-            address: text(&self.address),
-            routes: self.routes.iter().filter_map(route).collect(),
-            request_timeout_ms: self.request_timeout_ms,
-            placement: self.placement.clone(),
-            config: self.config.config.clone(),
-        }
+impl TargetManifest {
+    /// `None` without a component, which is a problem that was told.
+    fn desired(&self) -> Option<DesiredTarget> {
+        Some(DesiredTarget {
+            component: Name::new(self.component.as_ref()?.get_ref()).ok()?,
+            selection: self.selection.config.clone(),
+        })
+    }
+}
+
+/// The names of exports, for people.
+fn in_a_list(exports: &[String]) -> String {
+    match exports {
+        [] => "nothing".to_owned(),
+        exports => exports.join(", "),
     }
 }

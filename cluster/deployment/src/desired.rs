@@ -3,21 +3,25 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use wrt_protocol::{ActorAddress, InterfaceName, Name, NodeId};
+use wrt_protocol::{ActorAddress, ActorKind, InterfaceName, Name, NodeId};
 
-use crate::{
-    Config, Digest,
-    limits::{
-        COMPONENT_CONCURRENCY_DEFAULT, COMPONENT_QUEUE_DEFAULT, CONCURRENCY_DEFAULT,
-        MEMORY_BYTES_DEFAULT, QUEUE_DEFAULT, REQUEST_TIMEOUT_MS_DEFAULT, WALL_TIME_MS_DEFAULT,
-    },
-};
+use crate::{Config, DesiredComponentLimits, Digest, LimitError, ProviderLimits};
 
 /// The version of the stored form. A node refuses every other one rather than guess.
-pub const DESIRED_VERSION: u32 = 1;
+pub const DESIRED_VERSION: u32 = 2;
 
-/// The links of a component: interface, then the link's name, then the provider.
-pub type LinkTable = BTreeMap<InterfaceName, BTreeMap<Name, Name>>;
+/// The links of a component: interface, then the link's name, then who serves it.
+pub type LinkTable = BTreeMap<InterfaceName, BTreeMap<Name, LinkEnd>>;
+
+/// Who serves a link: an actor of the same app. Stored as `{"provider": "store"}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkEnd {
+    /// A provider.
+    Provider(Name),
+    /// A component.
+    Component(Name),
+}
 
 /// What one manifest asks for. Stored as JSON in the lattice's bucket, under the app's name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,8 +35,6 @@ pub struct DesiredApp {
     pub components: BTreeMap<Name, DesiredComponent>,
     /// Its providers.
     pub providers: BTreeMap<Name, DesiredProvider>,
-    /// Its triggers. On the lattice a trigger is a provider, so no provider has the same name.
-    pub triggers: BTreeMap<Name, DesiredTrigger>,
 }
 
 /// A component.
@@ -48,7 +50,7 @@ pub struct DesiredComponent {
     /// Who serves its imports.
     pub links: LinkTable,
     /// What it may use.
-    pub limits: ComponentLimits,
+    pub limits: DesiredComponentLimits,
 }
 
 /// A provider.
@@ -59,40 +61,27 @@ pub struct DesiredProvider {
     pub backend: String,
     /// Its settings.
     pub config: Config,
+    /// The components that it calls, in the manifest's order.
+    pub calls: Vec<DesiredTarget>,
+    /// What it takes for itself on its node, as its backend told when the manifest was checked.
+    pub address: Option<String>,
+    /// Whether a call that arrives again under its idempotency key gets its first answer, as its
+    /// backend told when the manifest was checked.
+    pub deduplicates: bool,
     /// Where.
     pub placement: PlacementRule,
     /// What it may take in hand.
     pub limits: ProviderLimits,
 }
 
-/// A trigger.
+/// A component that a provider calls, and when.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DesiredTrigger {
-    /// Which backend.
-    pub backend: String,
-    /// Where it listens: `127.0.0.1:8080`.
-    pub address: String,
-    /// Who gets what.
-    pub routes: Vec<Route>,
-    /// Time for one request, until its response starts.
-    pub request_timeout_ms: u64,
-    /// The backend's other settings.
-    pub config: Config,
-    /// Where.
-    pub placement: PlacementRule,
-}
-
-/// Requests of a host under a path, and the component that gets them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Route {
-    /// A host, or `*` for all.
-    pub host: String,
-    /// A prefix of paths.
-    pub path: String,
-    /// Who gets them.
+pub struct DesiredTarget {
+    /// Who is called.
     pub component: Name,
+    /// What it is called for. Only the provider's backend can read it.
+    pub selection: Config,
 }
 
 /// Where replicas go. Named nodes, or a number of replicas on the nodes that have all the labels.
@@ -103,53 +92,9 @@ pub struct PlacementRule {
     pub nodes: Vec<NodeId>,
     /// Labels that a node must have.
     pub labels: BTreeMap<String, String>,
-    /// How many replicas; `None` is one for a component or a provider, and one on each matching
-    /// node for a trigger.
+    /// How many replicas; `None` is one on each matching node for a provider with an address, and
+    /// one for everything else.
     pub replicas: Option<u32>,
-}
-
-/// What a component may use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ComponentLimits {
-    /// Memory of one instance.
-    pub memory_bytes_max: u64,
-    /// How long one invocation may run.
-    pub wall_time_ms_max: u64,
-    /// Invocations that run at a time, for each replica.
-    pub concurrency_max: u32,
-    /// Invocations that wait, for each replica.
-    pub queue_max: u32,
-}
-
-/// What a provider may take in hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ProviderLimits {
-    /// Calls that run at a time, for each replica.
-    pub concurrency_max: u32,
-    /// Calls that wait, for each replica.
-    pub queue_max: u32,
-}
-
-impl Default for ComponentLimits {
-    fn default() -> Self {
-        Self {
-            memory_bytes_max: MEMORY_BYTES_DEFAULT,
-            wall_time_ms_max: WALL_TIME_MS_DEFAULT,
-            concurrency_max: COMPONENT_CONCURRENCY_DEFAULT,
-            queue_max: COMPONENT_QUEUE_DEFAULT,
-        }
-    }
-}
-
-impl Default for ProviderLimits {
-    fn default() -> Self {
-        Self {
-            concurrency_max: CONCURRENCY_DEFAULT,
-            queue_max: QUEUE_DEFAULT,
-        }
-    }
 }
 
 /// Why a stored app cannot be used.
@@ -167,6 +112,15 @@ pub enum DesiredError {
     /// It is not what its version says.
     #[error("not a stored app")]
     Malformed(#[source] serde_json::Error),
+    /// One of its actors has a limit that no node keeps.
+    #[error("{actor} has a limit that this build cannot keep")]
+    Limit {
+        /// The actor.
+        actor: ActorAddress,
+        /// The limit.
+        #[source]
+        source: LimitError,
+    },
 }
 
 impl DesiredApp {
@@ -178,7 +132,6 @@ impl DesiredApp {
             app,
             components: BTreeMap::new(),
             providers: BTreeMap::new(),
-            triggers: BTreeMap::new(),
         }
     }
 
@@ -191,7 +144,8 @@ impl DesiredApp {
     /// Reads the stored form.
     ///
     /// # Errors
-    /// When another version wrote it, or nothing that makes sense.
+    /// When another version wrote it, or nothing that makes sense. What is read has limits within
+    /// their ranges, so that nobody needs to check them again.
     pub fn from_json(bytes: &[u8]) -> Result<Self, DesiredError> {
         /// All that is the same in every version.
         #[derive(Deserialize)]
@@ -203,10 +157,30 @@ impl DesiredApp {
         if version != DESIRED_VERSION {
             return Err(DesiredError::Version { found: version });
         }
-        serde_json::from_slice(bytes).map_err(DesiredError::Malformed)
+        let app: Self = serde_json::from_slice(bytes).map_err(DesiredError::Malformed)?;
+        app.validate_limits()?;
+        Ok(app)
     }
 
-    /// Every actor of the app and where it goes: components, then providers, then triggers.
+    fn validate_limits(&self) -> Result<(), DesiredError> {
+        for (name, component) in &self.components {
+            let limit = |source| {
+                let actor = ActorAddress::component(self.app.clone(), name.clone());
+                DesiredError::Limit { actor, source }
+            };
+            component.limits.validate().map_err(limit)?;
+        }
+        for (name, provider) in &self.providers {
+            let limit = |source| {
+                let actor = ActorAddress::provider(self.app.clone(), name.clone());
+                DesiredError::Limit { actor, source }
+            };
+            provider.limits.validate().map_err(limit)?;
+        }
+        Ok(())
+    }
+
+    /// Every actor of the app and where it goes: components, then providers.
     pub fn actors(&self) -> impl Iterator<Item = (ActorAddress, &PlacementRule)> {
         let component = |name: &Name| ActorAddress::component(self.app.clone(), name.clone());
         let provider = |name: &Name| ActorAddress::provider(self.app.clone(), name.clone());
@@ -218,34 +192,42 @@ impl DesiredApp {
             .providers
             .iter()
             .map(move |(n, p)| (provider(n), &p.placement));
-        let triggers = self
-            .triggers
-            .iter()
-            .map(move |(n, t)| (provider(n), &t.placement));
-        components.chain(providers).chain(triggers)
+        components.chain(providers)
     }
 
-    /// Whether `address` is a trigger of this app.
+    /// Whether `actor` gets a replica on each matching node where its rule names neither nodes nor a
+    /// number of replicas.
     #[must_use]
-    pub fn is_trigger(&self, address: &ActorAddress) -> bool {
-        address.app == self.app
-            && address.kind == wrt_protocol::ActorKind::Provider
-            && self.triggers.contains_key(&address.name)
+    pub fn goes_to_each_node(&self, actor: &ActorAddress) -> bool {
+        actor.app == self.app
+            && actor.kind == ActorKind::Provider
+            && self
+                .providers
+                .get(&actor.name)
+                .is_some_and(DesiredProvider::goes_to_each_node)
     }
 }
 
-impl DesiredTrigger {
-    /// A trigger of `backend` at `address`, without routes, for every node.
+impl DesiredProvider {
+    /// A provider of `backend` with defaults for everything.
     #[must_use]
-    pub fn new(backend: &str, address: &str) -> Self {
+    pub fn new(backend: &str) -> Self {
         Self {
             backend: backend.to_owned(),
-            address: address.to_owned(),
-            routes: Vec::new(),
-            request_timeout_ms: REQUEST_TIMEOUT_MS_DEFAULT,
             config: Config::default(),
+            calls: Vec::new(),
+            address: None,
+            deduplicates: false,
             placement: PlacementRule::default(),
+            limits: ProviderLimits::default(),
         }
+    }
+
+    /// Whether its rule's default is a replica on each matching node: what has an address is reached
+    /// at each node's own.
+    #[must_use]
+    pub fn goes_to_each_node(&self) -> bool {
+        self.address.is_some()
     }
 }
 
@@ -255,21 +237,43 @@ mod tests {
 
     #[test]
     fn another_version_is_refused_with_what_to_do() {
-        let newer = br#"{"version": 2, "app": "x", "what": "ever"}"#;
+        let newer = br#"{"version": 3, "app": "x", "what": "ever"}"#;
         let error = DesiredApp::from_json(newer).unwrap_err();
-        assert!(matches!(error, DesiredError::Version { found: 2 }));
+        assert!(matches!(error, DesiredError::Version { found: 3 }));
         assert!(error.to_string().contains("wrt up"), "{error}");
-        for wrong in ["", "{}", "[]", r#"{"version": 1}"#, r#"{"version": -1}"#] {
+        for wrong in ["", "{}", "[]", r#"{"version": 2}"#, r#"{"version": -1}"#] {
             let error = DesiredApp::from_json(wrong.as_bytes()).unwrap_err();
             assert!(matches!(error, DesiredError::Malformed(_)), "{wrong}");
         }
     }
 
     #[test]
+    fn a_limit_out_of_its_range_is_refused_with_its_actor() {
+        let mut app = DesiredApp::empty(Name::new("shop").unwrap());
+        let mut store = DesiredProvider::new("memory");
+        store.limits.concurrency_max = 0;
+        app.providers.insert(Name::new("store").unwrap(), store);
+        let error = DesiredApp::from_json(&app.to_json()).unwrap_err();
+        let DesiredError::Limit { actor, source } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(
+            format!("{actor}: {source}"),
+            "provider/shop/store: concurrency_max is 0: it must be from 1 to 65536"
+        );
+    }
+
+    #[test]
     fn the_stored_form_reads_back() {
         let mut app = DesiredApp::empty(Name::new("shop").unwrap());
-        let web = DesiredTrigger::new("http-server", "127.0.0.1:8080");
-        app.triggers.insert(Name::new("web").unwrap(), web);
+        let name = |name: &str| Name::new(name).unwrap();
+        let mut web = DesiredProvider::new("http-server");
+        web.address = Some("127.0.0.1:8080".to_owned());
+        web.calls.push(DesiredTarget {
+            component: name("cart"),
+            selection: Config::default(),
+        });
+        app.providers.insert(name("web"), web);
         assert_eq!(DesiredApp::from_json(&app.to_json()).unwrap(), app);
     }
 }

@@ -9,13 +9,21 @@
 //! Invariants:
 //! - this crate starts nothing and reads no file and no environment: whoever calls it does;
 //! - a manifest is checked as a whole, and every problem is told with its place and what to do;
+//! - what a provider is set to and what it calls components for is its backend's business: this crate
+//!   passes it on, untouched, and believes what the backend tells of it ([`ProviderFacts`]);
 //! - [`place`] is pure: from the same desired state and members every node works out the same shares;
 //! - a stored app carries no secret: a reference to the environment stays a reference until the node
 //!   that runs the provider resolves it;
 //! - nothing waits for JetStream without a limit.
 //!
+//! How limits and settings are spelled, here and wherever else a number is written by a user or stored:
+//! what it bounds, then its unit, then `max`: `memory_bytes_max`, `wall_time_ms_max`; a count has no
+//! unit: `concurrency_max`; a setting that is no bound ends with its unit: `request_timeout_ms`. Times
+//! are whole milliseconds, sizes are bytes. In code a time is a `Duration`, whose name has no unit.
+//!
 //! Start reading at [`Manifest`], then [`DesiredApp`], [`place`] and [`Store`].
 
+mod actor_limits;
 mod catalog;
 mod check;
 mod config;
@@ -28,20 +36,20 @@ mod problem;
 mod store;
 mod suggestion;
 
+pub use actor_limits::{DesiredComponentLimits, LimitError, ProviderLimits};
 pub use catalog::{
-    Catalog, ComponentSource, ConfigComplaint, ImportServer, ProviderBackend, SourceComplaint,
-    TriggerBackend,
+    BackendInfo, Catalog, ComplaintAbout, ComponentSource, ImportServer, ProviderComplaint,
+    ProviderFacts, SourceComplaint,
 };
 pub use check::{Checked, Scope};
 pub use config::{Config, ConfigValue, MissingSecret};
 pub use desired::{
-    ComponentLimits, DESIRED_VERSION, DesiredApp, DesiredComponent, DesiredError, DesiredProvider,
-    DesiredTrigger, LinkTable, PlacementRule, ProviderLimits, Route,
+    DESIRED_VERSION, DesiredApp, DesiredComponent, DesiredError, DesiredProvider, DesiredTarget,
+    LinkEnd, LinkTable, PlacementRule,
 };
 pub use digest::{Digest, DigestError};
 pub use manifest::{
-    ComponentManifest, LinkManifest, Manifest, ProviderManifest, RouteManifest, SettingsManifest,
-    TriggerManifest,
+    ComponentManifest, LinkManifest, Manifest, ProviderManifest, SettingsManifest, TargetManifest,
 };
 pub use placement::{PlacedMember, Placement, Shortage, place};
 pub use problem::{Problem, ProblemKind, Problems, Span};

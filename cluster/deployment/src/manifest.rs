@@ -8,25 +8,27 @@
 //! source = "counter.wasm"                      # relative to the manifest
 //! environment = { GREETING = "hi" }
 //! nodes = ["a", "b"]                           # or: replicas = 2, labels = { zone = "west" }
-//! links = { "wasi:keyvalue" = "store" }        # or: { default = "store", sessions = "cache" }
+//! links = { "wasi:keyvalue" = "store" }        # a provider or a component; or: { default = "store", sessions = "cache" }
 //! limits = { memory_bytes_max = 67108864, wall_time_ms_max = 10000, concurrency_max = 64, queue_max = 256 }
 //!
 //! [provider.store]
 //! backend = "redis"
 //! config = { url = { env = "REDIS_URL" } }     # a reference, resolved on the provider's node
 //!
-//! [trigger.web]
+//! [provider.web]                               # one that calls components
 //! backend = "http-server"
-//! address = "127.0.0.1:8080"
-//! routes = [{ host = "*", path = "/", component = "counter" }]
+//! config = { address = "127.0.0.1:8080" }
+//! calls = [{ component = "counter", host = "*", path = "/" }]   # all but `component` is the backend's own
 //! ```
 
 mod component;
+mod former_trigger;
+mod limits;
 mod provider;
 mod rule;
 mod section;
 mod settings;
-mod trigger;
+mod target;
 
 use std::collections::BTreeMap;
 
@@ -37,7 +39,7 @@ pub use component::{ComponentManifest, LinkManifest};
 pub use provider::ProviderManifest;
 pub(crate) use section::Findings;
 pub use settings::SettingsManifest;
-pub use trigger::{RouteManifest, TriggerManifest};
+pub use target::TargetManifest;
 
 use crate::{
     Problem, ProblemKind, Problems,
@@ -54,8 +56,6 @@ pub struct Manifest {
     pub components: BTreeMap<Name, ComponentManifest>,
     /// Its providers.
     pub providers: BTreeMap<Name, ProviderManifest>,
-    /// Its triggers.
-    pub triggers: BTreeMap<Name, TriggerManifest>,
     pub(crate) file: String,
     pub(crate) text: String,
     /// What is wrong with single fields; told together with what [`Manifest::check`] finds.
@@ -90,10 +90,10 @@ impl Manifest {
     fn from_root(mut root: Section<'_, '_>) -> Self {
         let components = root.named_sections("component");
         let providers = root.named_sections("provider");
-        let triggers = root.named_sections("trigger");
-        let count = components.len() + providers.len() + triggers.len();
+        former_trigger::refuse(&mut root);
+        let count = components.len() + providers.len();
         if count > ACTORS_PER_APP_MAX {
-            let message = format!("the app has {count} components, providers and triggers");
+            let message = format!("the app has {count} components and providers");
             let help = format!("split it: an app has at most {ACTORS_PER_APP_MAX}");
             root.findings()
                 .add(ProblemKind::TooLarge, 0..0, message, help);
@@ -102,7 +102,6 @@ impl Manifest {
             app: app_name(&mut root),
             components: named(components, ComponentManifest::read),
             providers: named(providers, ProviderManifest::read),
-            triggers: named(triggers, TriggerManifest::read),
             file: String::new(),
             text: String::new(),
             problems: Vec::new(),

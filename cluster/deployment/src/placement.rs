@@ -73,7 +73,7 @@ pub fn place<'a>(
     let mut placement = Placement::default();
     for app in apps {
         for (actor, rule) in app.actors() {
-            let wants_every_node = app.is_trigger(&actor);
+            let wants_every_node = app.goes_to_each_node(&actor);
             let chosen = choose(&actor, rule, wants_every_node, &live);
             for node in chosen.nodes {
                 placement

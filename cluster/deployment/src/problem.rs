@@ -6,6 +6,9 @@ use serde::{Serialize, ser::SerializeStruct as _};
 
 use crate::limits::PROBLEMS_MAX;
 
+/// Characters of a line that are shown beside a problem.
+const LINE_CHARS_MAX: usize = 160;
+
 /// A part of a manifest's text, in bytes.
 pub type Span = Range<usize>;
 
@@ -35,7 +38,7 @@ pub enum ProblemKind {
     BadSource,
     /// An interface that does not exist.
     UnknownInterface,
-    /// A link to a provider that does not exist.
+    /// A link to a provider or component that does not exist.
     UnknownProvider,
     /// A link to a provider that does not offer the interface.
     WrongProvider,
@@ -45,18 +48,18 @@ pub enum ProblemKind {
     MissingLink,
     /// A link for an interface that the component does not import.
     UnusedLink,
-    /// A route to a component that does not exist.
+    /// A target that is no component.
     UnknownComponent,
-    /// A route to a component that does not export what the trigger calls.
+    /// A target or a link's end that is a component without the export that is called.
     WrongComponent,
-    /// Two routes for the same requests.
-    DuplicateRoute,
-    /// A path or host that no request has.
-    BadRoute,
-    /// An address that cannot be listened on.
-    BadAddress,
-    /// Two triggers on one port.
-    PortTaken,
+    /// A target of a provider whose backend calls nothing.
+    UnusedTarget,
+    /// A selection that the backend refuses.
+    BadSelection,
+    /// Components whose links lead in a circle.
+    LinkCycle,
+    /// An address that another provider has.
+    AddressTaken,
     /// A variable that no environment can hold.
     BadEnvironment,
     /// More than a manifest may hold.
@@ -86,10 +89,10 @@ impl ProblemKind {
             Self::UnusedLink => "unused-link",
             Self::UnknownComponent => "unknown-component",
             Self::WrongComponent => "wrong-component",
-            Self::DuplicateRoute => "duplicate-route",
-            Self::BadRoute => "bad-route",
-            Self::BadAddress => "bad-address",
-            Self::PortTaken => "port-taken",
+            Self::UnusedTarget => "unused-target",
+            Self::BadSelection => "bad-selection",
+            Self::LinkCycle => "link-cycle",
+            Self::AddressTaken => "address-taken",
             Self::BadEnvironment => "bad-environment",
             Self::TooLarge => "too-large",
         }
@@ -175,17 +178,27 @@ impl Problems {
     fn write(&self, f: &mut fmt::Formatter<'_>, problem: &Problem) -> fmt::Result {
         let place = Place::of(&self.text, &problem.span);
         let margin = " ".repeat(place.line.to_string().len());
-        writeln!(f, "error[{}]: {}", problem.kind.as_str(), problem.message)?;
+        let message = printable(&problem.message);
+        writeln!(f, "error[{}]: {message}", problem.kind.as_str())?;
         writeln!(
             f,
             "{margin}--> {}:{}:{}",
             self.file, place.line, place.column
         )?;
         writeln!(f, "{margin} |")?;
-        writeln!(f, "{} | {}", place.line, place.text)?;
+        writeln!(f, "{} | {}", place.line, printable(&place.text))?;
         writeln!(f, "{margin} | {}{}", place.indent, "^".repeat(place.width))?;
-        writeln!(f, "{margin} = help: {}\n", problem.help)
+        // What it tells to write stands below it, and nothing breaks its lines, so that it can be copied.
+        let help: Vec<String> = problem.help.split('\n').map(printable).collect();
+        let help = help.join(&format!("\n{margin}           "));
+        writeln!(f, "{margin} = help: {help}\n")
     }
+}
+
+/// The text without what a terminal would obey: a character for a character.
+fn printable(text: &str) -> String {
+    let obeyed = |c: char| c.is_control() && c != '\t';
+    text.replace(obeyed, "\u{fffd}")
 }
 
 impl Serialize for Problems {
@@ -212,34 +225,54 @@ impl Serialize for PlacedProblem<'_> {
 }
 
 /// A span's first line, for people.
-struct Place<'a> {
+struct Place {
     line: usize,
     column: usize,
-    text: &'a str,
+    /// The line, or the part of it around the span.
+    text: String,
     /// As wide as what stands before the span; a tab stays a tab.
     indent: String,
     width: usize,
 }
 
-impl<'a> Place<'a> {
-    fn of(text: &'a str, span: &Span) -> Self {
+impl Place {
+    fn of(text: &str, span: &Span) -> Self {
         let start = floor_char_boundary(text, span.start);
         let before = &text[..start];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         let end = floor_char_boundary(text, span.end).clamp(start, line_end);
         let lead = &text[line_start..start];
+        let column = lead.chars().count();
+        let width = text[start..end].chars().count().max(1);
+        let line = text[line_start..line_end].trim_end_matches('\r');
+        let (excerpt, cut) = excerpt(line, column);
+        let indent = excerpt.chars().take(column - cut);
         Self {
             line: before.matches('\n').count() + 1,
-            column: lead.chars().count() + 1,
-            text: text[line_start..line_end].trim_end_matches('\r'),
-            indent: lead
-                .chars()
-                .map(|c| if c == '\t' { '\t' } else { ' ' })
-                .collect(),
-            width: text[start..end].chars().count().max(1),
+            column: column + 1,
+            indent: indent.map(|c| if c == '\t' { '\t' } else { ' ' }).collect(),
+            width: width.min(LINE_CHARS_MAX.saturating_sub(column - cut).max(1)),
+            text: excerpt,
         }
     }
+}
+
+/// The part of a line around a column, and how many characters it lacks before that.
+fn excerpt(line: &str, column: usize) -> (String, usize) {
+    if line.chars().nth(LINE_CHARS_MAX).is_none() {
+        return (line.to_owned(), 0);
+    }
+    let cut = column.saturating_sub(LINE_CHARS_MAX / 3);
+    let rest: Vec<char> = line.chars().skip(cut).collect();
+    let mut shown: String = rest.iter().take(LINE_CHARS_MAX).collect();
+    if rest.len() > LINE_CHARS_MAX {
+        shown.push('…');
+    }
+    if cut == 0 {
+        return (shown, 0);
+    }
+    (format!("…{shown}"), cut - 1)
 }
 
 fn floor_char_boundary(text: &str, at: usize) -> usize {
@@ -271,5 +304,40 @@ mod tests {
                 "{text:?} {span:?}"
             );
         }
+    }
+    #[test]
+    fn of_a_long_line_the_part_around_the_span_is_shown() {
+        let text = format!("{}\"wrong\"{}", "x".repeat(1000), "y".repeat(1000));
+        let place = Place::of(&text, &(1000..1007));
+        assert_eq!((place.column, place.width), (1001, 7));
+        assert!(place.text.chars().count() <= LINE_CHARS_MAX + 2);
+        let marked: String = place
+            .text
+            .chars()
+            .skip(place.indent.len())
+            .take(7)
+            .collect();
+        assert_eq!(marked, "\"wrong\"");
+        assert!(place.text.starts_with('…') && place.text.ends_with('…'));
+
+        let whole = Place::of(&text, &(0..2007));
+        assert_eq!((whole.column, whole.indent.len()), (1, 0));
+        assert_eq!(whole.width, LINE_CHARS_MAX);
+    }
+
+    #[test]
+    fn a_terminal_is_told_nothing_by_a_manifest() {
+        let problem = Problem {
+            kind: ProblemKind::Syntax,
+            span: 0..1,
+            message: "a\u{1b}[2J".to_owned(),
+            help: "b\r\nc\u{7}".to_owned(),
+        };
+        let told = Problems::new("app.toml", "\u{1b}]0;x\u{7}", vec![problem]).to_string();
+        assert!(
+            !told.contains(|c: char| c.is_control() && c != '\n'),
+            "{told:?}"
+        );
+        assert_eq!(told.matches('\u{fffd}').count(), 5, "{told}");
     }
 }

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use wrt_deployment::{DesiredApp, DesiredTrigger, Digest, Pushed, Snapshot, Store, StoreError};
+use wrt_deployment::{DesiredApp, DesiredProvider, Digest, Pushed, Snapshot, Store, StoreError};
 use wrt_protocol::{LatticeName, Name};
 use wrt_test_servers::NatsServer;
 
@@ -26,8 +26,9 @@ async fn store(server: &NatsServer) -> Store {
 
 fn app(name: &str, port: u16) -> DesiredApp {
     let mut app = DesiredApp::empty(Name::new(name).unwrap());
-    let web = DesiredTrigger::new("http-server", &format!("127.0.0.1:{port}"));
-    app.triggers.insert(Name::new("web").unwrap(), web);
+    let mut web = DesiredProvider::new("http-server");
+    web.address = Some(format!("127.0.0.1:{port}"));
+    app.providers.insert(Name::new("web").unwrap(), web);
     app
 }
 

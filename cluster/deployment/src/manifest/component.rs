@@ -7,11 +7,8 @@ use wrt_protocol::{InterfaceName, Name};
 
 use super::section::Section;
 use crate::{
-    ComponentLimits, PlacementRule, ProblemKind,
-    limits::{
-        CONCURRENCY_MAX, ENVIRONMENT_KEY_BYTES_MAX, ENVIRONMENT_VALUE_BYTES_MAX, MEMORY_BYTES_MAX,
-        MEMORY_BYTES_MIN, QUEUE_MAX, WALL_TIME_MS_MAX,
-    },
+    DesiredComponentLimits, PlacementRule, ProblemKind,
+    limits::{ENVIRONMENT_KEY_BYTES_MAX, ENVIRONMENT_VALUE_BYTES_MAX},
 };
 
 /// A component, as the manifest has it.
@@ -28,7 +25,7 @@ pub struct ComponentManifest {
     /// Who serves its imports.
     pub links: Vec<LinkManifest>,
     /// What it may use.
-    pub limits: ComponentLimits,
+    pub limits: DesiredComponentLimits,
 }
 
 /// One link.
@@ -39,7 +36,7 @@ pub struct LinkManifest {
     /// The link's name, `default` where the manifest has none.
     pub name: Name,
     /// Who serves it.
-    pub provider: Spanned<String>,
+    pub end: Spanned<String>,
 }
 
 impl ComponentManifest {
@@ -50,7 +47,7 @@ impl ComponentManifest {
             environment: read_environment(&mut section),
             placement: PlacementRule::read(&mut section),
             links: read_links(&mut section),
-            limits: read_limits(&mut section),
+            limits: DesiredComponentLimits::read(&mut section),
         };
         section.finish();
         component
@@ -83,6 +80,9 @@ fn read_environment(section: &mut Section<'_, '_>) -> BTreeMap<String, String> {
     environment
 }
 
+/// What a link leads to.
+const ACTOR: &str = "the name of a provider or component";
+
 fn read_links(section: &mut Section<'_, '_>) -> Vec<LinkManifest> {
     let Some(table) = section.section("links") else {
         return Vec::new();
@@ -98,54 +98,31 @@ fn read_links(section: &mut Section<'_, '_>) -> Vec<LinkManifest> {
         };
         let interface = Spanned::new(key.span(), interface);
         match value.get_ref() {
-            DeValue::String(provider) => links.push(LinkManifest {
+            DeValue::String(end) => links.push(LinkManifest {
                 interface,
                 name: Name::new("default").expect("a legal name"),
-                provider: Spanned::new(value.span(), provider.to_string()),
+                end: Spanned::new(value.span(), end.to_string()),
             }),
             DeValue::Table(named) => {
-                for (name, provider) in named {
+                for (name, end) in named {
                     let legal = findings.name(name.get_ref(), name.span());
-                    let DeValue::String(text) = provider.get_ref() else {
-                        table.wrong_type(name.get_ref(), provider, "the name of a provider");
+                    let DeValue::String(text) = end.get_ref() else {
+                        table.wrong_type(name.get_ref(), end, ACTOR);
                         continue;
                     };
                     links.extend(legal.map(|legal| LinkManifest {
                         interface: interface.clone(),
                         name: legal.into_inner(),
-                        provider: Spanned::new(provider.span(), text.to_string()),
+                        end: Spanned::new(end.span(), text.to_string()),
                     }));
                 }
             }
             _ => table.wrong_type(
                 key.get_ref(),
                 value,
-                "the name of a provider, or a table of link names and providers",
+                &format!("{ACTOR}, or a table of link names and such names"),
             ),
         }
     }
     links
-}
-
-fn read_limits(section: &mut Section<'_, '_>) -> ComponentLimits {
-    let default = ComponentLimits::default();
-    let Some(mut limits) = section.section("limits") else {
-        return default;
-    };
-    let read = ComponentLimits {
-        memory_bytes_max: limits
-            .number("memory_bytes_max", MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX)
-            .unwrap_or(default.memory_bytes_max),
-        wall_time_ms_max: limits
-            .count("wall_time_ms_max", WALL_TIME_MS_MAX)
-            .unwrap_or(default.wall_time_ms_max),
-        concurrency_max: limits
-            .count_u32("concurrency_max", CONCURRENCY_MAX)
-            .unwrap_or(default.concurrency_max),
-        queue_max: limits
-            .count_u32("queue_max", QUEUE_MAX)
-            .unwrap_or(default.queue_max),
-    };
-    limits.finish();
-    read
 }

@@ -3,11 +3,8 @@
 use toml::Spanned;
 use wrt_protocol::Name;
 
-use super::{section::Section, settings::SettingsManifest};
-use crate::{
-    PlacementRule, ProviderLimits,
-    limits::{CONCURRENCY_MAX, QUEUE_MAX},
-};
+use super::{section::Section, settings::SettingsManifest, target::TargetManifest};
+use crate::{PlacementRule, ProviderLimits, Span};
 
 /// A provider, as the manifest has it.
 #[derive(Debug, Clone)]
@@ -18,6 +15,12 @@ pub struct ProviderManifest {
     pub backend: Option<Spanned<String>>,
     /// The backend's settings.
     pub config: SettingsManifest,
+    /// Whom it calls.
+    pub calls: Vec<TargetManifest>,
+    /// Where `calls` stands, if it is there.
+    pub(crate) calls_span: Option<Span>,
+    /// Whether one of `calls` is no table, which is told by itself.
+    pub(crate) calls_are_partial: bool,
     /// Where it runs.
     pub placement: PlacementRule,
     /// What it may take in hand.
@@ -26,33 +29,22 @@ pub struct ProviderManifest {
 
 impl ProviderManifest {
     pub(super) fn read(name: Spanned<Name>, mut section: Section<'_, '_>) -> Self {
+        let backend = section.required_string("backend", "\"memory\"");
+        let config = SettingsManifest::of_field(&mut section, "config");
+        let found = section.findings().count();
+        let targets = section.sections("calls", "a target");
+        let calls_are_partial = section.findings().count() > found;
         let provider = Self {
             name,
-            backend: section.required_string("backend", "\"memory\""),
-            config: SettingsManifest::read(&mut section),
+            backend,
+            config,
+            calls: targets.into_iter().map(TargetManifest::read).collect(),
+            calls_span: section.key_span("calls"),
+            calls_are_partial,
             placement: PlacementRule::read(&mut section),
             limits: ProviderLimits::read(&mut section),
         };
         section.finish();
         provider
-    }
-}
-
-impl ProviderLimits {
-    pub(super) fn read(section: &mut Section<'_, '_>) -> Self {
-        let default = Self::default();
-        let Some(mut limits) = section.section("limits") else {
-            return default;
-        };
-        let read = Self {
-            concurrency_max: limits
-                .count_u32("concurrency_max", CONCURRENCY_MAX)
-                .unwrap_or(default.concurrency_max),
-            queue_max: limits
-                .count_u32("queue_max", QUEUE_MAX)
-                .unwrap_or(default.queue_max),
-        };
-        limits.finish();
-        read
     }
 }

@@ -8,11 +8,11 @@ use wrt_protocol::{
 };
 
 use super::section::Section;
-use crate::{PlacementRule, ProblemKind, limits::REPLICAS_MAX};
+use crate::{PlacementRule, ProblemKind, limits::REPLICAS};
 
 impl PlacementRule {
     pub(super) fn read(section: &mut Section<'_, '_>) -> Self {
-        let replicas = section.count_u32("replicas", REPLICAS_MAX);
+        let replicas = section.number_u32("replicas", REPLICAS);
         let nodes = read_nodes(section);
         let labels = section.string_table("labels");
         let findings = section.findings();

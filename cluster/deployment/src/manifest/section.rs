@@ -31,6 +31,10 @@ impl Findings {
         });
     }
 
+    pub(crate) fn count(&self) -> usize {
+        self.0.borrow().len()
+    }
+
     pub(crate) fn into_list(self) -> Vec<Problem> {
         self.0.into_inner()
     }
@@ -44,6 +48,8 @@ pub(crate) struct Section<'a, 'i> {
     pub(crate) span: Span,
     table: &'a DeTable<'i>,
     known: Vec<&'static str>,
+    /// Known, and not to be used any more.
+    retired: Vec<&'static str>,
     findings: &'a Findings,
 }
 
@@ -59,6 +65,7 @@ impl<'a, 'i> Section<'a, 'i> {
             span,
             table,
             known: Vec::new(),
+            retired: Vec::new(),
             findings,
         }
     }
@@ -71,6 +78,27 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(crate) fn value(&mut self, field: &'static str) -> Option<&'a Spanned<DeValue<'i>>> {
         self.known.push(field);
         self.table.get(field)
+    }
+
+    /// A field that there was once: whoever asks tells of it, and nobody is pointed to it.
+    pub(crate) fn retired(
+        &mut self,
+        field: &'static str,
+    ) -> Option<(
+        &'a Spanned<std::borrow::Cow<'i, str>>,
+        &'a Spanned<DeValue<'i>>,
+    )> {
+        self.retired.push(field);
+        self.table.get_key_value(field)
+    }
+
+    pub(crate) fn has(&self, field: &str) -> bool {
+        self.table.contains_key(field)
+    }
+
+    /// Where a field's key stands, if it is there.
+    pub(crate) fn key_span(&self, field: &str) -> Option<Span> {
+        self.table.get_key_value(field).map(|(key, _)| key.span())
     }
 
     pub(crate) fn string(&mut self, field: &'static str) -> Option<Spanned<String>> {
@@ -92,11 +120,6 @@ impl<'a, 'i> Section<'a, 'i> {
             return None;
         }
         self.string(field)
-    }
-
-    /// A whole number from 1 to `max`.
-    pub(crate) fn count(&mut self, field: &'static str, max: u64) -> Option<u64> {
-        self.number(field, 1..=max)
     }
 
     /// A whole number within a range.
@@ -126,10 +149,13 @@ impl<'a, 'i> Section<'a, 'i> {
         None
     }
 
-    /// [`Section::count`] for limits that fit in 32 bits.
-    pub(crate) fn count_u32(&mut self, field: &'static str, max: u64) -> Option<u32> {
-        let max = max.min(u64::from(u32::MAX));
-        self.count(field, max)
+    /// [`Section::number`] for what fits in 32 bits.
+    pub(crate) fn number_u32(
+        &mut self,
+        field: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<u32> {
+        self.number(field, range)
             .and_then(|number| u32::try_from(number).ok())
     }
 
@@ -237,7 +263,7 @@ impl<'a, 'i> Section<'a, 'i> {
     pub(crate) fn finish(self) {
         for key in self.table.keys() {
             let field = key.get_ref().as_ref();
-            if self.known.contains(&field) {
+            if self.known.contains(&field) || self.retired.contains(&field) {
                 continue;
             }
             let help = match nearest(field, self.known.iter().copied()) {

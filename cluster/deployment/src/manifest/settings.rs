@@ -1,4 +1,4 @@
-//! `config = { ... }`, of a provider or a trigger.
+//! What only a backend can read: a provider's `config`, and the selections of its targets.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,46 @@ use toml::{Spanned, de::DeValue};
 use super::section::{Findings, Section};
 use crate::{Config, ConfigValue, ProblemKind, Span, config::Reference};
 
-/// A backend's settings, as the manifest has them.
+/// A backend's settings or selection, as the manifest has them.
 #[derive(Debug, Clone, Default)]
 pub struct SettingsManifest {
     /// The settings.
     pub config: Config,
     /// Where the top-level ones stand.
     pub(crate) spans: BTreeMap<String, Span>,
+    /// Whether one of them could not be read, which is told by itself.
+    pub(crate) is_partial: bool,
 }
 
 impl SettingsManifest {
-    pub(super) fn read(section: &mut Section<'_, '_>) -> Self {
+    /// The table under `field`, all of it.
+    pub(super) fn of_field(section: &mut Section<'_, '_>, field: &'static str) -> Self {
+        let is_there = section.has(field);
+        match section.section(field) {
+            Some(table) => Self::read(&table, None),
+            None => Self {
+                is_partial: is_there,
+                ..Self::default()
+            },
+        }
+    }
+
+    /// The table itself, without the field `known`.
+    pub(super) fn of_rest(section: &Section<'_, '_>, known: &str) -> Self {
+        Self::read(section, Some(known))
+    }
+
+    fn read(table: &Section<'_, '_>, without: Option<&str>) -> Self {
         let mut settings = Self::default();
-        let Some(table) = section.section("config") else {
-            return settings;
-        };
-        let findings = section.findings();
-        for (key, value) in table.entries() {
+        let entries = table.entries();
+        for (key, value) in entries.filter(|(key, _)| Some(key.get_ref().as_ref()) != without) {
             let field = key.get_ref().to_string();
             settings.spans.insert(field.clone(), value.span());
-            if let Some(value) = read_value(&field, value, findings) {
+            let found = table.findings().count();
+            if let Some(value) = read_value(&field, value, table.findings()) {
                 settings.config.0.insert(field, value);
             }
+            settings.is_partial |= table.findings().count() > found;
         }
         settings
     }

@@ -6,7 +6,7 @@ use proptest::{
 use wrt_protocol::Name;
 
 use super::*;
-use crate::{ComponentLimits, DesiredComponent, DesiredTrigger, Digest};
+use crate::{DesiredComponent, DesiredComponentLimits, DesiredProvider, Digest};
 
 fn node(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
@@ -32,7 +32,7 @@ fn app(name: &str, components: impl IntoIterator<Item = (String, PlacementRule)>
             environment: BTreeMap::new(),
             placement,
             links: BTreeMap::new(),
-            limits: ComponentLimits::default(),
+            limits: DesiredComponentLimits::default(),
         };
         app.components.insert(Name::new(&name).unwrap(), component);
     }
@@ -95,18 +95,22 @@ fn only_nodes_with_all_labels_are_chosen() {
 }
 
 #[test]
-fn a_component_has_one_replica_and_a_trigger_one_on_each_node() {
+fn what_has_an_address_goes_to_each_node_and_everything_else_to_one() {
     let mut app = app("shop", [("cart".to_owned(), PlacementRule::default())]);
     let web = Name::new("web").unwrap();
-    app.triggers.insert(
-        web.clone(),
-        DesiredTrigger::new("http-server", "127.0.0.1:80"),
-    );
+    let mut listening = DesiredProvider::new("http-server");
+    listening.address = Some("127.0.0.1:80".to_owned());
+    app.providers.insert(web.clone(), listening);
+    let store = Name::new("store").unwrap();
+    let provider = DesiredProvider::new("memory");
+    app.providers.insert(store.clone(), provider);
     let members = [member("a", &[]), member("b", &[]), member("c", &[])];
     let placement = place([&app], &members);
     assert_eq!(on(&placement, "cart").len(), 1);
     let web = ActorAddress::provider(app.app.clone(), web);
     assert_eq!(placement.nodes(&web).count(), 3);
+    let store = ActorAddress::provider(app.app.clone(), store);
+    assert_eq!(placement.nodes(&store).count(), 1);
     assert_eq!(placement.shortages, []);
 }
 
