@@ -340,6 +340,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "\"redis\"\nconfig = { url = { env = 7 } }",
     ),
     ("missing_source", "\"counter.wasm\"", "\"nowhere.wasm\""),
+    // Which may be one of its own.
+    (
+        "unknown_interface_of_a_component_that_cannot_be_read",
+        "\"counter.wasm\"\nlinks = { \"wasi:keyvalue\" =",
+        "\"nowhere.wasm\"\nlinks = { \"acme:prices\" =",
+    ),
     (
         "unknown_interface",
         "\"wasi:keyvalue\" =",
