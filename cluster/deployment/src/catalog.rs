@@ -53,6 +53,8 @@ pub struct BackendInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProviderFacts {
     /// What it takes for itself on its node, such as `127.0.0.1:8080`: nobody else there can have it.
+    /// One that is a reference to the environment is told as a text that is the same for the same
+    /// reference, such as `env HTTP_ADDR`: it is an address all the same, and two of it clash.
     pub address: Option<String>,
     /// Whether a call that arrives again under its idempotency key gets its first answer.
     pub deduplicates: bool,

@@ -330,11 +330,22 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "\"redis\"\nconfig = { uri = \"x\" }",
     ),
     (
+        "bad_reference_which_the_backend_is_not_told",
+        "\"127.0.0.1:8080\"",
+        "{ env = 7 }",
+    ),
+    (
         "bad_reference",
         "\"memory\"",
         "\"redis\"\nconfig = { url = { env = 7 } }",
     ),
     ("missing_source", "\"counter.wasm\"", "\"nowhere.wasm\""),
+    // Which may be one of its own.
+    (
+        "unknown_interface_of_a_component_that_cannot_be_read",
+        "\"counter.wasm\"\nlinks = { \"wasi:keyvalue\" =",
+        "\"nowhere.wasm\"\nlinks = { \"acme:prices\" =",
+    ),
     (
         "unknown_interface",
         "\"wasi:keyvalue\" =",
@@ -383,6 +394,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "target_without_a_name",
         "component = \"counter\", host",
         "host",
+    ),
+    (
+        "targets_that_are_no_tables",
+        "[{ component = \"counter\", host = \"*\", path = \"/\" }]",
+        "[7]",
     ),
     ("target_that_is_no_table", "calls = [", "calls = [7, "),
     (
@@ -536,6 +552,14 @@ fn components_may_be_linked_in_a_chain_but_not_in_a_circle() {
         component("outside", "a"),
     );
     insta::assert_snapshot!(told(&circle));
+    let open = format!(
+        "{head}{}[component.b]\nsource = \"middleware.wasm\"\n",
+        component("a", "b")
+    );
+    // Neither itself nor the one that is linked to it.
+    let help = "add `links = { \"wasi:http/handler\" = \"hello\" }`";
+    let problems = read(&open, Scope::Lattice).unwrap_err();
+    assert_eq!(problems.list()[0].help, help);
 }
 
 #[test]

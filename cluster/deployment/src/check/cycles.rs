@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wrt_protocol::Name;
 
 use super::{Check, Ends};
-use crate::ProblemKind;
+use crate::{ProblemKind, Span};
 
 /// Who calls whom.
 pub(super) type Calls = BTreeMap<Name, BTreeSet<Name>>;
@@ -13,18 +13,11 @@ pub(super) type Calls = BTreeMap<Name, BTreeSet<Name>>;
 impl Check<'_> {
     /// No chain of links may come back to where it began: such a call would never end.
     pub(super) fn cycles(&self) {
-        let mut calls = Calls::new();
         let mut spans = BTreeMap::new();
-        for (name, component) in &self.manifest.components {
-            for link in &component.links {
-                if let Ends::Component(end) = self.ends(link.end.get_ref()) {
-                    calls.entry(name.clone()).or_default().insert(end.clone());
-                    spans
-                        .entry((name.clone(), end.clone()))
-                        .or_insert_with(|| link.end.span());
-                }
-            }
+        for (name, end, span) in self.links_between_components() {
+            spans.entry((name.clone(), end.clone())).or_insert(span);
         }
+        let calls = self.calls_between_components();
         for cycle in cycles(&calls) {
             let path: Vec<&str> = cycle
                 .iter()
@@ -51,27 +44,56 @@ impl Check<'_> {
     }
 }
 
+impl Check<'_> {
+    pub(super) fn calls_between_components(&self) -> Calls {
+        let mut calls = Calls::new();
+        for (name, end, _) in self.links_between_components() {
+            calls.entry(name.clone()).or_default().insert(end.clone());
+        }
+        calls
+    }
+
+    fn links_between_components(&self) -> impl Iterator<Item = (&Name, &Name, Span)> {
+        let components = self.manifest.components.iter();
+        let links = components.flat_map(|(name, component)| {
+            let links = component.links.iter();
+            links.map(move |link| (name, &link.end))
+        });
+        links.filter_map(|(name, end)| match self.ends(end.get_ref()) {
+            Ends::Component(called) => Some((name, called, end.span())),
+            Ends::Provider(_) | Ends::Both | Ends::Nobody => None,
+        })
+    }
+}
+
 /// A shortest cycle through each name that is on one, each cycle once, from its least name on.
-pub(super) fn cycles(calls: &Calls) -> BTreeSet<Vec<Name>> {
-    let through_each = calls.keys().filter_map(|name| shortest(calls, name));
+fn cycles(calls: &Calls) -> BTreeSet<Vec<Name>> {
+    let through_each = calls
+        .keys()
+        .filter_map(|name| shortest_way(calls, name, name));
     through_each.map(from_the_least).collect()
 }
 
-/// A shortest way from `start` back to it, without `start` at its end.
-fn shortest<'a>(calls: &'a Calls, start: &'a Name) -> Option<Vec<&'a Name>> {
-    let next = |name| calls.get(name).into_iter().flatten();
+/// Whether a link of `to` that ends at `from` would close a circle.
+pub(super) fn leads_to(calls: &Calls, from: &Name, to: &Name) -> bool {
+    from == to || shortest_way(calls, from, to).is_some()
+}
+
+/// A shortest way of at least one call, without `to` at its end.
+fn shortest_way<'a>(calls: &'a Calls, from: &'a Name, to: &Name) -> Option<Vec<&'a Name>> {
     let mut came_from: BTreeMap<&Name, &Name> = BTreeMap::new();
-    let mut reached = VecDeque::from([start]);
+    let mut reached = VecDeque::from([from]);
     while let Some(name) = reached.pop_front() {
-        for called in next(name) {
-            if called == start {
+        for called in calls.get(name).into_iter().flatten() {
+            if called == to {
                 let back = std::iter::successors(Some(name), |name| came_from.get(name).copied());
-                let mut cycle: Vec<&Name> = back.collect();
-                cycle.reverse();
-                return Some(cycle);
+                let mut way: Vec<&Name> = back.collect();
+                way.reverse();
+                return Some(way);
             }
-            if let std::collections::btree_map::Entry::Vacant(entry) = came_from.entry(called) {
-                entry.insert(name);
+            // Where it began is reached already, so that the way back ends there.
+            if called != from && !came_from.contains_key(called) {
+                came_from.insert(called, name);
                 reached.push_back(called);
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wrt_protocol::{InterfaceName, Name};
 
-use super::{Check, Ends, in_a_list};
+use super::{Check, Ends, cycles::leads_to, in_a_list};
 use crate::{
     ComponentManifest, ComponentSource, ImportServer, LinkEnd, LinkManifest, LinkTable,
     ProblemKind, nearest,
@@ -197,10 +197,13 @@ impl Check<'_> {
 
     /// What to do about an import of `importer` that has no link: first whom it could be linked to.
     fn how_to_link(&self, importer: &Name, interface: &InterfaceName) -> String {
-        let components = self.components_that_export(interface);
+        let calls = self.calls_between_components();
         let ends: Vec<&str> = self
             .providers_that_offer(interface)
-            .chain(components.filter(|component| *component != importer))
+            .chain(
+                self.components_that_export(interface)
+                    .filter(|component| !leads_to(&calls, component, importer)),
+            )
             .map(Name::as_str)
             .collect();
         if let Some((first, rest)) = ends.split_first() {

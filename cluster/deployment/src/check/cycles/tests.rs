@@ -37,6 +37,22 @@ fn each_circle_is_told_once_and_from_its_least_name_on() {
     }
 }
 
+#[test]
+fn a_way_is_found_also_past_a_circle() {
+    let calls = calls(&[("a", "b"), ("b", "a"), ("b", "c")]);
+    let name = |name: &str| Name::new(name).unwrap();
+    for (from, to, expected) in [
+        ("a", "c", true),
+        ("a", "a", true),
+        ("c", "c", true),
+        ("c", "a", false),
+        ("x", "a", false),
+    ] {
+        let found = leads_to(&calls, &name(from), &name(to));
+        assert_eq!(found, expected, "{from} {to}");
+    }
+}
+
 /// What can be taken away one after the other, always somebody who calls nobody that is left: what
 /// remains leads into circles. Another way to decide the same.
 fn leads_into_a_circle(calls: &Calls) -> BTreeSet<Name> {
@@ -87,6 +103,10 @@ proptest! {
             }
             let is_told = found.iter().any(|cycle| cycle.contains(name));
             prop_assert_eq!(is_told, reached.contains(name), "{}", name);
+            for other in calls.keys().filter(|other| *other != name) {
+                let leads = leads_to(&calls, name, other);
+                prop_assert_eq!(leads, reached.contains(other), "{} {}", name, other);
+            }
         }
     }
 }
