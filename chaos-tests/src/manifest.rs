@@ -15,7 +15,7 @@ pub struct Manifest {
     placement: Placement,
     limits: Vec<(&'static str, u64)>,
     store: Option<Store>,
-    triggers: Vec<Trigger>,
+    listeners: Vec<Listener>,
     request_timeout: Option<Duration>,
 }
 
@@ -32,7 +32,7 @@ struct Store {
 }
 
 #[derive(Debug, Clone)]
-struct Trigger {
+struct Listener {
     node: String,
     address: String,
 }
@@ -61,7 +61,7 @@ impl Manifest {
             placement: Placement::Nodes(owned(nodes)),
             limits: Vec::new(),
             store: None,
-            triggers: Vec::new(),
+            listeners: Vec::new(),
             request_timeout: None,
         })
     }
@@ -97,7 +97,7 @@ impl Manifest {
     /// HTTP on `node` at `address`. May be called for several nodes.
     #[must_use]
     pub fn http(mut self, node: &str, address: &str) -> Self {
-        self.triggers.push(Trigger {
+        self.listeners.push(Listener {
             node: node.to_owned(),
             address: address.to_owned(),
         });
@@ -119,7 +119,7 @@ impl Manifest {
             placement,
             limits,
             store,
-            triggers,
+            listeners,
             request_timeout,
         } = self;
         let mut text =
@@ -148,11 +148,12 @@ impl Manifest {
                  [provider.store.config]\nurl = {url:?}\n"
             );
         }
-        for Trigger { node, address } in triggers {
+        for Listener { node, address } in listeners {
             let _ = write!(
                 text,
-                "\n[trigger.web-{node}]\nbackend = \"http-server\"\nnodes = [{node:?}]\n\
-                 address = {address:?}\nroutes = [{{ host = \"*\", path = \"/\", component = \"{app}\" }}]\n"
+                "\n[provider.web-{node}]\nbackend = \"http-server\"\nnodes = [{node:?}]\n\
+                 calls = [{{ component = \"{app}\" }}]\n\n\
+                 [provider.web-{node}.config]\naddress = {address:?}\n"
             );
             if let Some(timeout) = request_timeout {
                 let _ = writeln!(text, "request_timeout_ms = {}", timeout.as_millis());
@@ -178,7 +179,7 @@ mod tests {
             placement: Placement::Nodes(owned(&["a", "b"])),
             limits: Vec::new(),
             store: None,
-            triggers: Vec::new(),
+            listeners: Vec::new(),
             request_timeout: None,
         };
         let text = manifest
@@ -205,11 +206,13 @@ nodes = ["c"]
 [provider.store.config]
 url = "redis://127.0.0.1:1"
 
-[trigger.web-edge]
+[provider.web-edge]
 backend = "http-server"
 nodes = ["edge"]
+calls = [{ component = "counter" }]
+
+[provider.web-edge.config]
 address = "127.0.0.1:2"
-routes = [{ host = "*", path = "/", component = "counter" }]
 request_timeout_ms = 2000
 "#;
         assert_eq!(text, expected);

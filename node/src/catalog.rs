@@ -1,25 +1,25 @@
-//! What manifests are checked against: the registration tables, and component files.
+//! What manifests are checked against: what the program is made of, and component files.
 
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use bytes::Bytes;
-use wrt_component::{CompiledComponent, Engines, artefact, inspect, unserved_imports};
+use wrt_component::{CompiledComponent, Engines, artefact, go_together, inspect, unserved_imports};
 use wrt_deployment::{
-    Catalog, ComponentSource, Config, ConfigComplaint, Digest, ImportServer, ProviderBackend,
-    SourceComplaint, TriggerBackend,
+    BackendInfo, Catalog, ComplaintAbout, ComponentSource, Config, Digest, ImportServer,
+    ProviderComplaint, ProviderFacts, SourceComplaint,
 };
-use wrt_host::HostInterface;
+use wrt_host::ImportedFrom;
 use wrt_protocol::InterfaceName;
+use wrt_runtime::{BackendEntry, Complaint, Runtime};
 
-use crate::registry::{self, INTERFACES, PROVIDERS, TRIGGERS};
-
-/// The real catalog: what this build has, and components relative to a folder.
+/// The real catalog: what a program is made of, and components relative to a folder.
 pub struct NodeCatalog {
+    runtime: Runtime,
     folder: PathBuf,
     /// With engines, artefacts of `wrt-node compile` are taken as components too.
     engines: Option<Engines>,
@@ -29,8 +29,9 @@ pub struct NodeCatalog {
 impl NodeCatalog {
     /// A catalog whose components lie relative to `folder`.
     #[must_use]
-    pub fn new(folder: &Path, engines: Option<Engines>) -> Self {
+    pub fn new(runtime: Runtime, folder: &Path, engines: Option<Engines>) -> Self {
         Self {
+            runtime,
             folder: folder.to_owned(),
             engines,
             artefacts: Mutex::default(),
@@ -73,56 +74,44 @@ impl NodeCatalog {
 }
 
 impl Catalog for NodeCatalog {
-    fn provider_backends(&self) -> Vec<ProviderBackend> {
-        let backend = |entry: &registry::ProviderEntry| ProviderBackend {
-            name: entry.name.to_owned(),
-            offers: entry.offers.to_vec(),
+    fn backends(&self) -> Vec<BackendInfo> {
+        let info = |entry: &BackendEntry| BackendInfo {
+            name: entry.name().to_owned(),
+            offers: entry.offers(),
+            calls: entry.calls(),
         };
-        PROVIDERS.iter().map(backend).collect()
+        self.runtime.backends().iter().map(info).collect()
     }
 
-    fn trigger_backends(&self) -> Vec<TriggerBackend> {
-        let backend = |entry: &registry::TriggerEntry| TriggerBackend {
-            name: entry.name.to_owned(),
-            calls: entry.calls.clone(),
+    fn check_provider(
+        &self,
+        backend: &str,
+        config: &Config,
+        selections: &[Config],
+    ) -> Result<ProviderFacts, Vec<ProviderComplaint>> {
+        let Some(entry) = self.runtime.backend(backend) else {
+            return Ok(ProviderFacts::default());
         };
-        TRIGGERS.iter().map(backend).collect()
-    }
-
-    fn check_config(&self, backend: &str, config: &Config) -> Result<(), ConfigComplaint> {
-        let providers = PROVIDERS.iter().map(|entry| (entry.name, entry.check));
-        let mut checks = providers.chain(TRIGGERS.iter().map(|entry| (entry.name, entry.check)));
-        let Some((_, check)) = checks.find(|(name, _)| *name == backend) else {
-            return Ok(());
-        };
-        let lookup = |variable: &str| Some(std::env::var(variable).unwrap_or_default());
-        let references: Vec<&str> = config
-            .0
-            .keys()
-            .map(String::as_str)
-            .filter(|f| config.is_reference(f))
-            .collect();
-        // Every reference has a value here, if only an empty one.
-        let Ok(table) = config.resolve(&lookup) else {
-            return Ok(());
-        };
-        let Err(message) = check(table) else {
-            return Ok(());
-        };
-        let is_named = |field: &&String| message.contains(&format!("`{field}`"));
-        let field = config.0.keys().find(is_named).cloned();
-        // What this machine's environment says of a reference is nothing against it: another node
-        // resolves it.
-        let may_be_the_reference = field
-            .as_deref()
-            .is_none_or(|field| references.contains(&field));
-        if !references.is_empty() && may_be_the_reference {
-            return Ok(());
-        }
-        Err(ConfigComplaint {
-            field,
-            message: format!("backend `{backend}` refuses its configuration: {message}"),
-            help: format!("see the documentation of the backend `{backend}` for its settings"),
+        let referred = config.references();
+        let mut known = config.clone();
+        known.0.retain(|field, _| !referred.contains_key(field));
+        let selections = selections.iter().enumerate().map(|(at, selection)| {
+            let table = selection.resolve(&|_variable| None);
+            table.map_err(|_refers| no_references(at))
+        });
+        let selections = selections.collect::<Result<Vec<_>, _>>();
+        let selections = selections.map_err(|complaint| vec![complaint])?;
+        let table = known.resolve(&|_variable| None).unwrap_or_default();
+        let facts = entry.check(table, &referred, &selections);
+        let facts = facts.map_err(|complaints| {
+            let complaints = complaints.into_iter();
+            complaints
+                .map(|it| complaint(entry, it))
+                .collect::<Vec<_>>()
+        })?;
+        Ok(ProviderFacts {
+            address: facts.address,
+            deduplicates: facts.deduplicates,
         })
     }
 
@@ -149,33 +138,57 @@ impl Catalog for NodeCatalog {
     }
 
     fn import(&self, import: &str) -> ImportServer {
-        let import = [import.to_owned()];
-        if unserved_imports(&import, &[]).is_empty() {
-            return ImportServer::Node;
+        let matches = |served: &str| go_together(served, import);
+        if let Some(imported) = self.runtime.imported(matches) {
+            return match &imported.server {
+                ImportedFrom::Node => ImportServer::Node,
+                ImportedFrom::Link(kind) => ImportServer::Link(kind.interface.clone()),
+                ImportedFrom::OptionalLink(kind) => {
+                    ImportServer::OptionalLink(kind.interface.clone())
+                }
+            };
         }
-        for host in registry::host_interfaces() {
-            if unserved_imports(&import, &[Arc::clone(&host)]).is_empty() {
-                return ImportServer::Link(host.name());
-            }
-        }
-        let hosts: Vec<Arc<dyn HostInterface>> = registry::host_interfaces();
-        let unserved = unserved_imports(&import, &hosts).into_iter().next();
-        ImportServer::Nobody {
-            hint: unserved.map(|unserved| unserved.hint).unwrap_or_default(),
+        let imports = [import.to_owned()];
+        let unserved = unserved_imports(&imports, self.runtime.packages());
+        match unserved.into_iter().next() {
+            None => ImportServer::Node,
+            Some(unserved) => ImportServer::Nobody {
+                hint: unserved.hint,
+            },
         }
     }
 
-    fn export(&self, export: &str) -> Option<InterfaceName> {
-        let offers = |interface: &&registry::InterfaceEntry| {
-            interface
-                .exports
-                .iter()
-                .any(|start| export.starts_with(start))
-        };
-        INTERFACES
-            .iter()
-            .find(offers)
-            .map(|interface| interface.name.clone())
+    fn exports(&self, export: &str) -> Vec<InterfaceName> {
+        self.runtime.exported(export)
+    }
+}
+
+fn no_references(at: usize) -> ProviderComplaint {
+    ProviderComplaint {
+        about: ComplaintAbout::Selection(at, None),
+        message: "what is called for is no reference to the environment".to_owned(),
+        help: "write the value itself: every node must read the same".to_owned(),
+    }
+}
+
+fn complaint(entry: &BackendEntry, complaint: Complaint) -> ProviderComplaint {
+    let backend = entry.name();
+    match complaint {
+        Complaint::Setting(error) => ProviderComplaint {
+            about: error.field().map_or(ComplaintAbout::Provider, |field| {
+                ComplaintAbout::Config(field.to_owned())
+            }),
+            message: format!("backend `{backend}` refuses its configuration: {error}"),
+            help: format!(
+                "`{backend}` has these settings: {}",
+                entry.fields().join(", ")
+            ),
+        },
+        Complaint::Selection { at, field, message } => ProviderComplaint {
+            about: ComplaintAbout::Selection(at, field),
+            message: format!("backend `{backend}` cannot call this component so: {message}"),
+            help: "each entry of `calls` is a component and what it is called for".to_owned(),
+        },
     }
 }
 

@@ -25,30 +25,31 @@ mod up;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tokio::runtime::Runtime;
+use wrt_runtime::{Runtime, RuntimeError};
 
 use args::{NodeArgs, NodeCommand, WrtArgs, WrtCommand};
 use exit::Failure;
 use output::Output;
 
-/// `wrt-node`.
+/// A node binary that is made of `runtime`.
 #[must_use]
-pub fn wrt_node() -> ExitCode {
+pub fn wrt_node(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
     let NodeArgs { output, command } = NodeArgs::parse();
     let output = Output::new(output);
     logging::start();
     finish(output, async move {
+        let runtime = runtime?;
         match command {
-            NodeCommand::Run(arguments) => run::run(arguments, output).await,
-            NodeCommand::Join(arguments) => join::join(arguments, output).await,
+            NodeCommand::Run(arguments) => run::run(runtime, arguments, output).await,
+            NodeCommand::Join(arguments) => join::join(runtime, arguments, output).await,
             NodeCommand::Compile(arguments) => compile::compile(arguments, output).await,
         }
     })
 }
 
-/// `wrt`.
+/// `wrt`, for apps of nodes that are made of `runtime`.
 #[must_use]
-pub fn wrt() -> ExitCode {
+pub fn wrt(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
     let WrtArgs {
         output,
         lattice,
@@ -57,9 +58,10 @@ pub fn wrt() -> ExitCode {
     let output = Output::new(output);
     logging::start();
     finish(output, async move {
+        let runtime = runtime?;
         let work = async {
             match command {
-                WrtCommand::Up(arguments) => up::up(&lattice, arguments, output).await,
+                WrtCommand::Up(arguments) => up::up(&runtime, &lattice, arguments, output).await,
                 WrtCommand::Ps(arguments) => ps::ps(&lattice, arguments, output).await,
                 WrtCommand::Down(arguments) => down::down(&lattice, arguments, output).await,
             }
@@ -74,7 +76,7 @@ pub fn wrt() -> ExitCode {
 fn finish(output: Output, work: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     // The client of NATS and that of Redis both want one; which is the process's own business.
     let _installed_already = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match Runtime::new() {
+    let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return output.failure(&Failure::from(anyhow::Error::from(error))),
     };

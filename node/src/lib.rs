@@ -2,24 +2,29 @@
 //!
 //! ```text
 //! wrt up ── manifest ── Catalog ── Store (JetStream) ──> each node: Reconciler ── place() ── diff
-//!                                                          └── Supervision ── component, provider, trigger
+//!                                                          └── Supervision ── component, provider
 //! ```
 //!
 //! Invariants:
 //! - everything that reads the environment, arguments or signals is here, and nothing depends on it;
-//! - an interface or a backend is named in [`registry`] and nowhere else;
+//! - no interface and no backend is named here: a program passes in what it is made of, as a
+//!   [`Runtime`], by the macro [`runtime!`];
 //! - one module prints ([`cli`]'s output); everything else logs.
 //!
-//! Start reading at [`Node`], then [`registry`].
+//! Start reading at [`Node`], then [`runtime!`].
 
 mod catalog;
 pub mod cli;
 mod code;
+mod environment;
 mod lattice;
 mod node;
-pub mod registry;
+mod runtime_macro;
 
 pub use catalog::NodeCatalog;
 pub use code::{Code, LocalCode};
+pub use environment::{AllowedVariable, AppEnvironment, NoVariable};
 pub use lattice::{Lattice, LatticeError, Observer, SeenNode};
+pub use wrt_runtime::{Runtime, RuntimeError};
+
 pub use node::{Node, NodeError, NodeOptions, NodeStatus, ReplicaStatus};

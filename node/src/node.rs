@@ -9,7 +9,6 @@ mod reconcile;
 mod replica;
 mod servers;
 mod status;
-mod trigger;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -21,19 +20,19 @@ use tokio_util::sync::CancellationToken;
 use wrt_component::Engines;
 use wrt_contract::{Caller, GateLoad, LocalDirectory};
 use wrt_deployment::Snapshot;
-use wrt_host::HostInterface;
 use wrt_membership::{MembershipOptions, Report};
 use wrt_protocol::{
     ActorAddress, Epoch, LatticeName, NodeId,
     heartbeat::{NodeState, ReplicaReport},
 };
 use wrt_request::{Seat, SeatError};
+use wrt_runtime::{Runtime, ServerLoad};
 use wrt_supervision::Supervision;
 use wrt_transport::Transport;
 
 pub use status::{NodeStatus, ReplicaStatus};
 
-use crate::{Code, registry};
+use crate::{AppEnvironment, Code};
 use hosting::Hosting;
 use reconcile::Reconciler;
 use replica::Attempts;
@@ -55,6 +54,8 @@ pub struct NodeOptions {
     pub labels: Vec<(String, String)>,
     /// How long calls in hand may go on when a replica stops.
     pub patience: Duration,
+    /// What apps may see of its environment.
+    pub environment: AppEnvironment,
 }
 
 /// Why a node does not start.
@@ -76,7 +77,8 @@ pub enum NodeError {
 /// What starting a replica needs, whatever it is.
 pub(crate) struct Parts {
     pub(crate) engines: Engines,
-    pub(crate) hosts: Vec<Arc<dyn HostInterface>>,
+    pub(crate) runtime: Runtime,
+    pub(crate) environment: AppEnvironment,
     pub(crate) directory: Arc<LocalDirectory>,
     pub(crate) caller: Arc<dyn Caller>,
     pub(crate) code: Code,
@@ -103,6 +105,7 @@ impl Node {
     /// When it cannot join.
     pub async fn start(
         options: NodeOptions,
+        runtime: Runtime,
         transport: Arc<dyn Transport>,
         engines: Engines,
         code: Code,
@@ -121,7 +124,8 @@ impl Node {
         let attempts = Arc::<Attempts>::default();
         let parts = Arc::new(Parts {
             engines,
-            hosts: registry::host_interfaces(),
+            runtime,
+            environment: options.environment.clone(),
             directory,
             caller: Arc::clone(&seat.path) as Arc<dyn Caller>,
             code,
@@ -196,15 +200,16 @@ impl Node {
         self.seat.membership.fenced()
     }
 
-    /// Stops well: tells the others, lets calls in hand go on for the patience, triggers first, and
+    /// Stops well: tells the others, lets calls in hand go on for the patience, those that take events
+    /// in first, and
     /// leaves the lattice.
     pub async fn drain(mut self) {
         let end = Instant::now() + self.options.patience;
         self.stop.cancel();
         self.seat.membership.set_state(NodeState::Draining);
-        let [triggers, components, providers] = self.phases();
+        let [servers, components, providers] = self.phases();
         tokio::join!(
-            self.stop_all(&triggers, end),
+            self.stop_all(&servers, end),
             self.handed_over(&components, &providers, end)
         );
         self.stop_all(&components, end).await;
@@ -253,7 +258,7 @@ impl Node {
         self.seat.exchange.unhost(actor);
     }
 
-    /// Who calls goes before who is called: triggers, then components, then providers.
+    /// Who calls goes before who is called: providers that call, then components, then the others.
     fn phases(&self) -> [Vec<ActorAddress>; 3] {
         let mut phases = [Vec::new(), Vec::new(), Vec::new()];
         let status = self
@@ -307,17 +312,18 @@ fn report(
             .map(Supervision::status)
             .unwrap_or_default();
         let report = |(actor, state, load): (ActorAddress, _, GateLoad)| {
-            let (running, handled, concurrency_max) = match servers.load(&actor) {
-                Some((running, handled)) => (running, handled, 0),
-                None => (load.running, load.admitted, load.concurrency_max),
+            // A server holds one permit of its provider's gate for as long as it runs.
+            let (of_server, own) = match servers.load(&actor) {
+                Some(load) => (load, 1),
+                None => (ServerLoad::default(), 0),
             };
             ReplicaReport {
                 state: hosting.seen_from_outside(&actor, state),
                 actor,
-                running,
+                running: load.running.saturating_sub(own) + of_server.in_hand,
                 waiting: load.waiting,
-                concurrency_max,
-                handled,
+                concurrency_max: load.concurrency_max.saturating_sub(own),
+                handled: load.admitted.saturating_sub(own.into()) + of_server.handled,
                 refused: load.refused,
             }
         };

@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use wrt_contract::{Gate, GateLimits, Interface, Offer};
-use wrt_keyvalue::{KeyValue, KeyValueInterface, KeyValueDefault, conformance};
+use wrt_keyvalue::{KeyValue, KeyValueDefault, KeyValueInterface, conformance};
 use wrt_membership::MembershipOptions;
 use wrt_nats::NatsConfig;
 use wrt_protocol::{
@@ -15,8 +15,8 @@ use wrt_protocol::{
     heartbeat::{ReplicaReport, ReplicaState},
 };
 use wrt_redis::{Redis, RedisConfig};
-use wrt_runtime::{Backend as _, ServiceAddress};
 use wrt_request::Seat;
+use wrt_runtime::{Backend as _, ServiceAddress};
 use wrt_test_servers::{NatsServer, RedisServer};
 use wrt_transport::{Loopback, Nats, NatsOptions, Transport};
 

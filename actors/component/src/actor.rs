@@ -7,7 +7,7 @@ use wasmtime::{Store, StoreLimits, UpdateDeadline, component::InstancePre};
 use wasmtime_wasi::WasiCtx;
 use wrt_contract::{CallContext, Gate, Links};
 use wrt_host::{
-    HostInterface, InstanceState, InstanceStateParts, Instances, Leash, MakeWasi, Prepared,
+    InstanceState, InstanceStateParts, Instances, Leash, MakeWasi, Package, Prepared,
     WallTimeExceeded,
 };
 use wrt_protocol::ActorAddress;
@@ -52,6 +52,8 @@ pub struct ComponentActor {
     instance_pre: InstancePre<InstanceState>,
     imports: Vec<String>,
     exports: Vec<String>,
+    /// Those that it imports.
+    packages: Vec<Package>,
     wasi: MakeWasi,
     wall_time_max: Duration,
     limits: ComponentLimits,
@@ -64,10 +66,7 @@ impl ComponentActor {
     ///
     /// # Errors
     /// When a limit makes no sense, or an import is served by nobody or in another shape.
-    pub fn new(
-        spec: ComponentSpec,
-        hosts: &[Arc<dyn HostInterface>],
-    ) -> Result<Arc<Self>, ComponentError> {
+    pub fn new(spec: ComponentSpec, packages: &[Package]) -> Result<Arc<Self>, ComponentError> {
         let ComponentSpec {
             actor,
             compiled,
@@ -79,11 +78,11 @@ impl ComponentActor {
             return Err(ComponentError::Limit { actor, source });
         }
         let imports = compiled.imports();
-        if let Some(unserved) = unserved_imports(&imports, hosts).into_iter().next() {
+        if let Some(unserved) = unserved_imports(&imports, packages).into_iter().next() {
             return Err(ComponentError::UnservedImport { actor, unserved });
         }
         let engine = compiled.component.engine();
-        let linked = linker::linker(engine, compiled.kind(), &imports, hosts)
+        let linked = linker::linker(engine, compiled.kind(), &imports, packages)
             .and_then(|linker| linker.instantiate_pre(&compiled.component));
         let instance_pre = match linked {
             Ok(instance_pre) => instance_pre,
@@ -93,6 +92,7 @@ impl ComponentActor {
         Ok(Arc::new(Self {
             gate: Gate::of_actor(actor.clone(), limits.gate()),
             exports: compiled.exports(),
+            packages: linker::imported(packages, &imports).cloned().collect(),
             imports,
             actor,
             compiled,
@@ -158,7 +158,10 @@ impl Instances for ComponentActor {
             limits: self.store_limits(),
             leash: Arc::clone(&leash),
         };
-        let state = InstanceState::with_wasi_on_demand(Arc::clone(&self.wasi), parts);
+        let mut state = InstanceState::with_wasi_on_demand(Arc::clone(&self.wasi), parts);
+        for package in &self.packages {
+            package.prepare(&mut state);
+        }
         let mut store = Store::new(self.compiled.component.engine(), state);
         store.limiter(|state| state.limits());
         store.set_epoch_deadline(EPOCHS_UNTIL_YIELD);

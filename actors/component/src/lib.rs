@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Invariants:
-//! - no interface of the lattice is known here: those come as `dyn HostInterface`;
+//! - no interface of the lattice is known here: those come as `Package`;
 //! - a guest gets an empty standard input, no files, no sockets, no outgoing requests, and the
 //!   environment of its manifest and nothing else;
 //! - machine code is run only if this node made it, or its operator named it: see [`artefact`];
@@ -35,4 +35,4 @@ pub use engine::{EngineKind, EngineOptions, Engines};
 pub use error::{CacheError, ComponentError};
 pub use inspect::{ComponentDigest, ComponentInterfaces, inspect};
 pub use limits::{ComponentLimits, LimitError};
-pub use linker::{UnservedImport, unserved_imports};
+pub use linker::{UnservedImport, go_together, unserved_imports};

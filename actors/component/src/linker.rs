@@ -1,9 +1,9 @@
 //! Who serves which import.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use wasmtime::component::Linker;
-use wrt_host::{HostInterface, InstanceState};
+use wrt_host::{InstanceState, Package};
 
 use crate::EngineKind;
 
@@ -84,23 +84,20 @@ impl fmt::Display for UnservedImport {
     }
 }
 
-/// Those of `imports` that neither the runtime nor one of `hosts` serves.
+/// Those of `imports` that neither the engine nor one of `packages` serves.
 #[must_use]
-pub fn unserved_imports(
-    imports: &[String],
-    hosts: &[Arc<dyn HostInterface>],
-) -> Vec<UnservedImport> {
+pub fn unserved_imports(imports: &[String], packages: &[Package]) -> Vec<UnservedImport> {
     let unserved = |import: &&String| {
-        !is_given(import) && !hosts.iter().any(|host| serves(host.as_ref(), import))
+        !is_given(import) && !packages.iter().any(|package| serves(package, import))
     };
     let explain = |import: &String| UnservedImport {
         import: import.clone(),
-        hint: hint(import, hosts),
+        hint: hint(import, packages),
     };
     imports.iter().filter(unserved).map(explain).collect()
 }
 
-/// A linker with what every component is given, and those of `hosts` that `imports` ask for.
+/// A linker with what every component is given, and those of `packages` that `imports` ask for.
 ///
 /// # Errors
 /// When two definitions collide.
@@ -108,7 +105,7 @@ pub(crate) fn linker(
     engine: &wasmtime::Engine,
     kind: EngineKind,
     imports: &[String],
-    hosts: &[Arc<dyn HostInterface>],
+    packages: &[Package],
 ) -> wasmtime::Result<Linker<InstanceState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -117,12 +114,20 @@ pub(crate) fn linker(
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     }
-    for host in hosts {
-        if imports.iter().any(|import| serves(host.as_ref(), import)) {
-            host.add_to_linker(&mut linker)?;
-        }
+    for package in imported(packages, imports) {
+        package.add_to_linker(&mut linker)?;
     }
     Ok(linker)
+}
+
+/// Those of `packages` that serve one of `imports`.
+pub(crate) fn imported<'a>(
+    packages: &'a [Package],
+    imports: &'a [String],
+) -> impl Iterator<Item = &'a Package> {
+    packages
+        .iter()
+        .filter(|package| imports.iter().any(|import| serves(package, import)))
 }
 
 fn is_given(import: &str) -> bool {
@@ -142,11 +147,15 @@ fn is_given(import: &str) -> bool {
         .any(|(name, interfaces)| *name == package && interfaces.contains(&interface))
 }
 
-fn serves(host: &dyn HostInterface, import: &str) -> bool {
-    host.imports().iter().any(|served| {
-        let (served, import) = (split_version(served), split_version(import));
-        served.0 == import.0 && compatible_version(served.1) == compatible_version(import.1)
-    })
+fn serves(package: &Package, import: &str) -> bool {
+    package.wit().any(|served| go_together(served, import))
+}
+
+/// Whether what is served as `served` serves `import`, as the linker has it.
+#[must_use]
+pub fn go_together(served: &str, import: &str) -> bool {
+    let (served, import) = (split_version(served), split_version(import));
+    served.0 == import.0 && compatible_version(served.1) == compatible_version(import.1)
 }
 
 fn split_version(name: &str) -> (&str, &str) {
@@ -170,12 +179,11 @@ fn compatible_version(version: &str) -> &str {
     &release[..end]
 }
 
-fn hint(import: &str, hosts: &[Arc<dyn HostInterface>]) -> String {
+fn hint(import: &str, packages: &[Package]) -> String {
     let (path, _) = split_version(import);
-    let other_versions: Vec<&str> = hosts
+    let other_versions: Vec<&str> = packages
         .iter()
-        .flat_map(|host| host.imports())
-        .copied()
+        .flat_map(Package::wit)
         .filter(|served| split_version(served).0 == path)
         .collect();
     if !other_versions.is_empty() {
@@ -185,10 +193,9 @@ fn hint(import: &str, hosts: &[Arc<dyn HostInterface>]) -> String {
         return "it stands outside of an interface, and only interfaces can be linked".to_owned();
     }
     let package = path.split('/').next().unwrap_or(path);
-    let siblings: Vec<&str> = hosts
+    let siblings: Vec<&str> = packages
         .iter()
-        .flat_map(|host| host.imports())
-        .copied()
+        .flat_map(Package::wit)
         .filter(|served| served.split('/').next() == Some(package))
         .collect();
     if siblings.is_empty() {
@@ -200,23 +207,22 @@ fn hint(import: &str, hosts: &[Arc<dyn HostInterface>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wrt_host::Host;
+
     use super::*;
 
-    struct KeyValue;
+    #[derive(Debug)]
+    struct WasiKeyValue;
 
-    impl HostInterface for KeyValue {
-        fn name(&self) -> wrt_protocol::InterfaceName {
-            wrt_protocol::InterfaceName::from_static("wasi-keyvalue")
-        }
-
-        fn imports(&self) -> &'static [&'static str] {
-            &[
+    impl Host for WasiKeyValue {
+        fn describe(package: &mut Package) {
+            package.answers(&[
                 "wasi:keyvalue/store@0.2.0-draft2",
                 "wasi:keyvalue/store@0.2.0-draft",
-            ]
+            ]);
         }
 
-        fn add_to_linker(&self, _: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
+        fn add_to_linker(_: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
             Ok(())
         }
     }
@@ -237,7 +243,7 @@ mod tests {
 
     #[test]
     fn an_import_that_nobody_serves_gets_a_hint() {
-        let hosts: [Arc<dyn HostInterface>; 1] = [Arc::new(KeyValue)];
+        let packages = [Package::of::<WasiKeyValue>()];
         for (import, expected) in [
             ("wasi:cli/stdout@0.2.99", None),
             ("wasi:http/types@0.3.0", None),
@@ -258,7 +264,7 @@ mod tests {
             ("@", Some("no such interface")),
             ("acme:shop/cart", Some("this node has no such interface")),
         ] {
-            let unserved = unserved_imports(&[import.to_owned()], &hosts);
+            let unserved = unserved_imports(&[import.to_owned()], &packages);
             match expected {
                 None => assert_eq!(unserved, [], "{import}"),
                 Some(hint) if import == "@" => assert_eq!(unserved.len(), 1, "{hint}"),

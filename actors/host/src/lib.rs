@@ -2,7 +2,7 @@
 //! and the seams by which interfaces and component actors meet without knowing each other.
 //!
 //! ```text
-//! interface (host glue) ── HostInterface ──> linker <── component actor (engine, limits)
+//! interface (host glue) ── Host, Package ──> linker <── component actor (engine, limits)
 //! interface (export glue) ── Instances ──> store, InstancePre
 //! ```
 //!
@@ -15,7 +15,6 @@
 
 mod ended;
 mod instances;
-mod interface;
 mod leash;
 mod link_site;
 mod outgoing;
@@ -24,7 +23,6 @@ mod state;
 
 pub use ended::{WallTimeExceeded, guest_fault};
 pub use instances::{Instances, Prepared};
-pub use interface::HostInterface;
 pub use leash::Leash;
 pub use link_site::LinkSite;
 pub use package::{Exported, Host, Imported, ImportedFrom, LinkKind, OfferExport, Package};

@@ -2,7 +2,7 @@
 
 mod part;
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
 
 use futures::future::BoxFuture;
 use toml::Table;
@@ -73,7 +73,7 @@ pub trait Serves<H: Host>: Backend {
 type OfferOf<B> = Arc<dyn Fn(&Arc<B>, &Arc<Gate>) -> Offer + Send + Sync>;
 
 /// What a backend says of itself.
-pub struct Entry<B> {
+pub struct Entry<B: Backend> {
     offers: Vec<(InterfaceName, OfferOf<B>)>,
     server: Option<part::ServerOf<B>>,
 }
@@ -189,7 +189,11 @@ impl BackendEntry {
         if let Some(interface) = part.offers().iter().find(|offer| shared(offer)) {
             return Err(format!("the interface {interface}"));
         }
-        if let Some(field) = part.fields().iter().find(|field| self.fields().contains(field)) {
+        if let Some(field) = part
+            .fields()
+            .iter()
+            .find(|field| self.fields().contains(field))
+        {
             return Err(format!("the setting `{field}`"));
         }
         if part.calls().is_some() && self.calls().is_some() {
@@ -223,21 +227,22 @@ impl BackendEntry {
         self.parts.iter().flat_map(|part| part.fields()).collect()
     }
 
-    /// Looks at a provider's settings and selections without connecting. Settings that are not
-    /// `complete`, because some are references, are looked at one by one only.
+    /// Looks at a provider's settings and selections without connecting. `referred` are the settings
+    /// that are references, each with its variable: they are not in the table, and nothing is held
+    /// against their absence.
     ///
     /// # Errors
     /// Everything that is wrong.
     pub fn check(
         &self,
         table: Table,
-        complete: bool,
+        referred: &BTreeMap<String, String>,
         selections: &[Table],
     ) -> Result<Facts, Vec<Complaint>> {
         let mut facts = Facts::default();
         let mut complaints = Vec::new();
         for (part, table) in self.shares(table) {
-            match part.check(table, complete) {
+            match part.check(table, referred) {
                 Ok(known) => {
                     facts.address = facts.address.or(known.address);
                     facts.deduplicates |= known.deduplicates;

@@ -6,7 +6,7 @@ use wrt_host::{Host, Imported, ImportedFrom, LinkKind, Package};
 use wrt_protocol::InterfaceName;
 
 use crate::{
-    Backend, BackendEntry, Serves,
+    BackendEntry, Serves,
     entry::{Entry, Part},
 };
 

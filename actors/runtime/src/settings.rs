@@ -6,7 +6,6 @@ use confique::{
     Config, Layer,
     meta::{Field, FieldKind, Meta},
 };
-use serde::Deserialize;
 use toml::{Table, Value};
 
 /// What is known of a variable of the environment; `None` where it is not set, or not for this reader.
@@ -338,13 +337,25 @@ mod tests {
             ("SERVICE_TOKEN", "12345"),
             ("SERVICE_NAME", ""),
         ];
-        let options = load(toml::toml! { url = "from-table"\nname = "n" }, &variables);
+        let options = load(
+            toml::toml! {
+            url = "from-table"
+            name = "n"
+            },
+            &variables,
+        );
         let options = options.expect("they are sound");
         assert_eq!(options.url, "from-table");
         assert_eq!((options.retries, options.tls), (7, Some(true)));
         assert_eq!(options.hosts, ["a", "b"]);
         assert_eq!(options.token.as_deref(), Some("12345"), "a text of digits");
-        let options = load(toml::toml! { name = "n" }, &[]).expect("they are sound");
+        let options = load(
+            toml::toml! {
+            name = "n"
+            },
+            &[],
+        )
+        .expect("they are sound");
         assert_eq!((options.url.as_str(), options.retries), ("local", 3));
     }
 
@@ -352,27 +363,39 @@ mod tests {
     fn each_mistake_names_its_field_and_no_secret() {
         for (table, variables, expected) in [
             (
-                toml::toml! { nam = "n" },
+                toml::toml! {
+                nam = "n"
+                },
                 &[][..],
                 "there is no setting `nam`; did you mean `name`?",
             ),
             (
-                toml::toml! { name = "n"\nretries = "many" },
+                toml::toml! {
+                name = "n"
+                retries = "many"
+                },
                 &[],
                 "`retries`: invalid type: string \"many\", expected u32",
             ),
             (
-                toml::toml! { name = "n"\ntoken = 12345 },
+                toml::toml! {
+                name = "n"
+                token = 12345
+                },
                 &[],
                 "`token`: what the reference stands for is not of its type",
             ),
             (
-                toml::toml! { name = "n" },
+                toml::toml! {
+                name = "n"
+                },
                 &[("SERVICE_RETRIES", "hush")],
                 "the environment variable SERVICE_RETRIES is set to what `retries` cannot be",
             ),
             (
-                toml::toml! { retries = 1 },
+                toml::toml! {
+                retries = 1
+                },
                 &[],
                 "`name` is missing: set it, or SERVICE_NAME",
             ),
@@ -384,7 +407,17 @@ mod tests {
 
     #[test]
     fn what_may_come_later_is_not_missed_yet() {
-        assert_eq!(Options::look_over(&toml::toml! { url = "x" }), Ok(()));
-        assert!(Options::look_over(&toml::toml! { url = 1 }).is_err());
+        assert_eq!(
+            Options::look_over(&toml::toml! {
+            url = "x"
+            }),
+            Ok(())
+        );
+        assert!(
+            Options::look_over(&toml::toml! {
+            url = 1
+            })
+            .is_err()
+        );
     }
 }

@@ -78,6 +78,8 @@ pub enum ImportServer {
     Node,
     /// Whoever is linked for this interface.
     Link(InterfaceName),
+    /// Whoever is linked for this interface; where nobody is, each use is refused and nothing else.
+    OptionalLink(InterfaceName),
     /// Nobody: no node can run the component.
     Nobody {
         /// What to do next.

@@ -43,8 +43,8 @@ pub struct Reference {
 /// A reference to a variable that the node does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{field} refers to the environment variable {variable}, which this node does not have: set it \
-     where wrt-node is started"
+    "{field} refers to the environment variable {variable}, which this node does not have, or does \
+     not let apps see: set it where the node is started, and name it with --allow-env"
 )]
 pub struct MissingSecret {
     /// The setting.
@@ -65,10 +65,25 @@ impl Config {
         resolve_table(self, "config", lookup)
     }
 
-    /// Whether a top-level setting is a reference, so that its value is not known yet.
+    /// The top-level settings that are references or have some in them, so that their values are not
+    /// known yet; each with the first variable that it refers to.
     #[must_use]
-    pub fn is_reference(&self, field: &str) -> bool {
-        matches!(self.0.get(field), Some(ConfigValue::Reference(_)))
+    pub fn references(&self) -> BTreeMap<String, String> {
+        let referring = |(field, value): (&String, &ConfigValue)| {
+            Some((field.clone(), value.first_reference()?.to_owned()))
+        };
+        self.0.iter().filter_map(referring).collect()
+    }
+}
+
+impl ConfigValue {
+    fn first_reference(&self) -> Option<&str> {
+        match self {
+            Self::Reference(reference) => Some(&reference.env),
+            Self::Array(values) => values.iter().find_map(Self::first_reference),
+            Self::Table(table) => table.0.values().find_map(Self::first_reference),
+            Self::Boolean(_) | Self::Integer(_) | Self::Float(_) | Self::Text(_) => None,
+        }
     }
 }
 

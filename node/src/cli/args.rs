@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use wrt_protocol::{LatticeName, NodeId};
 
+use crate::AllowedVariable;
+
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
 
 /// Runs WebAssembly components and the providers that serve them: alone in this process, or as a
@@ -21,7 +23,7 @@ pub struct NodeArgs {
     pub command: NodeCommand,
 }
 
-/// What `wrt-node` does.
+/// What a node binary does.
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
     /// Run a component, or all of an app, in this process: no server, no lattice
@@ -30,8 +32,9 @@ pub enum NodeCommand {
   wrt-node run counter.wasm --address 127.0.0.1:0
   wrt-node run app.toml --address web=127.0.0.1:9000
 
-A component that imports a key-value store gets one in memory. `nodes`, `labels` and `replicas` of a
-manifest mean nothing here: everything runs once, in this process.")]
+A component without a manifest gets, for each interface that it imports, the first backend that this
+program names for it, set up by the environment. `nodes`, `labels` and `replicas` of a manifest mean
+nothing here: everything runs once, in this process.")]
     Run(RunArgs),
     /// Join a lattice and run this node's share of what is deployed there
     #[command(after_help = "Example:
@@ -54,10 +57,10 @@ of machine, and is refused by any other.")]
 pub struct RunArgs {
     /// A component (.wasm), an artefact of `compile` (.cwasm) or a manifest (.toml)
     pub source: PathBuf,
-    /// Where HTTP is served; with a manifest, TRIGGER=ADDRESS for one trigger, or ADDRESS for the
-    /// only one. Port 0 takes a free one, which is printed [default: 127.0.0.1:8080, or what the
-    /// manifest says]
-    #[arg(long, value_name = "[TRIGGER=]ADDRESS")]
+    /// Where a provider listens: PROVIDER=ADDRESS for one of several, or ADDRESS for the only one.
+    /// Port 0 takes a free one, which is printed [default: what the manifest or the environment says,
+    /// or 127.0.0.1:8080]
+    #[arg(long, value_name = "[PROVIDER=]ADDRESS")]
     pub address: Vec<String>,
     /// A variable of the component's environment; not with a manifest, which has its own
     #[arg(long = "env", value_name = "KEY=VALUE", value_parser = pair)]
@@ -93,6 +96,16 @@ pub struct ProcessArgs {
         hide_env_values = true
     )]
     pub patience: u64,
+    /// A variable of this process that manifests may refer to, and that fills settings which name it;
+    /// with * at its end, all that begin so. May be given several times
+    #[arg(
+        long,
+        value_name = "VARIABLE",
+        env = "WRT_ALLOW_ENV",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub allow_env: Vec<AllowedVariable>,
     /// Where compiled code and fetched components are kept [default: $XDG_CACHE_HOME/wrt, or
     /// ~/.cache/wrt]
     #[arg(long, value_name = "FOLDER", env = "WRT_CACHE", hide_env_values = true)]

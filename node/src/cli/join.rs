@@ -15,6 +15,7 @@ use wrt_protocol::{
     limits::{LABEL_BYTES_MAX, LABELS_MAX},
     subject::Subjects,
 };
+use wrt_runtime::Runtime;
 use wrt_transport::{Nats, NatsOptions, ServiceInfo, Transport};
 
 use super::{
@@ -24,12 +25,14 @@ use super::{
     run::{cache_folder, drain, engines},
     signals::asked_to_stop,
 };
-use crate::{Code, LatticeError, Node, NodeOptions, catalog::chain, lattice::shown};
+use crate::{
+    AppEnvironment, Code, LatticeError, Node, NodeOptions, catalog::chain, lattice::shown,
+};
 
 /// Pause before the store is tried again.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-pub async fn join(arguments: JoinArgs, output: Output) -> Result<(), Failure> {
+pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Result<(), Failure> {
     let options = node_options(&arguments)?;
     let (lattice, name) = (options.lattice.clone(), options.node.clone());
     let engines = engines(&arguments.process)?;
@@ -40,7 +43,7 @@ pub async fn join(arguments: JoinArgs, output: Output) -> Result<(), Failure> {
     let code = Code::Lattice { store, folder };
     let epoch = options.epoch;
     let bus = Arc::clone(&transport) as Arc<dyn Transport>;
-    let node = Node::start(options, bus, engines, code).await?;
+    let node = Node::start(options, runtime, bus, engines, code).await?;
     let _announced = announce(&transport, &node, &lattice, &name, epoch).await?;
     let text = format!("node {name} has joined lattice {lattice} at {}", shown(url));
     let json = serde_json::json!({ "joined": lattice, "node": name, "epoch": epoch });
@@ -80,6 +83,7 @@ fn node_options(arguments: &JoinArgs) -> Result<NodeOptions, Failure> {
         epoch: epoch(),
         labels,
         patience: Duration::from_secs(arguments.process.patience),
+        environment: AppEnvironment::allowed(arguments.process.allow_env.clone()),
     })
 }
 

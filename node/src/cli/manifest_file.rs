@@ -4,7 +4,8 @@ use std::{fs, path::Path};
 
 use anyhow::Context as _;
 use wrt_component::Engines;
-use wrt_deployment::{Checked, Manifest, Scope};
+use wrt_deployment::{Checked, DesiredApp, Manifest, Scope};
+use wrt_runtime::Runtime;
 
 use super::exit::Failure;
 use crate::{LocalCode, NodeCatalog};
@@ -17,18 +18,21 @@ pub struct CheckedManifest {
     pub code: std::collections::BTreeMap<wrt_deployment::Digest, LocalCode>,
 }
 
-/// Reads and checks a manifest. With `engines` its components may be artefacts.
+/// Reads and checks a manifest, also against the `others` that are deployed. With `engines` its
+/// components may be artefacts.
 pub fn read(
     path: &Path,
+    runtime: &Runtime,
     scope: Scope,
     engines: Option<Engines>,
+    others: &[&DesiredApp],
 ) -> Result<CheckedManifest, Failure> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the manifest {}", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let catalog = NodeCatalog::new(folder, engines);
+    let catalog = NodeCatalog::new(runtime.clone(), folder, engines);
     let manifest = Manifest::read(&path.display().to_string(), &text)?;
-    let checked = manifest.check(&catalog, scope)?;
+    let checked = manifest.check(&catalog, scope, others)?;
     let components = checked.components.iter();
     let mut code: std::collections::BTreeMap<_, _> = components
         .map(|(digest, bytes)| (*digest, LocalCode::Component(bytes.clone())))

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wrt_component::{EngineOptions, Engines};
 use wrt_deployment::{DesiredApp, Revision, Snapshot, StoredApp};
 use wrt_protocol::{Epoch, LatticeName, NodeId, heartbeat::ReplicaState};
+use wrt_runtime::Runtime;
 use wrt_transport::Loopback;
 
 use super::{
@@ -20,16 +21,23 @@ use crate::{Code, Node, NodeOptions, NodeStatus};
 /// How often it is looked whether everything is ready.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
-pub async fn run(arguments: RunArgs, output: Output) -> Result<(), Failure> {
+pub async fn run(runtime: Runtime, arguments: RunArgs, output: Output) -> Result<(), Failure> {
     let engines = engines(&arguments.process)?;
-    let app::LocalApp { app, code } = app::read(&arguments, &engines)?;
-    let node = start(
-        &app,
-        engines,
-        Code::Local(Arc::new(code)),
-        &arguments.process,
-    )
-    .await?;
+    let app = app::read(&arguments, &runtime, &engines)?;
+    let app::LocalApp {
+        app,
+        code,
+        environment,
+    } = app;
+    let options = NodeOptions {
+        lattice: LatticeName::new("local")?,
+        node: NodeId::new("local")?,
+        epoch: Epoch(1),
+        labels: Vec::new(),
+        patience: Duration::from_secs(arguments.process.patience),
+        environment,
+    };
+    let node = start(&app, options, runtime, engines, Code::Local(Arc::new(code))).await?;
     let served = async {
         ready(&node, &app, output).await?;
         announce(&node.status(), &app, output);
@@ -76,20 +84,13 @@ pub async fn drain(node: Node, output: Output) {
 
 async fn start(
     app: &DesiredApp,
+    options: NodeOptions,
+    runtime: Runtime,
     engines: Engines,
     code: Code,
-    process: &ProcessArgs,
 ) -> Result<Node, Failure> {
-    let node = NodeId::new("local")?;
-    let options = NodeOptions {
-        lattice: LatticeName::new("local")?,
-        node: node.clone(),
-        epoch: Epoch(1),
-        labels: Vec::new(),
-        patience: Duration::from_secs(process.patience),
-    };
-    let transport = Loopback::new().transport(node);
-    let node = Node::start(options, transport, engines, code).await?;
+    let transport = Loopback::new().transport(options.node.clone());
+    let node = Node::start(options, runtime, transport, engines, code).await?;
     let stored = StoredApp {
         revision: Revision(1),
         app: app.clone(),
@@ -103,7 +104,7 @@ async fn start(
 }
 
 /// Waits until everything serves. A service that is away may come; what another attempt is not
-/// expected to mend, and a port that is taken, end the command: the one who started it sits in front
+/// expected to mend, and an address that is taken, end the command: the one who started it sits in front
 /// of it.
 async fn ready(node: &Node, app: &DesiredApp, output: Output) -> Result<(), Failure> {
     let mut told = BTreeMap::new();
@@ -113,7 +114,7 @@ async fn ready(node: &Node, app: &DesiredApp, output: Output) -> Result<(), Fail
             let Some(error) = &replica.error else {
                 continue;
             };
-            if replica.is_refused || app.is_trigger(&replica.actor) {
+            if replica.is_refused || app.goes_to_each_node(&replica.actor) {
                 let actor = &replica.actor;
                 return Err(Failure::failed(anyhow::anyhow!(
                     "{actor} cannot start: {error}"
@@ -143,7 +144,7 @@ fn announce(status: &NodeStatus, app: &DesiredApp, output: Output) {
         let text = format!("{name} listens on http://{address}");
         output.result(
             &text,
-            &serde_json::json!({ "trigger": name, "address": address }),
+            &serde_json::json!({ "provider": name, "address": address }),
         );
     }
     let ready = serde_json::json!({ "ready": app.app, "actors": status.replicas.len() });

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wrt_deployment::{DesiredApp, Pushed, Revision, Scope, Store, StoreError};
+use wrt_runtime::Runtime;
 
 use super::{
     args::{LatticeArgs, UpArgs},
@@ -21,10 +22,20 @@ const PUT_ATTEMPTS_MAX: usize = 5;
 /// How often the nodes are asked.
 const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
-pub async fn up(lattice: &LatticeArgs, arguments: UpArgs, output: Output) -> Result<(), Failure> {
-    let manifest = manifest_file::read(&arguments.manifest, Scope::Lattice, None)?;
+pub async fn up(
+    runtime: &Runtime,
+    lattice: &LatticeArgs,
+    arguments: UpArgs,
+    output: Output,
+) -> Result<(), Failure> {
+    // Once without the lattice: a mistake in a manifest is told where no server is, too.
+    let path = &arguments.manifest;
+    manifest_file::read(path, runtime, Scope::Lattice, None, &[])?;
     let lattice = Lattice::connect(&lattice.lattice, lattice.lattice_name.clone()).await?;
     let store = lattice.store().await?;
+    let deployed = store.snapshot().await?;
+    let others: Vec<&DesiredApp> = deployed.apps.values().map(|stored| &stored.app).collect();
+    let manifest = manifest_file::read(path, runtime, Scope::Lattice, None, &others)?;
     for bytes in manifest.checked.components.values() {
         let (digest, pushed) = store.push(bytes).await?;
         if pushed == Pushed::New {

@@ -5,13 +5,12 @@ use std::{sync::Arc, time::Duration};
 use futures::{FutureExt, future::BoxFuture};
 use wrt_component::{ComponentActor, ComponentLimits, ComponentSpec};
 use wrt_contract::Links;
-use wrt_deployment::{DesiredComponent, LinkTable};
-use wrt_host::Instances;
+use wrt_deployment::{DesiredComponent, LinkEnd, LinkTable};
+use wrt_host::{Instances, LinkSite, Package};
 use wrt_protocol::{ActorAddress, Name};
 use wrt_supervision::{Running, Start, StartError};
 
 use super::Parts;
-use crate::registry::{INTERFACES, LinkSite};
 
 /// Fetches, compiles, links and offers a component.
 pub(crate) struct ComponentStart {
@@ -45,12 +44,12 @@ impl ComponentStart {
             limits: limits(desired),
             links: Arc::new(parts.links(&actor.app, &desired.links)),
         };
-        let component = ComponentActor::new(spec, &parts.hosts).map_err(refused)?;
+        let component = ComponentActor::new(spec, parts.runtime.packages()).map_err(refused)?;
         let gate = component.gate();
         let mut offers = Vec::new();
-        for interface in INTERFACES {
+        for exported in parts.runtime.packages().iter().flat_map(Package::exported) {
             let instances = Arc::clone(&component) as Arc<dyn Instances>;
-            let offer = (interface.offer)(instances, gate);
+            let offer = (exported.offer)(instances, gate);
             offers.extend(
                 offer.map_err(|error| refused(std::io::Error::other(format!("{error:#}"))))?,
             );
@@ -67,15 +66,22 @@ impl Parts {
     /// The links of a component of `app`.
     fn links(&self, app: &Name, table: &LinkTable) -> Links {
         let mut links = Links::default();
-        for interface in INTERFACES {
-            for (name, provider) in table.get(&interface.name).into_iter().flatten() {
-                let target = ActorAddress::provider(app.clone(), provider.clone());
+        for (interface, named) in table {
+            // The manifest was checked by a build that knows it; without it no import uses the link.
+            let Some(kind) = self.runtime.link_kind(interface) else {
+                continue;
+            };
+            for (name, end) in named {
+                let target = match end {
+                    LinkEnd::Provider(name) => ActorAddress::provider(app.clone(), name.clone()),
+                    LinkEnd::Component(name) => ActorAddress::component(app.clone(), name.clone()),
+                };
                 let site = LinkSite {
                     directory: &self.directory,
                     caller: &self.caller,
                     target,
                 };
-                (interface.link)(&site, &mut links, name.clone());
+                kind.link(&site, &mut links, name.clone());
             }
         }
         links
@@ -83,12 +89,16 @@ impl Parts {
 }
 
 fn limits(desired: &DesiredComponent) -> ComponentLimits {
+    let limits = desired.limits;
     ComponentLimits {
-        memory_bytes_max: desired.limits.memory_bytes_max,
-        wall_time_max: Duration::from_millis(desired.limits.wall_time_ms_max),
-        concurrency_max: desired.limits.concurrency_max,
-        queue_max: desired.limits.queue_max,
-        ..ComponentLimits::default()
+        memory_bytes_max: limits.memory_bytes_max,
+        wall_time_max: Duration::from_millis(limits.wall_time_ms_max),
+        concurrency_max: limits.concurrency_max,
+        queue_max: limits.queue_max,
+        table_elements_max: limits.table_elements_max,
+        tables_max: limits.tables_max,
+        memories_max: limits.memories_max,
+        core_instances_max: limits.core_instances_max,
     }
 }
 

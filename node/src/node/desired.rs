@@ -9,10 +9,7 @@ use wrt_deployment::{DesiredApp, Digest, PlacementRule, Snapshot};
 use wrt_protocol::{ActorAddress, ActorKind, Name};
 use wrt_supervision::Start;
 
-use super::{
-    Parts, component::ComponentStart, provider::ProviderStart, replica::Recorded,
-    trigger::TriggerStart,
-};
+use super::{Parts, component::ComponentStart, provider::ProviderStart, replica::Recorded};
 
 /// The revisions of apps that the node has taken up.
 #[derive(Default)]
@@ -55,24 +52,10 @@ pub(crate) fn wanted(app: &DesiredApp, actor: &ActorAddress, parts: &Arc<Parts>)
         };
         return Some(Wanted::new(actor, specification, start, parts));
     }
-    if let Some(desired) = app.providers.get(&actor.name) {
-        let mut desired = desired.clone();
-        desired.placement = PlacementRule::default();
-        let specification = digest(&desired);
-        return Some(Wanted::new(
-            actor,
-            specification,
-            ProviderStart {
-                actor: actor.clone(),
-                desired,
-            },
-            parts,
-        ));
-    }
-    let mut desired = app.triggers.get(&actor.name)?.clone();
+    let mut desired = app.providers.get(&actor.name)?.clone();
     desired.placement = PlacementRule::default();
     let specification = digest(&desired);
-    let start = TriggerStart {
+    let start = ProviderStart {
         actor: actor.clone(),
         desired,
         parts: Arc::clone(parts),

@@ -137,7 +137,7 @@ impl Hosting {
             .collect();
         let mut took_all = true;
         for (actor, offers, version) in fresh {
-            // A trigger offers nothing: nobody on the bus calls it.
+            // Who only calls offers nothing: nobody on the bus calls it.
             if !offers.is_empty()
                 && let Err(error) = seat.exchange.host(actor.clone(), &offers).await
             {

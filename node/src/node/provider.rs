@@ -1,19 +1,26 @@
 //! Starting a provider.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
-use wrt_contract::{Gate, GateLimits};
-use wrt_deployment::DesiredProvider;
-use wrt_protocol::ActorAddress;
-use wrt_supervision::{Running, Start, StartError};
+use toml::Table;
+use wrt_contract::{CallContext, Gate, GateLimits};
+use wrt_deployment::{DesiredProvider, DesiredTarget};
+use wrt_protocol::{ActorAddress, Name};
+use wrt_runtime::{BackendEntry, ConnectFailure, LatticeState, Serving, Settings};
+use wrt_supervision::{Probe, Running, Start, StartError};
 
-use crate::registry;
+use super::Parts;
 
-/// Resolves a provider's secrets, connects it and offers it.
+/// How long a provider's service may take to answer a probe; supervision waits a little longer.
+const PROBE_BUDGET: Duration = Duration::from_millis(1800);
+
+/// Resolves a provider's references, connects it, offers it, and lets it serve if it calls
+/// components.
 pub(crate) struct ProviderStart {
     pub(crate) actor: ActorAddress,
     pub(crate) desired: DesiredProvider,
+    pub(crate) parts: Arc<Parts>,
 }
 
 impl Start for ProviderStart {
@@ -24,33 +31,91 @@ impl Start for ProviderStart {
 
 impl ProviderStart {
     async fn attempt(&self) -> Result<Running, StartError> {
-        let backend = &self.desired.backend;
-        let entry = registry::PROVIDERS
-            .iter()
-            .find(|entry| entry.name == backend);
-        let entry = entry.ok_or_else(|| unknown_backend(backend))?;
+        let Self {
+            actor,
+            desired,
+            parts,
+        } = self;
+        let entry = parts.runtime.backend(&desired.backend);
+        let entry = entry.ok_or_else(|| unknown_backend(&desired.backend))?;
+        let gate = Gate::of_actor(actor.clone(), gate_limits(entry, desired));
+        let state = LatticeState::new(
+            actor.app.clone(),
+            Arc::clone(&parts.directory),
+            Arc::clone(&parts.caller),
+        );
+        if let Some(address) = &desired.address {
+            parts.servers.give_up_address(actor, address);
+        }
         // Read at each attempt; the environment of a process does not change, and a refused attempt
         // is made rarely.
-        let lookup = |variable: &str| std::env::var(variable).ok();
-        let config = self.desired.config.resolve(&lookup);
-        let config = config.map_err(|missing| StartError::Refused(Box::new(missing)))?;
-        let limits = self.desired.limits;
-        let limits = GateLimits {
-            concurrency_max: limits.concurrency_max,
-            queue_max: limits.queue_max,
+        let lookup = |variable: &str| parts.environment.get(variable);
+        let table = desired.config.resolve(&lookup);
+        let settings = Settings {
+            table: table.map_err(|missing| StartError::Refused(Box::new(missing)))?,
+            secret: desired.config.references().into_keys().collect(),
+            environment: &lookup,
         };
-        let gate = Gate::of_actor(self.actor.clone(), limits);
-        let connected = (entry.connect)(config, Arc::clone(&gate)).await?;
+        let targets = desired.calls.iter().map(target);
+        let targets = targets.collect::<Result<Vec<_>, _>>()?;
+        let connecting = entry.connect(settings, targets, &state, &gate);
+        let connected = connecting.await.map_err(start_error)?;
+        if let Some(serving) = connected.serving {
+            self.serves(serving, &gate).await?;
+        }
+        let ask = connected.probe;
+        let probe: Probe = Arc::new(move || ask(CallContext::with_budget(PROBE_BUDGET)));
         Ok(Running {
             offers: connected.offers,
-            probe: connected.probe,
+            probe: Some(probe),
             gate,
         })
+    }
+
+    /// A drain of the gate waits for the server too, which holds a permit until its last event is
+    /// done.
+    async fn serves(&self, serving: Box<dyn Serving>, gate: &Arc<Gate>) -> Result<(), StartError> {
+        if let Some(address) = serving.address() {
+            tracing::info!(actor = %self.actor, %address, "listens");
+        }
+        let permit = gate.admit(&CallContext::default()).await;
+        let permit = permit.map_err(|fault| StartError::Transient(Box::new(fault)))?;
+        let address = self.desired.address.as_deref();
+        self.parts
+            .servers
+            .insert(&self.actor, address, serving, permit);
+        Ok(())
+    }
+}
+
+/// A server's own permit is beyond those of its calls.
+fn gate_limits(entry: &BackendEntry, desired: &DesiredProvider) -> GateLimits {
+    let of_server = u32::from(entry.calls().is_some());
+    let of_calls = match entry.offers().is_empty() {
+        true => 0,
+        false => desired.limits.concurrency_max,
+    };
+    GateLimits {
+        concurrency_max: of_calls.saturating_add(of_server),
+        queue_max: desired.limits.queue_max,
+    }
+}
+
+fn target(target: &DesiredTarget) -> Result<(Name, Table), StartError> {
+    let selection = target.selection.resolve(&|_variable| None);
+    let selection = selection.map_err(|missing| StartError::Refused(Box::new(missing)))?;
+    Ok((target.component.clone(), selection))
+}
+
+fn start_error(failure: ConnectFailure) -> StartError {
+    match failure {
+        ConnectFailure::Away(source) => StartError::Transient(source),
+        ConnectFailure::ForGood(source) => StartError::Refused(source),
     }
 }
 
 /// The manifest was checked by a build that has it.
-pub(crate) fn unknown_backend(backend: &str) -> StartError {
+fn unknown_backend(backend: &str) -> StartError {
     let reason =
         format!("this build has no backend `{backend}`: bring the node to the build of `wrt`");
     StartError::Refused(reason.into())

@@ -1,4 +1,4 @@
-//! The servers of this node's triggers.
+//! What this node's providers serve with.
 
 use std::{
     collections::BTreeMap,
@@ -10,22 +10,21 @@ use std::{
 use tokio_util::task::TaskTracker;
 use wrt_contract::Permit;
 use wrt_protocol::ActorAddress;
+use wrt_runtime::{ServerLoad, Serving};
 
-use crate::registry::TriggerServer;
-
-/// Each trigger's server. Supervision starts triggers as it starts everything else, and drains their
-/// gate when they stop; a server holds a permit of that gate until its last request is done, so that
-/// the drain waits for it.
+/// The server of each provider that calls components. Supervision starts such a provider as it starts
+/// everything else, and drains its gate when it stops; a server holds a permit of that gate until its
+/// last event is done, so that the drain waits for it.
 pub(crate) struct Servers {
     patience: Duration,
     running: Mutex<BTreeMap<ActorAddress, Arc<Server>>>,
     drains: TaskTracker,
 }
 
-/// A trigger's server.
+/// A provider's server.
 pub(crate) struct Server {
-    asked: String,
-    server: TriggerServer,
+    asked: Option<String>,
+    serving: Box<dyn Serving>,
     permit: Mutex<Option<Permit>>,
 }
 
@@ -38,14 +37,14 @@ impl Servers {
         }
     }
 
-    /// Frees `address` if the trigger's own server has it: the next one takes the port over.
-    pub(crate) fn give_up_port(&self, trigger: &ActorAddress, address: &str) {
+    /// Frees `address` if the provider's own server has it: the next one takes it over.
+    pub(crate) fn give_up_address(&self, provider: &ActorAddress, address: &str) {
         let mut running = self.running();
         let has_it = running
-            .get(trigger)
-            .is_some_and(|server| server.asked == address);
+            .get(provider)
+            .is_some_and(|server| server.asked.as_deref() == Some(address));
         let server = if has_it {
-            running.remove(trigger)
+            running.remove(provider)
         } else {
             None
         };
@@ -53,54 +52,54 @@ impl Servers {
         self.drain(server);
     }
 
-    /// Takes in a trigger's new server; the one before finishes what it has in hand.
+    /// Takes in a provider's new server; the one before finishes what it has in hand.
     pub(crate) fn insert(
         &self,
-        trigger: &ActorAddress,
-        address: &str,
-        server: TriggerServer,
+        provider: &ActorAddress,
+        address: Option<&str>,
+        serving: Box<dyn Serving>,
         permit: Permit,
     ) {
         let permit = Mutex::new(Some(permit));
         let server = Arc::new(Server {
-            asked: address.to_owned(),
-            server,
+            asked: address.map(str::to_owned),
+            serving,
             permit,
         });
-        let before = self.running().insert(trigger.clone(), server);
+        let before = self.running().insert(provider.clone(), server);
         self.drain(before);
     }
 
-    /// Closes a trigger's port, and lets its requests end.
-    pub(crate) fn close(&self, trigger: &ActorAddress) {
-        let server = self.running().remove(trigger);
+    /// Lets a provider's server take nothing new, and end what it has in hand.
+    pub(crate) fn close(&self, provider: &ActorAddress) {
+        let server = self.running().remove(provider);
         self.drain(server);
     }
 
-    /// Whether the actor is a trigger whose server runs.
+    /// Whether the actor is a provider whose server runs.
     pub(crate) fn has(&self, actor: &ActorAddress) -> bool {
         self.running().contains_key(actor)
     }
 
-    /// Where a trigger listens in fact: port 0 became another one.
-    pub(crate) fn address(&self, trigger: &ActorAddress) -> Option<SocketAddr> {
+    /// Where a provider listens in fact: port 0 became another one.
+    pub(crate) fn address(&self, provider: &ActorAddress) -> Option<SocketAddr> {
         self.running()
-            .get(trigger)
-            .map(|server| server.server.address)
+            .get(provider)
+            .and_then(|server| server.serving.address())
     }
 
-    /// Requests in hand and handled, for a trigger that runs.
-    pub(crate) fn load(&self, trigger: &ActorAddress) -> Option<(u32, u64)> {
+    /// What a provider's server has in hand, if it runs.
+    pub(crate) fn load(&self, provider: &ActorAddress) -> Option<ServerLoad> {
         self.running()
-            .get(trigger)
-            .map(|server| (server.server.load)())
+            .get(provider)
+            .map(|server| server.serving.load())
     }
 
     fn drain(&self, server: Option<Arc<Server>>) {
         let Some(server) = server else { return };
         let patience = self.patience;
         self.drains.spawn(async move {
-            (server.server.drain)(patience).await;
+            server.serving.drain(patience).await;
             server
                 .permit
                 .lock()

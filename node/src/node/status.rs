@@ -36,7 +36,7 @@ pub struct ReplicaStatus {
     pub error: Option<String>,
     /// Whether another attempt is not expected to help.
     pub is_refused: bool,
-    /// Where it listens, if it is a trigger that does.
+    /// Where it listens, if it does.
     pub address: Option<String>,
 }
 

@@ -145,8 +145,8 @@ fn a_wrong_manifest_is_told_with_its_lines_and_starts_nothing() {
     let folder = TempDir::new().unwrap();
     let source = guest("counter").display().to_string();
     let text = format!(
-        "[app]\nname = \"x\"\n\n[component.counter]\nsource = \"{source}\"\n\n[trigger.web]\n\
-         backend = \"http-server\"\naddress = \"127.0.0.1:0\"\nroutes = [{{ component = \"nobody\" }}]\n"
+        "[app]\nname = \"x\"\n\n[component.counter]\nsource = \"{source}\"\n\n[provider.web]\n\
+         backend = \"http-server\"\nconfig = {{ address = \"127.0.0.1:0\" }}\ncalls = [{{ component = \"nobody\" }}]\n"
     );
     write_manifest(folder.path(), &text);
     let refused = output(wrt_node(folder.path()).args(["run", "app.toml"]));
@@ -210,8 +210,8 @@ fn a_service_that_is_away_is_waited_for() {
         "[app]\nname = \"x\"\n[component.counter]\nsource = \"{}\"\n\
          links = {{ \"wasi:keyvalue\" = \"store\" }}\n\
          [provider.store]\nbackend = \"redis\"\nconfig = {{ url = \"{}\" }}\n\
-         [trigger.web]\nbackend = \"http-server\"\naddress = \"127.0.0.1:0\"\n\
-         routes = [{{ component = \"counter\" }}]\n",
+         [provider.web]\nbackend = \"http-server\"\nconfig = {{ address = \"127.0.0.1:0\" }}\n\
+         calls = [{{ component = \"counter\" }}]\n",
         guest("counter").display(),
         redis.url()
     );

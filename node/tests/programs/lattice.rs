@@ -46,6 +46,7 @@ impl Lattice {
         }
         command.env("WRT_CACHE", self.folder.path().join(name));
         command.env("REDIS_URL_OF_TEST", self.redis.url());
+        command.args(["--allow-env", "REDIS_URL_OF_TEST"]);
         Process::spawn(
             name,
             command,
@@ -101,17 +102,17 @@ backend = "redis"
 nodes = ["c"]
 config = {{ url = {{ env = "REDIS_URL_OF_TEST" }} }}
 
-[trigger.web-a]
+[provider.web-a]
 backend = "http-server"
 nodes = ["a"]
-address = "{a}"
-routes = [{{ component = "counter" }}]
+config = {{ address = "{a}" }}
+calls = [{{ component = "counter" }}]
 
-[trigger.web-b]
+[provider.web-b]
 backend = "http-server"
 nodes = ["b"]
-address = "{b}"
-routes = [{{ component = "counter" }}]
+config = {{ address = "{b}" }}
+calls = [{{ component = "counter" }}]
 "#,
         source = source.display()
     )
@@ -233,11 +234,11 @@ links = {{ "wasi:keyvalue" = "store" }}
 [provider.store]
 backend = "redis"
 config = {{ url = "{redis}" }}
-[trigger.web]
+[provider.web]
 backend = "http-server"
 nodes = ["a"]
-address = "{web}"
-routes = [{{ component = "counter" }}]
+config = {{ address = "{web}" }}
+calls = [{{ component = "counter" }}]
 "#,
         source = source.display(),
         redis = lattice.redis.url()
@@ -271,11 +272,11 @@ name = "probe"
 [component.probe]
 source = "{source}"
 labels = {{ role = "worker" }}
-[trigger.web]
+[provider.web]
 backend = "http-server"
 nodes = ["a"]
-address = "{web}"
-routes = [{{ component = "probe" }}]
+config = {{ address = "{web}" }}
+calls = [{{ component = "probe" }}]
 "#,
         source = guest("probe").display()
     );

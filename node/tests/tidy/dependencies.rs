@@ -8,6 +8,7 @@ const MEMBERSHIP: &str = "cluster/membership";
 const CONTRACT: &str = "actors/contract";
 const MACROS: &str = "actors/contract-macros";
 const HOST: &str = "actors/host";
+const RUNTIME: &str = "actors/runtime";
 const INTERFACES: &str = "providers/interfaces/*";
 const BACKENDS: &str = "providers/backends/*";
 const SERVERS: &str = "chaos-tests/servers";
@@ -25,10 +26,11 @@ const EDGES: &[(&str, &[&str])] = &[
         &[PROTOCOL, TRANSPORT, MEMBERSHIP, CONTRACT],
     ),
     (HOST, &[PROTOCOL, CONTRACT]),
+    (RUNTIME, &[PROTOCOL, CONTRACT, HOST]),
     ("actors/component", &[PROTOCOL, CONTRACT, HOST]),
     ("actors/supervision", &[PROTOCOL, CONTRACT, HOST]),
-    (INTERFACES, &[PROTOCOL, CONTRACT, HOST]),
-    (BACKENDS, &[PROTOCOL, CONTRACT, INTERFACES]),
+    (INTERFACES, &[PROTOCOL, CONTRACT, HOST, RUNTIME]),
+    (BACKENDS, &[PROTOCOL, CONTRACT, RUNTIME, INTERFACES]),
     ("node", &["cluster/*", "actors/*", INTERFACES, BACKENDS]),
     ("node/xtask", &[SERVERS]),
     ("node/demo", &["chaos-tests"]),

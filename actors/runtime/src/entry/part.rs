@@ -1,6 +1,6 @@
 //! One backend type behind an entry.
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, collections::BTreeMap, sync::Arc};
 
 use futures::{
     FutureExt,
@@ -19,7 +19,11 @@ pub(crate) trait ErasedPart: Send + Sync {
     fn offers(&self) -> Vec<InterfaceName>;
     fn calls(&self) -> Option<InterfaceName>;
     fn fields(&self) -> Vec<&'static str>;
-    fn check(&self, table: Table, complete: bool) -> Result<Facts, SettingsError>;
+    fn check(
+        &self,
+        table: Table,
+        referred: &BTreeMap<String, String>,
+    ) -> Result<Facts, SettingsError>;
     fn check_selections(&self, selections: &[Table]) -> Result<(), Complaint>;
     fn connect(
         &self,
@@ -30,7 +34,7 @@ pub(crate) trait ErasedPart: Send + Sync {
     ) -> BoxFuture<'static, Result<Connected, ConnectFailure>>;
 }
 
-pub(crate) struct Part<B>(Arc<Entry<B>>);
+pub(crate) struct Part<B: Backend>(Arc<Entry<B>>);
 
 impl<B: Backend> Part<B> {
     pub(crate) fn new(entry: Entry<B>) -> Self {
@@ -93,16 +97,16 @@ fn selected<B: Server>(selections: &[Table]) -> Result<Vec<B::Selection>, Compla
     let mut read = Vec::new();
     for (at, table) in selections.iter().enumerate() {
         let selection = Value::Table(table.clone()).try_into();
-        read.push(
-            selection.map_err(|error: toml::de::Error| Complaint::Selection {
+        read.push(selection.map_err(|error: toml::de::Error| {
+            Complaint::Selection {
                 at,
                 field: table
                     .keys()
                     .find(|field| error.message().contains(&format!("`{field}`")))
                     .cloned(),
                 message: error.message().to_owned(),
-            })?,
-        );
+            }
+        })?);
     }
     B::check_selections(&read).map_err(|error| Complaint::Selection {
         at: error.at,
@@ -129,16 +133,28 @@ impl<B: Backend> ErasedPart for Part<B> {
         B::ConnectOptions::fields()
     }
 
-    fn check(&self, table: Table, complete: bool) -> Result<Facts, SettingsError> {
+    fn check(
+        &self,
+        table: Table,
+        referred: &BTreeMap<String, String>,
+    ) -> Result<Facts, SettingsError> {
         B::ConnectOptions::look_over(&table)?;
-        // What is a reference is not known here, and another node's environment may fill the rest.
-        if !complete {
-            return Ok(Facts::default());
+        let referred_here = |field: &str| self.fields().contains(&field);
+        let is_complete = !referred.keys().any(|field| referred_here(field));
+        let options = match B::ConnectOptions::load(Settings::of_table(table)) {
+            Ok(options) => options,
+            // A setting that must be there may well be one of the references.
+            Err(SettingsError::Missing { .. }) if !is_complete => return Ok(Facts::default()),
+            Err(error) => return Err(error),
+        };
+        if is_complete {
+            B::check(&options)?;
         }
-        let options = B::ConnectOptions::load(Settings::of_table(table))?;
-        B::check(&options)?;
+        // An address that only its node knows is an address all the same.
+        let of_variable = referred.get("address");
+        let of_variable = of_variable.map(|variable| format!("env {variable}"));
         Ok(Facts {
-            address: B::address(&options),
+            address: B::address(&options).map(|address| of_variable.unwrap_or(address)),
             deduplicates: B::deduplicates(&options),
         })
     }

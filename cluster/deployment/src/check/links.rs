@@ -44,7 +44,9 @@ impl Check<'_> {
             known.extend(source.exports.iter().flat_map(|e| self.catalog.exports(e)));
             known.extend(source.imports.iter().filter_map(
                 |import| match self.catalog.import(import) {
-                    ImportServer::Link(interface) => Some(interface),
+                    ImportServer::Link(interface) | ImportServer::OptionalLink(interface) => {
+                        Some(interface)
+                    }
                     ImportServer::Node | ImportServer::Nobody { .. } => None,
                 },
             ));
@@ -156,11 +158,15 @@ impl Check<'_> {
     ) {
         let name = component.name.get_ref();
         let mut needed: BTreeMap<InterfaceName, &str> = BTreeMap::new();
+        let mut optional = BTreeSet::new();
         for import in &source.imports {
             match self.catalog.import(import) {
                 ImportServer::Node => {}
                 ImportServer::Link(interface) => {
                     needed.entry(interface).or_insert(import);
+                }
+                ImportServer::OptionalLink(interface) => {
+                    optional.insert(interface);
                 }
                 ImportServer::Nobody { hint } => {
                     let message =
@@ -185,7 +191,8 @@ impl Check<'_> {
         }
         for link in &component.links {
             let interface = link.interface.get_ref();
-            if known.contains(interface) && !needed.contains_key(interface) {
+            let is_used = needed.contains_key(interface) || optional.contains(interface);
+            if known.contains(interface) && !is_used {
                 let message = format!("component `{name}` does not import `{interface}`");
                 let help = "remove the link, or check that `source` is the right component";
                 let span = link.interface.span();

@@ -6,70 +6,65 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use wrt_component::Engines;
 use wrt_deployment::{
-    Catalog as _, ComponentLimits, ComponentSource, Config, DesiredApp, DesiredComponent,
-    DesiredProvider, DesiredTrigger, Digest, ImportServer, LinkTable, PlacementRule,
-    ProviderLimits, Route, Scope,
+    Catalog as _, ComponentSource, Config, ConfigValue, DesiredApp, DesiredComponent,
+    DesiredComponentLimits, DesiredProvider, DesiredTarget, Digest, ImportServer, LinkEnd,
+    LinkTable, PlacementRule, Scope,
 };
 use wrt_protocol::{InterfaceName, Name};
+use wrt_runtime::{BackendEntry, Runtime};
 
 use crate::{
-    LocalCode, NodeCatalog,
+    AppEnvironment, LocalCode, NodeCatalog,
     cli::{args::RunArgs, exit::Failure, manifest_file},
-    registry::PROVIDERS,
 };
 
-const ADDRESS_DEFAULT: &str = "127.0.0.1:8080";
-/// The backend for what a single component imports: it needs nothing and leaves nothing.
-const BACKEND_DEFAULT: &str = "memory";
+/// The setting of a provider that listens.
+const ADDRESS: &str = "address";
 
 /// An app and its code.
 pub struct LocalApp {
     pub app: DesiredApp,
     pub code: BTreeMap<Digest, LocalCode>,
+    /// What fills settings that nobody gave.
+    pub environment: AppEnvironment,
 }
 
-pub fn read(arguments: &RunArgs, engines: &Engines) -> Result<LocalApp, Failure> {
+pub fn read(
+    arguments: &RunArgs,
+    runtime: &Runtime,
+    engines: &Engines,
+) -> Result<LocalApp, Failure> {
     let source = &arguments.source;
     if source
         .extension()
         .is_some_and(|extension| extension == "toml")
     {
-        from_manifest(arguments, engines)
+        from_manifest(arguments, runtime, engines)
     } else {
-        from_component(arguments, engines)
+        from_component(arguments, runtime, engines)
     }
 }
 
-fn from_manifest(arguments: &RunArgs, engines: &Engines) -> Result<LocalApp, Failure> {
+fn from_manifest(
+    arguments: &RunArgs,
+    runtime: &Runtime,
+    engines: &Engines,
+) -> Result<LocalApp, Failure> {
     if !arguments.environment.is_empty() {
         return Err(Failure::usage(
             "--env goes with a component; a manifest has `environment`",
         ));
     }
-    let read = manifest_file::read(&arguments.source, Scope::SingleNode, Some(engines.clone()))?;
+    let engines = Some(engines.clone());
+    let source = &arguments.source;
+    let read = manifest_file::read(source, runtime, Scope::SingleNode, engines, &[])?;
     let mut app = read.checked.app;
     everywhere(&mut app);
-    for (trigger, address) in addresses(&arguments.address)? {
-        let names: Vec<String> = app.triggers.keys().map(ToString::to_string).collect();
-        let found = match &trigger {
-            Some(name) => app
-                .triggers
-                .iter_mut()
-                .find(|(known, _)| known.as_str() == name),
-            None if names.len() == 1 => app.triggers.iter_mut().next(),
-            None => None,
-        };
-        let Some((_, found)) = found else {
-            let names = names.join(", ");
-            return Err(Failure::usage(format!(
-                "--address {address}: write TRIGGER={address} with one of the app's triggers: {names}"
-            )));
-        };
-        found.address = address.to_string();
-    }
+    listen_elsewhere(&mut app, &arguments.address)?;
     Ok(LocalApp {
         app,
         code: read.code,
+        environment: AppEnvironment::allowed(arguments.process.allow_env.clone()),
     })
 }
 
@@ -77,16 +72,49 @@ fn from_manifest(arguments: &RunArgs, engines: &Engines) -> Result<LocalApp, Fai
 fn everywhere(app: &mut DesiredApp) {
     let components = app.components.values_mut().map(|it| &mut it.placement);
     let providers = app.providers.values_mut().map(|it| &mut it.placement);
-    let triggers = app.triggers.values_mut().map(|it| &mut it.placement);
-    for placement in components.chain(providers).chain(triggers) {
+    for placement in components.chain(providers) {
         *placement = PlacementRule::default();
     }
 }
 
-fn from_component(arguments: &RunArgs, engines: &Engines) -> Result<LocalApp, Failure> {
+/// Gives providers that listen the addresses of the command line.
+fn listen_elsewhere(app: &mut DesiredApp, given: &[String]) -> Result<(), Failure> {
+    for (provider, address) in addresses(given)? {
+        let listening = app.providers.iter_mut();
+        let mut listening: Vec<_> = listening.filter(|(_, it)| it.address.is_some()).collect();
+        let names: Vec<String> = listening.iter().map(|(name, _)| name.to_string()).collect();
+        let at = match &provider {
+            Some(name) => names.iter().position(|known| known == name),
+            None if names.len() == 1 => Some(0),
+            None => None,
+        };
+        let Some(at) = at else {
+            let names = match names.as_slice() {
+                [] => "none listens".to_owned(),
+                names => names.join(", "),
+            };
+            return Err(Failure::usage(format!(
+                "--address {address}: write PROVIDER={address} with one of the app's providers \
+                 that listen: {names}"
+            )));
+        };
+        let (_, provider) = &mut listening[at];
+        let address = address.to_string();
+        let setting = ConfigValue::Text(address.clone());
+        provider.config.0.insert(ADDRESS.to_owned(), setting);
+        provider.address = Some(address);
+    }
+    Ok(())
+}
+
+fn from_component(
+    arguments: &RunArgs,
+    runtime: &Runtime,
+    engines: &Engines,
+) -> Result<LocalApp, Failure> {
     let path = &arguments.source;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let catalog = NodeCatalog::new(folder, Some(engines.clone()));
+    let catalog = NodeCatalog::new(runtime.clone(), folder, Some(engines.clone()));
     let file = path
         .file_name()
         .and_then(|file| file.to_str())
@@ -102,101 +130,114 @@ fn from_component(arguments: &RunArgs, engines: &Engines) -> Result<LocalApp, Fa
         .map_err(|complaint| anyhow::anyhow!("{}\n  try: {}", complaint.message, complaint.help))?;
     let name = component_name(path);
     let mut app = DesiredApp::empty(name.clone());
-    let links = links(&catalog, &source, &mut app)?;
+    let links = links(runtime, &catalog, &source, &mut app)?;
     let digest = Digest::of(&source.bytes);
     let component = DesiredComponent {
         digest,
         environment: arguments.environment.iter().cloned().collect(),
         placement: PlacementRule::default(),
         links,
-        limits: ComponentLimits::default(),
+        limits: DesiredComponentLimits::default(),
     };
     app.components.insert(name.clone(), component);
-    add_trigger(&mut app, &name, arguments, &catalog, &source)?;
+    add_servers(&mut app, &name, runtime, &source)?;
+    listen_elsewhere(&mut app, &arguments.address)?;
     Ok(LocalApp {
         app,
         code: code(catalog, digest, source.bytes),
+        environment: AppEnvironment::everything(),
     })
 }
 
-fn add_trigger(
+/// Everything that can call the component does, for all that comes.
+fn add_servers(
     app: &mut DesiredApp,
     component: &Name,
-    arguments: &RunArgs,
-    catalog: &NodeCatalog,
+    runtime: &Runtime,
     source: &ComponentSource,
 ) -> Result<(), Failure> {
-    if !source
-        .exports
-        .iter()
-        .any(|export| catalog.export(export).is_some())
-    {
-        let exports = source.exports.join(", ");
-        return Err(Failure::failed(anyhow::anyhow!(
-            "nothing could call this component: it exports {exports}, and no wasi:http handler"
-        )));
+    let called = source.exports.iter();
+    let called = called.flat_map(|export| runtime.exported(export));
+    let mut is_called = false;
+    for entry in called.filter_map(|interface| runtime.first_that_calls(&interface)) {
+        is_called = true;
+        let (name, provider) = provider(app, entry)?;
+        provider.calls = vec![DesiredTarget {
+            component: component.clone(),
+            selection: Config::default(),
+        }];
+        tracing::debug!(provider = %name, "calls the component");
     }
-    let mut address = ADDRESS_DEFAULT.to_owned();
-    for (trigger, given) in addresses(&arguments.address)? {
-        if trigger.is_some() {
-            return Err(Failure::usage(
-                "--address TRIGGER=ADDRESS goes with a manifest",
-            ));
-        }
-        address = given.to_string();
+    if is_called {
+        return Ok(());
     }
-    let mut trigger = DesiredTrigger::new("http-server", &address);
-    trigger.routes.push(Route {
-        host: "*".to_owned(),
-        path: "/".to_owned(),
-        component: component.clone(),
-    });
-    app.triggers.insert(Name::new("http")?, trigger);
-    Ok(())
+    let exports = source.exports.join(", ");
+    Err(Failure::failed(anyhow::anyhow!(
+        "nothing could call this component: it exports {exports}, and no wasi:http handler"
+    )))
 }
 
-/// A link to memory for each interface that the component imports.
+/// A link for each interface that the component imports, to the first backend that offers it.
 fn links(
+    runtime: &Runtime,
     catalog: &NodeCatalog,
     source: &ComponentSource,
     app: &mut DesiredApp,
 ) -> Result<LinkTable, Failure> {
     let mut links = LinkTable::new();
+    let mut unserved = Vec::new();
     for import in &source.imports {
-        match catalog.import(import) {
-            ImportServer::Node => {}
-            ImportServer::Link(interface) => {
-                let provider = memory(&interface, import)?;
-                let named = BTreeMap::from([(Name::new("default")?, provider.clone())]);
-                links.insert(interface, named);
-                app.providers
-                    .entry(provider)
-                    .or_insert_with(|| DesiredProvider {
-                        backend: BACKEND_DEFAULT.to_owned(),
-                        config: Config::default(),
-                        placement: PlacementRule::default(),
-                        limits: ProviderLimits::default(),
-                    });
-            }
+        let (interface, is_optional) = match catalog.import(import) {
+            ImportServer::Node => continue,
+            ImportServer::Link(interface) => (interface, false),
+            ImportServer::OptionalLink(interface) => (interface, true),
             ImportServer::Nobody { hint } => {
-                return Err(Failure::failed(anyhow::anyhow!(
-                    "the component imports {import}, which nobody serves: {hint}"
-                )));
+                unserved.push(format!("{import}, which nobody serves: {hint}"));
+                continue;
             }
+        };
+        match runtime.first_that_offers(&interface) {
+            Some(entry) => {
+                let (name, _) = provider(app, entry)?;
+                let named = BTreeMap::from([(Name::new("default")?, LinkEnd::Provider(name))]);
+                links.insert(interface, named);
+            }
+            None if is_optional => {}
+            None => unserved.push(needs_a_provider(&interface, import)),
         }
     }
-    Ok(links)
+    match unserved.is_empty() {
+        true => Ok(links),
+        false => Err(Failure::failed(anyhow::anyhow!(
+            "the component imports {}",
+            unserved.join("\n  and ")
+        ))),
+    }
 }
 
-fn memory(interface: &InterfaceName, import: &str) -> Result<Name, Failure> {
-    let memory = PROVIDERS.iter().find(|entry| entry.name == BACKEND_DEFAULT);
-    if memory.is_some_and(|memory| memory.offers.contains(interface)) {
-        return Ok(Name::new(BACKEND_DEFAULT)?);
-    }
-    Err(Failure::failed(anyhow::anyhow!(
-        "the component imports {import}, which needs a provider: write a manifest with a link for \
-         `{interface}` and run that"
-    )))
+fn needs_a_provider(interface: &InterfaceName, import: &str) -> String {
+    format!(
+        "{import}, which needs a provider: write a manifest with a link for `{interface}` and run \
+         that"
+    )
+}
+
+/// The app's provider of a backend, under the backend's name; its settings are the environment's.
+fn provider<'a>(
+    app: &'a mut DesiredApp,
+    entry: &BackendEntry,
+) -> Result<(Name, &'a mut DesiredProvider), Failure> {
+    let name = Name::new(entry.name())?;
+    let provider = app.providers.entry(name.clone()).or_insert_with(|| {
+        let facts = entry.check(toml::Table::new(), &BTreeMap::new(), &[]);
+        let facts = facts.unwrap_or_default();
+        DesiredProvider {
+            address: facts.address,
+            deduplicates: facts.deduplicates,
+            ..DesiredProvider::new(entry.name())
+        }
+    });
+    Ok((name, provider))
 }
 
 fn code(catalog: NodeCatalog, digest: Digest, bytes: Bytes) -> BTreeMap<Digest, LocalCode> {
@@ -224,16 +265,16 @@ fn component_name(path: &Path) -> Name {
 
 fn addresses(given: &[String]) -> Result<Vec<(Option<String>, SocketAddr)>, Failure> {
     let parse = |text: &String| {
-        let (trigger, address) = match text.split_once('=') {
-            Some((trigger, address)) => (Some(trigger.to_owned()), address),
+        let (provider, address) = match text.split_once('=') {
+            Some((provider, address)) => (Some(provider.to_owned()), address),
             None => (None, text.as_str()),
         };
         let address = address.parse().map_err(|_no_address| {
             Failure::usage(format!(
-                "--address {text}: write an IP address and a port: {ADDRESS_DEFAULT}"
+                "--address {text}: write an IP address and a port: 127.0.0.1:8080"
             ))
         });
-        Ok((trigger, address?))
+        Ok((provider, address?))
     };
     given.iter().map(parse).collect()
 }

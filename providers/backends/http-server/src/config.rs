@@ -123,7 +123,11 @@ impl HttpServerConfig {
         let streams: u64 = self.streams_per_connection_max.into();
         let any = u64::from(u32::MAX);
         for (setting, value, range) in [
-            ("request_timeout_ms", self.request_timeout_ms, 1..=budget_most),
+            (
+                "request_timeout_ms",
+                self.request_timeout_ms,
+                1..=budget_most,
+            ),
             ("header_timeout_ms", self.header_timeout_ms, 1..=budget_most),
             ("idle_timeout_ms", self.idle_timeout_ms, 1..=budget_most),
             ("write_timeout_ms", self.write_timeout_ms, 1..=budget_most),

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueError, Limit, SwapOutcome};
 use wrt_nats::{ConnectError, Nats, NatsConfig};
-use wrt_runtime::{Backend as _, ServiceAddress};
 use wrt_protocol::{Execution, FaultKind};
+use wrt_runtime::{Backend as _, ServiceAddress};
 use wrt_test_servers::NatsServer;
 
 const GRACE: Duration = Duration::from_millis(100);
@@ -147,7 +147,9 @@ async fn no_server_is_an_error_that_names_it() {
         url,
         ..NatsConfig::default()
     };
-    let error = Nats::connect_with(config).await.expect_err("nobody listens");
+    let error = Nats::connect_with(config)
+        .await
+        .expect_err("nobody listens");
     assert!(matches!(error, ConnectError::Unreachable { .. }));
     assert!(error.to_string().contains(&port.to_string()), "{error}");
     assert!(!format!("{error:?}").contains("secret"));

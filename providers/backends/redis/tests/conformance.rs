@@ -14,5 +14,8 @@ async fn redis_conforms() {
         url: ServiceAddress::new(server.url()),
         ..RedisConfig::default()
     };
-    conformance::run(Arc::new(Redis::connect_with(config).await.expect("connect"))).await;
+    conformance::run(Arc::new(
+        Redis::connect_with(config).await.expect("connect"),
+    ))
+    .await;
 }

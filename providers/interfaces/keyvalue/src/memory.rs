@@ -10,12 +10,11 @@ use std::{
 
 use bytes::Bytes;
 use wrt_contract::{CallContext, async_trait};
-use wrt_runtime::{Backend, Entry, Serves};
+use wrt_runtime::{Backend, Serves};
 
 use crate::{
     Bucket, Cursor, Key, KeyPage, KeyValue, KeyValueError, KeyValueInterface, SwapOutcome, Version,
-    Versioned, WasiKeyValue,
-    counter_add, counter_bytes,
+    Versioned, WasiKeyValue, counter_add, counter_bytes,
     limits::{PAGE_KEYS_MAX, check_entries, check_keys, check_value, check_values},
 };
 
@@ -79,7 +78,7 @@ impl Backend for KeyValueDefault {
 }
 
 impl Serves<WasiKeyValue> for KeyValueDefault {
-    fn serve(entry: &mut Entry<Self>) {
+    fn serve(entry: &mut wrt_runtime::Entry<Self>) {
         entry.offers::<KeyValueInterface>(|store| store);
     }
 }

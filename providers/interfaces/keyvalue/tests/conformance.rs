@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use wrt_contract::{
     Answer, CallContext, Caller, Dispatch, DispatchRequest, Gate, GateLimits, Interface, Invocation,
 };
-use wrt_keyvalue::{KeyValue, KeyValueInterface, MemoryConfig, KeyValueDefault, conformance};
+use wrt_keyvalue::{KeyValue, KeyValueDefault, KeyValueInterface, MemoryConfig, conformance};
 use wrt_protocol::{ActorAddress, Fault, Name};
 
 /// Hands encoded calls to a dispatcher in the same process.

@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, path::Path};
 
 use wit_parser::Resolve;
 use wrt_contract::Interface;
-use wrt_host::HostInterface;
-use wrt_keyvalue::{WasiKeyValue, KeyValueInterface};
+use wrt_host::Package;
+use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
 
 /// What serves a function of the WIT.
 #[derive(Clone, Copy)]
@@ -114,9 +114,8 @@ fn the_host_lists_what_the_drafts_have() {
         .into_iter()
         .flat_map(|draft| IMPORTED.map(|name| format!("wasi:keyvalue/{name}@{draft}")))
         .collect();
-    let listed: BTreeSet<_> = WasiKeyValue
-        .imports()
-        .iter()
+    let listed: BTreeSet<_> = Package::of::<WasiKeyValue>()
+        .wit()
         .map(|name| (*name).to_owned())
         .collect();
     assert_eq!(listed, expected);

@@ -1,7 +1,5 @@
 //! What a client may not do.
 
-use std::time::Duration;
-
 use wrt_contract::Body;
 use wrt_http_server::HttpServerConfig;
 

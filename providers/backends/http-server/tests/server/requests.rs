@@ -7,8 +7,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, sync::Notify, time::Instant};
 use wrt_contract::Body;
 use wrt_http::HttpHandler;
-use wrt_http_server::{BindError, HttpListener, HttpServerConfig};
+use wrt_http_server::{BindError, HttpListener, HttpServerConfig, Route};
 use wrt_protocol::{Fault, FaultKind, Hop};
+use wrt_runtime::{FromEnv as _, Settings};
 
 use crate::support::{Raw, does, exchange, says, serve, until};
 
@@ -227,9 +228,13 @@ async fn malformed_requests_are_refused() {
 
 #[tokio::test]
 async fn no_route_is_a_404_that_names_none() {
-    let mut config = crate::support::config();
-    config.routes[0].path = "/only/here".to_owned();
-    let server = crate::support::serve_with(config, says("hello")).await;
+    let route = Route {
+        host: None,
+        path: "/only/here".to_owned(),
+    };
+    let routes = vec![(route, says("hello") as Arc<dyn HttpHandler>)];
+    let server = HttpListener::bind(crate::support::config(), routes).await;
+    let server = server.expect("it listens");
     let request = "GET /x HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
     let answer = exchange(&server, request).await;
     assert!(
@@ -321,10 +326,12 @@ async fn a_server_without_a_route_is_an_error() {
 #[test]
 fn settings_are_read_and_unknown_ones_refused() {
     let table = toml::toml! { address = "127.0.0.1:80"
-request_timeout_ms = 250 };
+    request_timeout_ms = 250 };
     let config = HttpServerConfig::load(Settings::of_table(table)).unwrap();
     assert_eq!(config.request_timeout_ms, 250);
-    let table = toml::toml! { adress = "127.0.0.1:80" };
+    let table = toml::toml! {
+    adress = "127.0.0.1:80"
+    };
     let error = HttpServerConfig::load(Settings::of_table(table)).unwrap_err();
     assert!(error.to_string().contains("`address`"), "{error}");
 }

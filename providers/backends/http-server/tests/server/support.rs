@@ -12,7 +12,7 @@ use tokio::{
 use wrt_contract::{Body, CallContext};
 use wrt_http::HttpHandler;
 use wrt_http_server::{HttpListener, HttpServerConfig, Route};
-use wrt_protocol::{Fault, Name};
+use wrt_protocol::Fault;
 
 pub type Request = http::Request<Body>;
 pub type Answer = Result<http::Response<Body>, Fault>;

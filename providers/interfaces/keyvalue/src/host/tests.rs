@@ -9,7 +9,7 @@ use wasmtime::{
 };
 use wasmtime_wasi::WasiCtx;
 use wrt_contract::{Answer, CallContext, Caller, Interface, Invocation, Links};
-use wrt_host::{HostInterface, InstanceState, InstanceStateParts, Leash};
+use wrt_host::{Host, InstanceState, InstanceStateParts, Leash};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, Name};
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     error::{HostError, Words},
 };
 use crate::{
-    Bucket, Key, KeyValue, KeyValueError, WasiKeyValue, KeyValueInterface, Limit, KeyValueDefault,
+    Bucket, Key, KeyValue, KeyValueDefault, KeyValueError, KeyValueInterface, Limit, WasiKeyValue,
     limits::{BATCH_KEYS_MAX, SWAP_HANDLES_MAX},
 };
 
@@ -80,9 +80,7 @@ fn told<T>(outcome: Result<T, HostError>) -> KeyValueError {
 #[test]
 fn both_drafts_fit_into_one_linker() {
     let mut linker = Linker::<InstanceState>::new(&Engine::default());
-    WasiKeyValue
-        .add_to_linker(&mut linker)
-        .expect("no collision");
+    WasiKeyValue::add_to_linker(&mut linker).expect("no collision");
 }
 
 #[tokio::test]

@@ -1,0 +1,53 @@
+//! The macro that names what a program is made of.
+
+/// Names the packages of WIT that a node binary knows, and the backends that serve them, and makes
+/// the binary: a function `runtime()` with the value, and a `main` around it with the commands `run`,
+/// `join` and `compile`.
+///
+/// ```no_run
+/// use wrt_http::WasiHttp;
+/// use wrt_http_server::HttpServer;
+/// use wrt_keyvalue::{KeyValueDefault, WasiKeyValue};
+/// use wrt_redis::Redis;
+///
+/// wrt_node::runtime!({
+///     WasiHttp: HttpServer,
+///     WasiKeyValue: [Redis, KeyValueDefault],
+/// });
+/// ```
+///
+/// On the left of each colon stands a [`Host`](wrt_host::Host). On its right stand the backends that
+/// do something for it: one, or several in brackets. The first that fits is what a component without
+/// a manifest gets, set up by the environment; a manifest names any of them by its name. A package
+/// that needs no backend has `_` there. A backend may stand behind several packages.
+#[macro_export]
+macro_rules! runtime {
+    ({ $($entries:tt)* }) => {
+        /// What this program is made of.
+        #[allow(dead_code, reason = "a program may use main alone")]
+        pub(crate) fn runtime() -> ::core::result::Result<$crate::Runtime, $crate::RuntimeError> {
+            let builder = $crate::Runtime::builder();
+            $crate::runtime!(@entries builder, $($entries)*);
+            builder.build()
+        }
+
+        /// Runs what the command line asks for.
+        #[allow(dead_code, reason = "a program may take the value alone")]
+        pub(crate) fn main() -> ::std::process::ExitCode {
+            $crate::cli::wrt_node(runtime())
+        }
+    };
+    (@entries $builder:ident,) => {};
+    (@entries $builder:ident, $host:path : _ $(, $($rest:tt)*)?) => {
+        let $builder = $builder.with_package::<$host>();
+        $($crate::runtime!(@entries $builder, $($rest)*);)?
+    };
+    (@entries $builder:ident, $host:path : [ $($backend:path),+ $(,)? ] $(, $($rest:tt)*)?) => {
+        $(let $builder = $builder.with::<$host, $backend>();)+
+        $($crate::runtime!(@entries $builder, $($rest)*);)?
+    };
+    (@entries $builder:ident, $host:path : $backend:path $(, $($rest:tt)*)?) => {
+        let $builder = $builder.with::<$host, $backend>();
+        $($crate::runtime!(@entries $builder, $($rest)*);)?
+    };
+}
