@@ -11,6 +11,7 @@
 //! Start reading at `model`: what is known of an interface. Each other file writes one item from
 //! it.
 
+mod answer;
 mod argument;
 mod definition;
 mod dispatcher;

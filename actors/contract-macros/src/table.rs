@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 
-use crate::{definition::marker, model::InterfaceModel};
+use crate::{definition::marker, model::InterfaceModel, options::Idempotent};
 
 pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     let object = &interface.ident;
@@ -21,7 +21,8 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
         let name = quote_spanned! {name.span()=>
             ::wrt_contract::generated::OperationName::from_static(#name)
         };
-        let (idempotent, one_way) = (operation.idempotent, operation.one_way);
+        let idempotent = matches!(operation.idempotent, Idempotent::Yes);
+        let one_way = operation.one_way;
         quote! {
             ::wrt_contract::Operation { name: #name, idempotent: #idempotent, one_way: #one_way }
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use wrt_protocol::{ActorAddress, Fault, InterfaceName, OperationName};
 
-use crate::{Body, CallContext, Operation};
+use crate::{Body, BodyError, CallContext, Operation};
 
 /// One call, ready to go out.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub struct Invocation {
     /// Bytes that belong to the arguments, untouched.
     pub bulk: Bytes,
     /// A body beside the arguments. A call whose body has been touched is not tried again.
-    pub body: Option<Body>,
+    pub body: Option<Body<BodyError>>,
 }
 
 /// What an operation answered.
@@ -35,7 +35,7 @@ pub struct Answer {
     /// Bytes that belong to the result, untouched.
     pub bulk: Bytes,
     /// A body beside the result.
-    pub body: Option<Body>,
+    pub body: Option<Body<BodyError>>,
 }
 
 /// The way out: whoever can carry a call to the node that serves its target.
@@ -65,7 +65,7 @@ pub struct DispatchRequest {
     /// Bytes that belong to the arguments, untouched.
     pub bulk: Bytes,
     /// A body beside the arguments.
-    pub body: Option<Body>,
+    pub body: Option<Body<BodyError>>,
 }
 
 /// The way in: an interface of an actor on this node, without its types.

@@ -12,7 +12,7 @@ use tokio::{
     sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
-use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
+use wrt_protocol::{ActorAddress, ActorKind, Fault, FaultKind, Hop};
 
 use crate::CallContext;
 
@@ -155,6 +155,15 @@ impl Gate {
                 "the replica stopped before the call's turn",
             )),
             Err(_elapsed) => Err(self.expired(context)),
+        }
+    }
+
+    /// Where a call is that was let in: in a component itself, or at the service behind a provider.
+    #[must_use]
+    pub fn hop(&self) -> Hop {
+        match self.actor.as_ref().map(|actor| actor.kind) {
+            Some(ActorKind::Component) => Hop::Actor,
+            Some(ActorKind::Provider) | None => Hop::Backend,
         }
     }
 

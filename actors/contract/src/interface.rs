@@ -12,14 +12,14 @@ use crate::{Caller, Dispatch, Gate, LocalSlot};
 pub struct Operation {
     /// Its name in subjects: the WIT function's name where it has one.
     pub name: OperationName,
-    /// Whether a second execution does no harm.
+    /// Whether a second execution of any call does no harm.
     pub idempotent: bool,
     /// Whether its caller waits for no answer.
     pub one_way: bool,
 }
 
 /// An interface: a trait object's type, and what can be made from it. Written by
-/// [`macro@crate::interface`], or by hand where an operation carries a body.
+/// [`macro@crate::interface`].
 pub trait Interface: Send + Sync + 'static {
     /// The trait object: `dyn KeyValue`.
     type Object: ?Sized + Send + Sync + 'static;

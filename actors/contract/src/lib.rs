@@ -117,6 +117,7 @@
 // The macro's output names this crate by its public name, also inside it.
 extern crate self as wrt_contract;
 
+mod admission;
 mod body;
 mod call;
 mod context;
@@ -126,8 +127,9 @@ mod interface;
 mod link;
 mod wire;
 
+pub use admission::Admission;
 pub use async_trait::async_trait;
-pub use body::{Body, BodyFrame, Trailers};
+pub use body::{Body, BodyError, BodyFrame, Trailers, WholeBody};
 pub use call::{Answer, Caller, Dispatch, DispatchRequest, Invocation};
 pub use context::CallContext;
 pub use gate::{Gate, GateLimits, GateLoad, Permit};
@@ -146,6 +148,8 @@ pub use link::{Links, LocalDirectory, LocalSlot, Offer};
 /// go through serde, and the error implements [`InterfaceError`]. Options in
 /// `#[operation(...)]`:
 /// - `idempotent`: a second execution does no harm, so a call that may have run is tried again;
+/// - `idempotent = request.is_idempotent()`: the same, decided by each call: an expression over the
+///   arguments, which its caller evaluates. The table says that such an operation is not;
 /// - `one_way`: its caller waits for no answer, which is `()`. An error of its provider reaches
 ///   nobody but a co-located caller;
 /// - `name = "get-many"`: its name in subjects; otherwise its Rust name with hyphens.
@@ -154,6 +158,14 @@ pub use link::{Links, LocalDirectory, LocalSlot, Offer};
 /// `T`, `&T`, `&str` and `&[T]`, and the last three in an `Option`; at most 16. The callee decodes
 /// the owned form of each: `T`, `String`, `Vec<T>`. One argument `#[bulk] value: Bytes` is not
 /// encoded, and so not copied, on its way out and in.
+///
+/// # Bodies
+/// One argument `#[body] body: Body` flows beside the others, and so does a [`Body`] that is the
+/// answer, or comes last in a tuple that is: `Result<(Head, Body), E>`. `Body<E>` breaks off with
+/// errors of the interface's own, `Body` with a fault. An operation with a body counts as running
+/// until the body of its answer has ended or is dropped; work that goes on after that takes
+/// [`CallContext::admission`] along. A link that has lent a body to its local replica asks another
+/// one only while nobody has read from it.
 ///
 /// An argument by value should be cheap to clone: a link with a local replica clones it, to have
 /// one left for another replica.
@@ -173,9 +185,12 @@ pub mod generated {
     pub use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName, OperationName};
 
     pub use crate::{
+        admission::Admitted,
+        body::{from_wire, into_wire, lend},
         failover::{may_fall_over, remote_or_local},
         wire::{
-            decode_arguments, decode_result, encode_arguments, encode_result, unknown_operation,
+            body_argument, decode_arguments, decode_result, decode_result_with_body,
+            encode_arguments, encode_result, encode_result_with_body, unknown_operation,
         },
     };
 }

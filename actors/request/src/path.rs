@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use tokio::{sync::watch, time::Instant};
-use wrt_contract::{Answer, Body, CallContext, Caller, Invocation};
+use wrt_contract::{Answer, Body, BodyError, CallContext, Caller, Invocation};
 use wrt_membership::{Candidate, Liveness, Member, Membership, View};
 use wrt_protocol::{
     ActorAddress, Execution, Fault, FaultKind, Hop, IdempotencyKey, NodeId, NodeMicros,
@@ -50,7 +50,7 @@ struct Progress {
     /// Whether an earlier attempt may have run.
     may_have_run: bool,
     /// The body, until it has been read from.
-    body: Option<Body>,
+    body: Option<Body<BodyError>>,
     body_untouched: bool,
 }
 

@@ -18,7 +18,7 @@ use tokio::{
     task::AbortHandle,
 };
 use tokio_util::sync::CancellationToken;
-use wrt_contract::Body;
+use wrt_contract::{Body, BodyError};
 use wrt_membership::Membership;
 use wrt_protocol::{
     Fault, FaultKind, Hop, NodeId, StreamId,
@@ -134,7 +134,7 @@ impl Streams {
     /// the [`Sending`] before [`Sending::start`] gives the body up.
     pub(crate) fn announce(
         self: &Arc<Self>,
-        body: Body,
+        body: Body<BodyError>,
         to: NodeId,
         is_arguments: bool,
     ) -> Result<Sending, Fault> {
@@ -179,7 +179,7 @@ impl Streams {
         self: &Arc<Self>,
         announce: &BodyAnnounce,
         from: NodeId,
-    ) -> Result<Body, Fault> {
+    ) -> Result<Body<BodyError>, Fault> {
         let stream = announce.stream;
         // Credit is what bounds the chunks; two more are the end and a failure behind it.
         let (sender, frames) = mpsc::channel(STREAM_CREDIT_CHUNKS as usize + 2);
@@ -259,7 +259,10 @@ impl Streams {
                 outgoing.cancelled.cancel();
                 true
             }
-            StreamSignal::Chunk { .. } | StreamSignal::End { .. } | StreamSignal::Failed { .. } => {
+            StreamSignal::Chunk { .. }
+            | StreamSignal::End { .. }
+            | StreamSignal::Failed { .. }
+            | StreamSignal::FailedOwn => {
                 let Some(incoming) = open.incoming.get(&stream).filter(|i| i.from == from) else {
                     return false;
                 };
@@ -330,7 +333,7 @@ impl Drop for Registration {
 /// A body that was announced and not started.
 pub(crate) struct Sending {
     pub(crate) announce: BodyAnnounce,
-    body: Body,
+    body: Body<BodyError>,
     registration: Registration,
     credit: Arc<Semaphore>,
     cancelled: CancellationToken,

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
-use wrt_contract::{Body, BodyFrame};
+use wrt_contract::{Body, BodyError, BodyFrame};
 use wrt_protocol::{
     Execution, Fault, FaultKind, Hop,
     limits::{ARGUMENT_BYTES_MAX, CHUNK_BYTES_MAX, INLINE_BYTES_MAX, STREAM_IDLE_MAX},
@@ -29,7 +29,7 @@ pub async fn pair(bus: &Bus) -> (Node, Node) {
 }
 
 /// A body of pieces of all sizes, none of whose bytes look like another place's.
-fn patterned(bytes: usize) -> Body {
+fn patterned(bytes: usize) -> Body<BodyError> {
     let pieces = stream::unfold(0_usize, move |at| async move {
         let piece = (at * 7919 % 300_000 + 1).min(bytes - at);
         (piece > 0).then(|| {
@@ -45,7 +45,7 @@ fn place(at: usize) -> u8 {
 }
 
 /// Reads a body to its end and compares each byte.
-async fn check_patterned(mut body: Body, bytes: usize) {
+async fn check_patterned(mut body: Body<BodyError>, bytes: usize) {
     let mut at = 0;
     while let Some(frame) = body.next().await {
         let BodyFrame::Data(piece) = frame.expect("a whole body") else {
@@ -174,7 +174,7 @@ async fn a_lost_chunk_is_a_fault_and_never_a_shorter_body() {
     let mut body = b.mirror.take_kept().remove(0);
     bus.faults().lose(1.0, 1);
     let started = Instant::now();
-    let fault = body.next().await.unwrap().unwrap_err();
+    let fault = body.next().await.unwrap().unwrap_err().into_fault();
     bus.faults().lose(0.0, 1);
     assert!(
         started.elapsed() <= STREAM_IDLE_MAX + Duration::from_millis(2),
@@ -215,7 +215,7 @@ async fn a_producer_that_fails_midway() {
     let (caller, b) = pair(&bus).await;
     let good = || Ok(BodyFrame::Data(Bytes::from(vec![1; 200_000])));
     let bad = || Fault::maybe_executed(FaultKind::Crashed, Hop::Backend, "the disk is gone");
-    let fails = Body::new(None, stream::iter([good(), good(), Err(bad())]));
+    let fails = Body::new(None, stream::iter([good(), good(), Err(bad().into())]));
     let answer = caller.reflect(5_000, SUM, Some(fails)).await;
     let fault = answer.unwrap_err();
     assert_eq!(
@@ -231,7 +231,7 @@ async fn a_producer_that_fails_midway() {
     let answer = caller.reflect(5_000, PRODUCE, None).await;
     let started = Instant::now();
     let fault = answer.unwrap().body.unwrap().collect(usize::MAX).await;
-    assert_eq!(fault.unwrap_err().kind(), FaultKind::Crashed);
+    assert_eq!(fault.unwrap_err().into_fault().kind(), FaultKind::Crashed);
     assert!(started.elapsed() < Duration::from_secs(1));
     for node in [&caller, &b] {
         node.is_idle().await;
@@ -239,7 +239,7 @@ async fn a_producer_that_fails_midway() {
 }
 
 /// A producer that can be asked whether it was dropped.
-fn watched() -> (Body, Arc<AtomicU64>) {
+fn watched() -> (Body<BodyError>, Arc<AtomicU64>) {
     let alive = Arc::new(AtomicU64::new(0));
     let guard = Arc::clone(&alive);
     let pieces = stream::repeat(()).then(move |()| {
@@ -317,7 +317,7 @@ async fn a_body_without_progress_ends() {
     sleep(2 * second).await;
     assert_eq!(Arc::strong_count(&alive), 1);
     // What was in flight is read, and then the fault.
-    let rest = body.collect(usize::MAX).await.unwrap_err();
+    let rest = body.collect(usize::MAX).await.unwrap_err().into_fault();
     assert_eq!(rest.kind(), FaultKind::DeadlineExceeded, "{rest}");
 
     // The producer makes nothing.
@@ -326,7 +326,7 @@ async fn a_body_without_progress_ends() {
     kept.unwrap();
     let mut body = b.mirror.take_kept().remove(0);
     let started = Instant::now();
-    let fault = body.next().await.unwrap().unwrap_err();
+    let fault = body.next().await.unwrap().unwrap_err().into_fault();
     assert_eq!(fault.kind(), FaultKind::DeadlineExceeded);
     assert!(started.elapsed().abs_diff(STREAM_IDLE_MAX) < second);
     drop(body);
@@ -348,7 +348,7 @@ async fn a_body_of_a_lost_node_ends_at_suspicion() {
     body.next().await.unwrap().unwrap();
     bus.faults().partition(&caller.id, &b.id);
     let started = Instant::now();
-    let fault = body.next().await.unwrap().unwrap_err();
+    let fault = body.next().await.unwrap().unwrap_err().into_fault();
     assert_eq!(fault.kind(), FaultKind::NodeLost);
     assert!(started.elapsed() < Duration::from_millis(1200));
     drop(body);

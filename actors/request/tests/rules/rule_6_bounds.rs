@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt, future::join_all};
 use tokio::time::sleep;
-use wrt_contract::{Body, BodyFrame, GateLimits};
+use wrt_contract::{Body, BodyError, BodyFrame, GateLimits};
 use wrt_protocol::{
     CallId, Execution, FaultKind, Hop, IdempotencyKey, OperationName,
     envelope::{Request, RequestHead},
@@ -156,7 +156,7 @@ async fn rule_6_arguments() {
 }
 
 /// A long body, and a count of what was pulled from it.
-fn fountain(piece_bytes: usize) -> (Body, Arc<AtomicU64>) {
+fn fountain(piece_bytes: usize) -> (Body<BodyError>, Arc<AtomicU64>) {
     let pulled = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&pulled);
     let pieces = futures::stream::repeat_with(move || {

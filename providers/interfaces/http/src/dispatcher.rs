@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use wrt_contract::{
     Answer, CallContext, Dispatch, DispatchRequest, Interface, Operation, Trailers,
-    generated::{BoxFuture, unknown_operation},
+    generated::{BoxFuture, from_wire, into_wire, unknown_operation},
 };
 use wrt_protocol::{Fault, InterfaceName};
 
@@ -36,7 +36,7 @@ impl HttpDispatcher {
             return Err(unknown_operation(&HttpInterface::NAME, &request.operation));
         }
         let head = RequestHead::decode(&request.arguments)?;
-        let request = head.into_request(request.bulk, request.body)?;
+        let request = head.into_request(request.bulk, request.body.map(from_wire))?;
         let (parts, body) = self.inner.handle(context, request).await?.into_parts();
         match gather(body, Instant::now() + INLINE_BODY_PATIENCE).await {
             Gathered::Whole(bulk, trailers) => {
@@ -46,7 +46,7 @@ impl HttpDispatcher {
             Gathered::Streamed(body) => {
                 let answer = ResponseHead::of(&parts, Trailers::new()).encode()?;
                 Ok(Answer {
-                    body: Some(body),
+                    body: Some(into_wire(body)),
                     ..answer
                 })
             }

@@ -6,7 +6,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, uri};
 use serde::{Deserialize, Serialize};
 use wrt_contract::{
     Answer, Body, Trailers,
-    generated::{Bytes, decode_arguments, decode_result, encode_arguments, encode_result},
+    generated::{
+        Bytes, decode_arguments, decode_result, encode_arguments, encode_result, from_wire,
+    },
 };
 use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 
@@ -129,6 +131,7 @@ impl ResponseHead {
         let headers = into_map(head.headers).ok_or_else(|| malformed("headers"))?;
         let body = answer
             .body
+            .map(from_wire)
             .unwrap_or_else(|| whole(answer.bulk, head.trailers));
         let mut response = http::Response::new(body);
         *response.status_mut() = status;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::Method;
 use tokio::time::Instant;
 use wrt_contract::{
-    Body, CallContext, Caller, Interface, Invocation, Trailers, async_trait, generated::Bytes,
+    Body, CallContext, Caller, Interface, Invocation, Trailers, async_trait,
+    generated::{Bytes, into_wire},
 };
 use wrt_protocol::{ActorAddress, Fault};
 
@@ -59,7 +60,7 @@ impl HttpHandler for HttpRemote {
             one_way: false,
             arguments: RequestHead::of(&parts, trailers).encode()?,
             bulk,
-            body,
+            body: body.map(into_wire),
         };
         ResponseHead::decode(self.caller.call(context, invocation).await?)
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use wrt_contract::{
-    Answer, Body, BodyFrame, CallContext, Caller, Dispatch, DispatchRequest, Gate, Interface,
-    LocalSlot, Operation,
+    Answer, Body, BodyError, BodyFrame, CallContext, Caller, Dispatch, DispatchRequest, Gate,
+    Interface, LocalSlot, Operation,
 };
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName, OperationName};
 
@@ -33,8 +33,8 @@ const OPERATIONS: &[Operation] = &[];
 pub struct Mirror {
     pub record: Arc<Record>,
     /// What the next [`PRODUCE`] answers with; empty bodies when there is none.
-    pub produce: Mutex<Option<Body>>,
-    kept: Mutex<Vec<Body>>,
+    pub produce: Mutex<Option<Body<BodyError>>>,
+    kept: Mutex<Vec<Body<BodyError>>>,
 }
 
 impl Mirror {
@@ -45,7 +45,7 @@ impl Mirror {
         })
     }
 
-    pub fn take_kept(&self) -> Vec<Body> {
+    pub fn take_kept(&self) -> Vec<Body<BodyError>> {
         std::mem::take(&mut *self.kept.lock().expect("no test poisons it"))
     }
 
@@ -87,10 +87,10 @@ impl Mirror {
 }
 
 /// The count of a body's bytes, and their sum weighed by their place.
-pub async fn sum(mut body: Body) -> Result<Bytes, Fault> {
+pub async fn sum(mut body: Body<BodyError>) -> Result<Bytes, Fault> {
     let (mut count, mut sum) = (0_u64, 0_u64);
     while let Some(frame) = body.next().await {
-        if let BodyFrame::Data(bytes) = frame? {
+        if let BodyFrame::Data(bytes) = frame.map_err(BodyError::into_fault)? {
             for byte in bytes {
                 count += 1;
                 sum = sum.wrapping_mul(31).wrapping_add(u64::from(byte));

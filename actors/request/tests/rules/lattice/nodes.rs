@@ -12,8 +12,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use wrt_contract::{
-    Answer, Body, CallContext, Caller, Gate, GateLimits, Interface, InterfaceError, Invocation,
-    Offer,
+    Answer, Body, BodyError, CallContext, Caller, Gate, GateLimits, Interface, InterfaceError,
+    Invocation, Offer,
 };
 use wrt_membership::{Membership, MembershipOptions, Report, View};
 use wrt_protocol::{
@@ -203,7 +203,7 @@ impl Node {
         &self,
         millis: u64,
         operation: OperationName,
-        body: Option<Body>,
+        body: Option<Body<BodyError>>,
     ) -> Result<Answer, Fault> {
         let invocation = Invocation {
             target: target(),
