@@ -92,6 +92,15 @@ impl ArgumentModel {
 }
 
 impl Travel {
+    /// The word for it in a fingerprint.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Encoded => "encoded",
+            Self::Bulk => "bulk",
+            Self::Body => "body",
+        }
+    }
+
     /// Takes out the attribute that says it.
     fn take(argument: &mut PatType) -> syn::Result<Self> {
         let mut takes = |name| {

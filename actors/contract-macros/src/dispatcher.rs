@@ -23,6 +23,10 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
                 NAME
             }
 
+            fn fingerprint(&self) -> u64 {
+                FINGERPRINT
+            }
+
             fn operations(&self) -> &'static [::wrt_contract::Operation] {
                 OPERATIONS
             }

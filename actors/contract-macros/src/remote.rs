@@ -53,6 +53,7 @@ fn call(operation: &OperationModel) -> TokenStream {
         let invocation = ::wrt_contract::Invocation {
             target: ::core::clone::Clone::clone(&self.target),
             interface: NAME,
+            fingerprint: FINGERPRINT,
             operation: const { ::wrt_contract::generated::OperationName::from_static(#name) },
             idempotent: #idempotent,
             one_way: #one_way,

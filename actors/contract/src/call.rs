@@ -13,6 +13,8 @@ pub struct Invocation {
     pub target: ActorAddress,
     /// The interface called.
     pub interface: InterfaceName,
+    /// What the caller's build takes the interface for.
+    pub fingerprint: u64,
     /// The operation called.
     pub operation: OperationName,
     /// Whether a second execution does no harm: only then is a call that may have run tried again.
@@ -72,6 +74,9 @@ pub struct DispatchRequest {
 pub trait Dispatch: Send + Sync + 'static {
     /// The interface that it serves.
     fn interface(&self) -> InterfaceName;
+
+    /// What this build takes it for. A caller of another one is refused, and told so.
+    fn fingerprint(&self) -> u64;
 
     /// The operations that it takes.
     fn operations(&self) -> &'static [Operation];

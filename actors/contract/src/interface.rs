@@ -30,6 +30,10 @@ pub trait Interface: Send + Sync + 'static {
     /// Its operations.
     const OPERATIONS: &'static [Operation];
 
+    /// What its operations look like on the wire: the names, options and types of all of them. Two
+    /// builds that differ in it do not call each other.
+    const FINGERPRINT: u64;
+
     /// A client of `target`, on whichever other node that lives.
     fn remote(caller: Arc<dyn Caller>, target: ActorAddress) -> Arc<Self::Object>;
 

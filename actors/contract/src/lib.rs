@@ -27,7 +27,7 @@
 //! use serde::{Deserialize, Serialize};
 //! use wrt_contract::{
 //!     Answer, CallContext, Caller, Dispatch, DispatchRequest, Gate, GateLimits, Interface,
-//!     InterfaceError, Invocation, LocalSlot, async_trait, interface,
+//!     InterfaceError, Invocation, LocalSlot, Schema, async_trait, interface,
 //! };
 //! use wrt_protocol::{ActorAddress, Fault, Name};
 //!
@@ -39,7 +39,7 @@
 //!     async fn greet(&self, context: &CallContext, name: &str) -> Result<String, GreetingError>;
 //! }
 //!
-//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! #[derive(Debug, PartialEq, Serialize, Deserialize, Schema)]
 //! pub enum GreetingError {
 //!     Nameless,
 //!     Fault(Fault),
@@ -125,6 +125,7 @@ mod failover;
 mod gate;
 mod interface;
 mod link;
+mod schema;
 mod wire;
 
 pub use admission::Admission;
@@ -135,6 +136,9 @@ pub use context::CallContext;
 pub use gate::{Gate, GateLimits, GateLoad, Permit};
 pub use interface::{Interface, InterfaceError, Operation};
 pub use link::{Links, LocalDirectory, LocalSlot, Offer};
+pub use schema::{Fingerprint, Schema};
+/// Derives [`trait@Schema`].
+pub use wrt_contract_macros::Schema;
 /// Makes an interface of the lattice from a trait.
 ///
 /// For `trait KeyValue` under `#[interface(name = "wasi:keyvalue", error = KeyValueError)]` it
@@ -145,7 +149,8 @@ pub use link::{Links, LocalDirectory, LocalSlot, Offer};
 /// # Operations
 /// Each function of the trait is one, and all of them look the same:
 /// `async fn get(&self, context: &CallContext, ...) -> Result<T, KeyValueError>`. `T` and the error
-/// go through serde, and the error implements [`InterfaceError`]. Options in
+/// go through serde, all types derive [`Schema`](derive@Schema), and the error implements
+/// [`InterfaceError`]. Options in
 /// `#[operation(...)]`:
 /// - `idempotent`: a second execution does no harm, so a call that may have run is tried again;
 /// - `idempotent = request.is_idempotent()`: the same, decided by each call: an expression over the

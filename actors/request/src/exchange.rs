@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::{sync::Semaphore, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
-use wrt_contract::Offer;
+use wrt_contract::{Dispatch, Offer};
 use wrt_membership::Membership;
 use wrt_protocol::{
     ActorAddress, ActorKind, CallId, DecodeError, Fault, FaultKind, Hop, NodeId,
@@ -254,7 +254,8 @@ impl Exchange {
                 return self.refuse(head.call, reply, fault);
             }
         };
-        let dispatch = match self.hosted.find(&head.target, &head.interface) {
+        let found = self.hosted.find(&head.target, &head.interface);
+        let dispatch = match found.and_then(|dispatch| same_build(dispatch, head)) {
             Ok(dispatch) => dispatch,
             Err(fault) => return self.refuse(head.call, reply, fault),
         };
@@ -313,6 +314,7 @@ impl Exchange {
             head: self.head(call, Err(fault)),
             result: Bytes::new(),
             bulk: Bytes::new(),
+            body: Bytes::new(),
         });
         let Some(reply) = reply else { return };
         tokio::spawn(async move {
@@ -320,6 +322,23 @@ impl Exchange {
             exchange.publish(to, reply).await;
         });
     }
+}
+
+/// `dispatch`, if the caller takes its interface for what it is: bytes of another one could be read
+/// as something else.
+fn same_build(dispatch: Arc<dyn Dispatch>, head: &RequestHead) -> Result<Arc<dyn Dispatch>, Fault> {
+    if head.fingerprint == dispatch.fingerprint() {
+        return Ok(dispatch);
+    }
+    let detail = format!(
+        "the caller was built with another {}: its fingerprint is {:016x}, here it is {:016x}; \
+         upgrade the older of the two",
+        head.interface,
+        head.fingerprint,
+        dispatch.fingerprint(),
+    );
+    let kind = FaultKind::VersionMismatch;
+    Err(Fault::not_executed(kind, Hop::Mailbox, detail))
 }
 
 /// Whether `work` is over already. What is not starts anew with the waker of its own task.

@@ -8,17 +8,15 @@ use wrt_protocol::{Fault, FaultKind, Hop, limits::ARGUMENT_BYTES_MAX};
 /// endian, which is the length of the arguments.
 const PREFIX_BYTES: usize = size_of::<u64>();
 
-/// Arguments and bulk bytes as a body: nothing is copied.
-pub(crate) fn arguments_body(arguments: &Bytes, bulk: &Bytes) -> Body<BodyError> {
+/// Arguments and bulk bytes as a body, and its length: nothing is copied.
+pub(crate) fn arguments_body(arguments: &Bytes, bulk: &Bytes) -> (Body<BodyError>, u64) {
     let mut prefix = BytesMut::with_capacity(PREFIX_BYTES);
     prefix.put_u64_le(arguments.len() as u64);
     let parts = [prefix.freeze(), arguments.clone(), bulk.clone()];
     let length = parts.iter().map(|part| part.len() as u64).sum();
     let frames = parts.into_iter().filter(|part| !part.is_empty());
-    Body::new(
-        Some(length),
-        futures::stream::iter(frames.map(BodyFrame::Data).map(Ok)),
-    )
+    let frames = futures::stream::iter(frames.map(BodyFrame::Data).map(Ok));
+    (Body::new(Some(length), frames), length)
 }
 
 /// The reverse of [`arguments_body`].

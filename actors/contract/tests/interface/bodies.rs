@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use wrt_contract::{
     Body, BodyFrame, CallContext, DispatchRequest, Gate, GateLimits, Interface, InterfaceError,
-    LocalSlot, Permit, async_trait,
+    LocalSlot, Permit, Schema, async_trait,
 };
 use wrt_protocol::{Execution, Fault, FaultKind, Hop, OperationName};
 
@@ -41,7 +41,7 @@ trait Tape {
 }
 
 /// The error of the interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 enum TapeError {
     /// The tape is torn.
     Torn { at: u64 },
@@ -276,4 +276,44 @@ async fn a_link_goes_on_while_nobody_has_read_of_the_body() {
     let refused = measure_after_refusal(true, flowing()).await.unwrap_err();
     let fault = refused.into_fault().expect("a fault");
     assert_eq!(fault.kind(), FaultKind::Draining);
+}
+
+/// The interface of an older build: one field less, all else the same.
+mod older {
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize, Schema)]
+    pub struct Options {
+        pub loud: bool,
+    }
+
+    #[wrt_contract::interface(name = "test:fade", error = TapeError)]
+    pub trait Fade {
+        async fn fade(&self, context: &CallContext, by: &Options) -> Result<(), TapeError>;
+    }
+}
+
+mod newer {
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize, Schema)]
+    pub struct Options {
+        pub loud: bool,
+        pub millis: u32,
+    }
+
+    #[wrt_contract::interface(name = "test:fade", error = TapeError)]
+    pub trait Fade {
+        async fn fade(&self, context: &CallContext, by: &Options) -> Result<(), TapeError>;
+    }
+}
+
+#[test]
+fn a_build_with_another_field_has_another_fingerprint() {
+    assert_ne!(
+        older::FadeInterface::FINGERPRINT,
+        newer::FadeInterface::FINGERPRINT
+    );
+    // What it is for one build it is for each: a change here is a change of the rule.
+    assert_eq!(older::FadeInterface::FINGERPRINT, 0xf16a_6e0e_1856_be67);
 }

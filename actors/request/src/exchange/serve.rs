@@ -4,16 +4,18 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use wrt_contract::{Answer, CallContext, Dispatch, DispatchRequest};
+use tokio::time::Instant;
+use wrt_contract::{Answer, Body, CallContext, Dispatch, DispatchRequest, WholeBody};
 use wrt_protocol::{
     CallId, Execution, Fault, FaultKind, Hop, NodeId,
     envelope::{BodyAnnounce, Reply, ReplyHead, Request},
-    limits::INLINE_BYTES_MAX,
+    limits::{INLINE_BODY_PATIENCE, INLINE_BYTES_MAX},
 };
 use wrt_transport::{Lane, ReplySubject};
 
 use super::Exchange;
 use crate::{
+    gather::Inline,
     inbound::{arguments_body, collect_arguments},
     streams::Sending,
 };
@@ -26,6 +28,7 @@ pub(super) struct Accepted {
     caller: NodeId,
     /// Taken when it starts.
     request: Option<DispatchRequest>,
+    /// What comes as a stream.
     body: Option<Box<BodyAnnounce>>,
     reply: Option<ReplySubject>,
 }
@@ -41,7 +44,19 @@ impl Accepted {
             head,
             arguments,
             bulk,
+            body,
         } = request;
+        let (here, announced) = match head.body {
+            Some(BodyAnnounce::Inline { length, trailers }) => {
+                let whole = WholeBody {
+                    length,
+                    bytes: body,
+                    trailers,
+                };
+                (Some(Body::from(whole)), None)
+            }
+            announced => (None, announced.map(Box::new)),
+        };
         Self {
             context: CallContext::with_budget(budget)
                 .with_trace(head.trace)
@@ -53,9 +68,9 @@ impl Accepted {
                 operation: head.operation,
                 arguments,
                 bulk,
-                body: None,
+                body: here,
             }),
-            body: head.body.map(Box::new),
+            body: announced,
             reply,
         }
     }
@@ -96,7 +111,14 @@ impl Accepted {
         exchange.counters.dispatched.add_one();
         let request = self.request.take().expect("a call is run once");
         let work = self.dispatch.dispatch(&self.context, request);
-        self.context.bound(Hop::Actor, work).await?
+        let answer = self.context.bound(Hop::Actor, work).await??;
+        match &answer.body {
+            Some(body) if !body.is_whole() => {
+                let until = Instant::now() + INLINE_BODY_PATIENCE;
+                Ok(Box::pin(exchange.gather(answer, until)).await)
+            }
+            _ => Ok(answer),
+        }
     }
 
     /// Puts what is announced where the operation finds it.
@@ -106,20 +128,47 @@ impl Accepted {
         announce: BodyAnnounce,
     ) -> Result<(), Fault> {
         let request = self.request.as_mut().expect("a call is run once");
-        let body = exchange.streams.receive(&announce, self.caller.clone())?;
-        if announce.is_arguments {
-            let collected = self.context.bound(Hop::Stream, collect_arguments(body));
-            let collected = collected.await.and_then(|collected| collected);
-            let not_run = |fault: Fault| fault.with_execution(Execution::NotExecuted);
-            (request.arguments, request.bulk) = collected.map_err(not_run)?;
-        } else {
-            request.body = Some(body);
+        let receive = |stream, length| {
+            let streams = &exchange.streams;
+            streams.receive(stream, length, self.caller.clone())
+        };
+        match announce {
+            BodyAnnounce::Arguments { stream, bytes } => {
+                let body = receive(stream, Some(bytes))?;
+                let collected = self.context.bound(Hop::Stream, collect_arguments(body));
+                let collected = collected.await.and_then(|collected| collected);
+                let not_run = |fault: Fault| fault.with_execution(Execution::NotExecuted);
+                (request.arguments, request.bulk) = collected.map_err(not_run)?;
+            }
+            BodyAnnounce::Stream { stream, length } => {
+                request.body = Some(receive(stream, length)?);
+            }
+            BodyAnnounce::Inline { .. } => unreachable!("it came with the call"),
         }
         Ok(())
     }
 }
 
 impl Exchange {
+    /// Waits a moment for the body of `answer`, which then travels with it.
+    async fn gather(&self, answer: Answer, until: Instant) -> Answer {
+        let Some(body) = answer.body else {
+            return answer;
+        };
+        let body = match self.inline().gather(body, until) {
+            Ok(waiting) => waiting.await,
+            Err(body) => body,
+        };
+        Answer {
+            body: Some(body),
+            ..answer
+        }
+    }
+
+    fn inline(&self) -> Inline {
+        Inline::on(self.transport.payload_bytes_max())
+    }
+
     /// A reply ready to be sent, and the body that goes with it.
     fn reply(
         &self,
@@ -134,6 +183,7 @@ impl Exchange {
                     head: self.head(call, Err(fault)),
                     result: Bytes::new(),
                     bulk: Bytes::new(),
+                    body: Bytes::new(),
                 };
                 (self.encode(&reply), None)
             }
@@ -148,15 +198,40 @@ impl Exchange {
     ) -> Result<(Reply, Option<Box<Sending>>), Fault> {
         let Answer { result, bulk, body } = answer;
         let head = self.head(call, Ok(()));
-        let mut reply = Reply { head, result, bulk };
+        let mut reply = Reply {
+            head,
+            result,
+            bulk,
+            body: Bytes::new(),
+        };
         let bytes = reply.result.len() + reply.bulk.len();
         let is_large = bytes > INLINE_BYTES_MAX.min(self.transport.payload_bytes_max() / 2);
-        let body = match (is_large, body) {
+        let announce = |body| {
+            let announced = self.streams.announce(body, caller.clone());
+            announced.map_err(|fault| fault.with_execution(Execution::Executed))
+        };
+        let sending = match (is_large, body) {
             (false, None) => return Ok((reply, None)),
-            (false, Some(body)) => body,
+            (false, Some(body)) => {
+                let length = body.length();
+                if let Some(whole) = self.inline().take(&body) {
+                    let trailers = whole.trailers;
+                    reply.head.body = Some(BodyAnnounce::Inline { length, trailers });
+                    reply.body = whole.bytes;
+                    return Ok((reply, None));
+                }
+                let sending = announce(body)?;
+                let stream = sending.stream;
+                reply.head.body = Some(BodyAnnounce::Stream { stream, length });
+                sending
+            }
             (true, None) => {
                 let result = std::mem::take(&mut reply.result);
-                arguments_body(&result, &std::mem::take(&mut reply.bulk))
+                let (body, bytes) = arguments_body(&result, &std::mem::take(&mut reply.bulk));
+                let sending = announce(body)?;
+                let stream = sending.stream;
+                reply.head.body = Some(BodyAnnounce::Arguments { stream, bytes });
+                sending
             }
             (true, Some(_)) => {
                 let detail = format!("a result of {bytes} bytes beside a body");
@@ -164,10 +239,6 @@ impl Exchange {
                 return Err(Fault::new(kind, Execution::Executed, Hop::Actor, detail));
             }
         };
-        let announced = self.streams.announce(body, caller.clone(), is_large);
-        let executed = |fault: Fault| fault.with_execution(Execution::Executed);
-        let sending = announced.map_err(executed)?;
-        reply.head.body = Some(sending.announce.clone());
         Ok((reply, Some(Box::new(sending))))
     }
 

@@ -29,6 +29,9 @@ pub const KEEP: OperationName = OperationName::from_static("keep");
 
 const OPERATIONS: &[Operation] = &[];
 
+/// What this build takes the mirror for.
+pub const FINGERPRINT: u64 = 42;
+
 #[derive(Default)]
 pub struct Mirror {
     pub record: Arc<Record>,
@@ -105,6 +108,10 @@ impl Dispatch for Mirror {
         MIRROR
     }
 
+    fn fingerprint(&self) -> u64 {
+        FINGERPRINT
+    }
+
     fn operations(&self) -> &'static [Operation] {
         OPERATIONS
     }
@@ -127,6 +134,10 @@ struct Guarded {
 impl Dispatch for Guarded {
     fn interface(&self) -> InterfaceName {
         MIRROR
+    }
+
+    fn fingerprint(&self) -> u64 {
+        FINGERPRINT
     }
 
     fn operations(&self) -> &'static [Operation] {
@@ -152,6 +163,7 @@ impl Interface for MirrorInterface {
     type Object = dyn Dispatch;
     const NAME: InterfaceName = MIRROR;
     const OPERATIONS: &'static [Operation] = OPERATIONS;
+    const FINGERPRINT: u64 = FINGERPRINT;
 
     fn remote(_: Arc<dyn Caller>, _: ActorAddress) -> Arc<dyn Dispatch> {
         unreachable!("the tests make its invocations by hand")
