@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{Body, CallContext, Permit};
+use crate::{Body, CallContext, Gate, Permit};
 
 /// The permit of a call that has a body. Work that outlives the call's answer takes it along;
 /// otherwise it stays with the body of the answer.
@@ -21,6 +21,12 @@ impl Admission {
     #[must_use]
     pub fn take(&self) -> Option<Permit> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The same, if it is `gate`'s.
+    pub(crate) fn take_of(&self, gate: &Arc<Gate>) -> Option<Permit> {
+        let mut permit = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        permit.take_if(|permit| permit.is_of(gate))
     }
 }
 

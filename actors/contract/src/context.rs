@@ -22,6 +22,8 @@ pub struct CallContext {
     trace: Option<TraceContext>,
     tenant: Option<Tenant>,
     admission: Option<Admission>,
+    /// The permit of a call that was admitted before it came to its guard.
+    early: Option<Admission>,
 }
 
 impl CallContext {
@@ -35,6 +37,7 @@ impl CallContext {
             trace: None,
             tenant: None,
             admission: None,
+            early: None,
         }
     }
 
@@ -65,6 +68,15 @@ impl CallContext {
     pub(crate) fn with_admission(mut self, admission: Admission) -> Self {
         self.admission = Some(admission);
         self
+    }
+
+    pub(crate) fn with_early(mut self, early: Admission) -> Self {
+        self.early = Some(early);
+        self
+    }
+
+    pub(crate) fn early(&self) -> Option<&Admission> {
+        self.early.as_ref()
     }
 
     /// Its permit, where the operation has a body: to be taken along by work that outlives the

@@ -4,18 +4,21 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use tokio::time::Instant;
-use wrt_contract::{Answer, Body, CallContext, Dispatch, DispatchRequest, WholeBody};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use wrt_contract::{
+    Answer, Body, BodyError, CallContext, Dispatch, DispatchRequest, Gate, WholeBody,
+};
 use wrt_protocol::{
-    CallId, Execution, Fault, FaultKind, Hop, NodeId,
+    CallId, Execution, Fault, FaultKind, Hop, NodeId, StreamId,
     envelope::{BodyAnnounce, Reply, ReplyHead, Request},
-    limits::{INLINE_BODY_PATIENCE, INLINE_BYTES_MAX},
+    limits::{COLLECTED_BYTES_MAX, INLINE_BODY_PATIENCE, INLINE_BYTES_MAX},
 };
 use wrt_transport::{Lane, ReplySubject};
 
-use super::Exchange;
+use super::{COLLECTED_UNIT_BYTES, Exchange};
 use crate::{
     gather::Inline,
+    hosted::WayIn,
     inbound::{arguments_body, collect_arguments},
     streams::Sending,
 };
@@ -29,24 +32,31 @@ pub(super) struct Accepted {
     /// Taken when it starts.
     request: Option<DispatchRequest>,
     /// What comes as a stream.
-    body: Option<Box<BodyAnnounce>>,
+    coming: Option<Box<Coming>>,
     reply: Option<ReplySubject>,
+}
+
+/// A body, or arguments, that come as a stream.
+struct Coming {
+    announce: BodyAnnounce,
+    gate: Arc<Gate>,
 }
 
 impl Accepted {
     pub(super) fn new(
         request: Request,
         budget: Duration,
-        dispatch: Arc<dyn Dispatch>,
+        way_in: WayIn,
         reply: Option<ReplySubject>,
     ) -> Self {
+        let WayIn { dispatch, gate } = way_in;
         let Request {
             head,
             arguments,
             bulk,
             body,
         } = request;
-        let (here, announced) = match head.body {
+        let (here, coming) = match head.body {
             Some(BodyAnnounce::Inline { length, trailers }) => {
                 let whole = WholeBody {
                     length,
@@ -55,7 +65,8 @@ impl Accepted {
                 };
                 (Some(Body::from(whole)), None)
             }
-            announced => (None, announced.map(Box::new)),
+            Some(announce) => (None, Some(Box::new(Coming { announce, gate }))),
+            None => (None, None),
         };
         Self {
             context: CallContext::with_budget(budget)
@@ -70,7 +81,7 @@ impl Accepted {
                 bulk,
                 body: here,
             }),
-            body: announced,
+            coming,
             reply,
         }
     }
@@ -105,9 +116,11 @@ impl Accepted {
     }
 
     async fn execute(&mut self, exchange: &Exchange) -> Result<Answer, Fault> {
-        if let Some(announce) = self.body.take() {
-            Box::pin(self.take_body(exchange, *announce)).await?;
-        }
+        // What it takes is given back when the operation has ended.
+        let _room = match self.coming.take() {
+            Some(coming) => Box::pin(self.take_body(exchange, *coming)).await?,
+            None => None,
+        };
         exchange.counters.dispatched.add_one();
         let request = self.request.take().expect("a call is run once");
         let work = self.dispatch.dispatch(&self.context, request);
@@ -125,27 +138,38 @@ impl Accepted {
     async fn take_body(
         &mut self,
         exchange: &Exchange,
-        announce: BodyAnnounce,
-    ) -> Result<(), Fault> {
-        let request = self.request.as_mut().expect("a call is run once");
-        let receive = |stream, length| {
-            let streams = &exchange.streams;
-            streams.receive(stream, length, self.caller.clone())
-        };
+        Coming { announce, gate }: Coming,
+    ) -> Result<Option<OwnedSemaphorePermit>, Fault> {
         match announce {
             BodyAnnounce::Arguments { stream, bytes } => {
-                let body = receive(stream, Some(bytes))?;
+                // Calls that wait for their turn must not wait with all of their arguments.
+                self.context = gate.admit_early(self.context.clone()).await?;
+                let room = exchange.room_for(bytes)?;
+                let not_run = |fault: Fault| fault.with_execution(Execution::NotExecuted);
+                let body = self.receive(exchange, stream, Some(bytes))?;
                 let collected = self.context.bound(Hop::Stream, collect_arguments(body));
                 let collected = collected.await.and_then(|collected| collected);
-                let not_run = |fault: Fault| fault.with_execution(Execution::NotExecuted);
+                let request = self.request.as_mut().expect("a call is run once");
                 (request.arguments, request.bulk) = collected.map_err(not_run)?;
+                Ok(Some(room))
             }
             BodyAnnounce::Stream { stream, length } => {
-                request.body = Some(receive(stream, length)?);
+                let body = self.receive(exchange, stream, length)?;
+                self.request.as_mut().expect("a call is run once").body = Some(body);
+                Ok(None)
             }
             BodyAnnounce::Inline { .. } => unreachable!("it came with the call"),
         }
-        Ok(())
+    }
+
+    fn receive(
+        &self,
+        exchange: &Exchange,
+        stream: StreamId,
+        length: Option<u64>,
+    ) -> Result<Body<BodyError>, Fault> {
+        let streams = &exchange.streams;
+        streams.receive(stream, length, self.caller.clone())
     }
 }
 
@@ -163,6 +187,23 @@ impl Exchange {
             body: Some(body),
             ..answer
         }
+    }
+
+    /// Room for so many bytes of arguments.
+    fn room_for(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Fault> {
+        let units = bytes.div_ceil(COLLECTED_UNIT_BYTES as u64);
+        // What is too large for the type is too large for the node.
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.collecting).try_acquire_many_owned(units);
+        room.map_err(|_no_room| {
+            let kind = FaultKind::Overloaded {
+                retry_after_millis: 1000,
+            };
+            let detail = format!(
+                "no room for {bytes} bytes of arguments: at most {COLLECTED_BYTES_MAX} at a time"
+            );
+            Fault::not_executed(kind, Hop::Mailbox, detail)
+        })
     }
 
     fn inline(&self) -> Inline {
