@@ -319,6 +319,12 @@ mod tests {
         }
     }
 
+    /// Each call has room for one.
+    #[test]
+    fn a_body_is_small() {
+        assert!(size_of::<Body>() <= 96, "{}", size_of::<Body>());
+    }
+
     /// The same rule for a body that flows and for one that is here.
     #[tokio::test]
     async fn a_body_is_held_to_its_length() {
