@@ -1,7 +1,7 @@
 //! What stands in the parentheses of `#[interface(..)]` and `#[operation(..)]`.
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Attribute, LitStr, Type, meta::ParseNestedMeta, parse::Parser};
+use syn::{Attribute, Expr, LitStr, Token, Type, meta::ParseNestedMeta, parse::Parser};
 
 /// `name = "wasi:keyvalue", error = KeyValueError`.
 pub(crate) struct InterfaceOptions {
@@ -38,8 +38,18 @@ impl InterfaceOptions {
 #[derive(Default)]
 pub(crate) struct OperationOptions {
     pub(crate) name: Option<LitStr>,
-    pub(crate) idempotent: bool,
+    pub(crate) idempotent: Idempotent,
     pub(crate) one_way: bool,
+}
+
+/// Whether a second execution does no harm.
+#[derive(Default)]
+pub(crate) enum Idempotent {
+    #[default]
+    No,
+    Yes,
+    /// Each call says it: an expression over its arguments.
+    ByCall(Expr),
 }
 
 impl OperationOptions {
@@ -60,7 +70,11 @@ impl OperationOptions {
     fn read(&mut self, attribute: &Attribute) -> syn::Result<()> {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("idempotent") {
-                self.idempotent = true;
+                self.idempotent = if meta.input.peek(Token![=]) {
+                    Idempotent::ByCall(meta.value()?.parse()?)
+                } else {
+                    Idempotent::Yes
+                };
                 Ok(())
             } else if meta.path.is_ident("one_way") {
                 self.one_way = true;

@@ -50,6 +50,29 @@ fn an_interface_expands_to_its_parts() {
 }
 
 #[test]
+fn an_interface_with_bodies_expands_to_its_parts() {
+    let expansion = expansion(
+        quote!(name = "wasi:blobstore", error = BlobError),
+        quote! {
+            pub trait Blobs {
+                /// In and out, with a value beside it.
+                #[operation(idempotent = range.is_whole())]
+                async fn convert(
+                    &self,
+                    context: &CallContext,
+                    range: Range,
+                    #[body] data: Body<BlobError>,
+                ) -> Result<(u64, Body), BlobError>;
+
+                /// Out, and nothing beside it.
+                async fn read(&self, context: &CallContext) -> Result<Body<BlobError>, BlobError>;
+            }
+        },
+    );
+    insta::assert_snapshot!(expansion.expect("the interface is sound"));
+}
+
+#[test]
 fn a_trait_keeps_its_own_supertraits_and_attributes() {
     let expansion = expansion(
         quote!(name = "a:b", error = errors::Error),

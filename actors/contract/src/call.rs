@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use wrt_protocol::{ActorAddress, Fault, InterfaceName, OperationName};
 
-use crate::{Body, CallContext, Operation};
+use crate::{Body, BodyError, CallContext, Operation};
 
 /// One call, ready to go out.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct Invocation {
     pub target: ActorAddress,
     /// The interface called.
     pub interface: InterfaceName,
+    /// What the caller's build takes the interface for.
+    pub fingerprint: u64,
     /// The operation called.
     pub operation: OperationName,
     /// Whether a second execution does no harm: only then is a call that may have run tried again.
@@ -24,7 +26,7 @@ pub struct Invocation {
     /// Bytes that belong to the arguments, untouched.
     pub bulk: Bytes,
     /// A body beside the arguments. A call whose body has been touched is not tried again.
-    pub body: Option<Body>,
+    pub body: Option<Body<BodyError>>,
 }
 
 /// What an operation answered.
@@ -35,7 +37,7 @@ pub struct Answer {
     /// Bytes that belong to the result, untouched.
     pub bulk: Bytes,
     /// A body beside the result.
-    pub body: Option<Body>,
+    pub body: Option<Body<BodyError>>,
 }
 
 /// The way out: whoever can carry a call to the node that serves its target.
@@ -65,13 +67,16 @@ pub struct DispatchRequest {
     /// Bytes that belong to the arguments, untouched.
     pub bulk: Bytes,
     /// A body beside the arguments.
-    pub body: Option<Body>,
+    pub body: Option<Body<BodyError>>,
 }
 
 /// The way in: an interface of an actor on this node, without its types.
 pub trait Dispatch: Send + Sync + 'static {
     /// The interface that it serves.
     fn interface(&self) -> InterfaceName;
+
+    /// What this build takes it for. A caller of another one is refused, and told so.
+    fn fingerprint(&self) -> u64;
 
     /// The operations that it takes.
     fn operations(&self) -> &'static [Operation];

@@ -9,6 +9,8 @@ use wrt_protocol::{
     limits::{BUDGET_DEFAULT, BUDGET_MAX},
 };
 
+use crate::Admission;
+
 /// What an operation knows of the call that it serves: how long it may take, whose it is, and where
 /// it stands in its trace. Cheap to clone.
 ///
@@ -19,6 +21,9 @@ pub struct CallContext {
     deadline: Instant,
     trace: Option<TraceContext>,
     tenant: Option<Tenant>,
+    admission: Option<Admission>,
+    /// The permit of a call that was admitted before it came to its guard.
+    early: Option<Admission>,
 }
 
 impl CallContext {
@@ -31,6 +36,8 @@ impl CallContext {
             deadline: started + budget.min(BUDGET_MAX),
             trace: None,
             tenant: None,
+            admission: None,
+            early: None,
         }
     }
 
@@ -56,6 +63,27 @@ impl CallContext {
     pub fn with_tenant(mut self, tenant: Option<Tenant>) -> Self {
         self.tenant = tenant;
         self
+    }
+
+    pub(crate) fn with_admission(mut self, admission: Admission) -> Self {
+        self.admission = Some(admission);
+        self
+    }
+
+    pub(crate) fn with_early(mut self, early: Admission) -> Self {
+        self.early = Some(early);
+        self
+    }
+
+    pub(crate) fn early(&self) -> Option<&Admission> {
+        self.early.as_ref()
+    }
+
+    /// Its permit, where the operation has a body: to be taken along by work that outlives the
+    /// answer.
+    #[must_use]
+    pub fn admission(&self) -> Option<&Admission> {
+        self.admission.as_ref()
     }
 
     /// When it must have ended.

@@ -88,6 +88,7 @@ type Install = dyn Fn(&LocalDirectory, &ActorAddress, bool) + Send + Sync;
 pub struct Offer {
     interface: InterfaceName,
     dispatcher: Arc<dyn Dispatch>,
+    gate: Arc<Gate>,
     install: Arc<Install>,
 }
 
@@ -105,6 +106,7 @@ impl Offer {
         Self {
             interface: I::NAME,
             dispatcher,
+            gate: Arc::clone(gate),
             install: Arc::new(install),
         }
     }
@@ -119,6 +121,12 @@ impl Offer {
     #[must_use]
     pub fn dispatcher(&self) -> &Arc<dyn Dispatch> {
         &self.dispatcher
+    }
+
+    /// The gate that it stands behind.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
     }
 
     /// Makes it the local replica of `actor`.

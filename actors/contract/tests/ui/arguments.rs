@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use wrt_contract::{CallContext, interface};
+use wrt_contract::{Body, CallContext, interface};
 
 struct Error;
 
@@ -26,6 +26,25 @@ trait Bulk {
         context: &CallContext,
         #[bulk] a: Bytes,
         #[bulk] b: Bytes,
+    ) -> Result<(), Error>;
+}
+
+#[interface(name = "a:b", error = Error)]
+trait Bodies {
+    async fn unmarked(&self, context: &CallContext, a: Body) -> Result<(), Error>;
+    async fn bytes(&self, context: &CallContext, #[body] a: Bytes) -> Result<(), Error>;
+    async fn both(
+        &self,
+        context: &CallContext,
+        #[bulk]
+        #[body]
+        a: Bytes,
+    ) -> Result<(), Error>;
+    async fn two(
+        &self,
+        context: &CallContext,
+        #[body] a: Body,
+        #[body] b: Body<Error>,
     ) -> Result<(), Error>;
 }
 

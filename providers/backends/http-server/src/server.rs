@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
-use wrt_http::{HttpInterface, WasiHttp};
+use wrt_http::{HttpHandlerInterface, WasiHttp};
 use wrt_runtime::{
     Backend, Entry, SelectionError, Server, ServerLoad, Serves, Serving, SettingsError, State,
     Target,
@@ -49,7 +49,7 @@ impl Serves<WasiHttp> for HttpServer {
 }
 
 impl Server for HttpServer {
-    type Calls = HttpInterface;
+    type Calls = HttpHandlerInterface;
     type Selection = Route;
 
     fn check_selections(routes: &[Route]) -> Result<(), SelectionError> {
@@ -73,7 +73,7 @@ impl Server for HttpServer {
         targets: Vec<Target<Route>>,
     ) -> Result<Box<dyn Serving>, BindError> {
         let routes = targets.into_iter().map(|target| {
-            let handler = state.component::<HttpInterface>(&target.component);
+            let handler = state.component::<HttpHandlerInterface>(&target.component);
             (target.selection, handler)
         });
         let listener = HttpListener::bind(self.0.clone(), routes.collect()).await?;
