@@ -38,6 +38,7 @@ fn call(operation: &OperationModel) -> TokenStream {
         }
     });
     quote_spanned! {hygienic()=>
+        let context = &context.for_operation();
         let ::core::option::Option::Some(local) = self.local.get() else {
             return self.remote.#ident(context, #(#arguments),*).await;
         };

@@ -31,6 +31,7 @@ pub(crate) struct OperationModel {
     pub(crate) ident: Ident,
     pub(crate) name: LitStr,
     pub(crate) idempotent: bool,
+    pub(crate) keyed: bool,
     pub(crate) one_way: bool,
     pub(crate) arguments: Vec<ArgumentModel>,
     /// `Result<T, E>`, as it was written.
@@ -127,6 +128,12 @@ fn operation(function: &mut TraitItemFn, error: &Type) -> syn::Result<OperationM
     }
     let signature = &mut function.sig;
     let ident = signature.ident.clone();
+    if options.idempotent && options.keyed {
+        mistakes.add(
+            &ident,
+            "an operation is `idempotent` everywhere or `keyed`, not both",
+        );
+    }
     refuse_modifiers(signature, &mut mistakes);
     let arguments = arguments(signature, &mut mistakes);
     let output = mistakes.keep(output(signature, error, options.one_way));
@@ -137,6 +144,7 @@ fn operation(function: &mut TraitItemFn, error: &Type) -> syn::Result<OperationM
         }),
         ident,
         idempotent: options.idempotent,
+        keyed: options.keyed,
         one_way: options.one_way,
         arguments,
         output: output.expect("a missing output is a mistake"),

@@ -34,11 +34,12 @@ impl InterfaceOptions {
     }
 }
 
-/// `idempotent, one_way, name = "x"`; all absent where there is no attribute.
+/// `idempotent, keyed, one_way, name = "x"`; all absent where there is no attribute.
 #[derive(Default)]
 pub(crate) struct OperationOptions {
     pub(crate) name: Option<LitStr>,
     pub(crate) idempotent: bool,
+    pub(crate) keyed: bool,
     pub(crate) one_way: bool,
 }
 
@@ -62,6 +63,9 @@ impl OperationOptions {
             if meta.path.is_ident("idempotent") {
                 self.idempotent = true;
                 Ok(())
+            } else if meta.path.is_ident("keyed") {
+                self.keyed = true;
+                Ok(())
             } else if meta.path.is_ident("one_way") {
                 self.one_way = true;
                 Ok(())
@@ -69,7 +73,7 @@ impl OperationOptions {
                 set_once(&mut self.name, meta.value()?.parse()?, &meta)
             } else {
                 Err(meta.error(
-                    "unknown option of `operation`: expected `idempotent`, `one_way` or `name`",
+                    "unknown option of `operation`: expected `idempotent`, `keyed`, `one_way` or `name`",
                 ))
             }
         })

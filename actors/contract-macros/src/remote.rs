@@ -15,7 +15,7 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     quote! {
         struct #remote {
             caller: ::std::sync::Arc<dyn ::wrt_contract::Caller>,
-            target: ::wrt_contract::generated::ActorAddress,
+            target: ::wrt_contract::Target,
         }
 
         #implementation
@@ -24,7 +24,13 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
 
 fn call(operation: &OperationModel) -> TokenStream {
     let name = &operation.name;
-    let (idempotent, one_way) = (operation.idempotent, operation.one_way);
+    let one_way = operation.one_way;
+    let idempotent = if operation.keyed {
+        quote_spanned!(hygienic()=> self.target.deduplicates(context))
+    } else {
+        let idempotent = operation.idempotent;
+        quote!(#idempotent)
+    };
     let encoded = operation.encoded().map(ArgumentModel::borrowed);
     let bulk = match operation.bulk() {
         Some(argument) => {
@@ -47,7 +53,7 @@ fn call(operation: &OperationModel) -> TokenStream {
     };
     quote_spanned! {hygienic()=>
         let invocation = ::wrt_contract::Invocation {
-            target: ::core::clone::Clone::clone(&self.target),
+            target: ::core::clone::Clone::clone(&self.target.address),
             interface: NAME,
             operation: const { ::wrt_contract::generated::OperationName::from_static(#name) },
             idempotent: #idempotent,

@@ -21,9 +21,15 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
         let name = quote_spanned! {name.span()=>
             ::wrt_contract::generated::OperationName::from_static(#name)
         };
-        let (idempotent, one_way) = (operation.idempotent, operation.one_way);
+        let (idempotent, keyed) = (operation.idempotent, operation.keyed);
+        let one_way = operation.one_way;
         quote! {
-            ::wrt_contract::Operation { name: #name, idempotent: #idempotent, one_way: #one_way }
+            ::wrt_contract::Operation {
+                name: #name,
+                idempotent: #idempotent,
+                keyed: #keyed,
+                one_way: #one_way,
+            }
         }
     });
     quote! {
@@ -40,7 +46,7 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
 
             fn remote(
                 caller: ::std::sync::Arc<dyn ::wrt_contract::Caller>,
-                target: ::wrt_contract::generated::ActorAddress,
+                target: ::wrt_contract::Target,
             ) -> ::std::sync::Arc<dyn #object> {
                 ::std::sync::Arc::new(#remote { caller, target })
             }

@@ -1,10 +1,46 @@
 //! The way out to another node, and the way in from one.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use wrt_protocol::{ActorAddress, Fault, InterfaceName, OperationName};
 
 use crate::{Body, CallContext, Operation};
+
+/// How long after its deadline an attempt may still run: the grace of a call, and what a callee's
+/// clock is estimated wrong by.
+const LATE_MAX: Duration = Duration::from_secs(1);
+
+/// Who is called, and what is known of it before it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The actor.
+    pub address: ActorAddress,
+    /// For how long, if at all, it answers a repetition under the same idempotency key with its first
+    /// answer. Known at deploy, from the provider's setting `deduplicate_for_ms`.
+    pub deduplicates_for: Option<Duration>,
+}
+
+impl Target {
+    /// Whether a keyed operation that is called with `context` counts as idempotent: no attempt of it
+    /// may run after the first answer is forgotten, so all of its budget must fit in that time.
+    #[must_use]
+    pub fn deduplicates(&self, context: &CallContext) -> bool {
+        self.deduplicates_for
+            .is_some_and(|time| context.remaining() + LATE_MAX <= time)
+    }
+}
+
+/// An actor that does not deduplicate.
+impl From<ActorAddress> for Target {
+    fn from(address: ActorAddress) -> Self {
+        Self {
+            address,
+            deduplicates_for: None,
+        }
+    }
+}
 
 /// One call, ready to go out.
 #[derive(Debug)]

@@ -102,7 +102,7 @@
 //! let name = |text| Name::new(text).expect("a legal name");
 //! let target = ActorAddress::provider(name("app"), name("greeter"));
 //! let slot = LocalSlot::empty();
-//! let link = GreetingInterface::linked(slot.clone(), GreetingInterface::remote(bus, target));
+//! let link = GreetingInterface::linked(slot.clone(), GreetingInterface::remote(bus, target.into()));
 //!
 //! let context = CallContext::default();
 //! assert_eq!(link.greet(&context, "Ada").await, Ok("Good day, Ada".to_owned()));
@@ -128,7 +128,7 @@ mod wire;
 
 pub use async_trait::async_trait;
 pub use body::{Body, BodyFrame, Trailers};
-pub use call::{Answer, Caller, Dispatch, DispatchRequest, Invocation};
+pub use call::{Answer, Caller, Dispatch, DispatchRequest, Invocation, Target};
 pub use context::CallContext;
 pub use gate::{Gate, GateLimits, GateLoad, Permit};
 pub use interface::{Interface, InterfaceError, Operation};
@@ -146,6 +146,7 @@ pub use link::{Links, LocalDirectory, LocalSlot, Offer};
 /// go through serde, and the error implements [`InterfaceError`]. Options in
 /// `#[operation(...)]`:
 /// - `idempotent`: a second execution does no harm, so a call that may have run is tried again;
+/// - `keyed`: the same, but only at a provider that deduplicates by the call's idempotency key;
 /// - `one_way`: its caller waits for no answer, which is `()`. An error of its provider reaches
 ///   nobody but a co-located caller;
 /// - `name = "get-many"`: its name in subjects; otherwise its Rust name with hyphens.

@@ -40,7 +40,7 @@ pub struct RequestPath {
 
 /// The part of an invocation that changes as it is tried.
 struct Progress {
-    /// Minted once, above any retry.
+    /// One for all attempts; a link has minted it, or nobody has.
     key: IdempotencyKey,
     /// When this attempt began.
     now: Instant,
@@ -283,7 +283,7 @@ impl Caller for RequestPath {
         async move {
             let started = Instant::now();
             let mut progress = Progress {
-                key: IdempotencyKey::mint(),
+                key: context.key().unwrap_or_else(IdempotencyKey::mint),
                 now: started,
                 attempt: 0,
                 tried: Vec::new(),

@@ -78,7 +78,7 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     command.args(["serve", "--nats", &nats.url()]);
     let _server = Process::spawn("bench-server", command, folder)?;
     let node = node::join(&nats.url(), "client", Arc::new(Vec::new)).await?;
-    let store = KeyValueInterface::remote(node.path.clone(), provider()?);
+    let store = KeyValueInterface::remote(node.path.clone(), provider()?.into());
     wait_until_served(&node).await?;
 
     let client = async_nats::connect(nats.url()).await?;

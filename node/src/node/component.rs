@@ -73,7 +73,7 @@ impl Parts {
                 let site = LinkSite {
                     directory: &self.directory,
                     caller: &self.caller,
-                    target,
+                    target: target.into(),
                 };
                 (interface.link)(&site, &mut links, name.clone());
             }

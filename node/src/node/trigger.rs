@@ -70,7 +70,7 @@ impl TriggerStart {
             let site = LinkSite {
                 directory: &parts.directory,
                 caller: &parts.caller,
-                target,
+                target: target.into(),
             };
             site.object::<HttpInterface>()
         })

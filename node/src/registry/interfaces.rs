@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use wrt_contract::{Caller, Interface, Links, LocalDirectory, Offer};
+use wrt_contract::{Caller, Interface, Links, LocalDirectory, Offer, Target};
 use wrt_http::{HttpComponent, HttpInterface};
 use wrt_keyvalue::{KeyValueHost, KeyValueInterface};
-use wrt_protocol::{ActorAddress, Name};
+use wrt_protocol::Name;
 
 use super::InterfaceEntry;
 
@@ -35,7 +35,7 @@ pub struct LinkSite<'a> {
     /// The way to other nodes.
     pub caller: &'a Arc<dyn Caller>,
     /// Who serves the link.
-    pub target: ActorAddress,
+    pub target: Target,
 }
 
 impl LinkSite<'_> {
@@ -44,7 +44,7 @@ impl LinkSite<'_> {
     #[must_use]
     pub fn object<I: Interface>(&self) -> Arc<I::Object> {
         let remote = I::remote(Arc::clone(self.caller), self.target.clone());
-        I::linked(self.directory.slot::<I>(&self.target), remote)
+        I::linked(self.directory.slot::<I>(&self.target.address), remote)
     }
 
     fn link<I: Interface>(&self, links: &mut Links, name: Name) {

@@ -44,6 +44,7 @@ impl Accepted {
         } = request;
         Self {
             context: CallContext::with_budget(budget)
+                .with_attempt(head.key, head.attempt)
                 .with_trace(head.trace)
                 .with_tenant(head.tenant),
             dispatch,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wrt_contract::{Caller, Dispatch, Gate, Interface, LocalSlot, Operation};
-use wrt_protocol::{ActorAddress, InterfaceName, OperationName};
+use wrt_contract::{Caller, Dispatch, Gate, Interface, LocalSlot, Operation, Target};
+use wrt_protocol::{InterfaceName, OperationName};
 
 use crate::{
     HttpHandler, dispatcher::HttpDispatcher, guard::HttpGuarded, link::HttpLink, remote::HttpRemote,
@@ -24,11 +24,12 @@ impl Interface for HttpInterface {
     const OPERATIONS: &'static [Operation] = &[Operation {
         name: HANDLE,
         idempotent: false,
+        keyed: false,
         one_way: false,
     }];
 
-    fn remote(caller: Arc<dyn Caller>, target: ActorAddress) -> Arc<dyn HttpHandler> {
-        Arc::new(HttpRemote::new(caller, target))
+    fn remote(caller: Arc<dyn Caller>, target: Target) -> Arc<dyn HttpHandler> {
+        Arc::new(HttpRemote::new(caller, target.address))
     }
 
     fn guarded(inner: Arc<dyn HttpHandler>, gate: Arc<Gate>) -> Arc<dyn HttpHandler> {

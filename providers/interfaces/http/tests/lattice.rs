@@ -101,7 +101,7 @@ fn over(handler: Arc<dyn HttpHandler>) -> (Arc<dyn HttpHandler>, Arc<Loop>) {
         seen: Mutex::default(),
     });
     (
-        HttpInterface::remote(Arc::clone(&joined) as Arc<dyn Caller>, target()),
+        HttpInterface::remote(Arc::clone(&joined) as Arc<dyn Caller>, target().into()),
         joined,
     )
 }

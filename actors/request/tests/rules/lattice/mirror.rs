@@ -6,9 +6,9 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use wrt_contract::{
     Answer, Body, BodyFrame, CallContext, Caller, Dispatch, DispatchRequest, Gate, Interface,
-    LocalSlot, Operation,
+    LocalSlot, Operation, Target,
 };
-use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName, OperationName};
+use wrt_protocol::{Fault, FaultKind, Hop, InterfaceName, OperationName};
 
 use super::probe::Record;
 
@@ -153,7 +153,7 @@ impl Interface for MirrorInterface {
     const NAME: InterfaceName = MIRROR;
     const OPERATIONS: &'static [Operation] = OPERATIONS;
 
-    fn remote(_: Arc<dyn Caller>, _: ActorAddress) -> Arc<dyn Dispatch> {
+    fn remote(_: Arc<dyn Caller>, _: Target) -> Arc<dyn Dispatch> {
         unreachable!("the tests make its invocations by hand")
     }
 

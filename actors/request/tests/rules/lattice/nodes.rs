@@ -166,7 +166,7 @@ pub struct Node {
 impl Node {
     /// A client of the actor, wherever that runs.
     pub fn probe(&self) -> Arc<dyn Probe> {
-        ProbeInterface::remote(Arc::clone(&self.path) as _, target())
+        ProbeInterface::remote(Arc::clone(&self.path) as _, target().into())
     }
 
     /// Calls an operation that is not idempotent, and checks [`in_budget`].
