@@ -46,7 +46,7 @@ pub(super) const REDIS: ProviderEntry = ProviderEntry {
         async move {
             let connected = Redis::connect(settings(config)?).await;
             let redis = Arc::new(connected.map_err(|error| match error {
-                redis::ConnectError::Url { .. } => refused(error),
+                redis::ConnectError::Config(_) | redis::ConnectError::Url { .. } => refused(error),
                 redis::ConnectError::Unreachable { .. } => StartError::Transient(Box::new(error)),
             })?);
             let store = Arc::clone(&redis) as Arc<dyn KeyValue>;

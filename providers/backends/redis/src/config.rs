@@ -15,7 +15,15 @@ pub struct RedisConfig {
     pub url: RedisUrl,
     /// How long one attempt to connect may take, in milliseconds.
     pub connect_timeout_millis: u64,
+    /// For how long the first answer of an increment or a swap is given again under the same
+    /// idempotency key: at least a second. The server keeps each for so long, under a key of its own,
+    /// and the user of the URL must be allowed to write keys that start with `:answer:`. A server
+    /// that fails over may lose them with its last writes.
+    pub deduplicate_for_ms: Option<u64>,
 }
+
+/// The shortest time to deduplicate for: a call and its repetition must fit.
+const DEDUPLICATE_FOR_MIN: Duration = Duration::from_secs(1);
 
 /// A URL that may hold a password: shown without it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +38,12 @@ pub enum ConfigError {
     NotUnicode {
         /// Its name.
         name: &'static str,
+    },
+    /// A time in which no call can be repeated.
+    #[error("deduplicate_for_ms = {millis}: use at least 1000")]
+    DeduplicateFor {
+        /// The time.
+        millis: u64,
     },
 }
 
@@ -49,6 +63,16 @@ impl RedisConfig {
         }
     }
 
+    /// Checks what the types cannot.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        match self.deduplicate_for_ms {
+            Some(millis) if Duration::from_millis(millis) < DEDUPLICATE_FOR_MIN => {
+                Err(ConfigError::DeduplicateFor { millis })
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn connect_timeout(&self) -> Duration {
         Duration::from_millis(self.connect_timeout_millis)
     }
@@ -59,6 +83,7 @@ impl Default for RedisConfig {
         Self {
             url: RedisUrl::new("redis://127.0.0.1:6379"),
             connect_timeout_millis: 2000,
+            deduplicate_for_ms: None,
         }
     }
 }
@@ -95,6 +120,17 @@ impl fmt::Debug for RedisUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        let config = |deduplicate_for_ms| RedisConfig {
+            deduplicate_for_ms,
+            ..RedisConfig::default()
+        };
+        assert!(config(None).check().is_ok());
+        assert!(config(Some(1000)).check().is_ok());
+        assert!(config(Some(999)).check().is_err());
+    }
 
     #[test]
     fn a_password_is_not_shown() {
