@@ -1,6 +1,6 @@
 //! How the provider is set up.
 
-use std::{env::VarError, fmt, path::PathBuf};
+use std::{env::VarError, fmt, path::PathBuf, time::Duration};
 
 use async_nats::jetstream::stream::StorageType;
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,14 @@ pub struct NatsConfig {
     /// Buckets that may exist under the prefix: one more is refused. Guests name them, and each is
     /// a stream on the server.
     pub buckets_max: usize,
+    /// For how long, at least, the first answer of an increment or a swap is given again under the
+    /// same idempotency key: at least a second. Every writer then reads before it writes; and all
+    /// providers of the same buckets must be told so, because one that was not loses answers.
+    pub deduplicate_for_ms: Option<u64>,
 }
+
+/// The shortest time to deduplicate for: a call and its repetition must fit.
+const DEDUPLICATE_FOR_MIN: Duration = Duration::from_secs(1);
 
 /// Where a bucket is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -70,6 +77,12 @@ pub enum ConfigError {
         /// The number.
         replicas: usize,
     },
+    /// A time in which no call can be repeated.
+    #[error("deduplicate_for_ms = {millis}: use at least 1000")]
+    DeduplicateFor {
+        /// The time.
+        millis: u64,
+    },
 }
 
 impl NatsConfig {
@@ -104,7 +117,12 @@ impl NatsConfig {
                 replicas: self.replicas,
             });
         }
-        Ok(())
+        match self.deduplicate_for_ms {
+            Some(millis) if Duration::from_millis(millis) < DEDUPLICATE_FOR_MIN => {
+                Err(ConfigError::DeduplicateFor { millis })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -118,6 +136,7 @@ impl Default for NatsConfig {
             replicas: 1,
             storage: NatsStorage::default(),
             buckets_max: 256,
+            deduplicate_for_ms: None,
         }
     }
 }
