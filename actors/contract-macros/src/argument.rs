@@ -14,6 +14,8 @@ pub(crate) struct ArgumentModel {
     pub(crate) ty: Type,
     /// Travels as bulk bytes instead of among the encoded arguments.
     pub(crate) bulk: bool,
+    /// Names the one replica that may serve the call.
+    pub(crate) lease: bool,
     form: Form,
 }
 
@@ -42,6 +44,17 @@ impl ArgumentModel {
             .attrs
             .retain(|attribute| !attribute.path().is_ident("bulk"));
         let bulk = argument.attrs.len() < attributes;
+        let attributes = argument.attrs.len();
+        argument
+            .attrs
+            .retain(|attribute| !attribute.path().is_ident("lease"));
+        let lease = argument.attrs.len() < attributes;
+        let is_reference =
+            |ty: &Type| matches!(ty, Type::Reference(r) if is_named(&r.elem, "Lease"));
+        if lease && !is_reference(&argument.ty) {
+            let message = "`#[lease]` goes with an argument of type `&Lease`";
+            return Err(syn::Error::new_spanned(&argument.ty, message));
+        }
         if bulk && !is_named(&argument.ty, "Bytes") {
             let message = "`#[bulk]` goes with an argument of type `Bytes`, by value";
             return Err(syn::Error::new_spanned(&argument.ty, message));
@@ -50,6 +63,7 @@ impl ArgumentModel {
             ident: pattern.ident.clone(),
             ty: (*argument.ty).clone(),
             bulk,
+            lease,
             form: Form::of(&argument.ty)?,
         })
     }

@@ -14,8 +14,15 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     let implementation = implement(interface, &guarded, |operation| {
         let ident = &operation.ident;
         let arguments = operation.arguments.iter().map(|argument| &argument.ident);
+        let admitted = match operation.lease() {
+            Some(lease) => {
+                let lease = &lease.ident;
+                quote_spanned!(hygienic()=> self.gate.admit_pinned(context, #lease))
+            }
+            None => quote_spanned!(hygienic()=> self.gate.admit(context)),
+        };
         quote_spanned! {hygienic()=>
-            let _permit = self.gate.admit(context).await?;
+            let _permit = #admitted.await?;
             let work = self.inner.#ident(context, #(#arguments),*);
             context.bound(::wrt_contract::generated::Hop::Backend, work).await?
         }

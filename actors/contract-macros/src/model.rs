@@ -48,6 +48,11 @@ impl OperationModel {
     pub(crate) fn bulk(&self) -> Option<&ArgumentModel> {
         self.arguments.iter().find(|argument| argument.bulk)
     }
+
+    /// The argument that names the one replica that may serve the call.
+    pub(crate) fn lease(&self) -> Option<&ArgumentModel> {
+        self.arguments.iter().find(|argument| argument.lease)
+    }
 }
 
 impl InterfaceModel {
@@ -196,6 +201,12 @@ fn arguments(signature: &mut Signature, mistakes: &mut Mistakes) -> Vec<Argument
         mistakes.add(
             &second.ident,
             "an operation has at most one `#[bulk]` argument",
+        );
+    }
+    if let Some(second) = arguments.iter().filter(|argument| argument.lease).nth(1) {
+        mistakes.add(
+            &second.ident,
+            "an operation has at most one `#[lease]` argument",
         );
     }
     if let Some(surplus) = arguments.get(ARGUMENTS_MAX) {

@@ -39,6 +39,13 @@ fn call(operation: &OperationModel) -> TokenStream {
         }
         None => quote!(::wrt_contract::generated::Bytes::new()),
     };
+    let pinned_to = match operation.lease() {
+        Some(lease) => {
+            let lease = &lease.ident;
+            quote!(::wrt_contract::generated::pinned_to(#lease)?)
+        }
+        None => quote!(::core::option::Option::None),
+    };
     // A one-way operation has no answer to decode; what is known is that it has been sent.
     let answer = if operation.one_way {
         quote_spanned! {hygienic()=>
@@ -58,6 +65,7 @@ fn call(operation: &OperationModel) -> TokenStream {
             operation: const { ::wrt_contract::generated::OperationName::from_static(#name) },
             idempotent: #idempotent,
             one_way: #one_way,
+            pinned_to: #pinned_to,
             arguments: ::wrt_contract::generated::encode_arguments(&(#(#encoded,)*))?,
             bulk: #bulk,
             body: ::core::option::Option::None,

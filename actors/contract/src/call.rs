@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use wrt_protocol::{ActorAddress, Fault, InterfaceName, OperationName};
+use wrt_protocol::{ActorAddress, Fault, Incarnation, InterfaceName, OperationName};
 
 use crate::{Body, CallContext, Operation};
 
@@ -55,6 +55,8 @@ pub struct Invocation {
     pub idempotent: bool,
     /// Whether the caller waits for no answer.
     pub one_way: bool,
+    /// The only place that may serve it: it does not fail over, and is not tried elsewhere.
+    pub pinned_to: Option<Incarnation>,
     /// The operation's arguments, encoded.
     pub arguments: Bytes,
     /// Bytes that belong to the arguments, untouched.
@@ -72,6 +74,8 @@ pub struct Answer {
     pub bulk: Bytes,
     /// A body beside the result.
     pub body: Option<Body>,
+    /// Which replica gave it, where it came over the bus.
+    pub served_by: Option<Incarnation>,
 }
 
 /// The way out: whoever can carry a call to the node that serves its target.

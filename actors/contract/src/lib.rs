@@ -123,6 +123,8 @@ mod context;
 mod failover;
 mod gate;
 mod interface;
+mod lease;
+mod leases;
 mod link;
 mod wire;
 
@@ -132,6 +134,8 @@ pub use call::{Answer, Caller, Dispatch, DispatchRequest, Invocation, Target};
 pub use context::CallContext;
 pub use gate::{Gate, GateLimits, GateLoad, Permit};
 pub use interface::{Interface, InterfaceError, Operation};
+pub use lease::Lease;
+pub use leases::{LeaseLimits, Leases};
 pub use link::{Links, LocalDirectory, LocalSlot, Offer};
 /// Makes an interface of the lattice from a trait.
 ///
@@ -156,6 +160,11 @@ pub use link::{Links, LocalDirectory, LocalSlot, Offer};
 /// the owned form of each: `T`, `String`, `Vec<T>`. One argument `#[bulk] value: Bytes` is not
 /// encoded, and so not copied, on its way out and in.
 ///
+/// One argument `#[lease] lease: &Lease` makes the operation pinned: it goes to the replica that gave
+/// the [`Lease`], in the incarnation of its node that gave it, and nowhere else. When that replica is
+/// known to be gone before the call is sent, it is *not executed*; when it is lost in flight, *maybe
+/// executed*. The replica keeps what belongs to its leases in [`Leases`].
+///
 /// An argument by value should be cheap to clone: a link with a local replica clones it, to have
 /// one left for another replica.
 ///
@@ -175,6 +184,7 @@ pub mod generated {
 
     pub use crate::{
         failover::{may_fall_over, remote_or_local},
+        lease::{lease_is_over, pinned_to},
         wire::{
             decode_arguments, decode_result, encode_arguments, encode_result, unknown_operation,
         },

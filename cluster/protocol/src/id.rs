@@ -227,6 +227,10 @@ random_id! {
     IdempotencyKey
 }
 random_id! {
+    /// One lease of a replica; chosen by the replica.
+    LeaseId
+}
+random_id! {
     /// One body in flight between two nodes; chosen by its sender.
     StreamId
 }

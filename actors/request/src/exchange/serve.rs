@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use wrt_contract::{Answer, CallContext, Dispatch, DispatchRequest};
 use wrt_protocol::{
-    CallId, Execution, Fault, FaultKind, Hop, NodeId,
+    CallId, Execution, Fault, FaultKind, Hop, Incarnation, NodeId,
     envelope::{BodyAnnounce, Reply, ReplyHead, Request},
     limits::INLINE_BYTES_MAX,
 };
@@ -36,6 +36,7 @@ impl Accepted {
         budget: Duration,
         dispatch: Arc<dyn Dispatch>,
         reply: Option<ReplySubject>,
+        here: Incarnation,
     ) -> Self {
         let Request {
             head,
@@ -45,6 +46,7 @@ impl Accepted {
         Self {
             context: CallContext::with_budget(budget)
                 .with_attempt(head.key, head.attempt)
+                .at(Some(here))
                 .with_trace(head.trace)
                 .with_tenant(head.tenant),
             dispatch,
@@ -147,7 +149,9 @@ impl Exchange {
         caller: &NodeId,
         answer: Answer,
     ) -> Result<(Reply, Option<Box<Sending>>), Fault> {
-        let Answer { result, bulk, body } = answer;
+        let Answer {
+            result, bulk, body, ..
+        } = answer;
         let head = self.head(call, Ok(()));
         let mut reply = Reply { head, result, bulk };
         let bytes = reply.result.len() + reply.bulk.len();

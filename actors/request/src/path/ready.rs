@@ -4,7 +4,7 @@ use bytes::Bytes;
 use wrt_contract::{Answer, CallContext, Invocation};
 use wrt_membership::View;
 use wrt_protocol::{
-    CallId, Epoch, Execution, Fault, FaultKind, Hop, NodeId, NodeMicros,
+    CallId, Epoch, Execution, Fault, FaultKind, Hop, Incarnation, NodeId, NodeMicros,
     envelope::{BodyAnnounce, Reply, Request, RequestHead},
     limits::INLINE_BYTES_MAX,
 };
@@ -119,8 +119,15 @@ impl RequestPath {
         })?;
         let Reply { head, result, bulk } = reply;
         head.outcome.map_err(|fault| fault.at_node(&head.node))?;
-        let body = None;
-        let inline = Answer { result, bulk, body };
+        let inline = Answer {
+            result,
+            bulk,
+            body: None,
+            served_by: Some(Incarnation {
+                node: head.node.clone(),
+                epoch: head.epoch,
+            }),
+        };
         match head.body {
             None => Ok(inline),
             Some(announce) => {
@@ -161,8 +168,11 @@ impl RequestPath {
         }
         let collected = context.bound(Hop::Stream, collect_arguments(body));
         let (result, bulk) = collected.await.and_then(|result| result).map_err(ran)?;
-        let body = None;
-        Ok(Answer { result, bulk, body })
+        Ok(Answer {
+            result,
+            bulk,
+            ..inline
+        })
     }
 
     /// Arguments that travel as a stream are not in it.

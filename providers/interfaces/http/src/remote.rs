@@ -57,6 +57,7 @@ impl HttpHandler for HttpRemote {
             operation: HANDLE,
             idempotent: is_idempotent(&parts.method),
             one_way: false,
+            pinned_to: None,
             arguments: RequestHead::of(&parts, trailers).encode()?,
             bulk,
             body,
