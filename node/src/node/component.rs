@@ -4,19 +4,20 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use wrt_component::{ComponentActor, ComponentLimits, ComponentSpec};
-use wrt_contract::Links;
+use wrt_contract::{Links, Target};
 use wrt_deployment::{DesiredComponent, LinkTable};
 use wrt_host::Instances;
 use wrt_protocol::{ActorAddress, Name};
 use wrt_supervision::{Running, Start, StartError};
 
-use super::Parts;
+use super::{Parts, desired::Deduplication};
 use crate::registry::{INTERFACES, LinkSite};
 
 /// Fetches, compiles, links and offers a component.
 pub(crate) struct ComponentStart {
     pub(crate) actor: ActorAddress,
     pub(crate) desired: DesiredComponent,
+    pub(crate) deduplication: Deduplication,
     pub(crate) parts: Arc<Parts>,
 }
 
@@ -31,6 +32,7 @@ impl ComponentStart {
         let Self {
             actor,
             desired,
+            deduplication,
             parts,
         } = self;
         let compiled = parts.code.compiled(&parts.engines, desired.digest).await?;
@@ -43,7 +45,7 @@ impl ComponentStart {
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
             limits: limits(desired),
-            links: Arc::new(parts.links(&actor.app, &desired.links)),
+            links: Arc::new(parts.links(&actor.app, &desired.links, deduplication)),
         };
         let component = ComponentActor::new(spec, &parts.hosts).map_err(refused)?;
         let gate = component.gate();
@@ -65,15 +67,18 @@ impl ComponentStart {
 
 impl Parts {
     /// The links of a component of `app`.
-    fn links(&self, app: &Name, table: &LinkTable) -> Links {
+    fn links(&self, app: &Name, table: &LinkTable, deduplication: &Deduplication) -> Links {
         let mut links = Links::default();
         for interface in INTERFACES {
             for (name, provider) in table.get(&interface.name).into_iter().flatten() {
-                let target = ActorAddress::provider(app.clone(), provider.clone());
+                let target = Target {
+                    address: ActorAddress::provider(app.clone(), provider.clone()),
+                    deduplicates_for: deduplication.of_provider(provider),
+                };
                 let site = LinkSite {
                     directory: &self.directory,
                     caller: &self.caller,
-                    target: target.into(),
+                    target,
                 };
                 (interface.link)(&site, &mut links, name.clone());
             }
