@@ -1,5 +1,7 @@
 //! A name behind which another server takes the writes now, and a network that swallows them.
 
+#![cfg(test)]
+
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
