@@ -3,8 +3,8 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{
-    FnArg, GenericArgument, Ident, Lifetime, Pat, PathArguments, PathSegment, Type, TypeImplTrait,
-    TypeReference, TypeTraitObject,
+    FnArg, GenericArgument, Ident, Lifetime, Pat, PatType, PathArguments, PathSegment, Type,
+    TypeImplTrait, TypeReference, TypeTraitObject,
     visit::{self, Visit},
 };
 
@@ -12,11 +12,21 @@ use syn::{
 pub(crate) struct ArgumentModel {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
-    /// Travels as bulk bytes instead of among the encoded arguments.
-    pub(crate) bulk: bool,
+    pub(crate) travel: Travel,
     /// Names the one replica that may serve the call.
     pub(crate) lease: bool,
     form: Form,
+}
+
+/// How an argument reaches another node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Travel {
+    /// Encoded, among the others.
+    Encoded,
+    /// As bulk bytes, untouched.
+    Bulk,
+    /// As the body beside them.
+    Body,
 }
 
 /// How an argument is passed. Owned types are those that the callee decodes into.
@@ -35,34 +45,16 @@ impl ArgumentModel {
         let FnArg::Typed(argument) = argument else {
             return Err(syn::Error::new_spanned(argument, "`self` comes first"));
         };
+        let travel = Travel::take(argument)?;
+        let lease = take_lease(argument)?;
         let Pat::Ident(pattern) = &*argument.pat else {
             let message = "an argument of an operation is a plain name";
             return Err(syn::Error::new_spanned(&argument.pat, message));
         };
-        let attributes = argument.attrs.len();
-        argument
-            .attrs
-            .retain(|attribute| !attribute.path().is_ident("bulk"));
-        let bulk = argument.attrs.len() < attributes;
-        let attributes = argument.attrs.len();
-        argument
-            .attrs
-            .retain(|attribute| !attribute.path().is_ident("lease"));
-        let lease = argument.attrs.len() < attributes;
-        let is_reference =
-            |ty: &Type| matches!(ty, Type::Reference(r) if is_named(&r.elem, "Lease"));
-        if lease && !is_reference(&argument.ty) {
-            let message = "`#[lease]` goes with an argument of type `&Lease`";
-            return Err(syn::Error::new_spanned(&argument.ty, message));
-        }
-        if bulk && !is_named(&argument.ty, "Bytes") {
-            let message = "`#[bulk]` goes with an argument of type `Bytes`, by value";
-            return Err(syn::Error::new_spanned(&argument.ty, message));
-        }
         Ok(Self {
             ident: pattern.ident.clone(),
             ty: (*argument.ty).clone(),
-            bulk,
+            travel,
             lease,
             form: Form::of(&argument.ty)?,
         })
@@ -99,6 +91,66 @@ impl ArgumentModel {
             Form::Reference { .. } => quote!(&#ident),
             Form::Optional { unsized_: true, .. } => quote!(#ident.as_deref()),
             Form::Optional { .. } => quote!(#ident.as_ref()),
+        }
+    }
+}
+
+/// Takes out `#[lease]`.
+fn take_lease(argument: &mut PatType) -> syn::Result<bool> {
+    let attributes = argument.attrs.len();
+    argument
+        .attrs
+        .retain(|attribute| !attribute.path().is_ident("lease"));
+    let lease = argument.attrs.len() < attributes;
+    let is_reference = |ty: &Type| matches!(ty, Type::Reference(r) if is_named(&r.elem, "Lease"));
+    if lease && !is_reference(&argument.ty) {
+        let message = "`#[lease]` goes with an argument of type `&Lease`";
+        return Err(syn::Error::new_spanned(&argument.ty, message));
+    }
+    Ok(lease)
+}
+
+impl Travel {
+    /// The word for it in a fingerprint.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Encoded => "encoded",
+            Self::Bulk => "bulk",
+            Self::Body => "body",
+        }
+    }
+
+    /// Takes out the attribute that says it.
+    fn take(argument: &mut PatType) -> syn::Result<Self> {
+        let mut takes = |name| {
+            let attributes = argument.attrs.len();
+            argument
+                .attrs
+                .retain(|attribute| !attribute.path().is_ident(name));
+            argument.attrs.len() < attributes
+        };
+        let (bulk, body) = (takes("bulk"), takes("body"));
+        let ty = &argument.ty;
+        match (bulk, body) {
+            (true, true) => {
+                let message = "an argument is `#[bulk]` or `#[body]`, not both";
+                Err(syn::Error::new_spanned(ty, message))
+            }
+            (true, false) if !is_named(ty, "Bytes") => {
+                let message = "`#[bulk]` goes with an argument of type `Bytes`, by value";
+                Err(syn::Error::new_spanned(ty, message))
+            }
+            (false, true) if !is_named(ty, "Body") => {
+                let message = "`#[body]` goes with an argument of type `Body`, by value";
+                Err(syn::Error::new_spanned(ty, message))
+            }
+            (false, false) if is_named(ty, "Body") => {
+                let message = "a body is not encoded: mark it `#[body]`";
+                Err(syn::Error::new_spanned(ty, message))
+            }
+            (true, false) => Ok(Self::Bulk),
+            (false, true) => Ok(Self::Body),
+            (false, false) => Ok(Self::Encoded),
         }
     }
 }
@@ -192,7 +244,7 @@ fn named_lifetime(lifetime: &Lifetime) -> syn::Error {
 }
 
 /// Whether `ty` is a path that ends in `name`.
-fn is_named(ty: &Type, name: &str) -> bool {
+pub(crate) fn is_named(ty: &Type, name: &str) -> bool {
     last_segment(ty, name).is_some()
 }
 

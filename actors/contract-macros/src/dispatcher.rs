@@ -23,6 +23,10 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
                 NAME
             }
 
+            fn fingerprint(&self) -> u64 {
+                FINGERPRINT
+            }
+
             fn operations(&self) -> &'static [::wrt_contract::Operation] {
                 OPERATIONS
             }
@@ -72,14 +76,28 @@ fn arm(operation: &OperationModel) -> TokenStream {
         let ident = &argument.ident;
         quote_spanned!(hygienic()=> let #ident = request.bulk;)
     });
+    let body = operation.body().map(|argument| {
+        let ident = &argument.ident;
+        quote_spanned! {hygienic()=>
+            let #ident = ::wrt_contract::generated::body_argument(request.body)?;
+        }
+    });
     let arguments = operation.arguments.iter().map(ArgumentModel::passed);
+    let call = quote_spanned!(hygienic()=> self.inner.#ident(context, #(#arguments),*).await);
+    let answer = if operation.answer.has_body() {
+        let (whole, split) = (operation.answer.whole(), operation.answer.split());
+        quote_spanned! {hygienic()=>
+            ::wrt_contract::generated::encode_result_with_body(#call.map(|#whole| #split))
+        }
+    } else {
+        quote_spanned!(hygienic()=> ::wrt_contract::generated::encode_result(#call))
+    };
     quote_spanned! {hygienic()=>
         #name => {
             #decode
             #bulk
-            ::wrt_contract::generated::encode_result(
-                self.inner.#ident(context, #(#arguments),*).await,
-            )
+            #body
+            #answer
         }
     }
 }

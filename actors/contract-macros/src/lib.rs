@@ -11,6 +11,7 @@
 //! Start reading at `model`: what is known of an interface. Each other file writes one item from
 //! it.
 
+mod answer;
 mod argument;
 mod definition;
 mod dispatcher;
@@ -20,6 +21,7 @@ mod link;
 mod model;
 mod options;
 mod remote;
+mod schema;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -36,6 +38,14 @@ pub fn interface(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     expand(options.into(), item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Says what a type looks like on the wire; documented at `wrt_contract::Schema`.
+#[proc_macro_derive(Schema)]
+pub fn schema(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    schema::derive(item.into())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
 use crate::{
+    argument::Travel,
     implementation::{hygienic, implement},
     model::{InterfaceModel, OperationModel},
 };
@@ -34,25 +35,46 @@ fn call(operation: &OperationModel) -> TokenStream {
     }
     let kept = operation.arguments.iter().map(|argument| {
         let ident = &argument.ident;
-        if argument.is_by_value() {
-            quote!(::core::clone::Clone::clone(&#ident))
-        } else {
-            quote!(#ident)
+        match argument.travel {
+            Travel::Body => quote_spanned!(hygienic()=> lent),
+            _ if argument.is_by_value() => quote!(::core::clone::Clone::clone(&#ident)),
+            _ => quote!(#ident),
         }
     });
+    let elsewhere = quote_spanned! {hygienic()=>
+        ::wrt_contract::generated::remote_or_local(
+            self.remote.#ident(context, #(#arguments),*).await,
+            error,
+        )
+    };
+    let (lend, elsewhere) = match operation.body() {
+        None => (TokenStream::new(), elsewhere),
+        Some(argument) => {
+            let body = &argument.ident;
+            let lend = quote_spanned! {hygienic()=>
+                let (lent, untouched) = ::wrt_contract::generated::lend(#body);
+            };
+            // Of what the local replica has read, nobody else can get the whole any more.
+            let elsewhere = quote_spanned! {hygienic()=>
+                match untouched.take() {
+                    ::core::option::Option::Some(#body) => #elsewhere,
+                    ::core::option::Option::None => ::core::result::Result::Err(error),
+                }
+            };
+            (lend, elsewhere)
+        }
+    };
     quote_spanned! {hygienic()=>
         let context = &self.local.operation(context);
         let ::core::option::Option::Some(local) = self.local.get() else {
             return self.remote.#ident(context, #(#arguments),*).await;
         };
+        #lend
         match local.#ident(context, #(#kept),*).await {
             ::core::result::Result::Err(error)
                 if ::wrt_contract::generated::may_fall_over(&error) =>
             {
-                ::wrt_contract::generated::remote_or_local(
-                    self.remote.#ident(context, #(#arguments),*).await,
-                    error,
-                )
+                #elsewhere
             }
             answer => answer,
         }

@@ -10,8 +10,9 @@ use syn::{
 };
 
 use crate::{
-    argument::{ArgumentModel, last_segment},
-    options::{InterfaceOptions, OperationOptions},
+    answer::AnswerModel,
+    argument::{ArgumentModel, Travel, last_segment},
+    options::{Idempotent, InterfaceOptions, OperationOptions},
 };
 
 /// The longest tuple that serde knows.
@@ -30,23 +31,39 @@ pub(crate) struct InterfaceModel {
 pub(crate) struct OperationModel {
     pub(crate) ident: Ident,
     pub(crate) name: LitStr,
-    pub(crate) idempotent: bool,
-    pub(crate) keyed: bool,
+    pub(crate) idempotent: Idempotent,
     pub(crate) one_way: bool,
     pub(crate) arguments: Vec<ArgumentModel>,
     /// `Result<T, E>`, as it was written.
     pub(crate) output: Type,
+    pub(crate) answer: AnswerModel,
 }
 
 impl OperationModel {
     /// The arguments that are encoded.
     pub(crate) fn encoded(&self) -> impl Iterator<Item = &ArgumentModel> {
-        self.arguments.iter().filter(|argument| !argument.bulk)
+        let encoded = |argument: &&ArgumentModel| argument.travel == Travel::Encoded;
+        self.arguments.iter().filter(encoded)
     }
 
     /// The argument that travels as bulk bytes.
     pub(crate) fn bulk(&self) -> Option<&ArgumentModel> {
-        self.arguments.iter().find(|argument| argument.bulk)
+        self.travelling(Travel::Bulk).next()
+    }
+
+    /// The argument that is a body.
+    pub(crate) fn body(&self) -> Option<&ArgumentModel> {
+        self.travelling(Travel::Body).next()
+    }
+
+    /// Whether a body goes in or out.
+    pub(crate) fn has_body(&self) -> bool {
+        self.body().is_some() || self.answer.has_body()
+    }
+
+    fn travelling(&self, travel: Travel) -> impl Iterator<Item = &ArgumentModel> {
+        let matches = move |argument: &&ArgumentModel| argument.travel == travel;
+        self.arguments.iter().filter(matches)
     }
 
     /// The argument that names the one replica that may serve the call.
@@ -133,26 +150,21 @@ fn operation(function: &mut TraitItemFn, error: &Type) -> syn::Result<OperationM
     }
     let signature = &mut function.sig;
     let ident = signature.ident.clone();
-    if options.idempotent && options.keyed {
-        mistakes.add(
-            &ident,
-            "an operation is `idempotent` everywhere or `keyed`, not both",
-        );
-    }
     refuse_modifiers(signature, &mut mistakes);
     let arguments = arguments(signature, &mut mistakes);
     let output = mistakes.keep(output(signature, error, options.one_way));
     mistakes.into_result()?;
+    let (output, answer) = output.expect("a missing output is a mistake");
     Ok(OperationModel {
         name: options.name.unwrap_or_else(|| {
             LitStr::new(&ident.unraw().to_string().replace('_', "-"), ident.span())
         }),
         ident,
         idempotent: options.idempotent,
-        keyed: options.keyed,
         one_way: options.one_way,
         arguments,
-        output: output.expect("a missing output is a mistake"),
+        output,
+        answer,
     })
 }
 
@@ -197,11 +209,20 @@ fn arguments(signature: &mut Signature, mistakes: &mut Mistakes) -> Vec<Argument
     let arguments: Vec<_> = inputs
         .filter_map(|input| mistakes.keep(ArgumentModel::take(input)))
         .collect();
-    if let Some(second) = arguments.iter().filter(|argument| argument.bulk).nth(1) {
-        mistakes.add(
-            &second.ident,
+    for (travel, message) in [
+        (
+            Travel::Bulk,
             "an operation has at most one `#[bulk]` argument",
-        );
+        ),
+        (
+            Travel::Body,
+            "an operation has at most one `#[body]` argument",
+        ),
+    ] {
+        let mut these = arguments.iter().filter(|a| a.travel == travel);
+        if let Some(second) = these.nth(1) {
+            mistakes.add(&second.ident, message);
+        }
     }
     if let Some(second) = arguments.iter().filter(|argument| argument.lease).nth(1) {
         mistakes.add(
@@ -225,8 +246,8 @@ fn is_context(ty: &Type) -> bool {
     }
 }
 
-/// The return type, if it is a `Result` with the interface's error.
-fn output(signature: &Signature, error: &Type, one_way: bool) -> syn::Result<Type> {
+/// The return type, if it is a `Result` with the interface's error, and the answer in it.
+fn output(signature: &Signature, error: &Type, one_way: bool) -> syn::Result<(Type, AnswerModel)> {
     let expected = || format!("an operation returns `Result<_, {}>`", written(error));
     let ReturnType::Type(_, output) = &signature.output else {
         return Err(syn::Error::new_spanned(&signature.ident, expected()));
@@ -250,7 +271,7 @@ fn output(signature: &Signature, error: &Type, one_way: bool) -> syn::Result<Typ
         let message = "nobody waits for the answer of a one-way operation: it is `()`";
         return Err(syn::Error::new_spanned(answer, message));
     }
-    Ok((**output).clone())
+    Ok(((**output).clone(), AnswerModel::of(answer)))
 }
 
 /// A type as people write it: tokens print with spaces between all of them.

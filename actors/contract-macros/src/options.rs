@@ -1,7 +1,7 @@
 //! What stands in the parentheses of `#[interface(..)]` and `#[operation(..)]`.
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Attribute, LitStr, Type, meta::ParseNestedMeta, parse::Parser};
+use syn::{Attribute, Expr, LitStr, Token, Type, meta::ParseNestedMeta, parse::Parser};
 
 /// `name = "wasi:keyvalue", error = KeyValueError`.
 pub(crate) struct InterfaceOptions {
@@ -38,9 +38,20 @@ impl InterfaceOptions {
 #[derive(Default)]
 pub(crate) struct OperationOptions {
     pub(crate) name: Option<LitStr>,
-    pub(crate) idempotent: bool,
-    pub(crate) keyed: bool,
+    pub(crate) idempotent: Idempotent,
     pub(crate) one_way: bool,
+}
+
+/// Whether a second execution does no harm.
+#[derive(Default)]
+pub(crate) enum Idempotent {
+    #[default]
+    No,
+    Yes,
+    /// At a provider that deduplicates by the call's key.
+    Keyed,
+    /// Each call says it: an expression over its arguments.
+    ByCall(Expr),
 }
 
 impl OperationOptions {
@@ -61,11 +72,14 @@ impl OperationOptions {
     fn read(&mut self, attribute: &Attribute) -> syn::Result<()> {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("idempotent") {
-                self.idempotent = true;
-                Ok(())
+                let idempotent = if meta.input.peek(Token![=]) {
+                    Idempotent::ByCall(meta.value()?.parse()?)
+                } else {
+                    Idempotent::Yes
+                };
+                self.set_idempotent(idempotent, &meta)
             } else if meta.path.is_ident("keyed") {
-                self.keyed = true;
-                Ok(())
+                self.set_idempotent(Idempotent::Keyed, &meta)
             } else if meta.path.is_ident("one_way") {
                 self.one_way = true;
                 Ok(())
@@ -77,6 +91,19 @@ impl OperationOptions {
                 ))
             }
         })
+    }
+}
+
+impl OperationOptions {
+    fn set_idempotent(
+        &mut self,
+        idempotent: Idempotent,
+        meta: &ParseNestedMeta<'_>,
+    ) -> syn::Result<()> {
+        match std::mem::replace(&mut self.idempotent, idempotent) {
+            Idempotent::No => Ok(()),
+            _ => Err(meta.error("an operation is `idempotent` or `keyed`, and says so once")),
+        }
     }
 }
 

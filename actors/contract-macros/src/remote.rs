@@ -7,6 +7,7 @@ use crate::{
     argument::ArgumentModel,
     implementation::{hygienic, implement},
     model::{InterfaceModel, OperationModel},
+    options::Idempotent,
 };
 
 pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
@@ -23,14 +24,7 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
 }
 
 fn call(operation: &OperationModel) -> TokenStream {
-    let name = &operation.name;
-    let one_way = operation.one_way;
-    let idempotent = if operation.keyed {
-        quote_spanned!(hygienic()=> self.target.deduplicates(context))
-    } else {
-        let idempotent = operation.idempotent;
-        quote!(#idempotent)
-    };
+    let (name, one_way) = (&operation.name, operation.one_way);
     let encoded = operation.encoded().map(ArgumentModel::borrowed);
     let bulk = match operation.bulk() {
         Some(argument) => {
@@ -46,30 +40,54 @@ fn call(operation: &OperationModel) -> TokenStream {
         }
         None => quote!(::core::option::Option::None),
     };
-    // A one-way operation has no answer to decode; what is known is that it has been sent.
-    let answer = if operation.one_way {
-        quote_spanned! {hygienic()=>
-            self.caller.call(context, invocation).await?;
-            ::core::result::Result::Ok(())
+    let body = match operation.body() {
+        Some(argument) => {
+            let ident = &argument.ident;
+            quote! {
+                ::core::option::Option::Some(::wrt_contract::generated::into_wire(#ident))
+            }
         }
-    } else {
-        quote_spanned! {hygienic()=>
-            let answer = self.caller.call(context, invocation).await?;
-            ::wrt_contract::generated::decode_result(&answer)
-        }
+        None => quote!(::core::option::Option::None),
     };
+    // The expression sees the arguments, under the names that they have in the trait.
+    let idempotent = match &operation.idempotent {
+        Idempotent::No => quote!(false),
+        Idempotent::Yes => quote!(true),
+        Idempotent::Keyed => quote_spanned!(hygienic()=> self.target.deduplicates(context)),
+        Idempotent::ByCall(expression) => quote!(#expression),
+    };
+    let answer = answer(operation);
     quote_spanned! {hygienic()=>
         let invocation = ::wrt_contract::Invocation {
             target: ::core::clone::Clone::clone(&self.target.address),
             interface: NAME,
+            fingerprint: FINGERPRINT,
             operation: const { ::wrt_contract::generated::OperationName::from_static(#name) },
             idempotent: #idempotent,
             one_way: #one_way,
             pinned_to: #pinned_to,
             arguments: ::wrt_contract::generated::encode_arguments(&(#(#encoded,)*))?,
             bulk: #bulk,
-            body: ::core::option::Option::None,
+            body: #body,
         };
+        let answer = self.caller.call(context, invocation).await?;
         #answer
+    }
+}
+
+fn answer(operation: &OperationModel) -> TokenStream {
+    // A one-way operation has no answer to decode; what is known is that it has been sent.
+    if operation.one_way {
+        return quote_spanned! {hygienic()=>
+            let _sent = answer;
+            ::core::result::Result::Ok(())
+        };
+    }
+    if !operation.answer.has_body() {
+        return quote_spanned!(hygienic()=> ::wrt_contract::generated::decode_result(&answer));
+    }
+    let (whole, split) = (operation.answer.whole(), operation.answer.split());
+    quote_spanned! {hygienic()=>
+        ::wrt_contract::generated::decode_result_with_body(answer).map(|#split| #whole)
     }
 }

@@ -2,8 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 
-use crate::{definition::marker, model::InterfaceModel};
+use crate::{definition::marker, model::InterfaceModel, options::Idempotent};
 
 pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     let object = &interface.ident;
@@ -21,7 +22,8 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
         let name = quote_spanned! {name.span()=>
             ::wrt_contract::generated::OperationName::from_static(#name)
         };
-        let (idempotent, keyed) = (operation.idempotent, operation.keyed);
+        let idempotent = matches!(operation.idempotent, Idempotent::Yes);
+        let keyed = matches!(operation.idempotent, Idempotent::Keyed);
         let one_way = operation.one_way;
         quote! {
             ::wrt_contract::Operation {
@@ -32,7 +34,10 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
             }
         }
     });
+    let fingerprint = fingerprint(interface);
     quote! {
+        const FINGERPRINT: u64 = #fingerprint;
+
         const NAME: ::wrt_contract::generated::InterfaceName = #name;
 
         const OPERATIONS: &[::wrt_contract::Operation] = &[#(#operations),*];
@@ -43,6 +48,8 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
             const NAME: ::wrt_contract::generated::InterfaceName = NAME;
 
             const OPERATIONS: &'static [::wrt_contract::Operation] = OPERATIONS;
+
+            const FINGERPRINT: u64 = FINGERPRINT;
 
             fn remote(
                 caller: ::std::sync::Arc<dyn ::wrt_contract::Caller>,
@@ -72,4 +79,32 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
             }
         }
     }
+}
+
+/// Of names, options and types, in the order in which they are written.
+fn fingerprint(interface: &InterfaceModel) -> TokenStream {
+    let operations = interface.operations.iter().map(|operation| {
+        let (name, one_way) = (&operation.name, operation.one_way);
+        let idempotent = match operation.idempotent {
+            Idempotent::No => "no",
+            Idempotent::Yes => "idempotent",
+            Idempotent::Keyed => "keyed",
+            Idempotent::ByCall(_) => "by-call",
+        };
+        let arguments = operation.arguments.iter().map(|argument| {
+            let name = argument.ident.unraw().to_string();
+            let travel = if argument.lease {
+                "lease"
+            } else {
+                argument.travel.word()
+            };
+            let owned = argument.owned();
+            quote!(.text(#name).text(#travel).schema::<#owned>())
+        });
+        let output = &operation.output;
+        quote! {
+            .text(#name).text(#idempotent).flag(#one_way)#(#arguments)*.schema::<#output>()
+        }
+    });
+    quote!(::wrt_contract::Fingerprint::of("interface")#(#operations)*.finish())
 }

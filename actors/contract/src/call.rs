@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use wrt_protocol::{ActorAddress, Fault, Incarnation, InterfaceName, OperationName};
 
-use crate::{Body, CallContext, Operation};
+use crate::{Body, BodyError, CallContext, Operation};
 
 /// How long after its deadline an attempt may still run: the grace of a call, and what a callee's
 /// clock is estimated wrong by.
@@ -49,6 +49,8 @@ pub struct Invocation {
     pub target: ActorAddress,
     /// The interface called.
     pub interface: InterfaceName,
+    /// What the caller's build takes the interface for.
+    pub fingerprint: u64,
     /// The operation called.
     pub operation: OperationName,
     /// Whether a second execution does no harm: only then is a call that may have run tried again.
@@ -62,7 +64,7 @@ pub struct Invocation {
     /// Bytes that belong to the arguments, untouched.
     pub bulk: Bytes,
     /// A body beside the arguments. A call whose body has been touched is not tried again.
-    pub body: Option<Body>,
+    pub body: Option<Body<BodyError>>,
 }
 
 /// What an operation answered.
@@ -73,7 +75,7 @@ pub struct Answer {
     /// Bytes that belong to the result, untouched.
     pub bulk: Bytes,
     /// A body beside the result.
-    pub body: Option<Body>,
+    pub body: Option<Body<BodyError>>,
     /// Which replica gave it, where it came over the bus.
     pub served_by: Option<Incarnation>,
 }
@@ -105,13 +107,16 @@ pub struct DispatchRequest {
     /// Bytes that belong to the arguments, untouched.
     pub bulk: Bytes,
     /// A body beside the arguments.
-    pub body: Option<Body>,
+    pub body: Option<Body<BodyError>>,
 }
 
 /// The way in: an interface of an actor on this node, without its types.
 pub trait Dispatch: Send + Sync + 'static {
     /// The interface that it serves.
     fn interface(&self) -> InterfaceName;
+
+    /// What this build takes it for. A caller of another one is refused, and told so.
+    fn fingerprint(&self) -> u64;
 
     /// The operations that it takes.
     fn operations(&self) -> &'static [Operation];

@@ -9,6 +9,8 @@ use wrt_protocol::{
     limits::{BUDGET_DEFAULT, BUDGET_MAX},
 };
 
+use crate::Admission;
+
 /// What an operation knows of the call that it serves: how long it may take, whose it is, where it
 /// stands in its trace, and under which key its repetitions come. Cheap to clone: no text is copied.
 ///
@@ -22,6 +24,9 @@ pub struct CallContext {
     key: Option<IdempotencyKey>,
     attempt: u32,
     served_by: Option<Incarnation>,
+    admission: Option<Admission>,
+    /// The permit of a call that was admitted before it came to its guard.
+    early: Option<Admission>,
 }
 
 impl CallContext {
@@ -37,6 +42,8 @@ impl CallContext {
             key: None,
             attempt: 1,
             served_by: None,
+            admission: None,
+            early: None,
         }
     }
 
@@ -49,6 +56,8 @@ impl CallContext {
             key: Some(IdempotencyKey::mint()),
             attempt: 1,
             served_by: None,
+            admission: None,
+            early: None,
             ..self.clone()
         }
     }
@@ -90,6 +99,27 @@ impl CallContext {
     pub fn with_tenant(mut self, tenant: Option<Tenant>) -> Self {
         self.tenant = tenant;
         self
+    }
+
+    pub(crate) fn with_admission(mut self, admission: Admission) -> Self {
+        self.admission = Some(admission);
+        self
+    }
+
+    pub(crate) fn with_early(mut self, early: Admission) -> Self {
+        self.early = Some(early);
+        self
+    }
+
+    pub(crate) fn early(&self) -> Option<&Admission> {
+        self.early.as_ref()
+    }
+
+    /// Its permit, where the operation has a body: to be taken along by work that outlives the
+    /// answer.
+    #[must_use]
+    pub fn admission(&self) -> Option<&Admission> {
+        self.admission.as_ref()
     }
 
     /// When it must have ended.

@@ -14,9 +14,9 @@ use tokio::{
     sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
-use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, LeaseId};
+use wrt_protocol::{ActorAddress, ActorKind, Fault, FaultKind, Hop, LeaseId};
 
-use crate::{CallContext, Lease};
+use crate::{Admission, CallContext, Lease};
 
 /// How much an actor takes in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +104,12 @@ pub struct Permit {
     permit: Option<OwnedSemaphorePermit>,
 }
 
+impl Permit {
+    pub(crate) fn is_of(&self, gate: &Arc<Gate>) -> bool {
+        Arc::ptr_eq(&self.gate, gate)
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         drop(self.permit.take());
@@ -164,6 +170,9 @@ impl Gate {
     /// # Cancel safety
     /// Dropping the future leaves the queue.
     pub async fn admit(self: &Arc<Self>, context: &CallContext) -> Result<Permit, Fault> {
+        if let Some(permit) = context.early().and_then(|early| early.take_of(self)) {
+            return Ok(permit);
+        }
         if self.draining.load(Relaxed) {
             return Err(self.refuse(context, FaultKind::Draining, "the replica is stopping"));
         }
@@ -183,6 +192,9 @@ impl Gate {
         context: &CallContext,
         lease: &Lease,
     ) -> Result<Permit, Fault> {
+        if let Some(permit) = context.early().and_then(|early| early.take_of(self)) {
+            return Ok(permit);
+        }
         if self.draining.load(Relaxed) && !self.leases().contains(&lease.id()) {
             let detail = "the replica is stopping, and the lease is over";
             return Err(self.refuse(context, FaultKind::Draining, detail));
@@ -211,6 +223,32 @@ impl Gate {
                 "the replica stopped before the call's turn",
             )),
             Err(_elapsed) => Err(self.expired(context)),
+        }
+    }
+
+    /// Admits a call before all of it is there: the next [`Gate::admit`] with the context that comes
+    /// back lets it pass. Given back with the last clone of that context, if it was not used. While
+    /// leases hold a gate that drains, nobody is refused here: who is pinned by one is not known yet.
+    ///
+    /// # Errors
+    /// As [`Gate::admit`].
+    ///
+    /// # Cancel safety
+    /// As there.
+    pub async fn admit_early(self: &Arc<Self>, context: CallContext) -> Result<CallContext, Fault> {
+        if self.is_draining() && self.leases_held() > 0 {
+            return Ok(context);
+        }
+        let permit = self.admit(&context).await?;
+        Ok(context.with_early(Admission::new(permit)))
+    }
+
+    /// Where a call is that was let in: in a component itself, or at the service behind a provider.
+    #[must_use]
+    pub fn hop(&self) -> Hop {
+        match self.actor.as_ref().map(|actor| actor.kind) {
+            Some(ActorKind::Component) => Hop::Actor,
+            Some(ActorKind::Provider) | None => Hop::Backend,
         }
     }
 
@@ -354,6 +392,22 @@ mod tests {
         assert_eq!(before.elapsed(), Duration::ZERO);
         drop(running);
         gate.admit(&context).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_was_admitted_early_is_admitted_once() {
+        let (gate, other) = (gate(1, 0), gate(1, 0));
+        let context = gate.admit_early(CallContext::default()).await.unwrap();
+        let of_other = other.admit(&context).await.unwrap();
+        assert_eq!((gate.load().running, other.load().running), (1, 1));
+        let permit = gate.admit(&context).await.unwrap();
+        assert_eq!((gate.load().running, gate.load().admitted), (1, 1));
+        // It was used: what the same context asks for next is another call.
+        assert!(gate.admit(&context).await.unwrap_err().is_overloaded());
+        drop((permit, of_other));
+        assert_eq!(gate.load().running, 0);
+        drop(gate.admit_early(CallContext::default()).await.unwrap());
+        assert_eq!(gate.load().running, 0, "it never came to its guard");
     }
 
     #[tokio::test(start_paused = true)]

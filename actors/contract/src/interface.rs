@@ -12,7 +12,7 @@ use crate::{Caller, Dispatch, Gate, LocalSlot, Target};
 pub struct Operation {
     /// Its name in subjects: the WIT function's name where it has one.
     pub name: OperationName,
-    /// Whether a second execution does no harm.
+    /// Whether a second execution of any call does no harm.
     pub idempotent: bool,
     /// Whether a second execution does no harm at a provider that deduplicates by key: see
     /// [`Target::deduplicates`](crate::Target::deduplicates).
@@ -22,7 +22,7 @@ pub struct Operation {
 }
 
 /// An interface: a trait object's type, and what can be made from it. Written by
-/// [`macro@crate::interface`], or by hand where an operation carries a body.
+/// [`macro@crate::interface`].
 pub trait Interface: Send + Sync + 'static {
     /// The trait object: `dyn KeyValue`.
     type Object: ?Sized + Send + Sync + 'static;
@@ -32,6 +32,10 @@ pub trait Interface: Send + Sync + 'static {
 
     /// Its operations.
     const OPERATIONS: &'static [Operation];
+
+    /// What its operations look like on the wire: the names, options and types of all of them. Two
+    /// builds that differ in it do not call each other.
+    const FINGERPRINT: u64;
 
     /// A client of `target`, on whichever other node that lives.
     fn remote(caller: Arc<dyn Caller>, target: Target) -> Arc<Self::Object>;

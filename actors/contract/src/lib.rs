@@ -27,7 +27,7 @@
 //! use serde::{Deserialize, Serialize};
 //! use wrt_contract::{
 //!     Answer, CallContext, Caller, Dispatch, DispatchRequest, Gate, GateLimits, Interface,
-//!     InterfaceError, Invocation, LocalSlot, async_trait, interface,
+//!     InterfaceError, Invocation, LocalSlot, Schema, async_trait, interface,
 //! };
 //! use wrt_protocol::{ActorAddress, Fault, Name};
 //!
@@ -39,7 +39,7 @@
 //!     async fn greet(&self, context: &CallContext, name: &str) -> Result<String, GreetingError>;
 //! }
 //!
-//! #[derive(Debug, PartialEq, Serialize, Deserialize)]
+//! #[derive(Debug, PartialEq, Serialize, Deserialize, Schema)]
 //! pub enum GreetingError {
 //!     Nameless,
 //!     Fault(Fault),
@@ -117,6 +117,7 @@
 // The macro's output names this crate by its public name, also inside it.
 extern crate self as wrt_contract;
 
+mod admission;
 mod body;
 mod call;
 mod context;
@@ -126,10 +127,12 @@ mod interface;
 mod lease;
 mod leases;
 mod link;
+mod schema;
 mod wire;
 
+pub use admission::Admission;
 pub use async_trait::async_trait;
-pub use body::{Body, BodyFrame, Trailers};
+pub use body::{Body, BodyError, BodyFrame, Trailers, WholeBody};
 pub use call::{Answer, Caller, Dispatch, DispatchRequest, Invocation, Target};
 pub use context::CallContext;
 pub use gate::{Gate, GateLimits, GateLoad, Permit};
@@ -137,6 +140,9 @@ pub use interface::{Interface, InterfaceError, Operation};
 pub use lease::Lease;
 pub use leases::{LeaseLimits, Leases};
 pub use link::{Links, LocalDirectory, LocalSlot, Offer};
+pub use schema::{Fingerprint, Schema};
+/// Derives [`trait@Schema`].
+pub use wrt_contract_macros::Schema;
 /// Makes an interface of the lattice from a trait.
 ///
 /// For `trait KeyValue` under `#[interface(name = "wasi:keyvalue", error = KeyValueError)]` it
@@ -147,9 +153,12 @@ pub use link::{Links, LocalDirectory, LocalSlot, Offer};
 /// # Operations
 /// Each function of the trait is one, and all of them look the same:
 /// `async fn get(&self, context: &CallContext, ...) -> Result<T, KeyValueError>`. `T` and the error
-/// go through serde, and the error implements [`InterfaceError`]. Options in
+/// go through serde, all types derive [`Schema`](derive@Schema), and the error implements
+/// [`InterfaceError`]. Options in
 /// `#[operation(...)]`:
 /// - `idempotent`: a second execution does no harm, so a call that may have run is tried again;
+/// - `idempotent = request.is_idempotent()`: the same, decided by each call: an expression over the
+///   arguments, which its caller evaluates. The table says that such an operation is not;
 /// - `keyed`: the same, but only at a provider that deduplicates by the call's idempotency key;
 /// - `one_way`: its caller waits for no answer, which is `()`. An error of its provider reaches
 ///   nobody but a co-located caller;
@@ -164,6 +173,14 @@ pub use link::{Links, LocalDirectory, LocalSlot, Offer};
 /// the [`Lease`], in the incarnation of its node that gave it, and nowhere else. When that replica is
 /// known to be gone before the call is sent, it is *not executed*; when it is lost in flight, *maybe
 /// executed*. The replica keeps what belongs to its leases in [`Leases`].
+///
+/// # Bodies
+/// One argument `#[body] body: Body` flows beside the others, and so does a [`Body`] that is the
+/// answer, or comes last in a tuple that is: `Result<(Head, Body), E>`. `Body<E>` breaks off with
+/// errors of the interface's own, `Body` with a fault. An operation with a body counts as running
+/// until the body of its answer has ended or is dropped; work that goes on after that takes
+/// [`CallContext::admission`] along. A link that has lent a body to its local replica asks another
+/// one only while nobody has read from it.
 ///
 /// An argument by value should be cheap to clone: a link with a local replica clones it, to have
 /// one left for another replica.
@@ -183,10 +200,13 @@ pub mod generated {
     pub use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName, OperationName};
 
     pub use crate::{
+        admission::Admitted,
+        body::{from_wire, into_wire, lend},
         failover::{may_fall_over, remote_or_local},
         lease::{lease_is_over, pinned_to},
         wire::{
-            decode_arguments, decode_result, encode_arguments, encode_result, unknown_operation,
+            body_argument, decode_arguments, decode_result, decode_result_with_body,
+            encode_arguments, encode_result, encode_result_with_body, unknown_operation,
         },
     };
 }

@@ -155,6 +155,7 @@ type Install = dyn Fn(&LocalDirectory, &ActorAddress, bool) + Send + Sync;
 pub struct Offer {
     interface: InterfaceName,
     dispatcher: Arc<dyn Dispatch>,
+    gate: Arc<Gate>,
     install: Arc<Install>,
 }
 
@@ -176,6 +177,7 @@ impl Offer {
         Self {
             interface: I::NAME,
             dispatcher,
+            gate: Arc::clone(gate),
             install: Arc::new(install),
         }
     }
@@ -190,6 +192,12 @@ impl Offer {
     #[must_use]
     pub fn dispatcher(&self) -> &Arc<dyn Dispatch> {
         &self.dispatcher
+    }
+
+    /// The gate that it stands behind.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
     }
 
     /// Makes it the local replica of `actor`.

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use wrt_protocol::{Execution, Fault, FaultKind, Hop, InterfaceName, OperationName};
 
-use crate::{Answer, InterfaceError};
+use crate::{
+    Answer, Body, BodyError, InterfaceError,
+    body::{from_wire, into_wire},
+};
 
 /// Encodes a tuple of references to the arguments.
 ///
@@ -89,6 +92,57 @@ pub fn decode_result<T: DeserializeOwned, E: InterfaceError>(answer: &Answer) ->
         Ok(_) => Err(malformed(postcard::Error::DeserializeBadEncoding)),
         Err(error) => Err(malformed(error)),
     }
+}
+
+/// Encodes what an operation with a body in its answer has answered.
+///
+/// # Errors
+/// As [`encode_result`].
+pub fn encode_result_with_body<T: Serialize, B: InterfaceError, E: InterfaceError>(
+    result: Result<(T, Body<B>), E>,
+) -> Result<Answer, Fault> {
+    match result {
+        Ok((value, body)) => {
+            let answer = encode_result::<T, E>(Ok(value))?;
+            let body = Some(into_wire(body));
+            Ok(Answer { body, ..answer })
+        }
+        Err(error) => encode_result::<T, E>(Err(error)),
+    }
+}
+
+/// Decodes what an operation with a body in its answer has answered.
+///
+/// # Errors
+/// As [`decode_result`]; a fault, *executed*, when the body is missing.
+pub fn decode_result_with_body<T: DeserializeOwned, B: InterfaceError, E: InterfaceError>(
+    answer: Answer,
+) -> Result<(T, Body<B>), E> {
+    let value = decode_result::<T, E>(&answer)?;
+    let body = answer.body.ok_or_else(|| {
+        E::from(Fault::new(
+            FaultKind::Malformed,
+            Execution::Executed,
+            Hop::Caller,
+            "result: its body is missing",
+        ))
+    })?;
+    Ok((value, from_wire(body)))
+}
+
+/// The body beside the arguments.
+///
+/// # Errors
+/// *Not executed*: there is none.
+pub fn body_argument<B: InterfaceError>(body: Option<Body<BodyError>>) -> Result<Body<B>, Fault> {
+    let missing = || {
+        Fault::not_executed(
+            FaultKind::Malformed,
+            Hop::Mailbox,
+            "arguments: their body is missing",
+        )
+    };
+    body.map(from_wire).ok_or_else(missing)
 }
 
 /// The fault for an operation that the interface does not have: a caller built against another

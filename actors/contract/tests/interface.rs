@@ -1,6 +1,8 @@
 //! What `#[interface]` makes, at work: a small interface over a caller that loops each invocation
 //! straight into the dispatcher.
 
+#[path = "interface/bodies.rs"]
+mod bodies;
 #[path = "interface/shelf.rs"]
 mod shelf;
 

@@ -18,7 +18,7 @@ use wrt_membership::Membership;
 use wrt_protocol::{
     ActorAddress, ActorKind, CallId, DecodeError, Fault, FaultKind, Hop, Incarnation, NodeId,
     envelope::{Cancel, Reply, Request, RequestHead},
-    limits::CALLS_IN_HAND_MAX,
+    limits::{CALLS_IN_HAND_MAX, COLLECTED_BYTES_MAX},
     subject::{self, Subjects},
 };
 use wrt_transport::{Inbound, Lane, ReplySubject, Subscription, Transport, TransportError};
@@ -27,7 +27,7 @@ use self::serve::Accepted;
 use crate::{
     ExchangeCounts, Streams,
     counters::ExchangeCounters,
-    hosted::Hosted,
+    hosted::{Hosted, WayIn},
     in_hand::{InHand, NoEntry},
     listen::Listening,
 };
@@ -38,6 +38,9 @@ const EXPIRY_SLACK: Duration = Duration::from_millis(100);
 
 /// Refusals that wait for room in the socket; over that a caller learns it from its own deadline.
 const REFUSALS_WAITING_MAX: usize = 1024;
+
+/// What a unit of room for collected arguments stands for.
+const COLLECTED_UNIT_BYTES: usize = 1024;
 
 /// A node that cannot take calls from the lattice.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +64,8 @@ pub struct Exchange {
     inbox: Mutex<Option<AbortHandle>>,
     /// Refusals that may wait for the socket.
     refusals: Arc<Semaphore>,
+    /// Room for arguments that come as streams, in units of [`COLLECTED_UNIT_BYTES`].
+    collecting: Arc<Semaphore>,
     counters: ExchangeCounters,
 }
 
@@ -111,6 +116,7 @@ impl Exchange {
             fenced,
             inbox: Mutex::default(),
             refusals: Arc::new(Semaphore::new(REFUSALS_WAITING_MAX)),
+            collecting: Arc::new(Semaphore::new(COLLECTED_BYTES_MAX / COLLECTED_UNIT_BYTES)),
             counters: ExchangeCounters::default(),
         });
         let reader = tokio::spawn(read(Arc::downgrade(&exchange), listening, calls));
@@ -261,13 +267,14 @@ impl Exchange {
                 return self.refuse(head.call, reply, fault);
             }
         };
-        let dispatch = match self.hosted.find(&head.target, &head.interface) {
-            Ok(dispatch) => dispatch,
+        let found = self.hosted.find(&head.target, &head.interface);
+        let way_in = match found.and_then(|way_in| same_build(way_in, head)) {
+            Ok(way_in) => way_in,
             Err(fault) => return self.refuse(head.call, reply, fault),
         };
         let kind = head.target.kind;
         let mut work =
-            Accepted::new(request, budget, dispatch, reply, self.here()).serve(Arc::clone(self));
+            Accepted::new(request, budget, way_in, reply, self.here()).serve(Arc::clone(self));
         // What a provider does before it waits for its service costs less than a task and the
         // wake-up of another thread. A component computes, and must not hold up who comes next.
         if kind == ActorKind::Provider && poll_once(&mut work) {
@@ -321,6 +328,7 @@ impl Exchange {
             head: self.head(call, Err(fault)),
             result: Bytes::new(),
             bulk: Bytes::new(),
+            body: Bytes::new(),
         });
         let Some(reply) = reply else { return };
         tokio::spawn(async move {
@@ -328,6 +336,22 @@ impl Exchange {
             exchange.publish(to, reply).await;
         });
     }
+}
+
+/// `way_in`, if the caller takes its interface for what it is: bytes of another one could be read
+/// as something else.
+fn same_build(way_in: WayIn, head: &RequestHead) -> Result<WayIn, Fault> {
+    let here = way_in.dispatch.fingerprint();
+    if head.fingerprint == here {
+        return Ok(way_in);
+    }
+    let detail = format!(
+        "the caller was built with another {}: its fingerprint is {:016x}, here it is {here:016x}; \
+         upgrade the older of the two",
+        head.interface, head.fingerprint,
+    );
+    let kind = FaultKind::VersionMismatch;
+    Err(Fault::not_executed(kind, Hop::Mailbox, detail))
 }
 
 /// Whether `work` is over already. What is not starts anew with the waker of its own task.

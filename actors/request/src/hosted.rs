@@ -5,10 +5,18 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use wrt_contract::{Dispatch, Offer};
+use wrt_contract::{Dispatch, Gate, Offer};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName};
 
-type Interfaces = Vec<(InterfaceName, Arc<dyn Dispatch>)>;
+type Interfaces = Vec<(InterfaceName, WayIn)>;
+
+/// The way in to an interface of an actor.
+#[derive(Clone)]
+pub(crate) struct WayIn {
+    pub(crate) dispatch: Arc<dyn Dispatch>,
+    /// What its guard stands behind.
+    pub(crate) gate: Arc<Gate>,
+}
 
 /// The way in to each actor of this node.
 #[derive(Default)]
@@ -16,9 +24,13 @@ pub(crate) struct Hosted(RwLock<HashMap<ActorAddress, Interfaces>>);
 
 impl Hosted {
     pub(crate) fn insert(&self, actor: ActorAddress, offers: &[Offer]) {
+        let way_in = |offer: &Offer| WayIn {
+            dispatch: Arc::clone(offer.dispatcher()),
+            gate: Arc::clone(offer.gate()),
+        };
         let interfaces = offers
             .iter()
-            .map(|offer| (offer.interface().clone(), Arc::clone(offer.dispatcher())))
+            .map(|offer| (offer.interface().clone(), way_in(offer)))
             .collect();
         self.0
             .write()
@@ -38,7 +50,7 @@ impl Hosted {
         &self,
         actor: &ActorAddress,
         interface: &InterfaceName,
-    ) -> Result<Arc<dyn Dispatch>, Fault> {
+    ) -> Result<WayIn, Fault> {
         let hosted = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let Some(interfaces) = hosted.get(actor) else {
             let detail = format!("{actor} does not run here");
@@ -49,11 +61,9 @@ impl Hosted {
             ));
         };
         let found = interfaces.iter().find(|(name, _)| name == interface);
-        found
-            .map(|(_, dispatch)| Arc::clone(dispatch))
-            .ok_or_else(|| {
-                let detail = format!("{actor} has no interface {interface}");
-                Fault::not_executed(FaultKind::UnknownOperation, Hop::Mailbox, detail)
-            })
+        found.map(|(_, way_in)| way_in.clone()).ok_or_else(|| {
+            let detail = format!("{actor} has no interface {interface}");
+            Fault::not_executed(FaultKind::UnknownOperation, Hop::Mailbox, detail)
+        })
     }
 }

@@ -21,6 +21,7 @@
 mod attempt;
 mod counters;
 mod exchange;
+mod gather;
 mod hosted;
 mod in_hand;
 mod inbound;

@@ -7,11 +7,12 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use tokio::{sync::watch, time::Instant};
-use wrt_contract::{Answer, Body, CallContext, Caller, Invocation};
+use wrt_contract::{Answer, Body, BodyError, CallContext, Caller, Invocation};
 use wrt_membership::{Candidate, Liveness, Member, Membership, View};
 use wrt_protocol::{
     ActorAddress, Execution, Fault, FaultKind, Hop, IdempotencyKey, NodeId, NodeMicros,
-    limits::ARGUMENT_BYTES_MAX, subject::Subjects,
+    limits::{ARGUMENT_BYTES_MAX, INLINE_BODY_PATIENCE},
+    subject::Subjects,
 };
 use wrt_transport::{LinkState, Transport};
 
@@ -20,6 +21,7 @@ use crate::{
     PathCounts, Streams,
     attempt::Destination,
     counters::PathCounters,
+    gather::Inline,
     retry::{self, Failed, Next, RetryBudget},
     route::{self, InFlight},
 };
@@ -50,8 +52,8 @@ struct Progress {
     tried: Vec<NodeId>,
     /// Whether an earlier attempt may have run.
     may_have_run: bool,
-    /// The body, until it has been read from.
-    body: Option<Body>,
+    /// The body, until it has been read from. One that is whole stays.
+    body: Option<Body<BodyError>>,
     body_untouched: bool,
 }
 
@@ -114,6 +116,13 @@ impl RequestPath {
         self.counters.calls.add_one();
         self.retries.earn();
         check_size(call)?;
+        if let Some(body) = progress.body.take() {
+            let until = (progress.now + INLINE_BODY_PATIENCE).min(context.deadline());
+            progress.body = Some(match self.inline().gather(body, until) {
+                Ok(waiting) => waiting.await,
+                Err(body) => body,
+            });
+        }
         loop {
             progress.attempt += 1;
             let view = self.membership.view();
@@ -132,6 +141,10 @@ impl RequestPath {
             }
             progress.now = Instant::now();
         }
+    }
+
+    fn inline(&self) -> Inline {
+        Inline::on(self.transport.payload_bytes_max())
     }
 
     /// Whether a call that failed is tried again, and after which wait; the call's fault if not.
@@ -239,7 +252,9 @@ impl RequestPath {
         let may_be_picked = |member: &Arc<Member>| {
             reports(member, target) && (member.is_self || member.liveness != Liveness::Alive)
         };
-        if progress.body.is_some() || !candidates.is_empty() || view.members().any(may_be_picked) {
+        let body = progress.body.as_ref();
+        let streams = body.is_some_and(|body| self.inline().take(body).is_none());
+        if streams || !candidates.is_empty() || view.members().any(may_be_picked) {
             let detail = format!("no other node serves {target} now");
             return Err(Fault::not_executed(
                 FaultKind::Unavailable,

@@ -18,11 +18,10 @@ use tokio::{
     task::AbortHandle,
 };
 use tokio_util::sync::CancellationToken;
-use wrt_contract::Body;
+use wrt_contract::{Body, BodyError};
 use wrt_membership::Membership;
 use wrt_protocol::{
     Fault, FaultKind, Hop, NodeId, StreamId,
-    envelope::BodyAnnounce,
     limits::{CHUNK_BYTES_MAX, STREAM_CREDIT_CHUNKS, STREAMS_OPEN_MAX},
     stream::{StreamFrame, StreamSignal},
     subject::Subjects,
@@ -134,9 +133,8 @@ impl Streams {
     /// the [`Sending`] before [`Sending::start`] gives the body up.
     pub(crate) fn announce(
         self: &Arc<Self>,
-        body: Body,
+        body: Body<BodyError>,
         to: NodeId,
-        is_arguments: bool,
     ) -> Result<Sending, Fault> {
         let stream = StreamId::mint();
         let credit = Arc::new(Semaphore::new(0));
@@ -152,11 +150,6 @@ impl Streams {
         }
         open.outgoing.insert(stream, outgoing);
         drop(open);
-        let announce = BodyAnnounce {
-            stream,
-            length: body.length(),
-            is_arguments,
-        };
         let registration = Registration {
             streams: Arc::clone(self),
             stream,
@@ -164,7 +157,7 @@ impl Streams {
         };
         let lost = self.lost(&to);
         Ok(Sending {
-            announce,
+            stream,
             body,
             registration,
             credit,
@@ -174,13 +167,13 @@ impl Streams {
         })
     }
 
-    /// The body that `from` announced.
+    /// The body of `length` that `from` announced.
     pub(crate) fn receive(
         self: &Arc<Self>,
-        announce: &BodyAnnounce,
+        stream: StreamId,
+        length: Option<u64>,
         from: NodeId,
-    ) -> Result<Body, Fault> {
-        let stream = announce.stream;
+    ) -> Result<Body<BodyError>, Fault> {
         // Credit is what bounds the chunks; two more are the end and a failure behind it.
         let (sender, frames) = mpsc::channel(STREAM_CREDIT_CHUNKS as usize + 2);
         let mut open = self.open();
@@ -210,7 +203,7 @@ impl Streams {
         };
         let lost = self.lost(&from);
         let receiving = receiver::Receiving::new(registration, frames, from, lost);
-        Ok(Body::new(announce.length, receiving.into_stream()))
+        Ok(Body::new(length, receiving.into_stream()))
     }
 
     /// Cancelled when waiting for `node` makes no sense. A node that is not in the view gets a token
@@ -259,7 +252,10 @@ impl Streams {
                 outgoing.cancelled.cancel();
                 true
             }
-            StreamSignal::Chunk { .. } | StreamSignal::End { .. } | StreamSignal::Failed { .. } => {
+            StreamSignal::Chunk { .. }
+            | StreamSignal::End { .. }
+            | StreamSignal::Failed { .. }
+            | StreamSignal::FailedOwn => {
                 let Some(incoming) = open.incoming.get(&stream).filter(|i| i.from == from) else {
                     return false;
                 };
@@ -329,8 +325,8 @@ impl Drop for Registration {
 
 /// A body that was announced and not started.
 pub(crate) struct Sending {
-    pub(crate) announce: BodyAnnounce,
-    body: Body,
+    pub(crate) stream: StreamId,
+    body: Body<BodyError>,
     registration: Registration,
     credit: Arc<Semaphore>,
     cancelled: CancellationToken,

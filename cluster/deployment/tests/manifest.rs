@@ -10,7 +10,7 @@ use wrt_deployment::{
 use wrt_protocol::{InterfaceName, Name};
 
 const KEYVALUE: InterfaceName = InterfaceName::from_static("wasi:keyvalue");
-const HTTP: InterfaceName = InterfaceName::from_static("wasi:http");
+const HTTP: InterfaceName = InterfaceName::from_static("wasi:http/handler");
 
 /// A small world: two stores, one that is no store, one HTTP server, and components by file name.
 struct World;

@@ -11,15 +11,31 @@ use crate::{
     frame::{self, FrameKind},
 };
 
-/// A body that travels beside a message, as a stream on the bulk connection.
+/// How a body, or arguments that are too large, travel with a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BodyAnnounce {
-    /// The stream; its sender chose the id.
-    pub stream: StreamId,
-    /// Its length in bytes, where the sender knows it.
-    pub length: Option<u64>,
-    /// Whether the stream carries the arguments themselves, which were too large to travel inline.
-    pub is_arguments: bool,
+pub enum BodyAnnounce {
+    /// Inside the message, behind everything else.
+    Inline {
+        /// The length that its producer announced, which need not be the length that it has.
+        length: Option<u64>,
+        /// Its trailers, as pairs of name and value.
+        trailers: Vec<(String, Vec<u8>)>,
+    },
+    /// Beside the message, as a stream on the bulk connection.
+    Stream {
+        /// The stream; its sender chose the id.
+        stream: StreamId,
+        /// The length that its producer announced.
+        length: Option<u64>,
+    },
+    /// The stream carries the arguments or the result themselves, which were too large to travel
+    /// inside.
+    Arguments {
+        /// The stream; its sender chose the id.
+        stream: StreamId,
+        /// How many bytes it will carry.
+        bytes: u64,
+    },
 }
 
 /// What an envelope says of its call.
@@ -37,6 +53,8 @@ pub struct RequestHead {
     pub epoch: Option<Epoch>,
     /// The interface called.
     pub interface: InterfaceName,
+    /// What the caller's build takes that interface for.
+    pub fingerprint: u64,
     /// The operation called.
     pub operation: OperationName,
     /// Budget left when the envelope was made, in microseconds.
@@ -49,7 +67,7 @@ pub struct RequestHead {
     pub trace: Option<TraceContext>,
     /// On whose behalf.
     pub tenant: Option<Tenant>,
-    /// A body beside the arguments.
+    /// A body beside the arguments, or they themselves.
     pub body: Option<BodyAnnounce>,
 }
 
@@ -70,6 +88,8 @@ pub struct Request {
     pub arguments: Bytes,
     /// Bytes that belong to the arguments and are not encoded with them.
     pub bulk: Bytes,
+    /// The bytes of a body that travels inside the message; empty otherwise.
+    pub body: Bytes,
 }
 
 /// What a reply says of itself.
@@ -83,7 +103,7 @@ pub struct ReplyHead {
     pub epoch: Epoch,
     /// Whether the operation answered. Its own errors are answers, and travel as such.
     pub outcome: Result<(), Fault>,
-    /// A body beside the answer.
+    /// A body beside the answer, or that itself.
     pub body: Option<BodyAnnounce>,
 }
 
@@ -96,6 +116,8 @@ pub struct Reply {
     pub result: Bytes,
     /// Bytes that belong to the result and are not encoded with it.
     pub bulk: Bytes,
+    /// The bytes of a body that travels inside the message; empty otherwise.
+    pub body: Bytes,
 }
 
 /// A caller takes a call back. Best effort: a call whose cancellation is lost ends by its budget.
@@ -107,43 +129,59 @@ pub struct Cancel {
     pub caller: NodeId,
 }
 
-/// A head together with the length of the arguments, which separates them from the bulk bytes.
+/// A head together with the lengths that separate arguments, body and bulk bytes.
 #[derive(Serialize, Deserialize)]
-struct WithLength<T> {
+struct WithLengths<T> {
     head: T,
     arguments_bytes: u32,
+    body_bytes: u32,
+}
+
+/// What follows a head, in this order.
+struct Parts {
+    arguments: Bytes,
+    body: Bytes,
+    bulk: Bytes,
 }
 
 fn encode<T: Serialize>(
     kind: FrameKind,
     head: &T,
-    arguments: &Bytes,
-    bulk: &Bytes,
+    [arguments, body, bulk]: [&Bytes; 3],
 ) -> Result<Bytes, EncodeError> {
-    let bytes = arguments.len();
-    let too_large = |_| EncodeError::ArgumentsTooLarge { bytes };
-    let arguments_bytes = u32::try_from(bytes).map_err(too_large)?;
-    frame::encode(
-        kind,
-        &WithLength {
-            head,
-            arguments_bytes,
-        },
-        &[arguments, bulk],
-    )
+    let length = |part: &Bytes| {
+        let bytes = part.len();
+        let too_large = |_| EncodeError::ArgumentsTooLarge { bytes };
+        u32::try_from(bytes).map_err(too_large)
+    };
+    let with_lengths = WithLengths {
+        head,
+        arguments_bytes: length(arguments)?,
+        body_bytes: length(body)?,
+    };
+    frame::encode(kind, &with_lengths, &[arguments, body, bulk])
 }
 
 fn decode<T: serde::de::DeserializeOwned>(
     kind: FrameKind,
     bytes: &Bytes,
-) -> Result<(T, Bytes, Bytes), DecodeError> {
-    let (with_length, mut arguments) = frame::decode::<WithLength<T>>(kind, bytes)?;
-    let length = with_length.arguments_bytes as usize;
-    if length > arguments.len() {
-        return Err(DecodeError::Short { bytes: bytes.len() });
-    }
-    let bulk = arguments.split_off(length);
-    Ok((with_length.head, arguments, bulk))
+) -> Result<(T, Parts), DecodeError> {
+    let (with_lengths, mut bulk) = frame::decode::<WithLengths<T>>(kind, bytes)?;
+    let mut part = |length: u32| {
+        let length = length as usize;
+        match length <= bulk.len() {
+            true => Ok(bulk.split_to(length)),
+            false => Err(DecodeError::Short { bytes: bytes.len() }),
+        }
+    };
+    let arguments = part(with_lengths.arguments_bytes)?;
+    let body = part(with_lengths.body_bytes)?;
+    let parts = Parts {
+        arguments,
+        body,
+        bulk,
+    };
+    Ok((with_lengths.head, parts))
 }
 
 impl Request {
@@ -152,19 +190,21 @@ impl Request {
     /// # Errors
     /// When the head or the arguments are over their limits.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
-        encode(FrameKind::Request, &self.head, &self.arguments, &self.bulk)
+        let parts = [&self.arguments, &self.body, &self.bulk];
+        encode(FrameKind::Request, &self.head, parts)
     }
 
-    /// Reads an envelope; arguments and bulk bytes share the memory of `bytes`.
+    /// Reads an envelope; arguments, body and bulk bytes share the memory of `bytes`.
     ///
     /// # Errors
     /// When `bytes` is anything else.
     pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
-        let (head, arguments, bulk) = decode(FrameKind::Request, bytes)?;
+        let (head, parts) = decode(FrameKind::Request, bytes)?;
         Ok(Self {
             head,
-            arguments,
-            bulk,
+            arguments: parts.arguments,
+            bulk: parts.bulk,
+            body: parts.body,
         })
     }
 }
@@ -175,16 +215,22 @@ impl Reply {
     /// # Errors
     /// When the head or the result are over their limits.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
-        encode(FrameKind::Reply, &self.head, &self.result, &self.bulk)
+        let parts = [&self.result, &self.body, &self.bulk];
+        encode(FrameKind::Reply, &self.head, parts)
     }
 
-    /// Reads a reply; result and bulk bytes share the memory of `bytes`.
+    /// Reads a reply; result, body and bulk bytes share the memory of `bytes`.
     ///
     /// # Errors
     /// When `bytes` is anything else.
     pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
-        let (head, result, bulk) = decode(FrameKind::Reply, bytes)?;
-        Ok(Self { head, result, bulk })
+        let (head, parts) = decode(FrameKind::Reply, bytes)?;
+        Ok(Self {
+            head,
+            result: parts.arguments,
+            bulk: parts.bulk,
+            body: parts.body,
+        })
     }
 }
 

@@ -46,7 +46,8 @@ pub enum FaultKind {
     Malformed,
     /// The target has no such interface or operation.
     UnknownOperation,
-    /// The peer speaks another version of the protocol.
+    /// The peer speaks another version of the protocol, or was built with another version of the
+    /// interface.
     VersionMismatch,
     /// The actor failed while it ran the operation: a trap, or a panic that its supervisor caught.
     Crashed,
@@ -228,7 +229,7 @@ impl fmt::Display for FaultKind {
             Self::TooLarge => "too large",
             Self::Malformed => "malformed",
             Self::UnknownOperation => "unknown operation",
-            Self::VersionMismatch => "protocol version mismatch",
+            Self::VersionMismatch => "version mismatch",
             Self::Crashed => "crashed",
             Self::Denied => "denied",
         })

@@ -12,8 +12,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::limits::HEAD_BYTES_MAX;
 
 /// The version of everything in this crate. Peers of two versions do not understand each other and
-/// say so.
-pub const PROTOCOL_VERSION: u8 = 1;
+/// say so. Subjects keep their version while their layout stays: a peer of another version must be
+/// heard, to be answered.
+///
+/// Version 2 has bodies inside messages, interfaces' errors in the middle of bodies, and a fingerprint
+/// of the interface in each call. A decoder of version 1 would have read other fields from the same
+/// bytes.
+pub const PROTOCOL_VERSION: u8 = 2;
 
 const PREFIX_BYTES: usize = 6;
 /// Room for a head: one with more is written all the same, after one more allocation.

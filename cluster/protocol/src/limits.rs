@@ -9,6 +9,15 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Arguments and bulk bytes that travel inside an envelope. Larger ones travel as a stream. Half
 /// of the payload that a NATS server accepts by default (1 MiB), so that a head always fits.
 pub const INLINE_BYTES_MAX: usize = 512 * 1024;
+/// A body up to this length travels inside its message, where it is whole soon enough. Above it the
+/// announcement and the credit of a stream cost less than the copy.
+pub const INLINE_BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long a body is waited for to become whole before it travels as a stream: long enough for one
+/// that is written in one go, too short to be noticed in one that streams. It is never longer, however
+/// small the body: its producer may wait for the call itself (`Expect: 100-continue`).
+pub const INLINE_BODY_PATIENCE: Duration = Duration::from_millis(2);
+/// Trailers that travel inside a message, names and values together.
+pub const INLINE_TRAILERS_BYTES_MAX: usize = 8 * 1024;
 /// Frames that travel in one message, at most; and bytes of them together.
 pub const PACK_ENTRIES_MAX: usize = 128;
 /// See [`PACK_ENTRIES_MAX`].
@@ -17,6 +26,9 @@ pub const PACK_BYTES_MAX: usize = 64 * 1024;
 pub const PACK_ENTRY_BYTES_MAX: usize = 4 * 1024;
 /// Arguments or a reply of one operation, however they travel.
 pub const ARGUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Arguments that a node collects at a time, from streams, for calls that run: one call more is
+/// refused as overloaded.
+pub const COLLECTED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// One chunk of a stream.
 pub const CHUNK_BYTES_MAX: usize = 128 * 1024;
 /// Chunks that a receiver lets a sender have in flight. With [`CHUNK_BYTES_MAX`] this bounds the

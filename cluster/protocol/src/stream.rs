@@ -7,7 +7,7 @@
 //!   | -- Chunk 0 ------------------> |
 //!   | -- Chunk 1 ------------------> |
 //!   | <------- Credit(n) ----------- |   as the consumer takes chunks
-//!   | -- End(2) -------------------> |   or Failed, or the receiver's Cancel
+//!   | -- End(2) -------------------> |   or Failed, FailedOwn, or the receiver's Cancel
 //! ```
 //!
 //! The sender MUST NOT have more chunks in flight than it was granted. The receiver MUST treat a gap
@@ -48,6 +48,9 @@ pub enum StreamSignal {
     },
     /// Receiver: it wants no more.
     Cancel,
+    /// Sender: the body ends here, broken, with an error of its interface: the bytes that follow the
+    /// head, at most [`CHUNK_BYTES_MAX`](crate::limits::CHUNK_BYTES_MAX) of them.
+    FailedOwn,
 }
 
 /// One message of a stream.
@@ -59,7 +62,7 @@ pub struct StreamFrame {
     pub from: NodeId,
     /// What it says.
     pub signal: StreamSignal,
-    /// The bytes of a chunk; empty for everything else.
+    /// The bytes of a chunk, or of an interface's error; empty for everything else.
     pub bytes: Bytes,
 }
 

@@ -40,10 +40,9 @@ fn node(text: &str) -> NodeId {
 }
 
 fn body() -> BodyAnnounce {
-    BodyAnnounce {
+    BodyAnnounce::Arguments {
         stream: StreamId(0x33),
-        length: Some(1 << 20),
-        is_arguments: true,
+        bytes: 1 << 20,
     }
 }
 
@@ -56,6 +55,7 @@ fn request() -> Request {
             target: ActorAddress::provider(name("shop"), name("cache")),
             epoch: Some(Epoch(7)),
             interface: InterfaceName::from_static("wasi:keyvalue"),
+            fingerprint: 0x0102_0304_0506_0708,
             operation: OperationName::from_static("compare-and-swap"),
             budget_micros: 10_000_000,
             expires_at: Some(NodeMicros(123_456_789)),
@@ -69,6 +69,7 @@ fn request() -> Request {
         },
         arguments: Bytes::from_static(b"ARGS"),
         bulk: Bytes::from_static(b"BULK"),
+        body: Bytes::new(),
     }
 }
 
@@ -86,6 +87,7 @@ fn small_request() -> Request {
         },
         arguments: Bytes::new(),
         bulk: Bytes::new(),
+        body: Bytes::new(),
     }
 }
 
@@ -100,6 +102,7 @@ fn reply(outcome: Result<(), Fault>) -> Reply {
         },
         result: Bytes::from_static(b"RESULT"),
         bulk: Bytes::from_static(b"BULK"),
+        body: Bytes::new(),
     }
 }
 
@@ -169,8 +172,18 @@ fn a_request_without_anything_optional() {
 #[test]
 fn a_reply() {
     let mut with_body = reply(Ok(()));
-    with_body.head.body = Some(body());
+    with_body.head.body = Some(BodyAnnounce::Stream {
+        stream: StreamId(0x33),
+        length: Some(1 << 20),
+    });
+    let mut with_inline_body = reply(Ok(()));
+    with_inline_body.head.body = Some(BodyAnnounce::Inline {
+        length: Some(4),
+        trailers: vec![("sum".to_owned(), b"1".to_vec())],
+    });
+    with_inline_body.body = Bytes::from_static(b"BODY");
     for (name, reply) in [
+        ("reply_with_inline_body", with_inline_body),
         ("reply_ok", reply(Ok(()))),
         ("reply_with_body", with_body),
         ("reply_fault", reply(Err(fault()))),
@@ -217,6 +230,7 @@ fn stream_frames() {
             b"",
         ),
         ("failed", StreamSignal::Failed { fault: fault() }, b""),
+        ("failed_own", StreamSignal::FailedOwn, b"ERROR"),
         ("credit", StreamSignal::Credit { chunks: 8 }, b""),
         ("cancel", StreamSignal::Cancel, b""),
     ] {
@@ -330,6 +344,17 @@ fn other_bytes_are_named() {
     for (bytes, expected) in cases {
         assert_eq!(Request::decode(&bytes).unwrap_err(), expected);
     }
+}
+
+/// What a node of version 1 sent, as its own test recorded it: a `get` of `wasi:keyvalue`.
+#[test]
+fn a_frame_of_version_1_is_named() {
+    let recorded = Bytes::from_static(include_bytes!("recorded/request_of_version_1"));
+    assert_eq!(recorded[0], 1);
+    assert_eq!(
+        Request::decode(&recorded).unwrap_err(),
+        DecodeError::Version { theirs: 1 }
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::{FutureExt, future::BoxFuture};
 use wrt_contract::{CallContext, Gate, GateLimits};
 use wrt_deployment::DesiredTrigger;
-use wrt_http::{HttpHandler, HttpInterface};
+use wrt_http::{HttpHandler, HttpHandlerInterface};
 use wrt_protocol::{ActorAddress, Name};
 use wrt_supervision::{Running, Start, StartError};
 
@@ -72,7 +72,7 @@ impl TriggerStart {
                 caller: &parts.caller,
                 target: target.into(),
             };
-            site.object::<HttpInterface>()
+            site.object::<HttpHandlerInterface>()
         })
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use futures::FutureExt;
 use serde::de::DeserializeOwned;
 use wrt_contract::{CallContext, Interface, Offer};
-use wrt_http::HttpInterface;
+use wrt_http::HttpHandlerInterface;
 use wrt_http_server::{BindError, HttpServer, HttpServerConfig};
 use wrt_keyvalue::{KeyValue, KeyValueInterface, MemoryConfig, MemoryKeyValue};
 use wrt_nats::{self as nats, Nats, NatsConfig};
@@ -103,7 +103,7 @@ pub(super) const NATS: ProviderEntry = ProviderEntry {
 
 pub(super) const HTTP_SERVER: TriggerEntry = TriggerEntry {
     name: "http-server",
-    calls: HttpInterface::NAME,
+    calls: HttpHandlerInterface::NAME,
     check: check_http_server,
     start: |settings| start_http_server(settings).boxed(),
 };

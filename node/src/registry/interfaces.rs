@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wrt_contract::{Caller, Interface, Links, LocalDirectory, Offer, Target};
-use wrt_http::{HttpComponent, HttpInterface};
+use wrt_http::{HttpComponent, HttpHandlerInterface};
 use wrt_keyvalue::{KeyValueHost, KeyValueInterface};
 use wrt_protocol::Name;
 
@@ -17,16 +17,18 @@ pub(super) const KEYVALUE: InterfaceEntry = InterfaceEntry {
     offer: |_, _| Ok(None),
 };
 
-pub(super) const HTTP: InterfaceEntry = InterfaceEntry {
-    name: HttpInterface::NAME,
-    host: None,
-    link: |site, links, name| site.link::<HttpInterface>(links, name),
-    exports: &["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."],
-    offer: |instances, gate| {
-        let component = HttpComponent::new(instances)?;
-        Ok(component.map(|component| Offer::new::<HttpInterface>(Arc::new(component), gate)))
-    },
-};
+pub(super) const HTTP: InterfaceEntry =
+    InterfaceEntry {
+        name: HttpHandlerInterface::NAME,
+        host: None,
+        link: |site, links, name| site.link::<HttpHandlerInterface>(links, name),
+        exports: &["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."],
+        offer: |instances, gate| {
+            let component = HttpComponent::new(instances)?;
+            Ok(component
+                .map(|component| Offer::new::<HttpHandlerInterface>(Arc::new(component), gate)))
+        },
+    };
 
 /// Where a link starts and ends.
 pub struct LinkSite<'a> {

@@ -12,7 +12,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize, Serializer};
 use wrt_contract::{
-    Answer, CallContext, Caller, Dispatch, DispatchRequest, InterfaceError, Invocation, async_trait,
+    Answer, CallContext, Caller, Dispatch, DispatchRequest, InterfaceError, Invocation, Schema,
+    async_trait,
 };
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, IdempotencyKey, Name};
 
@@ -76,7 +77,7 @@ pub trait Shelf {
 }
 
 /// The order of a list.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, Schema)]
 pub struct Order {
     /// The greatest first.
     pub descending: bool,
@@ -86,7 +87,7 @@ pub struct Order {
 pub static SERIALISED: AtomicU64 = AtomicU64::new(0);
 
 /// A value that tells when it is serialised.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Schema)]
 pub struct Fragile(pub u64);
 
 impl Serialize for Fragile {
@@ -97,7 +98,7 @@ impl Serialize for Fragile {
 }
 
 /// The error of the interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub enum ShelfError {
     /// There is something else under the key.
     NotANumber {

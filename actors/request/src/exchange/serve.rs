@@ -4,16 +4,21 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use wrt_contract::{Answer, CallContext, Dispatch, DispatchRequest};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use wrt_contract::{
+    Answer, Body, BodyError, CallContext, Dispatch, DispatchRequest, Gate, WholeBody,
+};
 use wrt_protocol::{
-    CallId, Execution, Fault, FaultKind, Hop, Incarnation, NodeId,
+    CallId, Execution, Fault, FaultKind, Hop, Incarnation, NodeId, StreamId,
     envelope::{BodyAnnounce, Reply, ReplyHead, Request},
-    limits::INLINE_BYTES_MAX,
+    limits::{COLLECTED_BYTES_MAX, INLINE_BODY_PATIENCE, INLINE_BYTES_MAX},
 };
 use wrt_transport::{Lane, ReplySubject};
 
-use super::Exchange;
+use super::{COLLECTED_UNIT_BYTES, Exchange};
 use crate::{
+    gather::Inline,
+    hosted::WayIn,
     inbound::{arguments_body, collect_arguments},
     streams::Sending,
 };
@@ -26,27 +31,48 @@ pub(super) struct Accepted {
     caller: NodeId,
     /// Taken when it starts.
     request: Option<DispatchRequest>,
-    body: Option<Box<BodyAnnounce>>,
+    /// What comes as a stream.
+    coming: Option<Box<Coming>>,
     reply: Option<ReplySubject>,
+}
+
+/// A body, or arguments, that come as a stream.
+struct Coming {
+    announce: BodyAnnounce,
+    gate: Arc<Gate>,
 }
 
 impl Accepted {
     pub(super) fn new(
         request: Request,
         budget: Duration,
-        dispatch: Arc<dyn Dispatch>,
+        way_in: WayIn,
         reply: Option<ReplySubject>,
-        here: Incarnation,
+        node: Incarnation,
     ) -> Self {
+        let WayIn { dispatch, gate } = way_in;
         let Request {
             head,
             arguments,
             bulk,
+            body,
         } = request;
+        let (inside, coming) = match head.body {
+            Some(BodyAnnounce::Inline { length, trailers }) => {
+                let whole = WholeBody {
+                    length,
+                    bytes: body,
+                    trailers,
+                };
+                (Some(Body::from(whole)), None)
+            }
+            Some(announce) => (None, Some(Box::new(Coming { announce, gate }))),
+            None => (None, None),
+        };
         Self {
             context: CallContext::with_budget(budget)
                 .with_attempt(head.key, head.attempt)
-                .at(Some(here))
+                .at(Some(node))
                 .with_trace(head.trace)
                 .with_tenant(head.tenant),
             dispatch,
@@ -56,9 +82,9 @@ impl Accepted {
                 operation: head.operation,
                 arguments,
                 bulk,
-                body: None,
+                body: inside,
             }),
-            body: head.body.map(Box::new),
+            coming,
             reply,
         }
     }
@@ -93,36 +119,100 @@ impl Accepted {
     }
 
     async fn execute(&mut self, exchange: &Exchange) -> Result<Answer, Fault> {
-        if let Some(announce) = self.body.take() {
-            Box::pin(self.take_body(exchange, *announce)).await?;
-        }
+        // What it takes is given back when the operation has ended.
+        let _room = match self.coming.take() {
+            Some(coming) => Box::pin(self.take_body(exchange, *coming)).await?,
+            None => None,
+        };
         exchange.counters.dispatched.add_one();
         let request = self.request.take().expect("a call is run once");
         let work = self.dispatch.dispatch(&self.context, request);
-        self.context.bound(Hop::Actor, work).await?
+        let answer = self.context.bound(Hop::Actor, work).await??;
+        match &answer.body {
+            Some(body) if !body.is_whole() => {
+                let until = Instant::now() + INLINE_BODY_PATIENCE;
+                Ok(Box::pin(exchange.gather(answer, until)).await)
+            }
+            _ => Ok(answer),
+        }
     }
 
     /// Puts what is announced where the operation finds it.
     async fn take_body(
         &mut self,
         exchange: &Exchange,
-        announce: BodyAnnounce,
-    ) -> Result<(), Fault> {
-        let request = self.request.as_mut().expect("a call is run once");
-        let body = exchange.streams.receive(&announce, self.caller.clone())?;
-        if announce.is_arguments {
-            let collected = self.context.bound(Hop::Stream, collect_arguments(body));
-            let collected = collected.await.and_then(|collected| collected);
-            let not_run = |fault: Fault| fault.with_execution(Execution::NotExecuted);
-            (request.arguments, request.bulk) = collected.map_err(not_run)?;
-        } else {
-            request.body = Some(body);
+        Coming { announce, gate }: Coming,
+    ) -> Result<Option<OwnedSemaphorePermit>, Fault> {
+        match announce {
+            BodyAnnounce::Arguments { stream, bytes } => {
+                // Calls that wait for their turn must not wait with all of their arguments.
+                self.context = gate.admit_early(self.context.clone()).await?;
+                let room = exchange.room_for(bytes)?;
+                let not_run = |fault: Fault| fault.with_execution(Execution::NotExecuted);
+                let body = self.receive(exchange, stream, Some(bytes))?;
+                let collected = self.context.bound(Hop::Stream, collect_arguments(body));
+                let collected = collected.await.and_then(|collected| collected);
+                let request = self.request.as_mut().expect("a call is run once");
+                (request.arguments, request.bulk) = collected.map_err(not_run)?;
+                Ok(Some(room))
+            }
+            BodyAnnounce::Stream { stream, length } => {
+                let body = self.receive(exchange, stream, length)?;
+                self.request.as_mut().expect("a call is run once").body = Some(body);
+                Ok(None)
+            }
+            BodyAnnounce::Inline { .. } => unreachable!("it came with the call"),
         }
-        Ok(())
+    }
+
+    fn receive(
+        &self,
+        exchange: &Exchange,
+        stream: StreamId,
+        length: Option<u64>,
+    ) -> Result<Body<BodyError>, Fault> {
+        let streams = &exchange.streams;
+        streams.receive(stream, length, self.caller.clone())
     }
 }
 
 impl Exchange {
+    /// Waits a moment for the body of `answer`, which then travels with it.
+    async fn gather(&self, answer: Answer, until: Instant) -> Answer {
+        let Some(body) = answer.body else {
+            return answer;
+        };
+        let body = match self.inline().gather(body, until) {
+            Ok(waiting) => waiting.await,
+            Err(body) => body,
+        };
+        Answer {
+            body: Some(body),
+            ..answer
+        }
+    }
+
+    /// Room for so many bytes of arguments.
+    fn room_for(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Fault> {
+        let units = bytes.div_ceil(COLLECTED_UNIT_BYTES as u64);
+        // What is too large for the type is too large for the node.
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.collecting).try_acquire_many_owned(units);
+        room.map_err(|_no_room| {
+            let kind = FaultKind::Overloaded {
+                retry_after_millis: 1000,
+            };
+            let detail = format!(
+                "no room for {bytes} bytes of arguments: at most {COLLECTED_BYTES_MAX} at a time"
+            );
+            Fault::not_executed(kind, Hop::Mailbox, detail)
+        })
+    }
+
+    fn inline(&self) -> Inline {
+        Inline::on(self.transport.payload_bytes_max())
+    }
+
     /// A reply ready to be sent, and the body that goes with it.
     fn reply(
         &self,
@@ -137,6 +227,7 @@ impl Exchange {
                     head: self.head(call, Err(fault)),
                     result: Bytes::new(),
                     bulk: Bytes::new(),
+                    body: Bytes::new(),
                 };
                 (self.encode(&reply), None)
             }
@@ -153,15 +244,40 @@ impl Exchange {
             result, bulk, body, ..
         } = answer;
         let head = self.head(call, Ok(()));
-        let mut reply = Reply { head, result, bulk };
+        let mut reply = Reply {
+            head,
+            result,
+            bulk,
+            body: Bytes::new(),
+        };
         let bytes = reply.result.len() + reply.bulk.len();
         let is_large = bytes > INLINE_BYTES_MAX.min(self.transport.payload_bytes_max() / 2);
-        let body = match (is_large, body) {
+        let announce = |body| {
+            let announced = self.streams.announce(body, caller.clone());
+            announced.map_err(|fault| fault.with_execution(Execution::Executed))
+        };
+        let sending = match (is_large, body) {
             (false, None) => return Ok((reply, None)),
-            (false, Some(body)) => body,
+            (false, Some(body)) => {
+                let length = body.length();
+                if let Some(whole) = self.inline().take(&body) {
+                    let trailers = whole.trailers;
+                    reply.head.body = Some(BodyAnnounce::Inline { length, trailers });
+                    reply.body = whole.bytes;
+                    return Ok((reply, None));
+                }
+                let sending = announce(body)?;
+                let stream = sending.stream;
+                reply.head.body = Some(BodyAnnounce::Stream { stream, length });
+                sending
+            }
             (true, None) => {
                 let result = std::mem::take(&mut reply.result);
-                arguments_body(&result, &std::mem::take(&mut reply.bulk))
+                let (body, bytes) = arguments_body(&result, &std::mem::take(&mut reply.bulk));
+                let sending = announce(body)?;
+                let stream = sending.stream;
+                reply.head.body = Some(BodyAnnounce::Arguments { stream, bytes });
+                sending
             }
             (true, Some(_)) => {
                 let detail = format!("a result of {bytes} bytes beside a body");
@@ -169,10 +285,6 @@ impl Exchange {
                 return Err(Fault::new(kind, Execution::Executed, Hop::Actor, detail));
             }
         };
-        let announced = self.streams.announce(body, caller.clone(), is_large);
-        let executed = |fault: Fault| fault.with_execution(Execution::Executed);
-        let sending = announced.map_err(executed)?;
-        reply.head.body = Some(sending.announce.clone());
         Ok((reply, Some(Box::new(sending))))
     }
 

@@ -1,10 +1,10 @@
 //! One attempt of a call: made ready, sent, and its reply read.
 
 use bytes::Bytes;
-use wrt_contract::{Answer, CallContext, Invocation};
+use wrt_contract::{Answer, Body, BodyError, CallContext, Invocation, WholeBody};
 use wrt_membership::View;
 use wrt_protocol::{
-    CallId, Epoch, Execution, Fault, FaultKind, Hop, Incarnation, NodeId, NodeMicros,
+    CallId, Epoch, Execution, Fault, FaultKind, Hop, Incarnation, NodeId, NodeMicros, StreamId,
     envelope::{BodyAnnounce, Reply, Request, RequestHead},
     limits::INLINE_BYTES_MAX,
 };
@@ -44,6 +44,13 @@ struct Outgoing {
     is_body: bool,
 }
 
+/// What the envelope says of a body, or of large arguments.
+enum Announced {
+    Nothing,
+    Inside(Box<WholeBody>),
+    Stream(BodyAnnounce, Box<Outgoing>),
+}
+
 impl Ready<'_> {
     /// Who was asked.
     pub(super) fn into_node(self) -> Option<NodeId> {
@@ -71,8 +78,23 @@ impl RequestPath {
         progress.body_untouched &= outgoing.is_ok() || progress.body.is_some() == had_body;
         let made = outgoing.and_then(|outgoing| {
             let call_id = CallId::mint();
-            let announce = outgoing.as_ref().map(|o| o.sending.announce.clone());
-            let envelope = self.envelope(context, call, call_id, &chosen, progress, announce)?;
+            let (announce, body, outgoing) = match outgoing {
+                Announced::Nothing => (None, Bytes::new(), None),
+                Announced::Inside(whole) => {
+                    let WholeBody {
+                        length,
+                        bytes,
+                        trailers,
+                    } = *whole;
+                    let announce = BodyAnnounce::Inline { length, trailers };
+                    (Some(announce), bytes, None)
+                }
+                Announced::Stream(announce, outgoing) => {
+                    (Some(announce), Bytes::new(), Some(outgoing))
+                }
+            };
+            let body = (announce, body);
+            let envelope = self.envelope(context, call, call_id, &chosen, progress, body)?;
             Ok((call_id, envelope, outgoing))
         });
         match made {
@@ -117,23 +139,36 @@ impl RequestPath {
             Some(node) => fault.at_node(node),
             None => fault,
         })?;
-        let Reply { head, result, bulk } = reply;
-        head.outcome.map_err(|fault| fault.at_node(&head.node))?;
-        let inline = Answer {
+        let Reply {
+            head,
             result,
             bulk,
-            body: None,
-            served_by: Some(Incarnation {
-                node: head.node.clone(),
-                epoch: head.epoch,
-            }),
+            body,
+        } = reply;
+        head.outcome.map_err(|fault| fault.at_node(&head.node))?;
+        let served_by = Incarnation {
+            node: head.node.clone(),
+            epoch: head.epoch,
         };
-        match head.body {
-            None => Ok(inline),
-            Some(announce) => {
-                Box::pin(self.answer_with_body(context, inline, head.node, announce)).await
+        let (stream, bytes) = match head.body {
+            None => return Ok(answer(result, bulk, None, served_by)),
+            Some(BodyAnnounce::Inline { length, trailers }) => {
+                let whole = WholeBody {
+                    length,
+                    bytes: body,
+                    trailers,
+                };
+                return Ok(answer(result, bulk, Some(whole.into()), served_by));
             }
-        }
+            Some(BodyAnnounce::Stream { stream, length }) => {
+                let body = self.receive(stream, length, &head.node)?;
+                return Ok(answer(result, bulk, Some(body), served_by));
+            }
+            Some(BodyAnnounce::Arguments { stream, bytes }) => (stream, bytes),
+        };
+        // Each call carries the room for what is kept over the wait.
+        drop((result, bulk, body));
+        Box::pin(self.large_answer(context, stream, bytes, served_by)).await
     }
 
     async fn send_one_way(
@@ -152,27 +187,32 @@ impl RequestPath {
         Ok(Answer::default())
     }
 
-    async fn answer_with_body(
+    /// A result that was too large to travel inside the reply.
+    async fn large_answer(
         &self,
         context: &CallContext,
-        inline: Answer,
-        node: NodeId,
-        announce: BodyAnnounce,
+        stream: StreamId,
+        bytes: u64,
+        home: Incarnation,
     ) -> Result<Answer, Fault> {
-        // Whatever becomes of its result from here on.
-        let ran = |fault: Fault| fault.with_execution(Execution::Executed).at_node(&node);
-        let body = self.streams.receive(&announce, node.clone()).map_err(ran)?;
-        if !announce.is_arguments {
-            let body = Some(body);
-            return Ok(Answer { body, ..inline });
-        }
+        let body = self.receive(stream, Some(bytes), &home.node)?;
         let collected = context.bound(Hop::Stream, collect_arguments(body));
-        let (result, bulk) = collected.await.and_then(|result| result).map_err(ran)?;
-        Ok(Answer {
-            result,
-            bulk,
-            ..inline
-        })
+        let (result, bulk) = collected
+            .await
+            .and_then(|result| result)
+            .map_err(|fault| fault.with_execution(Execution::Executed).at_node(&home.node))?;
+        Ok(answer(result, bulk, None, home))
+    }
+
+    /// What a reply has announced; it ran, whatever becomes of that.
+    fn receive(
+        &self,
+        stream: StreamId,
+        length: Option<u64>,
+        node: &NodeId,
+    ) -> Result<Body<BodyError>, Fault> {
+        let received = self.streams.receive(stream, length, node.clone());
+        received.map_err(|fault| fault.with_execution(Execution::Executed).at_node(node))
     }
 
     /// Arguments that travel as a stream are not in it.
@@ -183,9 +223,9 @@ impl RequestPath {
         call_id: CallId,
         chosen: &Chosen,
         progress: &Progress,
-        announce: Option<BodyAnnounce>,
+        (announce, body): (Option<BodyAnnounce>, Bytes),
     ) -> Result<Bytes, Fault> {
-        let inline = !announce.as_ref().is_some_and(|body| body.is_arguments);
+        let inline = !matches!(announce, Some(BodyAnnounce::Arguments { .. }));
         let part = |bytes: &Bytes| if inline { bytes.clone() } else { Bytes::new() };
         let request = Request {
             head: RequestHead {
@@ -195,6 +235,7 @@ impl RequestPath {
                 target: call.target.clone(),
                 epoch: chosen.epoch,
                 interface: call.interface.clone(),
+                fingerprint: call.fingerprint,
                 operation: call.operation.clone(),
                 budget_micros: chosen.budget_micros,
                 expires_at: chosen.expires_at,
@@ -205,6 +246,7 @@ impl RequestPath {
             },
             arguments: part(&call.arguments),
             bulk: part(&call.bulk),
+            body,
         };
         let too_large = |error: wrt_protocol::EncodeError| {
             Fault::not_executed(FaultKind::TooLarge, Hop::Caller, error.to_string())
@@ -212,27 +254,16 @@ impl RequestPath {
         request.encode().map_err(too_large)
     }
 
-    /// A stream to send with this attempt: the call's own body, or its arguments when they are too
-    /// large to travel inline.
+    /// What this attempt says of the call's body, or of arguments that are too large to travel
+    /// inside; with it the stream that it sends.
     fn prepare_outgoing(
         &self,
         call: &Invocation,
         node: Option<&NodeId>,
         progress: &mut Progress,
-    ) -> Result<Option<Box<Outgoing>>, Fault> {
+    ) -> Result<Announced, Fault> {
         let bytes = call.arguments.len() + call.bulk.len();
         let is_large = bytes > INLINE_BYTES_MAX.min(self.transport.payload_bytes_max() / 2);
-        if !is_large && progress.body.is_none() {
-            return Ok(None);
-        }
-        let Some(node) = node else {
-            let detail = format!("no node is known that serves {}", call.target);
-            return Err(Fault::not_executed(
-                FaultKind::Unavailable,
-                Hop::Route,
-                detail,
-            ));
-        };
         if is_large && progress.body.is_some() {
             let detail = format!("arguments of {bytes} bytes beside a body");
             return Err(Fault::not_executed(
@@ -241,12 +272,53 @@ impl RequestPath {
                 detail,
             ));
         }
-        let (body, is_body) = match progress.body.take() {
-            Some(body) => (body, true),
-            None => (arguments_body(&call.arguments, &call.bulk), false),
+        let inside = progress.body.as_ref().and_then(|b| self.inline().take(b));
+        if let Some(whole) = inside {
+            return Ok(Announced::Inside(Box::new(whole)));
+        }
+        if !is_large && progress.body.is_none() {
+            return Ok(Announced::Nothing);
+        }
+        let Some(node) = node.cloned() else {
+            let detail = format!("no node is known that serves {}", call.target);
+            return Err(Fault::not_executed(
+                FaultKind::Unavailable,
+                Hop::Route,
+                detail,
+            ));
         };
-        let sending = self.streams.announce(body, node.clone(), !is_body)?;
-        Ok(Some(Box::new(Outgoing { sending, is_body })))
+        let (announce, sending) = match progress.body.take() {
+            Some(body) => {
+                progress.body = body.as_whole().map(Body::from);
+                let length = body.length();
+                let sending = self.streams.announce(body, node)?;
+                let stream = sending.stream;
+                (BodyAnnounce::Stream { stream, length }, sending)
+            }
+            None => {
+                let (body, bytes) = arguments_body(&call.arguments, &call.bulk);
+                let sending = self.streams.announce(body, node)?;
+                let stream = sending.stream;
+                (BodyAnnounce::Arguments { stream, bytes }, sending)
+            }
+        };
+        let is_body = matches!(announce, BodyAnnounce::Stream { .. });
+        let outgoing = Outgoing { sending, is_body };
+        Ok(Announced::Stream(announce, Box::new(outgoing)))
+    }
+}
+
+fn answer(
+    result: Bytes,
+    bulk: Bytes,
+    body: Option<Body<BodyError>>,
+    served_by: Incarnation,
+) -> Answer {
+    Answer {
+        result,
+        bulk,
+        body,
+        served_by: Some(served_by),
     }
 }
 
@@ -265,7 +337,8 @@ async fn send_with_body(
         Some(sending) if answered => sending.start(),
         // What failed before any of the body was asked for gives it back.
         Some(sending) if is_body => progress.body = Some(sending.untouched()),
-        None if is_body => progress.body_untouched = false,
+        // What is here can be sent again.
+        None if is_body => progress.body_untouched = progress.body.is_some(),
         _ => {}
     }
     reply

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::{Stream, stream};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
-use wrt_contract::BodyFrame;
+use wrt_contract::{BodyError, BodyFrame};
 use wrt_protocol::{
     Fault, FaultKind, Hop, NodeId,
     limits::{STREAM_CREDIT_CHUNKS, STREAM_IDLE_MAX},
@@ -53,7 +53,7 @@ impl Receiving {
     }
 
     /// The frames, pulled. The first poll opens the stream.
-    pub(super) fn into_stream(self) -> impl Stream<Item = Result<BodyFrame, Fault>> + Send {
+    pub(super) fn into_stream(self) -> impl Stream<Item = Result<BodyFrame, BodyError>> + Send {
         stream::unfold(self, |mut receiving| async move {
             if receiving.finished || receiving.failed {
                 return None;
@@ -65,30 +65,30 @@ impl Receiving {
         })
     }
 
-    async fn next(&mut self) -> Option<Result<BodyFrame, Fault>> {
+    async fn next(&mut self) -> Option<Result<BodyFrame, BodyError>> {
         if let Err(fault) = self.grant_credit().await {
-            return Some(Err(fault));
+            return Some(Err(fault.into()));
         }
         let frame = tokio::select! {
             biased;
             frame = timeout(STREAM_IDLE_MAX, self.frames.recv()) => frame,
             () = self.lost.cancelled() => {
                 let detail = "the node that sends the body was lost";
-                return Some(Err(fault(FaultKind::NodeLost, detail)));
+                return Some(Err(fault(FaultKind::NodeLost, detail).into()));
             }
         };
         match frame {
             Err(_elapsed) => {
                 let detail = "the body made no progress within the idle limit";
-                Some(Err(fault(FaultKind::DeadlineExceeded, detail)))
+                Some(Err(fault(FaultKind::DeadlineExceeded, detail).into()))
             }
-            Ok(None) => Some(Err(fault(
-                FaultKind::Malformed,
-                "the sender of the body sent more than it was granted",
-            ))),
+            Ok(None) => {
+                let detail = "the sender of the body sent more than it was granted";
+                Some(Err(fault(FaultKind::Malformed, detail).into()))
+            }
             Ok(Some((StreamSignal::Chunk { sequence }, bytes))) => {
                 if sequence != self.next_sequence {
-                    return Some(Err(self.gap(sequence)));
+                    return Some(Err(self.gap(sequence).into()));
                 }
                 self.next_sequence += 1;
                 self.owed += 1;
@@ -96,19 +96,23 @@ impl Receiving {
             }
             Ok(Some((StreamSignal::End { sequence, trailers }, _))) => {
                 if sequence != self.next_sequence {
-                    return Some(Err(self.gap(sequence)));
+                    return Some(Err(self.gap(sequence).into()));
                 }
                 self.finished = true;
                 (!trailers.is_empty()).then_some(Ok(BodyFrame::Trailers(trailers)))
             }
             Ok(Some((StreamSignal::Failed { fault }, _))) => {
                 self.finished = true;
-                Some(Err(fault))
+                Some(Err(fault.into()))
             }
-            Ok(Some((StreamSignal::Credit { .. } | StreamSignal::Cancel, _))) => Some(Err(fault(
-                FaultKind::Malformed,
-                "a sender's stream was given credit",
-            ))),
+            Ok(Some((StreamSignal::FailedOwn, error))) => {
+                self.finished = true;
+                Some(Err(BodyError::Own(error)))
+            }
+            Ok(Some((StreamSignal::Credit { .. } | StreamSignal::Cancel, _))) => {
+                let detail = "a sender's stream was given credit";
+                Some(Err(fault(FaultKind::Malformed, detail).into()))
+            }
         }
     }
 

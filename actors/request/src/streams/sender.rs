@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use tokio::time::timeout;
-use wrt_contract::{Body, BodyFrame, Trailers};
+use wrt_contract::{Body, BodyError, BodyFrame, Trailers};
 use wrt_protocol::{
     Fault, FaultKind, Hop,
     limits::{CHUNK_BYTES_MAX, STREAM_IDLE_MAX},
@@ -19,7 +19,7 @@ enum Stop {
     /// The receiver wants no more, or is not there any longer: there is nobody to tell.
     NobodyListens,
     /// It broke at this end: the receiver is told.
-    Broken(Fault),
+    Broken(BodyError),
 }
 
 impl Sending {
@@ -42,7 +42,7 @@ impl Sending {
     ///
     /// A first credit may still be on its way. It goes to a stream that is not open any longer, and
     /// its receiver, who has refused the call or was given up, gets nothing.
-    pub(crate) fn untouched(self) -> Body {
+    pub(crate) fn untouched(self) -> Body<BodyError> {
         self.body
     }
 
@@ -52,15 +52,14 @@ impl Sending {
             outcome = AssertUnwindSafe(self.pump()).catch_unwind() => outcome.unwrap_or_else(|_| {
                 let detail = "the producer of the body panicked; the node's log has the message";
                 let fault = Fault::maybe_executed(FaultKind::Crashed, Hop::Stream, detail);
-                Err(Stop::Broken(fault))
+                Err(Stop::Broken(fault.into()))
             }),
             () = cancelled.cancelled() => Err(Stop::NobodyListens),
             () = lost.cancelled() => Err(Stop::NobodyListens),
         };
-        if let Err(Stop::Broken(fault)) = outcome {
-            let _nobody_left_to_tell = self
-                .send(StreamSignal::Failed { fault }, Bytes::new())
-                .await;
+        if let Err(Stop::Broken(error)) = outcome {
+            let (signal, bytes) = failure(error);
+            let _nobody_left_to_tell = self.send(signal, bytes).await;
         }
     }
 
@@ -89,7 +88,7 @@ impl Sending {
                     }
                 }
                 Some(Ok(BodyFrame::Trailers(pairs))) => trailers = pairs,
-                Some(Err(fault)) => return Err(Stop::Broken(fault)),
+                Some(Err(error)) => return Err(Stop::Broken(error)),
                 None => break,
             }
         }
@@ -104,11 +103,12 @@ impl Sending {
                 Ok(())
             }
             Ok(Err(_closed)) => Err(Stop::NobodyListens),
-            Err(_elapsed) => Err(Stop::Broken(Fault::maybe_executed(
-                FaultKind::DeadlineExceeded,
-                Hop::Stream,
-                "the receiver of the body asked for nothing within the idle limit",
-            ))),
+            Err(_elapsed) => {
+                let detail = "the receiver of the body asked for nothing within the idle limit";
+                let kind = FaultKind::DeadlineExceeded;
+                let fault = Fault::maybe_executed(kind, Hop::Stream, detail);
+                Err(Stop::Broken(fault.into()))
+            }
         }
     }
 
@@ -118,6 +118,21 @@ impl Sending {
             .streams
             .send(&self.to, registration.stream, signal, bytes)
             .await;
-        sent.map_err(Stop::Broken)
+        sent.map_err(|fault| Stop::Broken(fault.into()))
     }
+}
+
+/// What the receiver is told of `error`.
+fn failure(error: BodyError) -> (StreamSignal, Bytes) {
+    let fault = match error {
+        BodyError::Own(bytes) if bytes.len() <= CHUNK_BYTES_MAX => {
+            return (StreamSignal::FailedOwn, bytes);
+        }
+        BodyError::Own(bytes) => {
+            let detail = format!("an error of {} bytes ended the body", bytes.len());
+            Fault::maybe_executed(FaultKind::TooLarge, Hop::Stream, detail)
+        }
+        BodyError::Fault(fault) => fault,
+    };
+    (StreamSignal::Failed { fault }, Bytes::new())
 }

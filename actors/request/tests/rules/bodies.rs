@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
-use wrt_contract::{Body, BodyFrame};
+use wrt_contract::{Body, BodyError, BodyFrame};
 use wrt_protocol::{
     Execution, Fault, FaultKind, Hop,
     limits::{ARGUMENT_BYTES_MAX, CHUNK_BYTES_MAX, INLINE_BYTES_MAX, STREAM_IDLE_MAX},
@@ -29,7 +29,7 @@ pub async fn pair(bus: &Bus) -> (Node, Node) {
 }
 
 /// A body of pieces of all sizes, none of whose bytes look like another place's.
-fn patterned(bytes: usize) -> Body {
+fn patterned(bytes: usize) -> Body<BodyError> {
     let pieces = stream::unfold(0_usize, move |at| async move {
         let piece = (at * 7919 % 300_000 + 1).min(bytes - at);
         (piece > 0).then(|| {
@@ -45,7 +45,7 @@ fn place(at: usize) -> u8 {
 }
 
 /// Reads a body to its end and compares each byte.
-async fn check_patterned(mut body: Body, bytes: usize) {
+async fn check_patterned(mut body: Body<BodyError>, bytes: usize) {
     let mut at = 0;
     while let Some(frame) = body.next().await {
         let BodyFrame::Data(piece) = frame.expect("a whole body") else {
@@ -169,12 +169,12 @@ async fn a_lost_chunk_is_a_fault_and_never_a_shorter_body() {
     // The last chunk and the end behind it.
     let bus = Bus::loopback();
     let (caller, b) = pair(&bus).await;
-    let kept = caller.reflect(1_000, KEEP, Some(patterned(1_000))).await;
+    let kept = caller.reflect(1_000, KEEP, Some(patterned(100_000))).await;
     kept.unwrap();
     let mut body = b.mirror.take_kept().remove(0);
     bus.faults().lose(1.0, 1);
     let started = Instant::now();
-    let fault = body.next().await.unwrap().unwrap_err();
+    let fault = body.next().await.unwrap().unwrap_err().into_fault();
     bus.faults().lose(0.0, 1);
     assert!(
         started.elapsed() <= STREAM_IDLE_MAX + Duration::from_millis(2),
@@ -215,7 +215,7 @@ async fn a_producer_that_fails_midway() {
     let (caller, b) = pair(&bus).await;
     let good = || Ok(BodyFrame::Data(Bytes::from(vec![1; 200_000])));
     let bad = || Fault::maybe_executed(FaultKind::Crashed, Hop::Backend, "the disk is gone");
-    let fails = Body::new(None, stream::iter([good(), good(), Err(bad())]));
+    let fails = Body::new(None, stream::iter([good(), good(), Err(bad().into())]));
     let answer = caller.reflect(5_000, SUM, Some(fails)).await;
     let fault = answer.unwrap_err();
     assert_eq!(
@@ -231,7 +231,7 @@ async fn a_producer_that_fails_midway() {
     let answer = caller.reflect(5_000, PRODUCE, None).await;
     let started = Instant::now();
     let fault = answer.unwrap().body.unwrap().collect(usize::MAX).await;
-    assert_eq!(fault.unwrap_err().kind(), FaultKind::Crashed);
+    assert_eq!(fault.unwrap_err().into_fault().kind(), FaultKind::Crashed);
     assert!(started.elapsed() < Duration::from_secs(1));
     for node in [&caller, &b] {
         node.is_idle().await;
@@ -239,7 +239,7 @@ async fn a_producer_that_fails_midway() {
 }
 
 /// A producer that can be asked whether it was dropped.
-fn watched() -> (Body, Arc<AtomicU64>) {
+fn watched() -> (Body<BodyError>, Arc<AtomicU64>) {
     let alive = Arc::new(AtomicU64::new(0));
     let guard = Arc::clone(&alive);
     let pieces = stream::repeat(()).then(move |()| {
@@ -317,7 +317,7 @@ async fn a_body_without_progress_ends() {
     sleep(2 * second).await;
     assert_eq!(Arc::strong_count(&alive), 1);
     // What was in flight is read, and then the fault.
-    let rest = body.collect(usize::MAX).await.unwrap_err();
+    let rest = body.collect(usize::MAX).await.unwrap_err().into_fault();
     assert_eq!(rest.kind(), FaultKind::DeadlineExceeded, "{rest}");
 
     // The producer makes nothing.
@@ -326,7 +326,7 @@ async fn a_body_without_progress_ends() {
     kept.unwrap();
     let mut body = b.mirror.take_kept().remove(0);
     let started = Instant::now();
-    let fault = body.next().await.unwrap().unwrap_err();
+    let fault = body.next().await.unwrap().unwrap_err().into_fault();
     assert_eq!(fault.kind(), FaultKind::DeadlineExceeded);
     assert!(started.elapsed().abs_diff(STREAM_IDLE_MAX) < second);
     drop(body);
@@ -348,7 +348,7 @@ async fn a_body_of_a_lost_node_ends_at_suspicion() {
     body.next().await.unwrap().unwrap();
     bus.faults().partition(&caller.id, &b.id);
     let started = Instant::now();
-    let fault = body.next().await.unwrap().unwrap_err();
+    let fault = body.next().await.unwrap().unwrap_err().into_fault();
     assert_eq!(fault.kind(), FaultKind::NodeLost);
     assert!(started.elapsed() < Duration::from_millis(1200));
     drop(body);
@@ -373,6 +373,84 @@ async fn trailers_come_last() {
     let frames: Vec<_> = body.map(Result::unwrap).collect().await;
     assert_eq!(frames.len(), 4);
     assert_eq!(frames[3], BodyFrame::Trailers(trailers));
+}
+
+/// Fails when a small body needs a stream, or loses its trailers or its length inside the message.
+#[tokio::test(start_paused = true)]
+async fn a_small_body_travels_inside_its_message() {
+    let bus = Bus::loopback();
+    let (caller, b) = pair(&bus).await;
+    for length in [None, Some(3)] {
+        let trailers = vec![("checksum".to_owned(), vec![1, 2, 3])];
+        let frames = [
+            Ok(BodyFrame::Data(Bytes::from_static(b"ab"))),
+            Ok(BodyFrame::Data(Bytes::from_static(b"c"))),
+            Ok(BodyFrame::Trailers(trailers.clone())),
+        ];
+        let body = Body::new(length, stream::iter(frames));
+        let answer = caller.reflect(5_000, ECHO, Some(body)).await;
+        let body = answer.unwrap().body.unwrap();
+        assert_eq!(body.length(), length);
+        let frames: Vec<_> = body.map(Result::unwrap).collect().await;
+        let data = BodyFrame::Data(Bytes::from_static(b"abc"));
+        assert_eq!(frames, [data, BodyFrame::Trailers(trailers)]);
+    }
+    for node in [&caller, &b] {
+        assert_eq!(node.wire.chunks.load(Relaxed), 0);
+    }
+}
+
+/// The head of a response had gone out with a length that its body did not have, and the next answer
+/// on the connection was read as this one's.
+#[tokio::test(start_paused = true)]
+async fn a_body_of_another_length_is_the_same_error_on_every_way() {
+    for (announced, bytes, word) in [
+        (5, 0, "shorter"),
+        (5, 1, "shorter"),
+        (1, 5, "longer"),
+        (200_000, 199_999, "shorter"),
+        (199_999, 200_000, "longer"),
+    ] {
+        let bus = Bus::loopback();
+        let (caller, b) = pair(&bus).await;
+        let wrong = || {
+            let pieces = stream::iter(vec![1; bytes]).chunks(50_000).map(Bytes::from);
+            Body::new(Some(announced), pieces.map(BodyFrame::Data).map(Ok))
+        };
+        let check = |what: &str, fault: Fault| {
+            let what = format!("{what}, {bytes} of {announced}: {fault}");
+            assert_eq!(fault.kind(), FaultKind::Malformed, "{what}");
+            assert!(fault.detail().contains(word), "{what}");
+        };
+        let taken = sum(wrong()).await;
+        check("co-located", taken.unwrap_err());
+        let taken = caller.reflect(5_000, SUM, Some(wrong())).await;
+        check("of a request", taken.unwrap_err());
+        *b.mirror.produce.lock().unwrap() = Some(wrong());
+        let given = caller.reflect(5_000, PRODUCE, None).await.unwrap();
+        check("of a reply", sum(given.body.unwrap()).await.unwrap_err());
+    }
+}
+
+/// Fails when an error of an interface's own becomes a fault on its way, or its bytes are lost.
+#[tokio::test(start_paused = true)]
+async fn an_interfaces_own_error_ends_a_body() {
+    let bus = Bus::loopback();
+    let (caller, _b) = pair(&bus).await;
+    let own = |bytes: usize| BodyError::Own(vec![7; bytes].into());
+    let echo = async |error: BodyError| {
+        let frames = [Ok(BodyFrame::Data(vec![1; 9].into())), Err(error)];
+        let body = Body::new(None, stream::iter(frames));
+        let answer = caller.reflect(5_000, ECHO, Some(body)).await.unwrap();
+        let frames: Vec<_> = StreamExt::collect(answer.body.unwrap()).await;
+        assert_eq!(frames.len(), 2);
+        let last: &Result<BodyFrame, BodyError> = &frames[1];
+        last.clone().unwrap_err()
+    };
+    assert_eq!(echo(own(3)).await, own(3));
+    let fault = echo(own(CHUNK_BYTES_MAX + 1)).await.into_fault();
+    assert_eq!(fault.kind(), FaultKind::TooLarge);
+    caller.is_idle().await;
 }
 
 /// Fails when an empty body is not one.

@@ -1,16 +1,20 @@
 //! Whatever arrives, an exchange neither panics nor stops, and counts what it could not use.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use wrt_contract::{CallContext, Caller, Invocation};
 use wrt_protocol::{
-    CallId, FaultKind, StreamId,
+    CallId, Execution, FaultKind, PROTOCOL_VERSION, StreamId,
     envelope::{Cancel, Reply, Request},
     stream::{StreamFrame, StreamSignal},
 };
 use wrt_transport::{Lane, Transport};
 
 use super::lattice::{
-    nodes::{Bus, Node, eventually, target},
+    mirror::{FINGERPRINT, KEEP},
+    nodes::{Bus, Node, eventually, invocation, target},
     probe::How,
 };
 
@@ -60,6 +64,62 @@ async fn another_version_is_told_so() {
     assert_eq!(reply.head.call, CallId(0));
     let fault = reply.head.outcome.unwrap_err();
     assert_eq!(fault.kind(), FaultKind::VersionMismatch);
+}
+
+/// Fails when a node of version 1 is left waiting: it reads the version of the answer, and nothing
+/// else of it.
+#[tokio::test(start_paused = true)]
+async fn a_call_of_version_1_is_told_so() {
+    let bus = Bus::loopback();
+    let (caller, b) = pair(&bus).await;
+    let recorded: &[u8] =
+        include_bytes!("../../../../cluster/protocol/tests/recorded/request_of_version_1");
+    let answer = caller.look(1_000, 1, How::AtOnce);
+    answer.await.unwrap();
+    let (request, _) = caller.wire.requests().remove(0);
+    let head = &request.head;
+    let subjects = &caller.subjects;
+    let subject = subjects.call(&b.id, &head.target, &head.interface, &head.operation);
+    let asked = caller.wire.request(subject, recorded.into());
+    let reply = asked.await.unwrap();
+    assert_eq!(reply[0], PROTOCOL_VERSION);
+    let fault = Reply::decode(&reply).unwrap().head.outcome.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::VersionMismatch);
+    assert_eq!(fault.execution(), Execution::NotExecuted);
+    assert!(fault.detail().contains("version 1"), "{fault}");
+}
+
+/// Fails when a call of a build with another interface runs: its bytes could mean something else.
+#[tokio::test(start_paused = true)]
+async fn a_call_of_another_build_never_runs() {
+    let bus = Bus::loopback();
+    let (caller, b) = pair(&bus).await;
+    let answer = caller.look(1_000, 1, How::AtOnce);
+    answer.await.unwrap();
+    // As it was recorded, but for the interface that its caller was built with.
+    let (mut request, _) = caller.wire.requests().remove(0);
+    request.head.call = CallId::mint();
+    request.head.fingerprint ^= 1;
+    let head = &request.head;
+    let subjects = &caller.subjects;
+    let subject = subjects.call(&b.id, &head.target, &head.interface, &head.operation);
+    let payload = request.encode().unwrap();
+    let reply = caller.wire.request(subject, payload).await.unwrap();
+    let fault = Reply::decode(&reply).unwrap().head.outcome.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::VersionMismatch);
+    assert_eq!(fault.execution(), Execution::NotExecuted);
+    assert!(fault.detail().contains("test:probe"), "{fault}");
+    assert_eq!(b.record.runs(1), 1, "the first one");
+    // And the whole way.
+    let invocation = Invocation {
+        fingerprint: FINGERPRINT ^ 1,
+        ..invocation(KEEP, None)
+    };
+    let context = CallContext::with_budget(Duration::from_secs(1));
+    let fault = caller.path.call(&context, invocation).await.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::VersionMismatch);
+    assert_eq!(fault.execution(), Execution::NotExecuted);
+    assert_eq!(b.record.all_runs(), 1);
 }
 
 /// A valid message of each kind, to be bent.

@@ -7,9 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::join_all;
 use tokio::time::Instant;
+use wrt_contract::Body;
 use wrt_protocol::{
     Execution, FaultKind, Hop,
-    limits::{BUDGET_GRACE, INLINE_BYTES_MAX, STREAMS_OPEN_MAX},
+    limits::{BUDGET_GRACE, INLINE_BODY_BYTES_MAX, INLINE_BYTES_MAX, STREAMS_OPEN_MAX},
 };
 use wrt_transport::Lane;
 
@@ -257,13 +258,20 @@ async fn rule_1_no_room_for_a_result_is_not_a_call_that_has_not_run() {
     let caller = bus.caller().await;
     let (b, c) = (bus.host("b").await, bus.host("c").await);
     let mut unread = Vec::new();
+    // Too large to travel inside the reply.
+    let bytes = Bytes::from(vec![1; 2 * INLINE_BODY_BYTES_MAX]);
+    let large = || Body::whole(bytes.clone());
     // Half of them from each, so that no callee is at its own limit.
     for (first, second) in [(&b, &c), (&c, &b)] {
         caller.prefers(first, second).await;
         for _ in 0..STREAMS_OPEN_MAX / 2 {
+            *first.mirror.produce.lock().unwrap() = Some(large());
             let answer = caller.reflect(5_000, PRODUCE, None).await;
             unread.push(answer.expect("there is room"));
         }
+    }
+    for node in [&b, &c] {
+        *node.mirror.produce.lock().unwrap() = Some(large());
     }
     let ran = b.record.all_runs() + c.record.all_runs();
     let answer = caller.reflect(300, PRODUCE, None).await;

@@ -159,13 +159,28 @@ async fn rule_2_a_node_makes_few_retries() {
 async fn rule_2_a_touched_body_is_not_sent_again() {
     let bus = Bus::loopback();
     let (caller, _b, c) = three(&bus).await;
-    let body = Body::whole(Bytes::from(vec![1; 1_000_000]));
+    let pieces = futures::stream::repeat_with(|| Ok(BodyFrame::Data(vec![1; 1000].into())));
+    let body = Body::new(None, pieces.take(1000));
     let answer = caller.reflect(1_000, TASTE, Some(body)).await;
     let fault = answer.unwrap_err();
     assert_eq!(fault.execution(), Execution::NotExecuted);
     check_attempts(&caller, 1);
     assert_eq!(c.record.all_runs(), 0);
     caller.is_idle().await;
+}
+
+/// A body that is here can be sent twice, inside its message and as a stream.
+#[tokio::test(start_paused = true)]
+async fn rule_2_a_whole_body_is_sent_again() {
+    for bytes in [5, 1_000_000] {
+        let bus = Bus::loopback();
+        let (caller, b, c) = three(&bus).await;
+        let body = Body::whole(Bytes::from(vec![1; bytes]));
+        let answer = caller.reflect(1_000, TASTE, Some(body)).await;
+        assert_eq!(answer.unwrap_err().kind(), FaultKind::Draining);
+        assert!(b.record.all_runs() > 0 && c.record.all_runs() > 0);
+        caller.is_idle().await;
+    }
 }
 
 /// Fails when a body that nobody has read from is lost with the attempt that announced it.

@@ -3,10 +3,16 @@
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
+use bytes::Bytes;
 use futures::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 use wrt_contract::GateLimits;
-use wrt_protocol::{Execution, FaultKind, Hop};
+use wrt_protocol::{
+    CallId, Execution, FaultKind, Hop, StreamId,
+    envelope::{BodyAnnounce, Reply},
+    limits::{ARGUMENT_BYTES_MAX, COLLECTED_BYTES_MAX},
+};
+use wrt_transport::Transport;
 
 use super::lattice::{
     nodes::{Bus, eventually},
@@ -163,4 +169,79 @@ async fn rule_4_goodput_under_overload() {
     b.is_idle().await;
     let answer = caller.act(200, 99_999, How::AtOnce).await;
     assert_eq!(answer.unwrap(), "b");
+}
+
+/// Calls that waited for their turn did so with all of their arguments: 64 MiB each.
+#[tokio::test(start_paused = true)]
+async fn rule_4_large_arguments_are_admitted_before_they_come() {
+    let bus = Bus::loopback();
+    let caller = bus.caller().await;
+    let limits = GateLimits {
+        concurrency_max: 1,
+        queue_max: 2,
+    };
+    let b = bus.join("b", 1, Some(limits)).await;
+    caller.knows(1).await;
+    let occupied = caller.act(60_000, 1, How::After(Duration::from_secs(3)));
+    let bytes = Bytes::from(vec![1; 3_000_000]);
+    let large = async {
+        eventually("it is occupied", || b.record.runs(1) == 1).await;
+        let calls = (0..3).map(|_| caller.mirror(60_000, 2, bytes.clone()));
+        join_all(calls).await
+    };
+    let check = async {
+        eventually("two wait", || b.gate.load().waiting == 2).await;
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(caller.wire.chunks.load(Relaxed), 0, "nothing came yet");
+    };
+    let (occupied, answers, ()) = tokio::join!(occupied, large, check);
+    occupied.unwrap();
+    let (given, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert!(given.into_iter().all(|answer| answer.unwrap() == bytes));
+    let refused: Vec<_> = refused.into_iter().map(Result::unwrap_err).collect();
+    assert!(
+        refused.len() == 1 && refused[0].is_overloaded(),
+        "{refused:?}"
+    );
+    assert_eq!(b.gate.load().admitted, 3, "each was admitted once");
+    caller.is_idle().await;
+    b.is_idle().await;
+}
+
+/// Fails when the arguments of all calls that run may be as large as each of them may.
+#[tokio::test(start_paused = true)]
+async fn rule_4_arguments_are_collected_within_a_bound() {
+    let bus = Bus::loopback();
+    let (caller, b) = (bus.caller().await, bus.host("b").await);
+    caller.knows(1).await;
+    caller.look(1_000, 1, How::AtOnce).await.unwrap();
+    let (recorded, _) = caller.wire.requests().remove(0);
+    let ask = |_| {
+        let mut request = recorded.clone();
+        request.head.call = CallId::mint();
+        request.head.budget_micros = 2_000_000;
+        request.head.expires_at = None;
+        // A stream that nobody sends.
+        request.head.body = Some(BodyAnnounce::Arguments {
+            stream: StreamId::mint(),
+            bytes: ARGUMENT_BYTES_MAX as u64,
+        });
+        let head = &request.head;
+        let subjects = &caller.subjects;
+        let subject = subjects.call(&b.id, &head.target, &head.interface, &head.operation);
+        let asked = caller.wire.request(subject, request.encode().unwrap());
+        async move {
+            let reply = Reply::decode(&asked.await.unwrap()).unwrap();
+            reply.head.outcome.unwrap_err()
+        }
+    };
+    let room = COLLECTED_BYTES_MAX / ARGUMENT_BYTES_MAX;
+    for _ in 0..2 {
+        let faults = join_all((0..=room).map(ask)).await;
+        let overloaded = faults.iter().filter(|fault| fault.is_overloaded()).count();
+        assert_eq!(overloaded, 1, "{faults:?}");
+        let not_run = |fault: &wrt_protocol::Fault| fault.execution() == Execution::NotExecuted;
+        assert!(faults.iter().all(not_run), "{faults:?}");
+    }
+    assert_eq!(b.record.all_runs(), 1);
 }

@@ -12,7 +12,7 @@ use std::{
 use futures::{FutureExt, future::BoxFuture};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
-use wrt_contract::{CallContext, Gate, GateLimits, InterfaceError, Offer};
+use wrt_contract::{CallContext, Gate, GateLimits, InterfaceError, Offer, Schema};
 use wrt_protocol::{ActorAddress, Fault, Name, heartbeat::ReplicaState};
 use wrt_supervision::{Change, OnChange, Running, Start, StartError, Supervision};
 
@@ -30,7 +30,7 @@ pub trait Door {
     async fn knock(&self, context: &CallContext) -> Result<(), BellError>;
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, Schema)]
 pub struct BellError(Fault);
 
 impl From<Fault> for BellError {

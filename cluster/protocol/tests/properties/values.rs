@@ -53,13 +53,19 @@ pub fn a_trace() -> impl Strategy<Value = TraceContext> {
 }
 
 pub fn a_body() -> impl Strategy<Value = BodyAnnounce> {
-    (any::<u128>(), any::<Option<u64>>(), any::<bool>()).prop_map(
-        |(stream, length, is_arguments)| BodyAnnounce {
-            stream: StreamId(stream),
-            length,
-            is_arguments,
-        },
-    )
+    let trailers = vec(("[a-z]{1,8}", vec(any::<u8>(), 0..8)), 0..3);
+    prop_oneof![
+        (any::<Option<u64>>(), trailers)
+            .prop_map(|(length, trailers)| BodyAnnounce::Inline { length, trailers }),
+        (any::<u128>(), any::<Option<u64>>()).prop_map(|(stream, length)| {
+            let stream = StreamId(stream);
+            BodyAnnounce::Stream { stream, length }
+        }),
+        (any::<u128>(), any::<u64>()).prop_map(|(stream, bytes)| {
+            let stream = StreamId(stream);
+            BodyAnnounce::Arguments { stream, bytes }
+        }),
+    ]
 }
 
 pub fn a_fault() -> impl Strategy<Value = Fault> {
@@ -121,21 +127,28 @@ pub fn a_fault() -> impl Strategy<Value = Fault> {
 
 pub fn a_request() -> impl Strategy<Value = Request> {
     let who = (any::<u128>(), any::<u128>(), a_node(), an_actor());
-    let what = (an_interface(), an_operation(), any::<Option<u64>>());
+    let what = (
+        an_interface(),
+        an_operation(),
+        any::<Option<u64>>(),
+        any::<u64>(),
+    );
     let when = (any::<u64>(), any::<Option<u64>>(), any::<u32>());
     let rest = (
         option::of(a_trace()),
         option::of(a_name().prop_map(Tenant::from)),
         option::of(a_body()),
     );
-    (who, what, when, rest, some_bytes(), some_bytes()).prop_map(
-        |(who, what, when, rest, arguments, bulk)| Request {
+    let bytes = (some_bytes(), some_bytes(), some_bytes());
+    (who, what, when, rest, bytes).prop_map(|(who, what, when, rest, (arguments, bulk, body))| {
+        Request {
             head: RequestHead {
                 call: CallId(who.0),
                 key: IdempotencyKey(who.1),
                 caller: who.2,
                 target: who.3,
                 interface: what.0,
+                fingerprint: what.3,
                 operation: what.1,
                 epoch: what.2.map(Epoch),
                 budget_micros: when.0,
@@ -147,8 +160,9 @@ pub fn a_request() -> impl Strategy<Value = Request> {
             },
             arguments,
             bulk,
-        },
-    )
+            body,
+        }
+    })
 }
 
 pub fn a_reply() -> impl Strategy<Value = Reply> {
@@ -160,17 +174,18 @@ pub fn a_reply() -> impl Strategy<Value = Reply> {
         outcome,
         option::of(a_body()),
     );
-    (head, some_bytes(), some_bytes()).prop_map(
-        |((call, node, epoch, outcome, body), result, bulk)| Reply {
+    (head, some_bytes(), some_bytes(), some_bytes()).prop_map(
+        |((call, node, epoch, outcome, announce), result, bulk, body)| Reply {
             head: ReplyHead {
                 call: CallId(call),
                 node,
                 epoch: Epoch(epoch),
                 outcome,
-                body,
+                body: announce,
             },
             result,
             bulk,
+            body,
         },
     )
 }
@@ -241,6 +256,7 @@ pub fn a_stream_frame() -> impl Strategy<Value = StreamFrame> {
         (any::<u64>(), trailers)
             .prop_map(|(sequence, trailers)| StreamSignal::End { sequence, trailers }),
         a_fault().prop_map(|fault| StreamSignal::Failed { fault }),
+        Just(StreamSignal::FailedOwn),
         any::<u32>().prop_map(|chunks| StreamSignal::Credit { chunks }),
         Just(StreamSignal::Cancel),
     ];

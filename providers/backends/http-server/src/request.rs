@@ -40,6 +40,19 @@ pub(crate) fn for_handler(
     if length.is_some_and(|length| length > body_bytes_max) {
         return Err(BODY_TOO_LARGE);
     }
+    let body = if body.is_end_stream() {
+        Body::empty()
+    } else {
+        flowing(body, length, body_bytes_max)
+    };
+    let mut request = http::Request::new(body);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = parts.uri;
+    *request.headers_mut() = parts.headers;
+    Ok(request)
+}
+
+fn flowing(body: Incoming, length: Option<u64>, body_bytes_max: u64) -> Body {
     let body = from_http(body, length, |error: hyper::Error| {
         let kind = if error.is_parse() {
             FaultKind::Malformed
@@ -48,16 +61,10 @@ pub(crate) fn for_handler(
         };
         Fault::maybe_executed(kind, Hop::Stream, format!("body of the request: {error}"))
     });
-    let body = if length.is_some() {
-        body
-    } else {
-        bounded(body, body_bytes_max)
-    };
-    let mut request = http::Request::new(body);
-    *request.method_mut() = parts.method;
-    *request.uri_mut() = parts.uri;
-    *request.headers_mut() = parts.headers;
-    Ok(request)
+    match length {
+        Some(_) => body,
+        None => bounded(body, body_bytes_max),
+    }
 }
 
 /// The place in a trace that the client names.

@@ -84,7 +84,7 @@ impl Service {
         // A handler keeps to the deadline itself, and its own fault says more. Should one not, the
         // client is not left waiting.
         let latest = context.deadline() + BUDGET_GRACE;
-        match tokio::time::timeout_at(latest, handler.handle(&context, request)).await {
+        match tokio::time::timeout_at(latest, handler.respond(&context, request)).await {
             Ok(answer) => answer,
             Err(_elapsed) => {
                 let detail = "the handler did not answer by the end of the request's budget";

@@ -14,67 +14,16 @@ use wrt_protocol::{Fault, FaultKind, Hop};
 use crate::head::{from_map, into_map};
 
 /// A [`Body`] for whoever takes an [`http_body::Body`].
-///
-/// It is held to its length: one that is longer or shorter than announced ends with a fault, so that
-/// nobody takes it for whole.
 #[derive(Debug)]
 pub struct HttpBody {
     body: Body,
-    /// Bytes still to come, where the length is known.
-    left: Option<u64>,
     ended: bool,
 }
 
 impl From<Body> for HttpBody {
     fn from(body: Body) -> Self {
-        let left = body.length();
-        Self {
-            body,
-            left,
-            ended: false,
-        }
+        Self { body, ended: false }
     }
-}
-
-impl HttpBody {
-    /// Counts `bytes` against the length.
-    fn take(&mut self, bytes: u64) -> Result<(), Fault> {
-        if let Some(left) = &mut self.left {
-            *left = left
-                .checked_sub(bytes)
-                .ok_or_else(|| wrong_length("longer"))?;
-        }
-        Ok(())
-    }
-
-    fn checked(&mut self, frame: BodyFrame) -> Result<Frame<Bytes>, Fault> {
-        match frame {
-            BodyFrame::Data(bytes) => {
-                self.take(bytes.len() as u64)?;
-                Ok(Frame::data(bytes))
-            }
-            BodyFrame::Trailers(fields) => {
-                self.ended = true;
-                self.check_end()?;
-                into_map(fields).map(Frame::trailers).ok_or_else(|| {
-                    let detail = "trailers that are no header fields";
-                    Fault::maybe_executed(FaultKind::Malformed, Hop::Stream, detail)
-                })
-            }
-        }
-    }
-
-    fn check_end(&self) -> Result<(), Fault> {
-        match self.left {
-            None | Some(0) => Ok(()),
-            Some(_) => Err(wrong_length("shorter")),
-        }
-    }
-}
-
-fn wrong_length(comparative: &str) -> Fault {
-    let detail = format!("the body is {comparative} than announced");
-    Fault::maybe_executed(FaultKind::Malformed, Hop::Stream, detail)
 }
 
 impl http_body::Body for HttpBody {
@@ -91,15 +40,9 @@ impl http_body::Body for HttpBody {
         let Poll::Ready(next) = Pin::new(&mut self.body).poll_next(cx) else {
             return Poll::Pending;
         };
-        let frame = match next {
-            Some(Ok(frame)) => Some(self.checked(frame)),
-            Some(Err(fault)) => Some(Err(fault)),
-            None => {
-                self.ended = true;
-                self.check_end().err().map(Err)
-            }
-        };
-        self.ended |= matches!(frame, Some(Err(_)));
+        let frame = next.map(|frame| frame.and_then(into_frame));
+        // Nothing comes behind trailers, and whoever got them does not ask.
+        self.ended = !matches!(&frame, Some(Ok(frame)) if frame.is_data());
         Poll::Ready(frame)
     }
 
@@ -108,8 +51,19 @@ impl http_body::Body for HttpBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.left
+        self.body
+            .remaining()
             .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+fn into_frame(frame: BodyFrame) -> Result<Frame<Bytes>, Fault> {
+    match frame {
+        BodyFrame::Data(bytes) => Ok(Frame::data(bytes)),
+        BodyFrame::Trailers(fields) => into_map(fields).map(Frame::trailers).ok_or_else(|| {
+            let detail = "trailers that are no header fields";
+            Fault::maybe_executed(FaultKind::Malformed, Hop::Stream, detail)
+        }),
     }
 }
 
@@ -160,24 +114,6 @@ mod tests {
 
     fn data(text: &'static str) -> Result<BodyFrame, Fault> {
         Ok(BodyFrame::Data(Bytes::from_static(text.as_bytes())))
-    }
-
-    #[tokio::test]
-    async fn a_body_is_held_to_its_length() {
-        for (length, frames, expected) in [
-            (None, vec![data("ab"), data("c")], Ok("abc")),
-            (Some(3), vec![data("ab"), data("c")], Ok("abc")),
-            (Some(2), vec![data("ab"), data("c")], Err("longer")),
-            (Some(4), vec![data("ab"), data("c")], Err("shorter")),
-            (Some(0), vec![], Ok("")),
-        ] {
-            let collected = body(length, frames).collect().await;
-            match (collected, expected) {
-                (Ok(collected), Ok(expected)) => assert_eq!(collected.to_bytes(), expected),
-                (Err(fault), Err(expected)) => assert!(fault.detail().contains(expected)),
-                (other, expected) => panic!("{other:?} where {expected:?} was expected"),
-            }
-        }
     }
 
     #[tokio::test]

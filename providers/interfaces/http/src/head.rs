@@ -1,170 +1,228 @@
-//! Heads of requests and responses on the bus.
+//! Heads of requests and responses.
+//!
+//! On a node they are what the `http` crate makes of them; only the bus makes bytes of them.
 
-use std::str::FromStr;
+mod fields;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, uri};
-use serde::{Deserialize, Serialize};
-use wrt_contract::{
-    Answer, Body, Trailers,
-    generated::{Bytes, decode_arguments, decode_result, encode_arguments, encode_result},
-};
-use wrt_protocol::{Execution, Fault, FaultKind, Hop};
+use std::{fmt, ops, str::FromStr};
 
-use crate::{gather::whole, limits::HTTP_HEAD_BYTES_MAX};
+use http::{Method, StatusCode, Uri, request, response, uri};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use wrt_contract::Schema;
 
-type Fields = Vec<(String, Vec<u8>)>;
+use self::fields::{Fields, OwnedFields};
+pub(crate) use self::fields::{from_map, into_map};
 
-/// The head of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RequestHead {
-    pub method: String,
-    pub scheme: Option<String>,
-    pub authority: Option<String>,
-    pub path_and_query: Option<String>,
-    pub headers: Fields,
-    /// Trailers of a body that travels whole; those of a stream come at its end.
-    pub trailers: Fields,
-}
+/// The head of a request. Version and extensions stay on the node.
+#[derive(Debug, Clone)]
+pub struct RequestHead(request::Parts);
 
-/// The head of a response.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ResponseHead {
-    pub status: u16,
-    pub headers: Fields,
-    /// As in [`RequestHead`].
-    pub trailers: Fields,
-}
+/// The head of a response. Version and extensions stay on the node.
+#[derive(Debug, Clone)]
+pub struct ResponseHead(response::Parts);
 
 impl RequestHead {
-    pub(crate) fn of(parts: &http::request::Parts, trailers: Trailers) -> Self {
-        let uri = &parts.uri;
-        Self {
-            method: parts.method.as_str().to_owned(),
-            scheme: uri.scheme_str().map(str::to_owned),
-            authority: uri
-                .authority()
-                .map(|authority| authority.as_str().to_owned()),
-            path_and_query: uri.path_and_query().map(|path| path.as_str().to_owned()),
-            headers: from_map(&parts.headers),
-            trailers,
-        }
+    /// Takes a request apart.
+    pub fn split<B>(request: http::Request<B>) -> (Self, B) {
+        let (parts, body) = request.into_parts();
+        (Self(parts), body)
     }
 
-    /// # Errors
-    /// *Not executed*: a head over its limit.
-    pub(crate) fn encode(&self) -> Result<Bytes, Fault> {
-        let bytes = encode_arguments(&(self,))?;
-        check_size(bytes.len(), Execution::NotExecuted, Hop::Caller)?;
-        Ok(bytes)
+    /// The request with `body`.
+    pub fn with_body<B>(self, body: B) -> http::Request<B> {
+        http::Request::from_parts(self.0, body)
     }
 
-    /// # Errors
-    /// *Not executed*: bytes that are no head of a request, or one over its limit.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Fault> {
-        check_size(bytes.len(), Execution::NotExecuted, Hop::Mailbox)?;
-        decode_arguments::<(Self,)>(bytes).map(|(head,)| head)
-    }
-
-    /// The request with its body: `stream`, or else `bulk` with the head's trailers.
-    ///
-    /// # Errors
-    /// *Not executed*: parts that make no request.
-    pub(crate) fn into_request(
-        self,
-        bulk: Bytes,
-        stream: Option<Body>,
-    ) -> Result<http::Request<Body>, Fault> {
-        let malformed = |what: &str| {
-            let detail = format!("request head: {what}");
-            Fault::not_executed(FaultKind::Malformed, Hop::Mailbox, detail)
-        };
-        let method = Method::from_bytes(self.method.as_bytes());
-        let mut parts = uri::Parts::default();
-        parts.scheme = optional(self.scheme).map_err(|()| malformed("scheme"))?;
-        parts.authority = optional(self.authority).map_err(|()| malformed("authority"))?;
-        parts.path_and_query = optional(self.path_and_query).map_err(|()| malformed("path"))?;
-        let body = stream.unwrap_or_else(|| whole(bulk, self.trailers));
-        let mut request = http::Request::new(body);
-        *request.method_mut() = method.map_err(|_invalid| malformed("method"))?;
-        *request.uri_mut() = Uri::from_parts(parts).map_err(|_invalid| malformed("uri"))?;
-        *request.headers_mut() = into_map(self.headers).ok_or_else(|| malformed("headers"))?;
-        Ok(request)
+    /// Whether its method is one that RFC 9110, section 9.2.2, calls idempotent: sent twice, it means
+    /// what it means sent once. A method that the RFC does not know is taken for one that is not.
+    #[must_use]
+    pub fn is_idempotent(&self) -> bool {
+        self.method.is_safe() || matches!(self.method, Method::PUT | Method::DELETE)
     }
 }
 
 impl ResponseHead {
-    pub(crate) fn of(parts: &http::response::Parts, trailers: Trailers) -> Self {
-        Self {
-            status: parts.status.as_u16(),
-            headers: from_map(&parts.headers),
-            trailers,
+    /// Takes a response apart.
+    pub fn split<B>(response: http::Response<B>) -> (Self, B) {
+        let (parts, body) = response.into_parts();
+        (Self(parts), body)
+    }
+
+    /// The response with `body`.
+    pub fn with_body<B>(self, body: B) -> http::Response<B> {
+        http::Response::from_parts(self.0, body)
+    }
+}
+
+macro_rules! newtype {
+    ($type:ident, $parts:ty) => {
+        impl ops::Deref for $type {
+            type Target = $parts;
+
+            fn deref(&self) -> &$parts {
+                &self.0
+            }
+        }
+
+        impl ops::DerefMut for $type {
+            fn deref_mut(&mut self) -> &mut $parts {
+                &mut self.0
+            }
+        }
+
+        impl From<$parts> for $type {
+            fn from(parts: $parts) -> Self {
+                Self(parts)
+            }
+        }
+
+        impl From<$type> for $parts {
+            fn from(head: $type) -> Self {
+                head.0
+            }
+        }
+    };
+}
+
+newtype!(RequestHead, request::Parts);
+newtype!(ResponseHead, response::Parts);
+
+#[derive(Serialize, Schema)]
+struct RequestOut<'a> {
+    method: &'a str,
+    scheme: Option<&'a str>,
+    authority: Option<&'a str>,
+    path_and_query: Option<&'a str>,
+    headers: Fields<'a>,
+}
+
+#[derive(Deserialize)]
+struct RequestIn {
+    method: Parsed<Method>,
+    scheme: Option<Parsed<uri::Scheme>>,
+    authority: Option<Parsed<uri::Authority>>,
+    path_and_query: Option<Parsed<uri::PathAndQuery>>,
+    headers: OwnedFields,
+}
+
+#[derive(Serialize, Schema)]
+struct ResponseOut<'a> {
+    status: u16,
+    headers: Fields<'a>,
+}
+
+#[derive(Deserialize)]
+struct ResponseIn {
+    status: u16,
+    headers: OwnedFields,
+}
+
+impl Schema for RequestHead {
+    const FINGERPRINT: u64 = RequestOut::FINGERPRINT;
+}
+
+impl Schema for ResponseHead {
+    const FINGERPRINT: u64 = ResponseOut::FINGERPRINT;
+}
+
+impl Serialize for RequestHead {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let request::Parts {
+            method,
+            uri,
+            headers,
+            ..
+        } = &self.0;
+        RequestOut {
+            method: method.as_str(),
+            scheme: uri.scheme_str(),
+            authority: uri.authority().map(uri::Authority::as_str),
+            path_and_query: uri.path_and_query().map(uri::PathAndQuery::as_str),
+            headers: Fields(headers),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RequestHead {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let head = RequestIn::deserialize(deserializer)?;
+        let mut uri = uri::Parts::default();
+        uri.scheme = head.scheme.map(|parsed| parsed.0);
+        uri.authority = head.authority.map(|parsed| parsed.0);
+        uri.path_and_query = head.path_and_query.map(|parsed| parsed.0);
+        let (mut parts, ()) = http::Request::new(()).into_parts();
+        parts.method = head.method.0;
+        parts.uri = Uri::from_parts(uri).map_err(de::Error::custom)?;
+        parts.headers = head.headers.0;
+        Ok(Self(parts))
+    }
+}
+
+impl Serialize for ResponseHead {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ResponseOut {
+            status: self.status.as_u16(),
+            headers: Fields(&self.headers),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ResponseHead {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let head = ResponseIn::deserialize(deserializer)?;
+        let (mut parts, ()) = http::Response::new(()).into_parts();
+        parts.status = StatusCode::from_u16(head.status).map_err(de::Error::custom)?;
+        parts.headers = head.headers.0;
+        Ok(Self(parts))
+    }
+}
+
+/// A text that means a `T`.
+struct Parsed<T>(T);
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(std::marker::PhantomData<T>);
+
+        impl<T: FromStr<Err: fmt::Display>> de::Visitor<'_> for Visitor<T> {
+            type Value = Parsed<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a part of the head of a message")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Parsed<T>, E> {
+                text.parse().map(Parsed).map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Visitor(std::marker::PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idempotent_methods_are_those_of_the_rfc() {
+        for (method, expected) in [
+            ("GET", true),
+            ("HEAD", true),
+            ("OPTIONS", true),
+            ("TRACE", true),
+            ("PUT", true),
+            ("DELETE", true),
+            ("POST", false),
+            ("PATCH", false),
+            ("CONNECT", false),
+            ("PURGE", false),
+        ] {
+            let request = http::Request::builder().method(method).body(());
+            let (head, ()) = RequestHead::split(request.unwrap());
+            assert_eq!(head.is_idempotent(), expected, "{method}");
         }
     }
-
-    /// # Errors
-    /// *Executed*: a head over its limit.
-    pub(crate) fn encode(self) -> Result<Answer, Fault> {
-        let answer = encode_result::<_, Fault>(Ok(self))?;
-        check_size(answer.result.len(), Execution::Executed, Hop::Actor)?;
-        Ok(answer)
-    }
-
-    /// The response that `answer` carries.
-    ///
-    /// # Errors
-    /// *Executed*: bytes that are no response, or whose head is over its limit.
-    pub(crate) fn decode(answer: Answer) -> Result<http::Response<Body>, Fault> {
-        check_size(answer.result.len(), Execution::Executed, Hop::Caller)?;
-        let head: Self = decode_result::<Self, Fault>(&answer)?;
-        let malformed = |what: &str| {
-            let detail = format!("response head: {what}");
-            Fault::new(
-                FaultKind::Malformed,
-                Execution::Executed,
-                Hop::Caller,
-                detail,
-            )
-        };
-        let status = StatusCode::from_u16(head.status).map_err(|_invalid| malformed("status"))?;
-        let headers = into_map(head.headers).ok_or_else(|| malformed("headers"))?;
-        let body = answer
-            .body
-            .unwrap_or_else(|| whole(answer.bulk, head.trailers));
-        let mut response = http::Response::new(body);
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        Ok(response)
-    }
-}
-
-fn check_size(bytes: usize, execution: Execution, hop: Hop) -> Result<(), Fault> {
-    if bytes <= HTTP_HEAD_BYTES_MAX {
-        return Ok(());
-    }
-    let detail = format!("a head of {bytes} bytes is over the limit of {HTTP_HEAD_BYTES_MAX}");
-    Err(Fault::new(FaultKind::TooLarge, execution, hop, detail))
-}
-
-fn optional<T: FromStr>(text: Option<String>) -> Result<Option<T>, ()> {
-    text.map(|text| text.parse())
-        .transpose()
-        .map_err(|_invalid| ())
-}
-
-/// The fields of a header map, in its order.
-pub(crate) fn from_map(map: &HeaderMap) -> Fields {
-    map.iter()
-        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
-        .collect()
-}
-
-/// `None` when a name or a value is illegal, or when there are too many for a map.
-pub(crate) fn into_map(fields: Fields) -> Option<HeaderMap> {
-    let mut map = HeaderMap::new();
-    for (name, value) in fields {
-        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        let value = HeaderValue::from_maybe_shared(Bytes::from(value)).ok()?;
-        map.try_append(name, value).ok()?;
-    }
-    Some(map)
 }

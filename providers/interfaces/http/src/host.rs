@@ -15,11 +15,11 @@ use http::{
 };
 use wasmtime::{Store, component::types::Component};
 use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
-use wrt_contract::{Body, CallContext, async_trait};
+use wrt_contract::{Admission, Body, CallContext, async_trait};
 use wrt_host::{InstanceState, Instances};
 use wrt_protocol::{Fault, FaultKind, Hop};
 
-use crate::HttpHandler;
+use crate::{HttpHandler, RequestHead, ResponseHead};
 use exchange::{Exchange, HeadSender};
 
 /// A component as a handler: an instance of its own for each request.
@@ -71,32 +71,35 @@ impl HttpHandler for HttpComponent {
     async fn handle(
         &self,
         context: &CallContext,
-        request: http::Request<Body>,
-    ) -> Result<http::Response<Body>, Fault> {
-        let request = with_authority(request)?;
+        request: RequestHead,
+        body: Body,
+    ) -> Result<(ResponseHead, Body), Fault> {
+        let request = with_authority(request)?.with_body(body);
+        let permit = context.admission().and_then(Admission::take);
         let prepared = self.instances.prepare(context);
         let exchange = Exchange::new(self.instances.actor(), prepared.leash, &request);
-        exchange
-            .run(self.export.clone(), prepared.store, request)
-            .await
+        let response = exchange
+            .run(self.export.clone(), prepared.store, request, permit)
+            .await?;
+        Ok(ResponseHead::split(response))
     }
 }
 
 /// The request with the authority in its URI, where both versions of the guest's interface find it.
 /// Bytes from the bus may name none, or name it only in `host`.
-fn with_authority(mut request: http::Request<Body>) -> Result<http::Request<Body>, Fault> {
-    if request.uri().authority().is_some() {
+fn with_authority(mut request: RequestHead) -> Result<RequestHead, Fault> {
+    if request.uri.authority().is_some() {
         return Ok(request);
     }
-    let host = request.headers().get(header::HOST);
+    let host = request.headers.get(header::HOST);
     let authority = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    let path = request.uri().path_and_query().cloned();
+    let path = request.uri.path_and_query().cloned();
     let uri = authority.and_then(|authority| {
         let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
         let uri = Uri::builder().scheme("http").authority(authority);
         uri.path_and_query(path).build().ok()
     });
-    *request.uri_mut() = uri.ok_or_else(|| {
+    request.uri = uri.ok_or_else(|| {
         let detail = "the request names no host";
         Fault::not_executed(FaultKind::Malformed, Hop::Actor, detail)
     })?;

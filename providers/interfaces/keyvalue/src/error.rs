@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use wrt_contract::InterfaceError;
+use wrt_contract::Schema;
 use wrt_protocol::Fault;
 
 use crate::limits::ERROR_TEXT_BYTES_MAX;
 
 /// Why an operation failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema, thiserror::Error)]
 pub enum KeyValueError {
     /// The component has no link to a provider.
     #[error("no such store")]
@@ -53,7 +54,7 @@ pub enum KeyValueError {
 }
 
 /// What is limited; the numbers are in [`crate::limits`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema, thiserror::Error)]
 pub enum Limit {
     /// Bytes of a bucket's name.
     #[error("bytes of a bucket's name")]

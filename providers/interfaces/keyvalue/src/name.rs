@@ -4,6 +4,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use wrt_contract::Schema;
 
 use crate::{
     KeyValueError, Limit,
@@ -14,11 +15,11 @@ use crate::{
 const DEFAULT_BUCKET: &str = "default";
 
 /// The name of a bucket: any text of 1 to [`BUCKET_BYTES_MAX`] bytes. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Schema)]
 pub struct Bucket(Arc<str>);
 
 /// The name of a key in a bucket: any text of 1 to [`KEY_BYTES_MAX`] bytes. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Schema)]
 pub struct Key(Arc<str>);
 
 impl Bucket {

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use wrt_contract::Schema;
 
 use crate::{Key, KeyValueError};
 
@@ -10,12 +11,12 @@ use crate::{Key, KeyValueError};
 ///
 /// 64 bits, because the older draft of the interface has room for no more. So it needs no table on
 /// the host, and a guest may hand it to the next request, which another instance serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
 #[serde(transparent)]
 pub struct Cursor(pub u64);
 
 /// One page of keys.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, Schema)]
 pub struct KeyPage {
     /// The keys, in no particular order.
     pub keys: Vec<Key>,

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use wrt_contract::{
-    Answer, Body, BodyFrame, CallContext, Caller, Dispatch, DispatchRequest, Gate, Interface,
-    LocalSlot, Operation, Target,
+    Answer, Body, BodyError, BodyFrame, CallContext, Caller, Dispatch, DispatchRequest, Gate,
+    Interface, LocalSlot, Operation, Target,
 };
 use wrt_protocol::{Fault, FaultKind, Hop, InterfaceName, OperationName};
 
@@ -29,12 +29,15 @@ pub const KEEP: OperationName = OperationName::from_static("keep");
 
 const OPERATIONS: &[Operation] = &[];
 
+/// What this build takes the mirror for.
+pub const FINGERPRINT: u64 = 42;
+
 #[derive(Default)]
 pub struct Mirror {
     pub record: Arc<Record>,
     /// What the next [`PRODUCE`] answers with; empty bodies when there is none.
-    pub produce: Mutex<Option<Body>>,
-    kept: Mutex<Vec<Body>>,
+    pub produce: Mutex<Option<Body<BodyError>>>,
+    kept: Mutex<Vec<Body<BodyError>>>,
 }
 
 impl Mirror {
@@ -45,7 +48,7 @@ impl Mirror {
         })
     }
 
-    pub fn take_kept(&self) -> Vec<Body> {
+    pub fn take_kept(&self) -> Vec<Body<BodyError>> {
         std::mem::take(&mut *self.kept.lock().expect("no test poisons it"))
     }
 
@@ -87,10 +90,10 @@ impl Mirror {
 }
 
 /// The count of a body's bytes, and their sum weighed by their place.
-pub async fn sum(mut body: Body) -> Result<Bytes, Fault> {
+pub async fn sum(mut body: Body<BodyError>) -> Result<Bytes, Fault> {
     let (mut count, mut sum) = (0_u64, 0_u64);
     while let Some(frame) = body.next().await {
-        if let BodyFrame::Data(bytes) = frame? {
+        if let BodyFrame::Data(bytes) = frame.map_err(BodyError::into_fault)? {
             for byte in bytes {
                 count += 1;
                 sum = sum.wrapping_mul(31).wrapping_add(u64::from(byte));
@@ -103,6 +106,10 @@ pub async fn sum(mut body: Body) -> Result<Bytes, Fault> {
 impl Dispatch for Mirror {
     fn interface(&self) -> InterfaceName {
         MIRROR
+    }
+
+    fn fingerprint(&self) -> u64 {
+        FINGERPRINT
     }
 
     fn operations(&self) -> &'static [Operation] {
@@ -129,6 +136,10 @@ impl Dispatch for Guarded {
         MIRROR
     }
 
+    fn fingerprint(&self) -> u64 {
+        FINGERPRINT
+    }
+
     fn operations(&self) -> &'static [Operation] {
         OPERATIONS
     }
@@ -152,6 +163,7 @@ impl Interface for MirrorInterface {
     type Object = dyn Dispatch;
     const NAME: InterfaceName = MIRROR;
     const OPERATIONS: &'static [Operation] = OPERATIONS;
+    const FINGERPRINT: u64 = FINGERPRINT;
 
     fn remote(_: Arc<dyn Caller>, _: Target) -> Arc<dyn Dispatch> {
         unreachable!("the tests make its invocations by hand")

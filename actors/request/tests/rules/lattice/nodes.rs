@@ -12,8 +12,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use wrt_contract::{
-    Answer, Body, CallContext, Caller, Gate, GateLimits, Interface, InterfaceError, Invocation,
-    Offer,
+    Answer, Body, BodyError, CallContext, Caller, Gate, GateLimits, Interface, InterfaceError,
+    Invocation, Offer,
 };
 use wrt_membership::{Membership, MembershipOptions, Report, View};
 use wrt_protocol::{
@@ -30,7 +30,7 @@ use wrt_transport::{Lane, Loopback, Nats, NatsOptions, Transport};
 
 use super::{
     holder::{Counters, HolderInterface},
-    mirror::{KEEP, MIRROR, Mirror, MirrorInterface},
+    mirror::{FINGERPRINT, KEEP, MIRROR, Mirror, MirrorInterface},
     probe::{Actor, How, Probe, ProbeInterface, Record, Tag},
     wire::Wire,
 };
@@ -205,19 +205,9 @@ impl Node {
         &self,
         millis: u64,
         operation: OperationName,
-        body: Option<Body>,
+        body: Option<Body<BodyError>>,
     ) -> Result<Answer, Fault> {
-        let invocation = Invocation {
-            target: target(),
-            interface: MIRROR,
-            operation,
-            idempotent: false,
-            one_way: false,
-            pinned_to: None,
-            arguments: Bytes::new(),
-            bulk: Bytes::new(),
-            body,
-        };
+        let invocation = invocation(operation, body);
         let context = budget(millis);
         in_budget(millis, self.path.call(&context, invocation)).await
     }
@@ -256,6 +246,7 @@ impl Node {
             target: target(),
             epoch: Some(Epoch(epoch)),
             interface: MIRROR,
+            fingerprint: FINGERPRINT,
             operation: KEEP,
             budget_micros: 1_000_000,
             expires_at: None,
@@ -269,6 +260,7 @@ impl Node {
             head,
             arguments: Bytes::new(),
             bulk: Bytes::new(),
+            body: Bytes::new(),
         };
         let asked = self.wire.request(subject, request.encode().unwrap());
         let reply = timeout(Duration::from_secs(2), asked).await.ok()?;
@@ -392,4 +384,20 @@ fn options(name: &str, epoch: u64) -> MembershipOptions {
 
 fn lattice() -> LatticeName {
     LatticeName::new("test").expect("a legal name")
+}
+
+/// A call of the mirror.
+pub fn invocation(operation: OperationName, body: Option<Body<BodyError>>) -> Invocation {
+    Invocation {
+        target: target(),
+        interface: MIRROR,
+        fingerprint: FINGERPRINT,
+        operation,
+        idempotent: false,
+        one_way: false,
+        pinned_to: None,
+        arguments: Bytes::new(),
+        bulk: Bytes::new(),
+        body,
+    }
 }

@@ -12,11 +12,11 @@ use std::{
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
-use wrt_contract::{CallContext, InterfaceError, async_trait, interface};
+use wrt_contract::{CallContext, InterfaceError, Schema, async_trait, interface};
 use wrt_protocol::{Fault, IdempotencyKey};
 
 /// What an operation does once it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub enum How {
     AtOnce,
     After(Duration),
@@ -27,7 +27,7 @@ pub enum How {
 }
 
 /// Counts how often it is encoded.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, Schema)]
 pub struct Tag(pub u64);
 
 thread_local! {
@@ -47,7 +47,7 @@ impl Serialize for Tag {
     }
 }
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, Schema)]
 pub enum ProbeError {
     Refused(u64),
     Fault(Fault),
@@ -98,7 +98,7 @@ pub trait Probe {
 }
 
 /// Bytes that are encoded in one piece.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize, Schema)]
 pub struct Blob(pub Bytes);
 
 /// What an actor did.

@@ -10,7 +10,7 @@ use tokio::{
     time::Instant,
 };
 use wrt_contract::{Body, CallContext};
-use wrt_http::HttpHandler;
+use wrt_http::{HttpHandler, RequestHead, ResponseHead};
 use wrt_http_server::{HttpServer, HttpServerConfig, Route};
 use wrt_protocol::{Fault, Name};
 
@@ -24,8 +24,14 @@ pub struct Does(Box<Work>);
 
 #[async_trait]
 impl HttpHandler for Does {
-    async fn handle(&self, context: &CallContext, request: Request) -> Answer {
-        (self.0)(context.clone(), request).await
+    async fn handle(
+        &self,
+        context: &CallContext,
+        request: RequestHead,
+        body: Body,
+    ) -> Result<(ResponseHead, Body), Fault> {
+        let response = (self.0)(context.clone(), request.with_body(body)).await?;
+        Ok(ResponseHead::split(response))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tracing::Instrument;
 use wasmtime::Store;
 use wasmtime_wasi_http::Error;
-use wrt_contract::Body;
+use wrt_contract::{Body, Permit};
 use wrt_host::{InstanceState, Leash, WallTimeExceeded, guest_fault};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
 
@@ -18,7 +18,6 @@ use super::{
     progress::Progress,
     response::{Ended, Ending, GuestResponse, Rest, from_guest, into_guest},
 };
-use crate::Admission;
 
 /// Where a guest's response, or the error that it gave instead, goes.
 pub(super) type HeadSender = oneshot::Sender<Result<GuestResponse, Error>>;
@@ -53,12 +52,16 @@ impl Exchange {
         export: Export,
         store: Store<InstanceState>,
         request: http::Request<Body>,
+        permit: Option<Permit>,
     ) -> Result<http::Response<Body>, Fault> {
         let (actor, method) = (self.actor.clone(), self.method.clone());
         let progress = Arc::clone(&self.progress);
         let ending = Ending::new(OnceLock::new());
         let (head, mut answer) = oneshot::channel();
-        let mut guest = self.guest(export, store, request, head, Arc::clone(&ending));
+        let mut guest = {
+            let ending = Arc::clone(&ending);
+            self.guest(export, store, request, permit, head, ending)
+        };
 
         let (answer, rest) = tokio::select! {
             biased;
@@ -93,14 +96,11 @@ impl Exchange {
         export: Export,
         store: Store<InstanceState>,
         request: http::Request<Body>,
+        permit: Option<Permit>,
         head: HeadSender,
         ending: Ending,
     ) -> BoxFuture<'static, ()> {
-        let (mut parts, body) = request.into_parts();
-        let permit = parts
-            .extensions
-            .remove::<Admission>()
-            .and_then(|held| held.take());
+        let (parts, body) = request.into_parts();
         let body = into_guest(body, Arc::clone(&self.progress));
         let request = http::Request::from_parts(parts, body);
         Box::pin(async move {

@@ -14,7 +14,7 @@ use futures::{StreamExt, stream};
 use guests::{Bench, request};
 use tokio::time::Instant;
 use wrt_contract::{Body, BodyFrame, CallContext, Gate, GateLimits, Interface};
-use wrt_http::HttpInterface;
+use wrt_http::HttpHandlerInterface;
 use wrt_protocol::{Execution, Fault, FaultKind, Hop, limits::STREAM_IDLE_MAX};
 
 /// The two versions of `wasi:http`: what is said of one must hold for the other.
@@ -60,7 +60,7 @@ async fn hello() {
         for _ in 0..3 {
             let context = CallContext::default();
             let response = component
-                .handle(&context, request("GET", "/"))
+                .respond(&context, request("GET", "/"))
                 .await
                 .unwrap();
             assert_eq!(response.status(), 200);
@@ -75,7 +75,7 @@ async fn a_body_goes_through_both_ways() {
         let component = Bench::new(guest).handler();
         let request = request("POST", "/echo").map(|_| pattern(256));
         let response = component
-            .handle(&CallContext::default(), request)
+            .respond(&CallContext::default(), request)
             .await
             .unwrap();
         expect_pattern(response.into_body(), 256).await;
@@ -87,7 +87,7 @@ async fn a_length_is_kept_and_a_head_has_no_body() {
     let component = Bench::new("probe").handler();
     let context = CallContext::default();
     let response = component
-        .handle(&context, request("GET", "/source/1000000"))
+        .respond(&context, request("GET", "/source/1000000"))
         .await
         .unwrap();
     assert_eq!(response.body().length(), Some(1_000_000));
@@ -100,7 +100,7 @@ async fn a_length_is_kept_and_a_head_has_no_body() {
     );
 
     let response = component
-        .handle(&context, request("HEAD", "/source/1000000"))
+        .respond(&context, request("HEAD", "/source/1000000"))
         .await
         .unwrap();
     assert_eq!(response.headers()["content-length"], "1000000");
@@ -111,7 +111,7 @@ async fn a_length_is_kept_and_a_head_has_no_body() {
 async fn a_trap_is_a_fault_with_its_cause() {
     let component = Bench::new("probe").handler();
     let fault = component
-        .handle(&CallContext::default(), request("GET", "/trap"))
+        .respond(&CallContext::default(), request("GET", "/trap"))
         .await
         .unwrap_err();
     assert_eq!(fault.kind(), FaultKind::Crashed);
@@ -126,7 +126,7 @@ async fn the_deadline_stops_a_guest_that_waits_and_one_that_spins() {
         let start = Instant::now();
         let context = CallContext::with_budget(Duration::from_millis(200));
         let fault = component
-            .handle(&context, request("GET", path))
+            .respond(&context, request("GET", path))
             .await
             .unwrap_err();
         assert_eq!(fault.kind(), FaultKind::DeadlineExceeded, "{path}: {fault}");
@@ -162,11 +162,11 @@ async fn dropping_the_response_stops_the_guest() {
     for guest in ECHOES {
         let bench = Bench::new(guest);
         let gate = Gate::new(GateLimits::default());
-        let component = HttpInterface::guarded(bench.handler(), Arc::clone(&gate));
+        let component = HttpHandlerInterface::guarded(bench.handler(), Arc::clone(&gate));
         let (body, alive) = endless();
         let request = request("POST", "/echo").map(|_| body);
         let response = component
-            .handle(&CallContext::default(), request)
+            .respond(&CallContext::default(), request)
             .await
             .unwrap();
         let mut body = response.into_body();
@@ -192,7 +192,7 @@ async fn dropping_the_call_stops_the_guest() {
     let bench = Bench::new("probe");
     let component = bench.handler();
     let context = CallContext::default();
-    let call = component.handle(&context, request("GET", "/sleep/60000"));
+    let call = component.respond(&context, request("GET", "/sleep/60000"));
     assert!(
         tokio::time::timeout(Duration::from_millis(100), call)
             .await
@@ -211,7 +211,7 @@ async fn a_request_cut_off_is_a_response_cut_off() {
         let frames = vec![Ok(BodyFrame::Data(piece(0))), Err(gone)];
         let request = request("POST", "/echo").map(|_| Body::new(None, stream::iter(frames)));
         let response = component
-            .handle(&CallContext::default(), request)
+            .respond(&CallContext::default(), request)
             .await
             .unwrap();
         let ended = response.into_body().collect(1 << 20).await;
@@ -232,7 +232,7 @@ async fn a_guest_may_take_longer_than_the_budget_while_its_body_moves() {
         Ok(BodyFrame::Data(piece(n)))
     });
     let request = request("POST", "/echo").map(|_| Body::new(None, slow));
-    let response = component.handle(&context, request).await.unwrap();
+    let response = component.respond(&context, request).await.unwrap();
     expect_pattern(response.into_body(), 20).await;
 }
 
@@ -247,7 +247,7 @@ async fn bodies_that_stand_still_end_the_guest_and_not_the_body() {
         let start = Instant::now();
         let response = bench
             .handler()
-            .handle(&CallContext::default(), request)
+            .respond(&CallContext::default(), request)
             .await
             .unwrap();
         let fault = response.into_body().collect(1 << 20).await.unwrap_err();
@@ -271,11 +271,15 @@ async fn the_host_may_be_named_in_the_header_but_must_be_named() {
             .headers_mut()
             .insert("host", "a.test:8080".parse().unwrap());
         let context = CallContext::default();
-        let response = bench.handler().handle(&context, request).await.unwrap();
+        let response = bench.handler().respond(&context, request).await.unwrap();
         assert_eq!(text(response).await, "Hello from WRT\n", "{guest}");
 
         let nowhere = http::Request::new(Body::whole(Bytes::new()));
-        let fault = bench.handler().handle(&context, nowhere).await.unwrap_err();
+        let fault = bench
+            .handler()
+            .respond(&context, nowhere)
+            .await
+            .unwrap_err();
         assert_eq!(fault.kind(), FaultKind::Malformed, "{fault}");
         assert_eq!(fault.execution(), Execution::NotExecuted);
     }

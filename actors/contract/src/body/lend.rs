@@ -1,0 +1,71 @@
+//! A body that is given to one replica and, when that has not touched it, to another.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use futures::Stream;
+use wrt_protocol::Fault;
+
+use super::{Body, BodyFrame, WholeBody};
+
+/// What is left of a body that was lent: it can be had back until its first frame is asked for, and
+/// always if it was here as a whole.
+pub struct Untouched<E>(Kept<E>);
+
+enum Kept<E> {
+    Whole(WholeBody),
+    Flowing(Shared<E>),
+}
+
+type Shared<E> = Arc<Mutex<Option<Body<E>>>>;
+
+impl<E> Untouched<E> {
+    /// The body, if it can still be sent whole. Whoever it was lent to gets no more of it.
+    pub fn take(self) -> Option<Body<E>> {
+        match self.0 {
+            Kept::Whole(whole) => Some(whole.into()),
+            Kept::Flowing(shared) => take(&shared),
+        }
+    }
+}
+
+fn take<E>(shared: &Shared<E>) -> Option<Body<E>> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Lends `body`.
+pub fn lend<E: From<Fault> + 'static>(body: Body<E>) -> (Body<E>, Untouched<E>) {
+    if let Some(whole) = body.as_whole() {
+        return (body, Untouched(Kept::Whole(whole)));
+    }
+    let length = body.remaining();
+    let shared = Arc::new(Mutex::new(Some(body)));
+    let lent = Lent {
+        body: None,
+        shared: Arc::clone(&shared),
+    };
+    (Body::new(length, lent), Untouched(Kept::Flowing(shared)))
+}
+
+struct Lent<E> {
+    body: Option<Body<E>>,
+    shared: Shared<E>,
+}
+
+impl<E: From<Fault>> Stream for Lent<E> {
+    type Item = Result<BodyFrame, E>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.body.is_none() {
+            self.body = take(&self.shared);
+        }
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_next(cx),
+            // Taken back: whoever still reads here belongs to the attempt that was given up.
+            None => Poll::Ready(None),
+        }
+    }
+}
