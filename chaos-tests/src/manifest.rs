@@ -27,8 +27,10 @@ enum Placement {
 
 #[derive(Debug, Clone)]
 struct Store {
+    backend: &'static str,
     nodes: Vec<String>,
     url: String,
+    deduplicate_for: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]
@@ -86,11 +88,32 @@ impl Manifest {
 
     /// The component's store: the Redis at `url`, by way of providers on `nodes`.
     #[must_use]
-    pub fn redis(mut self, nodes: &[&str], url: &str) -> Self {
+    pub fn redis(self, nodes: &[&str], url: &str) -> Self {
+        self.store("redis", nodes, url)
+    }
+
+    /// The component's store: the NATS at `url`, by way of providers on `nodes`.
+    #[must_use]
+    pub fn nats(self, nodes: &[&str], url: &str) -> Self {
+        self.store("nats", nodes, url)
+    }
+
+    fn store(mut self, backend: &'static str, nodes: &[&str], url: &str) -> Self {
         self.store = Some(Store {
+            backend,
             nodes: owned(nodes),
             url: url.to_owned(),
+            deduplicate_for: None,
         });
+        self
+    }
+
+    /// Lets the store, which is there already, deduplicate.
+    #[must_use]
+    pub fn deduplicate_for(mut self, time: Duration) -> Self {
+        if let Some(store) = &mut self.store {
+            store.deduplicate_for = Some(time);
+        }
         self
     }
 
@@ -141,12 +164,8 @@ impl Manifest {
                 let _ = writeln!(text, "{name} = {value}");
             }
         }
-        if let Some(Store { nodes, url }) = store {
-            let _ = write!(
-                text,
-                "\n[provider.store]\nbackend = \"redis\"\nnodes = {nodes:?}\n\n\
-                 [provider.store.config]\nurl = {url:?}\n"
-            );
+        if let Some(store) = store {
+            text += &store.text();
         }
         for Listener { node, address } in listeners {
             let _ = write!(
@@ -158,6 +177,25 @@ impl Manifest {
             if let Some(timeout) = request_timeout {
                 let _ = writeln!(text, "request_timeout_ms = {}", timeout.as_millis());
             }
+        }
+        text
+    }
+}
+
+impl Store {
+    fn text(&self) -> String {
+        let Self {
+            backend,
+            nodes,
+            url,
+            deduplicate_for,
+        } = self;
+        let mut text = format!(
+            "\n[provider.store]\nbackend = {backend:?}\nnodes = {nodes:?}\n\n\
+             [provider.store.config]\nurl = {url:?}\n"
+        );
+        if let Some(time) = deduplicate_for {
+            let _ = writeln!(text, "deduplicate_for_ms = {}", time.as_millis());
         }
         text
     }
@@ -185,6 +223,7 @@ mod tests {
         let text = manifest
             .limit("queue_max", 8)
             .redis(&["c"], "redis://127.0.0.1:1")
+            .deduplicate_for(Duration::from_secs(60))
             .http("edge", "127.0.0.1:2")
             .budget(Duration::from_secs(2))
             .text();
@@ -205,6 +244,7 @@ nodes = ["c"]
 
 [provider.store.config]
 url = "redis://127.0.0.1:1"
+deduplicate_for_ms = 60000
 
 [provider.web-edge]
 backend = "http-server"

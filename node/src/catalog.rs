@@ -111,7 +111,7 @@ impl Catalog for NodeCatalog {
         })?;
         Ok(ProviderFacts {
             address: facts.address,
-            deduplicates: facts.deduplicates,
+            deduplicates_for_ms: facts.deduplicates_for_ms,
         })
     }
 

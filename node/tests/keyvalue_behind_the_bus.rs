@@ -77,7 +77,7 @@ async fn check(server: Arc<dyn Transport>, client: Arc<dyn Transport>, store: Ar
         .expect("the store appears on the lattice");
     conformance::run(KeyValueInterface::remote(
         client.path.clone(),
-        store_address(),
+        store_address().into(),
     ))
     .await;
     assert!(

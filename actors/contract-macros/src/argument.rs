@@ -13,6 +13,8 @@ pub(crate) struct ArgumentModel {
     pub(crate) ident: Ident,
     pub(crate) ty: Type,
     pub(crate) travel: Travel,
+    /// Names the one replica that may serve the call.
+    pub(crate) lease: bool,
     form: Form,
 }
 
@@ -44,6 +46,7 @@ impl ArgumentModel {
             return Err(syn::Error::new_spanned(argument, "`self` comes first"));
         };
         let travel = Travel::take(argument)?;
+        let lease = take_lease(argument)?;
         let Pat::Ident(pattern) = &*argument.pat else {
             let message = "an argument of an operation is a plain name";
             return Err(syn::Error::new_spanned(&argument.pat, message));
@@ -52,6 +55,7 @@ impl ArgumentModel {
             ident: pattern.ident.clone(),
             ty: (*argument.ty).clone(),
             travel,
+            lease,
             form: Form::of(&argument.ty)?,
         })
     }
@@ -89,6 +93,21 @@ impl ArgumentModel {
             Form::Optional { .. } => quote!(#ident.as_ref()),
         }
     }
+}
+
+/// Takes out `#[lease]`.
+fn take_lease(argument: &mut PatType) -> syn::Result<bool> {
+    let attributes = argument.attrs.len();
+    argument
+        .attrs
+        .retain(|attribute| !attribute.path().is_ident("lease"));
+    let lease = argument.attrs.len() < attributes;
+    let is_reference = |ty: &Type| matches!(ty, Type::Reference(r) if is_named(&r.elem, "Lease"));
+    if lease && !is_reference(&argument.ty) {
+        let message = "`#[lease]` goes with an argument of type `&Lease`";
+        return Err(syn::Error::new_spanned(&argument.ty, message));
+    }
+    Ok(lease)
 }
 
 impl Travel {

@@ -28,11 +28,23 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     }
 }
 
+/// A call that a lease pins is let in by it.
+fn admit(operation: &OperationModel) -> TokenStream {
+    match operation.lease() {
+        Some(lease) => {
+            let lease = &lease.ident;
+            quote_spanned!(hygienic()=> self.gate.admit_pinned(context, #lease))
+        }
+        None => quote_spanned!(hygienic()=> self.gate.admit(context)),
+    }
+}
+
 fn without_body(operation: &OperationModel) -> TokenStream {
     let ident = &operation.ident;
     let arguments = operation.arguments.iter().map(|argument| &argument.ident);
+    let admit = admit(operation);
     quote_spanned! {hygienic()=>
-        let _permit = self.gate.admit(context).await?;
+        let _permit = #admit.await?;
         let work = self.inner.#ident(context, #(#arguments),*);
         context.bound(self.gate.hop(), work).await?
     }
@@ -42,8 +54,9 @@ fn without_body(operation: &OperationModel) -> TokenStream {
 fn with_body(operation: &OperationModel) -> TokenStream {
     let ident = &operation.ident;
     let arguments = operation.arguments.iter().map(|argument| &argument.ident);
+    let admit = admit(operation);
     let admitted = quote_spanned! {hygienic()=>
-        let permit = self.gate.admit(context).await?;
+        let permit = #admit.await?;
         let admitted = ::wrt_contract::generated::Admitted::new(permit, context);
         let work = self.inner.#ident(admitted.context(), #(#arguments),*);
     };

@@ -1,6 +1,6 @@
 //! Writes the link: the local replica first, the others where that is safe.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
 use crate::{
@@ -30,6 +30,9 @@ fn call(operation: &OperationModel) -> TokenStream {
         .iter()
         .map(|argument| &argument.ident)
         .collect();
+    if let Some(lease) = operation.lease() {
+        return pinned_call(operation, &lease.ident);
+    }
     let kept = operation.arguments.iter().map(|argument| {
         let ident = &argument.ident;
         match argument.travel {
@@ -62,6 +65,7 @@ fn call(operation: &OperationModel) -> TokenStream {
         }
     };
     quote_spanned! {hygienic()=>
+        let context = &self.local.operation(context);
         let ::core::option::Option::Some(local) = self.local.get() else {
             return self.remote.#ident(context, #(#arguments),*).await;
         };
@@ -73,6 +77,25 @@ fn call(operation: &OperationModel) -> TokenStream {
                 #elsewhere
             }
             answer => answer,
+        }
+    }
+}
+
+/// To the replica that gave the lease, and nowhere else.
+fn pinned_call(operation: &OperationModel, lease: &Ident) -> TokenStream {
+    let ident = &operation.ident;
+    let arguments = operation.arguments.iter().map(|argument| &argument.ident);
+    let arguments = quote!(#(#arguments),*);
+    quote_spanned! {hygienic()=>
+        let context = &self.local.operation(context);
+        if !self.local.is_home_of(#lease) {
+            return self.remote.#ident(context, #arguments).await;
+        }
+        match self.local.pinned() {
+            ::core::option::Option::Some(local) => local.#ident(context, #arguments).await,
+            ::core::option::Option::None => ::core::result::Result::Err(
+                ::core::convert::From::from(::wrt_contract::generated::lease_is_over(#lease)),
+            ),
         }
     }
 }

@@ -65,6 +65,11 @@ impl OperationModel {
         let matches = move |argument: &&ArgumentModel| argument.travel == travel;
         self.arguments.iter().filter(matches)
     }
+
+    /// The argument that names the one replica that may serve the call.
+    pub(crate) fn lease(&self) -> Option<&ArgumentModel> {
+        self.arguments.iter().find(|argument| argument.lease)
+    }
 }
 
 impl InterfaceModel {
@@ -218,6 +223,12 @@ fn arguments(signature: &mut Signature, mistakes: &mut Mistakes) -> Vec<Argument
         if let Some(second) = these.nth(1) {
             mistakes.add(&second.ident, message);
         }
+    }
+    if let Some(second) = arguments.iter().filter(|argument| argument.lease).nth(1) {
+        mistakes.add(
+            &second.ident,
+            "an operation has at most one `#[lease]` argument",
+        );
     }
     if let Some(surplus) = arguments.get(ARGUMENTS_MAX) {
         let message = "an operation has at most 16 arguments: gather some in a struct";

@@ -34,7 +34,7 @@ impl InterfaceOptions {
     }
 }
 
-/// `idempotent, one_way, name = "x"`; all absent where there is no attribute.
+/// `idempotent, keyed, one_way, name = "x"`; all absent where there is no attribute.
 #[derive(Default)]
 pub(crate) struct OperationOptions {
     pub(crate) name: Option<LitStr>,
@@ -48,6 +48,8 @@ pub(crate) enum Idempotent {
     #[default]
     No,
     Yes,
+    /// At a provider that deduplicates by the call's key.
+    Keyed,
     /// Each call says it: an expression over its arguments.
     ByCall(Expr),
 }
@@ -70,12 +72,14 @@ impl OperationOptions {
     fn read(&mut self, attribute: &Attribute) -> syn::Result<()> {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("idempotent") {
-                self.idempotent = if meta.input.peek(Token![=]) {
+                let idempotent = if meta.input.peek(Token![=]) {
                     Idempotent::ByCall(meta.value()?.parse()?)
                 } else {
                     Idempotent::Yes
                 };
-                Ok(())
+                self.set_idempotent(idempotent, &meta)
+            } else if meta.path.is_ident("keyed") {
+                self.set_idempotent(Idempotent::Keyed, &meta)
             } else if meta.path.is_ident("one_way") {
                 self.one_way = true;
                 Ok(())
@@ -83,10 +87,23 @@ impl OperationOptions {
                 set_once(&mut self.name, meta.value()?.parse()?, &meta)
             } else {
                 Err(meta.error(
-                    "unknown option of `operation`: expected `idempotent`, `one_way` or `name`",
+                    "unknown option of `operation`: expected `idempotent`, `keyed`, `one_way` or `name`",
                 ))
             }
         })
+    }
+}
+
+impl OperationOptions {
+    fn set_idempotent(
+        &mut self,
+        idempotent: Idempotent,
+        meta: &ParseNestedMeta<'_>,
+    ) -> syn::Result<()> {
+        match std::mem::replace(&mut self.idempotent, idempotent) {
+            Idempotent::No => Ok(()),
+            _ => Err(meta.error("an operation is `idempotent` or `keyed`, and says so once")),
+        }
     }
 }
 

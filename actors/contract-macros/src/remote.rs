@@ -16,7 +16,7 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     quote! {
         struct #remote {
             caller: ::std::sync::Arc<dyn ::wrt_contract::Caller>,
-            target: ::wrt_contract::generated::ActorAddress,
+            target: ::wrt_contract::Callee,
         }
 
         #implementation
@@ -33,6 +33,13 @@ fn call(operation: &OperationModel) -> TokenStream {
         }
         None => quote!(::wrt_contract::generated::Bytes::new()),
     };
+    let pinned_to = match operation.lease() {
+        Some(lease) => {
+            let lease = &lease.ident;
+            quote!(::wrt_contract::generated::pinned_to(#lease)?)
+        }
+        None => quote!(::core::option::Option::None),
+    };
     let body = match operation.body() {
         Some(argument) => {
             let ident = &argument.ident;
@@ -46,17 +53,19 @@ fn call(operation: &OperationModel) -> TokenStream {
     let idempotent = match &operation.idempotent {
         Idempotent::No => quote!(false),
         Idempotent::Yes => quote!(true),
+        Idempotent::Keyed => quote_spanned!(hygienic()=> self.target.deduplicates(context)),
         Idempotent::ByCall(expression) => quote!(#expression),
     };
     let answer = answer(operation);
     quote_spanned! {hygienic()=>
         let invocation = ::wrt_contract::Invocation {
-            target: ::core::clone::Clone::clone(&self.target),
+            target: ::core::clone::Clone::clone(&self.target.address),
             interface: NAME,
             fingerprint: FINGERPRINT,
             operation: const { ::wrt_contract::generated::OperationName::from_static(#name) },
             idempotent: #idempotent,
             one_way: #one_way,
+            pinned_to: #pinned_to,
             arguments: ::wrt_contract::generated::encode_arguments(&(#(#encoded,)*))?,
             bulk: #bulk,
             body: #body,

@@ -23,9 +23,15 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
             ::wrt_contract::generated::OperationName::from_static(#name)
         };
         let idempotent = matches!(operation.idempotent, Idempotent::Yes);
+        let keyed = matches!(operation.idempotent, Idempotent::Keyed);
         let one_way = operation.one_way;
         quote! {
-            ::wrt_contract::Operation { name: #name, idempotent: #idempotent, one_way: #one_way }
+            ::wrt_contract::Operation {
+                name: #name,
+                idempotent: #idempotent,
+                keyed: #keyed,
+                one_way: #one_way,
+            }
         }
     });
     let fingerprint = fingerprint(interface);
@@ -47,7 +53,7 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
 
             fn remote(
                 caller: ::std::sync::Arc<dyn ::wrt_contract::Caller>,
-                target: ::wrt_contract::generated::ActorAddress,
+                target: ::wrt_contract::Callee,
             ) -> ::std::sync::Arc<dyn #object> {
                 ::std::sync::Arc::new(#remote { caller, target })
             }
@@ -82,11 +88,16 @@ fn fingerprint(interface: &InterfaceModel) -> TokenStream {
         let idempotent = match operation.idempotent {
             Idempotent::No => "no",
             Idempotent::Yes => "idempotent",
+            Idempotent::Keyed => "keyed",
             Idempotent::ByCall(_) => "by-call",
         };
         let arguments = operation.arguments.iter().map(|argument| {
             let name = argument.ident.unraw().to_string();
-            let travel = argument.travel.word();
+            let travel = if argument.lease {
+                "lease"
+            } else {
+                argument.travel.word()
+            };
             let owned = argument.owned();
             quote!(.text(#name).text(#travel).schema::<#owned>())
         });

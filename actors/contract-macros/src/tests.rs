@@ -30,7 +30,7 @@ fn an_interface_expands_to_its_parts() {
                 ) -> Result<Option<Bytes>, KeyValueError>;
 
                 /// Each form of an argument.
-                #[operation(name = "swap")]
+                #[operation(name = "swap", keyed)]
                 async fn set_many(
                     &self,
                     context: &CallContext,

@@ -1,10 +1,46 @@
 //! The way out to another node, and the way in from one.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use wrt_protocol::{ActorAddress, Fault, InterfaceName, OperationName};
+use wrt_protocol::{ActorAddress, Fault, Incarnation, InterfaceName, OperationName};
 
 use crate::{Body, BodyError, CallContext, Operation};
+
+/// How long after its deadline an attempt may still run: the grace of a call, and what a callee's
+/// clock is estimated wrong by.
+const LATE_MAX: Duration = Duration::from_secs(1);
+
+/// Who is called, and what is known of it before it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callee {
+    /// The actor.
+    pub address: ActorAddress,
+    /// For how long, if at all, it answers a repetition under the same idempotency key with its first
+    /// answer. Known at deploy, from the provider's setting `deduplicate_for_ms`.
+    pub deduplicates_for: Option<Duration>,
+}
+
+impl Callee {
+    /// Whether a keyed operation that is called with `context` counts as idempotent: no attempt of it
+    /// may run after the first answer is forgotten, so all of its budget must fit in that time.
+    #[must_use]
+    pub fn deduplicates(&self, context: &CallContext) -> bool {
+        self.deduplicates_for
+            .is_some_and(|time| context.remaining() + LATE_MAX <= time)
+    }
+}
+
+/// An actor that does not deduplicate.
+impl From<ActorAddress> for Callee {
+    fn from(address: ActorAddress) -> Self {
+        Self {
+            address,
+            deduplicates_for: None,
+        }
+    }
+}
 
 /// One call, ready to go out.
 #[derive(Debug)]
@@ -21,6 +57,8 @@ pub struct Invocation {
     pub idempotent: bool,
     /// Whether the caller waits for no answer.
     pub one_way: bool,
+    /// The only place that may serve it: it does not fail over, and is not tried elsewhere.
+    pub pinned_to: Option<Incarnation>,
     /// The operation's arguments, encoded.
     pub arguments: Bytes,
     /// Bytes that belong to the arguments, untouched.
@@ -38,6 +76,8 @@ pub struct Answer {
     pub bulk: Bytes,
     /// A body beside the result.
     pub body: Option<Body<BodyError>>,
+    /// Which replica gave it, where it came over the bus.
+    pub served_by: Option<Incarnation>,
 }
 
 /// The way out: whoever can carry a call to the node that serves its target.

@@ -1,26 +1,29 @@
 //! What goes along with a call.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use tokio::time::Instant;
 use wrt_protocol::{
-    Fault, FaultKind, Hop, Tenant, TraceContext,
+    Fault, FaultKind, Hop, IdempotencyKey, Incarnation, Tenant, TraceContext,
     limits::{BUDGET_DEFAULT, BUDGET_MAX},
 };
 
 use crate::Admission;
 
-/// What an operation knows of the call that it serves: how long it may take, whose it is, and where
-/// it stands in its trace. Cheap to clone.
+/// What an operation knows of the call that it serves: how long it may take, whose it is, where it
+/// stands in its trace, and under which key its repetitions come. Cheap to clone: no text is copied.
 ///
 /// An argument and not a task-local, because a task-local is silently lost at a spawn.
 #[derive(Debug, Clone)]
 pub struct CallContext {
     started: Instant,
     deadline: Instant,
-    trace: Option<TraceContext>,
+    trace: Option<Arc<TraceContext>>,
     tenant: Option<Tenant>,
+    key: Option<IdempotencyKey>,
+    attempt: u32,
+    served_by: Option<Incarnation>,
     admission: Option<Admission>,
     /// The permit of a call that was admitted before it came to its guard.
     early: Option<Admission>,
@@ -36,9 +39,42 @@ impl CallContext {
             deadline: started + budget.min(BUDGET_MAX),
             trace: None,
             tenant: None,
+            key: None,
+            attempt: 1,
+            served_by: None,
             admission: None,
             early: None,
         }
+    }
+
+    /// The context of one operation that is called on behalf of this call: the same but for a key of
+    /// its own. A link makes it, above every retry and above the choice of a replica; so all
+    /// attempts of an operation share a key, and no two operations do.
+    #[must_use]
+    pub fn for_operation(&self) -> Self {
+        Self {
+            key: Some(IdempotencyKey::mint()),
+            attempt: 1,
+            served_by: None,
+            admission: None,
+            early: None,
+            ..self.clone()
+        }
+    }
+
+    /// As attempt number `attempt`, counted from 1, of the operation under `key`.
+    #[must_use]
+    pub fn with_attempt(mut self, key: IdempotencyKey, attempt: u32) -> Self {
+        self.key = Some(key);
+        self.attempt = attempt;
+        self
+    }
+
+    /// Served on the node `here`; none where that is on no lattice.
+    #[must_use]
+    pub fn at(mut self, here: Option<Incarnation>) -> Self {
+        self.served_by = here;
+        self
     }
 
     /// The same call with less time: `budget` from now, or what is left if that is less.
@@ -54,7 +90,7 @@ impl CallContext {
     /// With its place in a trace.
     #[must_use]
     pub fn with_trace(mut self, trace: Option<TraceContext>) -> Self {
-        self.trace = trace;
+        self.trace = trace.map(Arc::new);
         self
     }
 
@@ -107,13 +143,35 @@ impl CallContext {
     /// Its place in a trace.
     #[must_use]
     pub fn trace(&self) -> Option<&TraceContext> {
-        self.trace.as_ref()
+        self.trace.as_deref()
     }
 
     /// On whose behalf it is made.
     #[must_use]
     pub fn tenant(&self) -> Option<&Tenant> {
         self.tenant.as_ref()
+    }
+
+    /// The caller's intent: every attempt of one operation comes under the same key, co-located or
+    /// not, and two operations never do. None on a context that no link and no path has made the
+    /// context of an operation; what such a call does cannot be recognised when it comes again.
+    #[must_use]
+    pub fn key(&self) -> Option<IdempotencyKey> {
+        self.key
+    }
+
+    /// Which attempt of the operation this is on its way over the bus, from 1. A first attempt may
+    /// arrive after a second one.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Which replica serves the call: that of this incarnation of a node. None on a node without a
+    /// lattice, and on a context that no link and no exchange has sent to a replica.
+    #[must_use]
+    pub fn served_by(&self) -> Option<&Incarnation> {
+        self.served_by.as_ref()
     }
 
     /// Waits for `work`, at most until the deadline.

@@ -1,8 +1,10 @@
 //! The bounded mailbox: admission before work.
 
 use std::{
+    any::Any,
+    collections::HashSet,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -12,9 +14,9 @@ use tokio::{
     sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
-use wrt_protocol::{ActorAddress, ActorKind, Fault, FaultKind, Hop};
+use wrt_protocol::{ActorAddress, ActorKind, Fault, FaultKind, Hop, LeaseId};
 
-use crate::{Admission, CallContext};
+use crate::{Admission, CallContext, Lease};
 
 /// How much an actor takes in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +67,34 @@ pub struct Gate {
     refused: AtomicU64,
     draining: AtomicBool,
     released: Notify,
+    /// Those that a drain waits for. As many as the provider's tables allow.
+    leases: Mutex<HashSet<LeaseId>>,
+    /// What calls that are pinned by a lease still need while the gate drains.
+    kept: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
+}
+
+/// A live lease; over when dropped.
+#[derive(Debug)]
+pub(crate) struct LeaseHold {
+    gate: Arc<Gate>,
+    id: LeaseId,
+}
+
+impl Drop for LeaseHold {
+    fn drop(&mut self) {
+        self.gate.leases().remove(&self.id);
+        self.gate.released.notify_waiters();
+    }
+}
+
+/// Lets go of what was kept for a drain, also when the drain is given up.
+struct Drained<'a>(&'a Gate);
+
+impl Drop for Drained<'_> {
+    fn drop(&mut self) {
+        let kept = std::mem::take(&mut *self.0.kept());
+        drop(kept);
+    }
 }
 
 /// Leave to run one call; given back when dropped.
@@ -125,6 +155,8 @@ impl Gate {
             refused: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             released: Notify::new(),
+            leases: Mutex::default(),
+            kept: Mutex::default(),
         })
     }
 
@@ -144,6 +176,33 @@ impl Gate {
         if self.draining.load(Relaxed) {
             return Err(self.refuse(context, FaultKind::Draining, "the replica is stopping"));
         }
+        self.let_in(context).await
+    }
+
+    /// As [`Gate::admit`], of a call that is pinned by `lease`: while that is live, a gate that drains
+    /// admits it too.
+    ///
+    /// # Errors
+    /// As [`Gate::admit`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the queue.
+    pub async fn admit_pinned(
+        self: &Arc<Self>,
+        context: &CallContext,
+        lease: &Lease,
+    ) -> Result<Permit, Fault> {
+        if let Some(permit) = context.early().and_then(|early| early.take_of(self)) {
+            return Ok(permit);
+        }
+        if self.draining.load(Relaxed) && !self.leases().contains(&lease.id()) {
+            let detail = "the replica is stopping, and the lease is over";
+            return Err(self.refuse(context, FaultKind::Draining, detail));
+        }
+        self.let_in(context).await
+    }
+
+    async fn let_in(self: &Arc<Self>, context: &CallContext) -> Result<Permit, Fault> {
         if context.deadline() <= Instant::now() {
             return Err(self.expired(context));
         }
@@ -168,7 +227,8 @@ impl Gate {
     }
 
     /// Admits a call before all of it is there: the next [`Gate::admit`] with the context that comes
-    /// back lets it pass. Given back with the last clone of that context, if it was not used.
+    /// back lets it pass. Given back with the last clone of that context, if it was not used. While
+    /// leases hold a gate that drains, nobody is refused here: who is pinned by one is not known yet.
     ///
     /// # Errors
     /// As [`Gate::admit`].
@@ -176,6 +236,9 @@ impl Gate {
     /// # Cancel safety
     /// As there.
     pub async fn admit_early(self: &Arc<Self>, context: CallContext) -> Result<CallContext, Fault> {
+        if self.is_draining() && self.leases_held() > 0 {
+            return Ok(context);
+        }
         let permit = self.admit(&context).await?;
         Ok(context.with_early(Admission::new(permit)))
     }
@@ -214,15 +277,47 @@ impl Gate {
         self.draining.load(Relaxed)
     }
 
-    /// Drains: waits until nothing runs and nothing waits, at most for `patience`. Answers whether
-    /// it came so far; what still waits then is refused.
+    /// Leases that are live.
+    #[must_use]
+    pub fn leases_held(&self) -> usize {
+        self.leases().len()
+    }
+
+    /// Holds the gate for a lease.
+    pub(crate) fn hold(self: &Arc<Self>, id: LeaseId) -> LeaseHold {
+        self.leases().insert(id);
+        LeaseHold {
+            gate: Arc::clone(self),
+            id,
+        }
+    }
+
+    /// Keeps what calls pinned by the live leases still need, until the drain ends; nothing where no
+    /// lease is live.
+    pub(crate) fn keep_for_leases(&self, needed: Arc<dyn Any + Send + Sync>) {
+        if self.leases_held() > 0 {
+            self.kept().push(needed);
+        }
+    }
+
+    fn leases(&self) -> MutexGuard<'_, HashSet<LeaseId>> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Arc<dyn Any + Send + Sync>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Drains: waits until nothing runs, nothing waits, and no lease is live, at most for `patience`.
+    /// Answers whether it came so far; what still waits then is refused.
     pub async fn drain(&self, patience: Duration) -> bool {
+        let _drained = Drained(self);
         self.start_draining();
         let emptied = async {
             loop {
                 let released = self.released.notified();
                 let load = self.load();
-                if load.running == 0 && load.waiting == 0 {
+                if load.running == 0 && load.waiting == 0 && self.leases_held() == 0 {
                     return;
                 }
                 // A waiting call that is dropped tells nobody, so the load is looked at again.

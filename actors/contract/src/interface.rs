@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde::{Serialize, de::DeserializeOwned};
-use wrt_protocol::{ActorAddress, Fault, InterfaceName, OperationName};
+use wrt_protocol::{Fault, InterfaceName, OperationName};
 
-use crate::{Caller, Dispatch, Gate, LocalSlot};
+use crate::{Caller, Dispatch, Gate, LocalSlot, Callee};
 
 /// What the lattice must know of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,9 @@ pub struct Operation {
     pub name: OperationName,
     /// Whether a second execution of any call does no harm.
     pub idempotent: bool,
+    /// Whether a second execution does no harm at a provider that deduplicates by key: see
+    /// [`Callee::deduplicates`](crate::Callee::deduplicates).
+    pub keyed: bool,
     /// Whether its caller waits for no answer.
     pub one_way: bool,
 }
@@ -35,13 +38,13 @@ pub trait Interface: Send + Sync + 'static {
     const FINGERPRINT: u64;
 
     /// A client of `target`, on whichever other node that lives.
-    fn remote(caller: Arc<dyn Caller>, target: ActorAddress) -> Arc<Self::Object>;
+    fn remote(caller: Arc<dyn Caller>, target: Callee) -> Arc<Self::Object>;
 
     /// `inner` behind a gate: each operation is admitted first, and ends at its deadline.
     fn guarded(inner: Arc<Self::Object>, gate: Arc<Gate>) -> Arc<Self::Object>;
 
     /// The local replica while there is one, and other nodes' otherwise: also when the local one
-    /// answers *not executed*.
+    /// answers *not executed*. Each operation gets its idempotency key here.
     fn linked(local: LocalSlot<Self::Object>, remote: Arc<Self::Object>) -> Arc<Self::Object>;
 
     /// The way in from the bus to `inner`.

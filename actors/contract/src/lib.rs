@@ -102,7 +102,7 @@
 //! let name = |text| Name::new(text).expect("a legal name");
 //! let target = ActorAddress::provider(name("app"), name("greeter"));
 //! let slot = LocalSlot::empty();
-//! let link = GreetingInterface::linked(slot.clone(), GreetingInterface::remote(bus, target));
+//! let link = GreetingInterface::linked(slot.clone(), GreetingInterface::remote(bus, target.into()));
 //!
 //! let context = CallContext::default();
 //! assert_eq!(link.greet(&context, "Ada").await, Ok("Good day, Ada".to_owned()));
@@ -124,6 +124,8 @@ mod context;
 mod failover;
 mod gate;
 mod interface;
+mod lease;
+mod leases;
 mod link;
 mod schema;
 mod wire;
@@ -131,10 +133,12 @@ mod wire;
 pub use admission::Admission;
 pub use async_trait::async_trait;
 pub use body::{Body, BodyError, BodyFrame, Trailers, WholeBody};
-pub use call::{Answer, Caller, Dispatch, DispatchRequest, Invocation};
+pub use call::{Answer, Caller, Dispatch, DispatchRequest, Invocation, Callee};
 pub use context::CallContext;
 pub use gate::{Gate, GateLimits, GateLoad, Permit};
 pub use interface::{Interface, InterfaceError, Operation};
+pub use lease::Lease;
+pub use leases::{LeaseLimits, Leases};
 pub use link::{Links, LocalDirectory, LocalSlot, Offer};
 pub use schema::{Fingerprint, Schema};
 /// Derives [`trait@Schema`].
@@ -155,6 +159,7 @@ pub use wrt_contract_macros::Schema;
 /// - `idempotent`: a second execution does no harm, so a call that may have run is tried again;
 /// - `idempotent = request.is_idempotent()`: the same, decided by each call: an expression over the
 ///   arguments, which its caller evaluates. The table says that such an operation is not;
+/// - `keyed`: the same, but only at a provider that deduplicates by the call's idempotency key;
 /// - `one_way`: its caller waits for no answer, which is `()`. An error of its provider reaches
 ///   nobody but a co-located caller;
 /// - `name = "get-many"`: its name in subjects; otherwise its Rust name with hyphens.
@@ -163,6 +168,11 @@ pub use wrt_contract_macros::Schema;
 /// `T`, `&T`, `&str` and `&[T]`, and the last three in an `Option`; at most 16. The callee decodes
 /// the owned form of each: `T`, `String`, `Vec<T>`. One argument `#[bulk] value: Bytes` is not
 /// encoded, and so not copied, on its way out and in.
+///
+/// One argument `#[lease] lease: &Lease` makes the operation pinned: it goes to the replica that gave
+/// the [`Lease`], in the incarnation of its node that gave it, and nowhere else. When that replica is
+/// known to be gone before the call is sent, it is *not executed*; when it is lost in flight, *maybe
+/// executed*. The replica keeps what belongs to its leases in [`Leases`].
 ///
 /// # Bodies
 /// One argument `#[body] body: Body` flows beside the others, and so does a [`Body`] that is the
@@ -193,6 +203,7 @@ pub mod generated {
         admission::Admitted,
         body::{from_wire, into_wire, lend},
         failover::{may_fall_over, remote_or_local},
+        lease::{lease_is_over, pinned_to},
         wire::{
             body_argument, decode_arguments, decode_result, decode_result_with_body,
             encode_arguments, encode_result, encode_result_with_body, unknown_operation,

@@ -4,46 +4,105 @@ use std::{
     any::Any,
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 
-use arc_swap::ArcSwapOption;
-use wrt_protocol::{ActorAddress, InterfaceName, Name};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use wrt_protocol::{ActorAddress, Incarnation, InterfaceName, Name};
 
-use crate::{Dispatch, Gate, Interface};
+use crate::{CallContext, Dispatch, Gate, Interface, Lease};
 
 /// The place where a node's own replica of an actor's interface stands, if it has one. All links to
 /// that actor share it, so they change over in one step when the replica starts or stops.
-pub struct LocalSlot<T: ?Sized>(Arc<ArcSwapOption<Arc<T>>>);
+pub struct LocalSlot<T: ?Sized> {
+    place: Arc<Place<T>>,
+    home: Home,
+}
+
+/// The incarnation of the node, once it is on a lattice.
+type Home = Arc<OnceLock<Incarnation>>;
+
+struct Place<T: ?Sized> {
+    current: ArcSwapOption<Arc<T>>,
+    /// The one that stood there, as long as somebody keeps it for its leases.
+    retired: ArcSwap<Weak<Arc<T>>>,
+}
 
 impl<T: ?Sized> LocalSlot<T> {
     /// An empty place.
     #[must_use]
     pub fn empty() -> Self {
-        Self(Arc::new(ArcSwapOption::const_empty()))
+        Self::at(Home::default())
+    }
+
+    fn at(home: Home) -> Self {
+        let place = Place {
+            current: ArcSwapOption::const_empty(),
+            retired: ArcSwap::from_pointee(Weak::new()),
+        };
+        let place = Arc::new(place);
+        Self { place, home }
     }
 
     /// The replica, if there is one.
     #[must_use]
     pub fn get(&self) -> Option<Arc<T>> {
-        self.0.load().as_deref().cloned()
+        self.place.current.load().as_deref().cloned()
     }
 
     /// Puts a replica in, or takes it out.
     pub fn set(&self, replica: Option<Arc<T>>) {
-        self.0.store(replica.map(Arc::new));
+        self.place.current.store(replica.map(Arc::new));
+    }
+
+    /// The context of an operation that is called through this slot: with a key of its own, and
+    /// served here if the replica here serves it.
+    #[must_use]
+    pub fn operation(&self, context: &CallContext) -> CallContext {
+        context.for_operation().at(self.home.get().cloned())
+    }
+
+    /// Whether a lease is of this node in its incarnation, so that no other one can serve it.
+    #[must_use]
+    pub fn is_home_of(&self, lease: &Lease) -> bool {
+        lease
+            .home()
+            .is_none_or(|home| self.home.get() == Some(home))
+    }
+
+    /// The replica for a call that is pinned to this node: the one there is, or the one that was
+    /// taken out, as long as it drains.
+    #[must_use]
+    pub fn pinned(&self) -> Option<Arc<T>> {
+        let retired = || self.place.retired.load().upgrade();
+        self.get()
+            .or_else(|| retired().map(|retired| (*retired).clone()))
+    }
+}
+
+impl<T: ?Sized + Send + Sync + 'static> LocalSlot<T> {
+    /// Takes the replica out. Calls that are pinned by a live lease reach it until `gate`, which is
+    /// its, has drained.
+    fn retire(&self, gate: &Gate) {
+        if let Some(replica) = self.place.current.swap(None) {
+            self.place.retired.store(Arc::new(Arc::downgrade(&replica)));
+            gate.keep_for_leases(replica);
+        }
     }
 }
 
 impl<T: ?Sized> Clone for LocalSlot<T> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self {
+            place: Arc::clone(&self.place),
+            home: Arc::clone(&self.home),
+        }
     }
 }
 
 impl<T: ?Sized> fmt::Debug for LocalSlot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.0.load().is_some() {
+        let state = if self.place.current.load().is_some() {
             "filled"
         } else {
             "empty"
@@ -57,16 +116,24 @@ type Slots = HashMap<(ActorAddress, InterfaceName), Erased>;
 
 /// A node's slots. Grows with the actors that the node's manifests name, which are bounded.
 #[derive(Default)]
-pub struct LocalDirectory(Mutex<Slots>);
+pub struct LocalDirectory {
+    slots: Mutex<Slots>,
+    home: Home,
+}
 
 impl LocalDirectory {
+    /// Says which incarnation of which node this is. The first word counts: a node joins once.
+    pub fn joined(&self, home: Incarnation) {
+        let _first = self.home.set(home);
+    }
+
     /// The slot for an actor's interface; the same one each time.
     #[must_use]
     pub fn slot<I: Interface>(&self, actor: &ActorAddress) -> LocalSlot<I::Object> {
-        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = slots
             .entry((actor.clone(), I::NAME))
-            .or_insert_with(|| Arc::new(LocalSlot::<I::Object>::empty()));
+            .or_insert_with(|| Arc::new(LocalSlot::<I::Object>::at(Arc::clone(&self.home))));
         slot.downcast_ref::<LocalSlot<I::Object>>()
             .expect("one interface name belongs to one trait")
             .clone()
@@ -98,10 +165,14 @@ impl Offer {
     pub fn new<I: Interface>(object: Arc<I::Object>, gate: &Arc<Gate>) -> Self {
         let guarded = I::guarded(object, Arc::clone(gate));
         let dispatcher = I::dispatcher(Arc::clone(&guarded));
+        let gate = Arc::clone(gate);
         let install = move |directory: &LocalDirectory, actor: &ActorAddress, present: bool| {
-            directory
-                .slot::<I>(actor)
-                .set(present.then(|| Arc::clone(&guarded)));
+            let slot = directory.slot::<I>(actor);
+            if present {
+                slot.set(Some(Arc::clone(&guarded)));
+            } else {
+                slot.retire(&gate);
+            }
         };
         Self {
             interface: I::NAME,
@@ -134,7 +205,8 @@ impl Offer {
         (self.install)(directory, actor, true);
     }
 
-    /// Takes it out: links to `actor` go over the bus from now on.
+    /// Takes it out: links to `actor` go over the bus from now on, but for calls that are pinned to it
+    /// by a live lease; these are served until its gate has drained.
     pub fn remove(&self, directory: &LocalDirectory, actor: &ActorAddress) {
         (self.install)(directory, actor, false);
     }

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use wrt_protocol::Fault;
 
-use crate::Body;
+use crate::{Body, Lease};
 
 /// A type whose structure two builds can compare. Derived, like serde's traits, for the types of an
 /// interface's arguments, results and errors:
@@ -121,6 +121,8 @@ kinds! {
     "duration": Duration;
     // It is the protocol's, and changes with that.
     "fault": Fault;
+    // Opaque to everybody but the replica that gave it, and the routing.
+    "lease": Lease;
 }
 
 macro_rules! wrappers {

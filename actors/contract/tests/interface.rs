@@ -18,7 +18,7 @@ use shelf::{
 };
 use tokio::time::Instant;
 use wrt_contract::{
-    CallContext, DispatchRequest, Gate, GateLimits, Interface, InterfaceError, LocalSlot,
+    CallContext, DispatchRequest, Gate, GateLimits, Interface, InterfaceError, LocalSlot, Callee,
 };
 use wrt_protocol::{Execution, Fault, FaultKind, Hop, OperationName};
 
@@ -28,7 +28,7 @@ fn over_the_loop() -> (Arc<dyn Shelf>, Arc<Loop>, Arc<MemoryShelf>) {
     let caller = Loop::to(ShelfInterface::dispatcher(
         Arc::clone(&shelf) as Arc<dyn Shelf>
     ));
-    let remote = ShelfInterface::remote(Arc::clone(&caller) as _, target());
+    let remote = ShelfInterface::remote(Arc::clone(&caller) as _, target().into());
     (remote, caller, shelf)
 }
 
@@ -45,19 +45,20 @@ fn the_table_says_what_the_attributes_say() {
             (
                 operation.name.as_str(),
                 operation.idempotent,
+                operation.keyed,
                 operation.one_way,
             )
         })
         .collect();
     let expected = [
-        ("get", true, false),
-        ("put", true, false),
-        ("put-many", true, false),
-        ("add", false, false),
-        ("list-keys", true, false),
-        ("size", true, false),
-        ("shout", false, true),
-        ("weigh", false, false),
+        ("get", true, false, false),
+        ("put", true, false, false),
+        ("put-many", true, false, false),
+        ("add", false, false, false),
+        ("list-keys", true, false, false),
+        ("size", true, false, false),
+        ("shout", false, false, true),
+        ("weigh", false, true, false),
     ];
     assert_eq!(table, expected);
 }
@@ -273,6 +274,62 @@ async fn a_link_prefers_the_local_replica_while_there_is_one() {
     assert_eq!(far.keys(), ["there"]);
 }
 
+/// One key for an operation, local or remote, and another for the next one.
+#[tokio::test]
+async fn an_operation_keeps_its_key_when_it_falls_over() {
+    let Linked {
+        link,
+        slot,
+        local,
+        far,
+        ..
+    } = linked();
+    let context = CallContext::default();
+    let weigh = async || link.weigh(&context, Fragile(1), &Fragile(1)).await;
+    local.fail_with(Some(Fault::not_executed(
+        FaultKind::Draining,
+        Hop::Mailbox,
+        "stopping",
+    )));
+    for _ in 0..2 {
+        weigh().await.unwrap();
+    }
+    assert_eq!(local.keys_seen(), far.keys_seen());
+    slot.set(None);
+    weigh().await.unwrap();
+    let keys: std::collections::HashSet<_> = far.keys_seen().into_iter().flatten().collect();
+    assert_eq!(keys.len(), 3, "each operation has its own");
+    assert_eq!(
+        context.key(),
+        None,
+        "and the call on whose behalf they are, none"
+    );
+}
+
+#[tokio::test]
+async fn a_keyed_operation_is_idempotent_where_its_answers_last_longer_than_the_call() {
+    let shelf = Arc::new(MemoryShelf::default());
+    let caller = Loop::to(ShelfInterface::dispatcher(shelf as Arc<dyn Shelf>));
+    let cases = [
+        (None, 1, false),
+        (Some(10), 1, true),
+        (Some(10), 10, false),
+        (Some(12), 10, true),
+    ];
+    for (deduplicates_for, budget, idempotent) in cases {
+        let mut to = Callee::from(target());
+        to.deduplicates_for = deduplicates_for.map(Duration::from_secs);
+        let remote = ShelfInterface::remote(Arc::clone(&caller) as _, to);
+        let context = CallContext::with_budget(Duration::from_secs(budget));
+        remote
+            .weigh(&context, Fragile(1), &Fragile(1))
+            .await
+            .unwrap();
+        let said = caller.last();
+        assert_eq!(said.ends_with("idempotent"), idempotent, "{said}");
+    }
+}
+
 /// Serialising would panic: it is not even reached.
 #[tokio::test]
 async fn a_co_located_call_touches_neither_caller_nor_encoder() {
@@ -283,7 +340,7 @@ async fn a_co_located_call_touches_neither_caller_nor_encoder() {
         ..
     } = linked();
     let gate = Gate::new(GateLimits::default());
-    let remote = ShelfInterface::remote(Arc::clone(&caller) as _, target());
+    let remote = ShelfInterface::remote(Arc::clone(&caller) as _, target().into());
     slot.set(Some(ShelfInterface::guarded(Arc::clone(&local) as _, gate)));
     let link = ShelfInterface::linked(slot.clone(), remote);
     let context = CallContext::default();

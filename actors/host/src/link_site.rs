@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use wrt_contract::{Caller, Interface, LocalDirectory};
-use wrt_protocol::ActorAddress;
+use wrt_contract::{Callee, Caller, Interface, LocalDirectory};
 
 /// What making a link takes: this node's own replicas, the way to others, and who is linked.
 pub struct LinkSite<'a> {
@@ -12,7 +11,7 @@ pub struct LinkSite<'a> {
     /// The way to other nodes.
     pub caller: &'a Arc<dyn Caller>,
     /// Who serves the link.
-    pub target: ActorAddress,
+    pub target: Callee,
 }
 
 impl LinkSite<'_> {
@@ -21,6 +20,6 @@ impl LinkSite<'_> {
     #[must_use]
     pub fn object<I: Interface>(&self) -> Arc<I::Object> {
         let remote = I::remote(Arc::clone(self.caller), self.target.clone());
-        I::linked(self.directory.slot::<I>(&self.target), remote)
+        I::linked(self.directory.slot::<I>(&self.target.address), remote)
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use wrt_contract::Offer;
 use wrt_membership::Membership;
 use wrt_protocol::{
-    ActorAddress, ActorKind, CallId, DecodeError, Fault, FaultKind, Hop, NodeId,
+    ActorAddress, ActorKind, CallId, DecodeError, Fault, FaultKind, Hop, Incarnation, NodeId,
     envelope::{Cancel, Reply, Request, RequestHead},
     limits::{CALLS_IN_HAND_MAX, COLLECTED_BYTES_MAX},
     subject::{self, Subjects},
@@ -224,6 +224,13 @@ impl Exchange {
         }
     }
 
+    fn here(&self) -> Incarnation {
+        Incarnation {
+            node: self.membership.node().clone(),
+            epoch: self.membership.epoch(),
+        }
+    }
+
     fn cancel(&self, caller: NodeId, call: CallId) {
         if self.in_hand.take_back(&(caller, call)) {
             self.counters.cancelled.add_one();
@@ -266,7 +273,8 @@ impl Exchange {
             Err(fault) => return self.refuse(head.call, reply, fault),
         };
         let kind = head.target.kind;
-        let mut work = Accepted::new(request, budget, way_in, reply).serve(Arc::clone(self));
+        let mut work =
+            Accepted::new(request, budget, way_in, reply, self.here()).serve(Arc::clone(self));
         // What a provider does before it waits for its service costs less than a task and the
         // wake-up of another thread. A component computes, and must not hold up who comes next.
         if kind == ActorKind::Provider && poll_once(&mut work) {

@@ -1,5 +1,6 @@
 //! The way out: from an invocation to its answer.
 
+mod pin;
 mod ready;
 
 use std::{sync::Arc, time::Duration};
@@ -42,7 +43,7 @@ pub struct RequestPath {
 
 /// The part of an invocation that changes as it is tried.
 struct Progress {
-    /// Minted once, above any retry.
+    /// One for all attempts; a link has minted it, or nobody has.
     key: IdempotencyKey,
     /// When this attempt began.
     now: Instant,
@@ -156,7 +157,8 @@ impl RequestPath {
         progress: &mut Progress,
     ) -> Result<Option<Duration>, Fault> {
         let untried = |c: &Candidate| !progress.tried.contains(&c.member.id);
-        let another_replica = view.remote_candidates(&call.target).iter().any(untried);
+        let another_replica =
+            call.pinned_to.is_none() && view.remote_candidates(&call.target).iter().any(untried);
         let failed = Failed {
             fault: &fault,
             attempt: progress.attempt,
@@ -166,8 +168,11 @@ impl RequestPath {
             remaining: context.remaining(),
         };
         let next = retry::next(failed, rand::random());
-        // A target that nobody but this node has ever reported will not turn up by waiting.
-        let hopeless = fault.kind() == FaultKind::Unavailable && !is_known(view, call);
+        let hopeless = match call.pinned_to {
+            Some(_) => pin::is_over(&fault),
+            // A target that nobody but this node has ever reported will not turn up by waiting.
+            None => fault.kind() == FaultKind::Unavailable && !is_known(view, call),
+        };
         if next == Next::GiveUp || hopeless {
             return Err(progress.speak_for_all(fault));
         }
@@ -218,13 +223,9 @@ impl RequestPath {
             operation,
             ..
         } = call;
-        let candidates = view.remote_candidates(target);
-        if let Some(candidate) =
-            route::choose(candidates, &progress.tried, &self.in_flight, rand::random)
-        {
-            let member = &candidate.member;
+        let to_member = |member: &Member| {
             let expires_at = member.peer_now(now).0.saturating_add(budget_micros);
-            return Ok(Chosen {
+            Chosen {
                 destination: Destination::Node {
                     node: member.id.clone(),
                     lost: member.lost.clone(),
@@ -234,7 +235,16 @@ impl RequestPath {
                 expires_at: Some(NodeMicros(expires_at)),
                 subject: self.subjects.call(&member.id, target, interface, operation),
                 flight: Some(self.in_flight.take_off(&member.id)),
-            });
+            }
+        };
+        if let Some(home) = &call.pinned_to {
+            return Ok(to_member(pin::member(view, home)?));
+        }
+        let candidates = view.remote_candidates(target);
+        if let Some(candidate) =
+            route::choose(candidates, &progress.tried, &self.in_flight, rand::random)
+        {
+            return Ok(to_member(&candidate.member));
         }
         // The bus may know a replica that this node has not heard of yet. It could also pick this
         // node itself, or one that is stopped: that stays in the queue group. And a body's frames
@@ -298,7 +308,7 @@ impl Caller for RequestPath {
         async move {
             let started = Instant::now();
             let mut progress = Progress {
-                key: IdempotencyKey::mint(),
+                key: context.key().unwrap_or_else(IdempotencyKey::mint),
                 now: started,
                 attempt: 0,
                 tried: Vec::new(),

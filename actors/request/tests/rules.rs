@@ -11,6 +11,7 @@ mod rules {
     mod lattice;
     mod messages;
     mod over_nats;
+    mod pinned;
     mod routing;
     mod rule_1_every_call_ends;
     mod rule_2_retry;

@@ -95,10 +95,10 @@ pub trait Backend: Sized + Send + Sync + 'static {
         None
     }
 
-    /// Whether a call that arrives again under its idempotency key gets its first answer, so that
-    /// callers may try it again.
+    /// For how long, in milliseconds, a call that arrives again under its idempotency key gets its
+    /// first answer, so that callers may try it again.
     #[must_use]
-    fn deduplicates(_options: &Self::ConnectOptions) -> bool {
-        false
+    fn deduplicates_for_ms(_options: &Self::ConnectOptions) -> Option<u64> {
+        None
     }
 }

@@ -125,8 +125,8 @@ pub struct BackendEntry {
 pub struct Facts {
     /// Where it listens, if it does and if that is known already.
     pub address: Option<String>,
-    /// Whether it gives a repeated call its first answer.
-    pub deduplicates: bool,
+    /// For how long, in milliseconds, it gives a repeated call its first answer.
+    pub deduplicates_for_ms: Option<u64>,
 }
 
 /// What is wrong with a provider's settings.
@@ -245,7 +245,7 @@ impl BackendEntry {
             match part.check(table, referred) {
                 Ok(known) => {
                     facts.address = facts.address.or(known.address);
-                    facts.deduplicates |= known.deduplicates;
+                    facts.deduplicates_for_ms = facts.deduplicates_for_ms.or(known.deduplicates_for_ms);
                 }
                 Err(error) => complaints.push(Complaint::Setting(error)),
             }

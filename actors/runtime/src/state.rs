@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wrt_contract::{Caller, Interface, LocalDirectory};
+use wrt_contract::{Callee, Caller, Interface, LocalDirectory};
 use wrt_host::LinkSite;
 use wrt_protocol::{ActorAddress, Name};
 
@@ -37,11 +37,11 @@ impl LatticeState {
 
     /// A link's two ends: here, and `target`.
     #[must_use]
-    pub fn site(&self, target: ActorAddress) -> LinkSite<'_> {
+    pub fn site(&self, target: impl Into<Callee>) -> LinkSite<'_> {
         LinkSite {
             directory: &self.directory,
             caller: &self.caller,
-            target,
+            target: target.into(),
         }
     }
 }

@@ -56,8 +56,9 @@ pub struct ProviderFacts {
     /// One that is a reference to the environment is told as a text that is the same for the same
     /// reference, such as `env HTTP_ADDR`: it is an address all the same, and two of it clash.
     pub address: Option<String>,
-    /// Whether a call that arrives again under its idempotency key gets its first answer.
-    pub deduplicates: bool,
+    /// For how long, in milliseconds, a call that arrives again under its idempotency key gets its
+    /// first answer; `None` if it does not.
+    pub deduplicates_for_ms: Option<u64>,
 }
 
 /// A component as it was read.

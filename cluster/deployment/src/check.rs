@@ -227,7 +227,7 @@ impl ProviderManifest {
                 .filter_map(TargetManifest::desired)
                 .collect(),
             address: facts.address,
-            deduplicates: facts.deduplicates,
+            deduplicates_for_ms: facts.deduplicates_for_ms,
             placement: self.placement.clone(),
             limits: self.limits,
         }

@@ -65,9 +65,9 @@ pub struct DesiredProvider {
     pub calls: Vec<DesiredTarget>,
     /// What it takes for itself on its node, as its backend told when the manifest was checked.
     pub address: Option<String>,
-    /// Whether a call that arrives again under its idempotency key gets its first answer, as its
-    /// backend told when the manifest was checked.
-    pub deduplicates: bool,
+    /// For how long, in milliseconds, a call that arrives again under its idempotency key gets its
+    /// first answer, as its backend told when the manifest was checked.
+    pub deduplicates_for_ms: Option<u64>,
     /// Where.
     pub placement: PlacementRule,
     /// What it may take in hand.
@@ -217,7 +217,7 @@ impl DesiredProvider {
             config: Config::default(),
             calls: Vec::new(),
             address: None,
-            deduplicates: false,
+            deduplicates_for_ms: None,
             placement: PlacementRule::default(),
             limits: ProviderLimits::default(),
         }

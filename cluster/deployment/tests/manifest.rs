@@ -109,7 +109,10 @@ impl Catalog for World {
         });
         Ok(ProviderFacts {
             address,
-            deduplicates: config.0.contains_key("deduplicate_for_ms"),
+            deduplicates_for_ms: match config.0.get("deduplicate_for_ms") {
+                Some(ConfigValue::Integer(millis)) => u64::try_from(*millis).ok(),
+                _ => None,
+            },
         })
     }
 

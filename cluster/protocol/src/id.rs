@@ -166,6 +166,21 @@ impl fmt::Display for Epoch {
     }
 }
 
+/// One incarnation of a node: where a replica runs, and when it is no longer the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Incarnation {
+    /// The node.
+    pub node: NodeId,
+    /// Its epoch.
+    pub epoch: Epoch,
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in epoch {}", self.node, self.epoch)
+    }
+}
+
 /// A moment on one node's own monotonic clock: microseconds since that incarnation started.
 /// Meaningless on another node except through the offset that heartbeats give.
 #[derive(
@@ -210,6 +225,10 @@ random_id! {
 random_id! {
     /// One intent of a caller: minted once, above any retry, so that all attempts share it.
     IdempotencyKey
+}
+random_id! {
+    /// One lease of a replica; chosen by the replica.
+    LeaseId
 }
 random_id! {
     /// One body in flight between two nodes; chosen by its sender.

@@ -29,7 +29,7 @@ pub use address::{ActorAddress, ActorKind, InterfaceName, OperationName};
 pub use fault::{Execution, Fault, FaultKind, Hop};
 pub use frame::{DecodeError, EncodeError, PROTOCOL_VERSION};
 pub use id::{
-    CallId, Epoch, IdempotencyKey, LatticeName, Name, NameError, NodeId, NodeMicros, StreamId,
-    Tenant,
+    CallId, Epoch, IdempotencyKey, Incarnation, LatticeName, LeaseId, Name, NameError, NodeId,
+    NodeMicros, StreamId, Tenant,
 };
 pub use trace::TraceContext;

@@ -53,7 +53,7 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let directory = LocalDirectory::default();
     let gate = Gate::of_actor(actor.clone(), GateLimits::default());
     Offer::new::<KeyValueInterface>(Arc::clone(&direct), &gate).install(&directory, &actor);
-    let remote = KeyValueInterface::remote(Arc::new(NoWayOut), actor.clone());
+    let remote = KeyValueInterface::remote(Arc::new(NoWayOut), actor.clone().into());
     let linked = KeyValueInterface::linked(directory.slot::<KeyValueInterface>(&actor), remote);
 
     let get = async |store: &Arc<dyn KeyValue>| -> anyhow::Result<()> {

@@ -9,13 +9,16 @@
 mod across;
 mod body;
 mod colocated;
+mod deduplication;
 mod hello;
 mod lossless;
 mod node;
 mod outages;
 mod overload;
+mod pinned;
 mod rounds;
 mod row;
+mod serving;
 
 use std::path::PathBuf;
 
@@ -45,7 +48,7 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Role {
-    /// The other process of `across`: serves a key-value provider, and a bare NATS responder.
+    /// The other process of `across` and `pinned`: serves a provider, and a bare NATS responder.
     #[command(hide = true)]
     Serve {
         /// The bus.
@@ -61,6 +64,10 @@ enum Work {
     Colocated,
     /// A key-value get from one node to another, beside a bare NATS request.
     Across,
+    /// A pinned call from one node to another, beside the same call unpinned.
+    Pinned,
+    /// What deduplication costs an increment.
+    Deduplication,
     /// HTTP hello, beside `wasmtime serve` of the same component.
     Hello,
     /// Memory while 1 GiB goes through a component on another node.
@@ -78,6 +85,8 @@ impl Work {
         match self {
             Self::Colocated => Box::pin(colocated::measure()),
             Self::Across => Box::pin(across::measure()),
+            Self::Pinned => Box::pin(pinned::measure()),
+            Self::Deduplication => Box::pin(deduplication::measure()),
             Self::Hello => Box::pin(hello::measure()),
             Self::Body => Box::pin(body::measure()),
             Self::Outages => Box::pin(outages::measure()),
@@ -91,7 +100,7 @@ impl Work {
 async fn main() -> anyhow::Result<()> {
     let Options { only, output, role } = Options::parse();
     if let Some(Role::Serve { nats }) = role {
-        return across::serve(&nats).await;
+        return serving::serve(&nats).await;
     }
     let all = if only.is_empty() {
         Work::value_variants().to_vec()

@@ -4,18 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use wrt_component::{ComponentActor, ComponentLimits, ComponentSpec};
-use wrt_contract::Links;
+use wrt_contract::{Callee, Links};
 use wrt_deployment::{DesiredComponent, LinkEnd, LinkTable};
 use wrt_host::{Instances, LinkSite, Package};
 use wrt_protocol::{ActorAddress, Name};
 use wrt_supervision::{Running, Start, StartError};
 
-use super::Parts;
+use super::{Parts, desired::Deduplication};
 
 /// Fetches, compiles, links and offers a component.
 pub(crate) struct ComponentStart {
     pub(crate) actor: ActorAddress,
     pub(crate) desired: DesiredComponent,
+    pub(crate) deduplication: Deduplication,
     pub(crate) parts: Arc<Parts>,
 }
 
@@ -30,6 +31,7 @@ impl ComponentStart {
         let Self {
             actor,
             desired,
+            deduplication,
             parts,
         } = self;
         let compiled = parts.code.compiled(&parts.engines, desired.digest).await?;
@@ -42,7 +44,7 @@ impl ComponentStart {
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
             limits: limits(desired),
-            links: Arc::new(parts.links(&actor.app, &desired.links)),
+            links: Arc::new(parts.links(&actor.app, &desired.links, deduplication)),
         };
         let component = ComponentActor::new(spec, parts.runtime.packages()).map_err(refused)?;
         let gate = component.gate();
@@ -64,7 +66,7 @@ impl ComponentStart {
 
 impl Parts {
     /// The links of a component of `app`.
-    fn links(&self, app: &Name, table: &LinkTable) -> Links {
+    fn links(&self, app: &Name, table: &LinkTable, deduplication: &Deduplication) -> Links {
         let mut links = Links::default();
         for (interface, named) in table {
             // The manifest was checked by a build that knows it; without it no import uses the link.
@@ -73,8 +75,13 @@ impl Parts {
             };
             for (name, end) in named {
                 let target = match end {
-                    LinkEnd::Provider(name) => ActorAddress::provider(app.clone(), name.clone()),
-                    LinkEnd::Component(name) => ActorAddress::component(app.clone(), name.clone()),
+                    LinkEnd::Provider(name) => Callee {
+                        address: ActorAddress::provider(app.clone(), name.clone()),
+                        deduplicates_for: deduplication.of_provider(name),
+                    },
+                    LinkEnd::Component(name) => {
+                        ActorAddress::component(app.clone(), name.clone()).into()
+                    }
                 };
                 let site = LinkSite {
                     directory: &self.directory,

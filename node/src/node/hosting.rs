@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::Notify;
 use wrt_contract::{LocalDirectory, Offer};
-use wrt_protocol::{ActorAddress, heartbeat::ReplicaState};
+use wrt_protocol::{ActorAddress, Incarnation, heartbeat::ReplicaState};
 use wrt_request::Seat;
 use wrt_supervision::{Change, OnChange};
 
@@ -50,6 +50,10 @@ impl Hosting {
 
     /// Gives it the node's seat, which reports to the lattice through this.
     pub(crate) fn seated(&self, seat: &Seat) {
+        self.directory.joined(Incarnation {
+            node: seat.membership.node().clone(),
+            epoch: seat.membership.epoch(),
+        });
         let _first = self.seat.set(seat.clone());
     }
 

@@ -131,7 +131,7 @@ impl Tape for Deck {
 
 fn over_the_loop(deck: Deck) -> (Arc<dyn Tape>, Arc<Loop>) {
     let caller = Loop::to(TapeInterface::dispatcher(Arc::new(deck)));
-    let remote = TapeInterface::remote(Arc::clone(&caller) as _, target());
+    let remote = TapeInterface::remote(Arc::clone(&caller) as _, target().into());
     (remote, caller)
 }
 

@@ -15,7 +15,7 @@ use wrt_contract::{
     Answer, CallContext, Caller, Dispatch, DispatchRequest, InterfaceError, Invocation, Schema,
     async_trait,
 };
-use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, Name};
+use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, IdempotencyKey, Name};
 
 /// Things under keys. The names of some arguments are those that the macro itself might use.
 #[wrt_contract::interface(name = "test:shelf", error = ShelfError)]
@@ -67,6 +67,7 @@ pub trait Shelf {
     ) -> Result<(), ShelfError>;
 
     /// Weighs two things together.
+    #[operation(keyed)]
     async fn weigh(
         &self,
         context: &CallContext,
@@ -142,6 +143,7 @@ pub struct MemoryShelf {
     entries: Mutex<BTreeMap<String, Bytes>>,
     heard: Mutex<Vec<String>>,
     failure: Mutex<Option<Fault>>,
+    keys_seen: Mutex<Vec<Option<IdempotencyKey>>>,
 }
 
 impl MemoryShelf {
@@ -158,6 +160,11 @@ impl MemoryShelf {
     /// What was shouted.
     pub fn heard(&self) -> Vec<String> {
         lock(&self.heard).clone()
+    }
+
+    /// The idempotency keys of the weighings so far.
+    pub fn keys_seen(&self) -> Vec<Option<IdempotencyKey>> {
+        lock(&self.keys_seen).clone()
     }
 
     /// The keys in order.
@@ -240,10 +247,11 @@ impl Shelf for MemoryShelf {
 
     async fn weigh(
         &self,
-        _: &CallContext,
+        context: &CallContext,
         one: Fragile,
         other: &Fragile,
     ) -> Result<u64, ShelfError> {
+        lock(&self.keys_seen).push(context.key());
         self.serve()?;
         Ok(one.0 + other.0)
     }

@@ -27,6 +27,9 @@ trait Operations {
     #[operation(idempotant)]
     async fn misspelt(&self, context: &CallContext) -> Result<(), Error>;
 
+    #[operation(idempotent, keyed)]
+    async fn twice_idempotent(&self, context: &CallContext) -> Result<(), Error>;
+
     #[operation(name = "a", name = "b")]
     async fn two_names(&self, context: &CallContext) -> Result<(), Error>;
 

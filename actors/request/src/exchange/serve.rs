@@ -9,7 +9,7 @@ use wrt_contract::{
     Answer, Body, BodyError, CallContext, Dispatch, DispatchRequest, Gate, WholeBody,
 };
 use wrt_protocol::{
-    CallId, Execution, Fault, FaultKind, Hop, NodeId, StreamId,
+    CallId, Execution, Fault, FaultKind, Hop, Incarnation, NodeId, StreamId,
     envelope::{BodyAnnounce, Reply, ReplyHead, Request},
     limits::{COLLECTED_BYTES_MAX, INLINE_BODY_PATIENCE, INLINE_BYTES_MAX},
 };
@@ -48,6 +48,7 @@ impl Accepted {
         budget: Duration,
         way_in: WayIn,
         reply: Option<ReplySubject>,
+        node: Incarnation,
     ) -> Self {
         let WayIn { dispatch, gate } = way_in;
         let Request {
@@ -56,7 +57,7 @@ impl Accepted {
             bulk,
             body,
         } = request;
-        let (here, coming) = match head.body {
+        let (inside, coming) = match head.body {
             Some(BodyAnnounce::Inline { length, trailers }) => {
                 let whole = WholeBody {
                     length,
@@ -70,6 +71,8 @@ impl Accepted {
         };
         Self {
             context: CallContext::with_budget(budget)
+                .with_attempt(head.key, head.attempt)
+                .at(Some(node))
                 .with_trace(head.trace)
                 .with_tenant(head.tenant),
             dispatch,
@@ -79,7 +82,7 @@ impl Accepted {
                 operation: head.operation,
                 arguments,
                 bulk,
-                body: here,
+                body: inside,
             }),
             coming,
             reply,
@@ -237,7 +240,9 @@ impl Exchange {
         caller: &NodeId,
         answer: Answer,
     ) -> Result<(Reply, Option<Box<Sending>>), Fault> {
-        let Answer { result, bulk, body } = answer;
+        let Answer {
+            result, bulk, body, ..
+        } = answer;
         let head = self.head(call, Ok(()));
         let mut reply = Reply {
             head,

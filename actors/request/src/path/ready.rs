@@ -4,7 +4,7 @@ use bytes::Bytes;
 use wrt_contract::{Answer, Body, BodyError, CallContext, Invocation, WholeBody};
 use wrt_membership::View;
 use wrt_protocol::{
-    CallId, Epoch, Execution, Fault, FaultKind, Hop, NodeId, NodeMicros, StreamId,
+    CallId, Epoch, Execution, Fault, FaultKind, Hop, Incarnation, NodeId, NodeMicros, StreamId,
     envelope::{BodyAnnounce, Reply, Request, RequestHead},
     limits::INLINE_BYTES_MAX,
 };
@@ -146,25 +146,29 @@ impl RequestPath {
             body,
         } = reply;
         head.outcome.map_err(|fault| fault.at_node(&head.node))?;
+        let served_by = Incarnation {
+            node: head.node.clone(),
+            epoch: head.epoch,
+        };
         let (stream, bytes) = match head.body {
-            None => return Ok(answer(result, bulk, None)),
+            None => return Ok(answer(result, bulk, None, served_by)),
             Some(BodyAnnounce::Inline { length, trailers }) => {
                 let whole = WholeBody {
                     length,
                     bytes: body,
                     trailers,
                 };
-                return Ok(answer(result, bulk, Some(whole.into())));
+                return Ok(answer(result, bulk, Some(whole.into()), served_by));
             }
             Some(BodyAnnounce::Stream { stream, length }) => {
                 let body = self.receive(stream, length, &head.node)?;
-                return Ok(answer(result, bulk, Some(body)));
+                return Ok(answer(result, bulk, Some(body), served_by));
             }
             Some(BodyAnnounce::Arguments { stream, bytes }) => (stream, bytes),
         };
         // Each call carries the room for what is kept over the wait.
         drop((result, bulk, body));
-        Box::pin(self.large_answer(context, stream, bytes, head.node)).await
+        Box::pin(self.large_answer(context, stream, bytes, served_by)).await
     }
 
     async fn send_one_way(
@@ -189,15 +193,15 @@ impl RequestPath {
         context: &CallContext,
         stream: StreamId,
         bytes: u64,
-        node: NodeId,
+        home: Incarnation,
     ) -> Result<Answer, Fault> {
-        let body = self.receive(stream, Some(bytes), &node)?;
+        let body = self.receive(stream, Some(bytes), &home.node)?;
         let collected = context.bound(Hop::Stream, collect_arguments(body));
         let (result, bulk) = collected
             .await
             .and_then(|result| result)
-            .map_err(|fault| fault.with_execution(Execution::Executed).at_node(&node))?;
-        Ok(answer(result, bulk, None))
+            .map_err(|fault| fault.with_execution(Execution::Executed).at_node(&home.node))?;
+        Ok(answer(result, bulk, None, home))
     }
 
     /// What a reply has announced; it ran, whatever becomes of that.
@@ -304,8 +308,18 @@ impl RequestPath {
     }
 }
 
-fn answer(result: Bytes, bulk: Bytes, body: Option<Body<BodyError>>) -> Answer {
-    Answer { result, bulk, body }
+fn answer(
+    result: Bytes,
+    bulk: Bytes,
+    body: Option<Body<BodyError>>,
+    served_by: Incarnation,
+) -> Answer {
+    Answer {
+        result,
+        bulk,
+        body,
+        served_by: Some(served_by),
+    }
 }
 
 async fn send_with_body(

@@ -21,8 +21,8 @@ use wrt_transport::TransportError;
 
 use super::lattice::{
     mirror::{HOLD, SUM, TASTE, sum},
-    nodes::{Bus, Node, eventually},
-    probe::How,
+    nodes::{Bus, Node, budget, eventually},
+    probe::{How, Tag},
 };
 
 /// A caller that prefers the first of two hosts.
@@ -91,6 +91,26 @@ async fn rule_2_maybe_executed_is_tried_again_only_when_idempotent() {
             }
         }
     }
+}
+
+/// Fails when the callee's context does not get the key and the number of the attempt, when the path
+/// mints a key although its caller has one, or when a retry has another.
+#[tokio::test(start_paused = true)]
+async fn rule_2_the_callee_sees_the_callers_key_and_the_attempt() {
+    let bus = Bus::loopback();
+    let (caller, b, c) = three(&bus).await;
+    let context = budget(10_000).for_operation();
+    let call = caller.probe();
+    let call = call.look(&context, Tag(1), How::After(Duration::from_secs(3)));
+    let lose = async {
+        eventually("a call in hand", || b.record.runs(1) == 1).await;
+        bus.faults().partition(&b.id, &caller.id);
+    };
+    let (answer, ()) = tokio::join!(call, lose);
+    assert_eq!(answer.unwrap(), "c");
+    let seen = |node: &Node| node.record.attempts.lock().unwrap().clone();
+    assert_eq!(seen(&b), [(context.key(), 1)]);
+    assert_eq!(seen(&c), [(context.key(), 2)]);
 }
 
 /// Fails without the backoff, or without the limit on attempts.

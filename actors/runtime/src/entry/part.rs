@@ -155,7 +155,7 @@ impl<B: Backend> ErasedPart for Part<B> {
         let of_variable = of_variable.map(|variable| format!("env {variable}"));
         Ok(Facts {
             address: B::address(&options).map(|address| of_variable.unwrap_or(address)),
-            deduplicates: B::deduplicates(&options),
+            deduplicates_for_ms: B::deduplicates_for_ms(&options),
         })
     }
 

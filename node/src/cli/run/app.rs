@@ -233,7 +233,7 @@ fn provider<'a>(
         let facts = facts.unwrap_or_default();
         DesiredProvider {
             address: facts.address,
-            deduplicates: facts.deduplicates,
+            deduplicates_for_ms: facts.deduplicates_for_ms,
             ..DesiredProvider::new(entry.name())
         }
     });

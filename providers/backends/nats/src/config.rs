@@ -1,6 +1,6 @@
 //! How the provider is set up.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use async_nats::jetstream::stream::StorageType;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,14 @@ pub struct NatsConfig {
     /// a stream on the server.
     #[config(env = "NATS_BUCKETS_MAX", default = 256)]
     pub buckets_max: usize,
+    /// For how long, at least, the first answer of an increment or a swap is given again under the
+    /// same idempotency key: at least a second. Every writer then reads before it writes; and all
+    /// providers of the same buckets must be told so, because one that was not loses answers.
+    pub deduplicate_for_ms: Option<u64>,
 }
+
+/// The shortest time to deduplicate for: a call and its repetition must fit.
+const DEDUPLICATE_FOR_MIN: Duration = Duration::from_secs(1);
 
 /// Where a bucket is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -65,7 +72,15 @@ impl NatsConfig {
                 message: format!("JetStream keeps 1 to 5 copies, not {}", self.replicas),
             });
         }
-        Ok(())
+        match self.deduplicate_for_ms {
+            Some(millis) if Duration::from_millis(millis) < DEDUPLICATE_FOR_MIN => {
+                Err(SettingsError::Value {
+                    field: "deduplicate_for_ms".to_owned(),
+                    message: format!("{millis}: use at least 1000"),
+                })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

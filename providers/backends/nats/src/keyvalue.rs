@@ -1,35 +1,40 @@
 //! wasi:keyvalue on JetStream's key-value buckets: the streams and headers that NATS's own tools
 //! know as such.
 
+mod answers;
 mod bucket;
 mod listing;
 mod names;
+mod once;
 mod record;
 
 use std::hash::{BuildHasher, RandomState};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use wrt_contract::{CallContext, async_trait};
 use wrt_keyvalue::{
     Bucket, Cursor, Key, KeyPage, KeyValue, KeyValueError, SwapOutcome, Version, Versioned,
     counter_add, counter_bytes,
     limits::{check_entries, check_keys, check_value, check_values},
 };
-use wrt_protocol::{Fault, FaultKind, Hop};
+use wrt_protocol::Hop;
 
 pub(crate) use bucket::Buckets;
+use once::contended;
+use record::Write;
 
 use crate::Nats;
 
 /// Keys of one batch that are on their way at a time.
 const BATCH_CONCURRENCY: usize = 16;
 
-/// Times that an increment reads and swaps, before so much contention counts as overload.
-const INCREMENT_SWAPS_MAX: usize = 256;
+/// Times that a writer reads a key and finds it changed when it writes, before so much contention
+/// counts as overload.
+const ROUNDS_MAX: usize = 256;
 
-/// Increments of this process take turns, so that they contend with other processes only. Keys
+/// Those of this process that read a key to write it take turns, so that they contend with other processes only. Keys
 /// share turns.
 pub(crate) struct Turns {
     turns: [Mutex<()>; 64],
@@ -64,6 +69,37 @@ fn revision(version: &Version) -> Result<u64, KeyValueError> {
     Ok(u64::from_be_bytes(bytes))
 }
 
+impl Nats {
+    /// Waits for the caller's turn at a key.
+    async fn turn(
+        &self,
+        context: &CallContext,
+        bucket: &Bucket,
+        key: &Key,
+    ) -> Result<MutexGuard<'_, ()>, KeyValueError> {
+        let turn = self.buckets().turns().of(bucket, key).lock();
+        Ok(context.bound(Hop::Backend, turn).await?)
+    }
+
+    async fn set_value(
+        &self,
+        context: &CallContext,
+        bucket: &Bucket,
+        key: &Key,
+        value: Bytes,
+    ) -> Result<(), KeyValueError> {
+        if self.deduplicates_for().is_some() {
+            return self.set_over(context, bucket, key, value).await;
+        }
+        let write = Write {
+            value,
+            expected: None,
+            first: None,
+        };
+        self.write(context, bucket, key, write).await.map(drop)
+    }
+}
+
 #[async_trait]
 impl KeyValue for Nats {
     async fn get(
@@ -83,9 +119,7 @@ impl KeyValue for Nats {
         value: Bytes,
     ) -> Result<(), KeyValueError> {
         check_value(&value)?;
-        self.write(context, bucket, key, value, None)
-            .await
-            .map(drop)
+        self.set_value(context, bucket, key, value).await
     }
 
     async fn delete(
@@ -122,26 +156,23 @@ impl KeyValue for Nats {
         key: &Key,
         delta: i64,
     ) -> Result<i64, KeyValueError> {
-        let turn = self.buckets().turns().of(bucket, key).lock();
-        let _turn = context.bound(Hop::Backend, turn).await?;
-        for _swap in 0..INCREMENT_SWAPS_MAX {
+        if self.deduplicates_for().is_some() {
+            return self.increment_once(context, bucket, key, delta).await;
+        }
+        let _turn = self.turn(context, bucket, key).await?;
+        for _round in 0..ROUNDS_MAX {
             let record = self.read(context, bucket, key).await?;
             let sum = counter_add(record.value.as_deref(), delta)?;
-            let value = counter_bytes(sum);
-            let swap = self
-                .write(context, bucket, key, value, Some(record.revision))
-                .await?;
-            if swap == SwapOutcome::Swapped {
+            let write = Write {
+                value: counter_bytes(sum),
+                expected: Some(record.revision),
+                first: None,
+            };
+            if self.write(context, bucket, key, write).await? == SwapOutcome::Swapped {
                 return Ok(sum);
             }
         }
-        let kind = FaultKind::Overloaded {
-            retry_after_millis: 0,
-        };
-        let detail = "nats: too many others change the counter";
-        Err(Fault::not_executed(kind, Hop::Backend, detail)
-            .after(context.elapsed())
-            .into())
+        Err(contended(context))
     }
 
     async fn read_for_swap(
@@ -166,9 +197,15 @@ impl KeyValue for Nats {
         value: Bytes,
     ) -> Result<SwapOutcome, KeyValueError> {
         check_value(&value)?;
-        let expected = revision(expected)?;
-        self.write(context, bucket, key, value, Some(expected))
-            .await
+        if self.deduplicates_for().is_some() {
+            return self.swap_once(context, bucket, key, expected, &value).await;
+        }
+        let write = Write {
+            value,
+            expected: Some(revision(expected)?),
+            first: None,
+        };
+        self.write(context, bucket, key, write).await
     }
 
     async fn get_many(

@@ -1,37 +1,59 @@
 //! The connection.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use redis::{
-    Client, Cmd, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError, RedisResult,
+    Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError,
+    RedisResult, ServerErrorKind, Value,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
+use tokio::time::Instant;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{KeyValueError, KeyValueInterface, WasiKeyValue};
-use wrt_protocol::Hop;
+use wrt_protocol::{Fault, FaultKind, Hop};
 
-use wrt_runtime::{Backend, Entry, Serves, ServiceAddress};
+use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
 
 use crate::{
     RedisConfig,
-    error::{failure, was_not_sent},
+    error::{failure, is_read_only, was_not_sent},
 };
 
 /// How long sent bytes may stay unacknowledged by the peer's kernel before the connection counts as
 /// lost. A server that is merely busy, or stopped, acknowledges.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 
+/// How often, at the most, a server that takes no writes is left for whoever answers under its name
+/// now. Until the name leads elsewhere, each look finds the same one.
+const LEAVE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A Redis server, as a provider. Cheap to clone; clones share one connection, on which commands
 /// are pipelined.
 #[derive(Clone)]
-pub struct Redis {
+pub struct Redis(Arc<Parts>);
+
+struct Parts {
+    config: RedisConfig,
+    client: Client,
+    connection: Mutex<Connection>,
+}
+
+struct Connection {
     manager: ConnectionManager,
-    url: ServiceAddress,
+    made: Instant,
 }
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
+    /// A configuration that cannot work.
+    #[error("the configuration is not usable")]
+    Config(#[from] ConfigError),
     /// A URL that is none of Redis.
     #[error("{url} is not a Redis URL")]
     Url {
@@ -63,28 +85,49 @@ impl Backend for Redis {
             url: url.clone(),
             source,
         })?;
-        // No retries and no timeout for answers in there: a call that finds no server says so at
-        // once, and the one that waits for an answer knows its own deadline.
-        let manager_config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(config.connect_timeout()))
-            .set_response_timeout(None);
-        let manager = ConnectionManager::new_with_config(client, manager_config);
+        let manager = ConnectionManager::new_with_config(client.clone(), manager_config(&config));
         let manager = manager.await.map_err(|source| ConnectError::Unreachable {
             url: url.clone(),
             source,
         })?;
-        Ok(Self {
+        let connection = Connection {
             manager,
-            url: config.url,
-        })
+            made: Instant::now(),
+        };
+        Ok(Self(Arc::new(Parts {
+            config,
+            client,
+            connection: Mutex::new(connection),
+        })))
     }
 
     fn is_for_good(error: &ConnectError) -> bool {
         matches!(error, ConnectError::Url { .. })
     }
 
+    fn check(config: &RedisConfig) -> Result<(), SettingsError> {
+        config.check()
+    }
+
+    fn deduplicates_for_ms(config: &RedisConfig) -> Option<u64> {
+        config.deduplicate_for_ms
+    }
+
+    /// Whether the server answers, and takes writes.
     async fn probe(&self, context: &CallContext) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let role = redis::cmd("ROLE");
+        let is_replica = match self.answer::<Vec<Value>>(context, &role).await? {
+            Ok(role) => matches!(role.first(), Some(name) if *name == text("slave")),
+            // Not every user may ask; then a write will tell.
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => false,
+            Err(error) => return Err(failure(context, &error).into()),
+        };
+        if is_replica {
+            self.leave();
+            let detail = "redis: the server is a replica, and takes no writes";
+            let fault = Fault::not_executed(FaultKind::Unavailable, Hop::Backend, detail);
+            return Err(KeyValueError::Fault(fault.after(context.elapsed())).into());
+        }
         Ok(self.run::<()>(context, &redis::cmd("PING")).await?)
     }
 }
@@ -96,6 +139,11 @@ impl Serves<WasiKeyValue> for Redis {
 }
 
 impl Redis {
+    /// For how long first answers are kept.
+    pub(crate) fn deduplicate_for_ms(&self) -> Option<u64> {
+        self.0.config.deduplicate_for_ms
+    }
+
     /// Runs a command until the call's deadline.
     pub(crate) async fn run<T: FromRedisValue>(
         &self,
@@ -113,21 +161,69 @@ impl Redis {
         command: &Cmd,
     ) -> Result<RedisResult<T>, KeyValueError> {
         let work = async {
-            let mut manager = self.manager.clone();
+            let mut manager = self.connection().manager.clone();
             match command.query_async(&mut manager).await {
                 // That is how its *last* attempt to connect ended; it has begun another one.
                 Err(error) if was_not_sent(&error) => command.query_async(&mut manager).await,
+                // Refused, so it has changed nothing.
+                Err(error) if is_read_only(&error) && self.leave() => {
+                    let mut manager = self.connection().manager.clone();
+                    command.query_async(&mut manager).await
+                }
                 answer => answer,
             }
         };
         Ok(context.bound(Hop::Backend, work).await?)
     }
+
+    /// Leaves a server that takes no writes: after a failover its address may lead to another one,
+    /// while the connection to the old one stays open. Whether it was not left a moment ago.
+    fn leave(&self) -> bool {
+        let Parts { config, client, .. } = &*self.0;
+        let mut connection = self.connection();
+        if connection.made.elapsed() < LEAVE_INTERVAL {
+            return false;
+        }
+        tracing::warn!(url = %config.url, "the server takes no writes: connecting anew");
+        let made = ConnectionManager::new_lazy_with_config(client.clone(), manager_config(config));
+        match made {
+            Ok(manager) => {
+                let made = Instant::now();
+                *connection = Connection { manager, made };
+                true
+            }
+            // Its settings were right before.
+            Err(error) => {
+                tracing::warn!(%error, "no new connection");
+                false
+            }
+        }
+    }
+
+    /// Held for no longer than it takes to clone or to replace.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        let connection = self.0.connection.lock();
+        connection.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// No retries and no timeout for answers in there: a call that finds no server says so at once, and
+/// the one that waits for an answer knows its own deadline.
+fn manager_config(config: &RedisConfig) -> ConnectionManagerConfig {
+    ConnectionManagerConfig::new()
+        .set_number_of_retries(0)
+        .set_connection_timeout(Some(config.connect_timeout()))
+        .set_response_timeout(None)
+}
+
+fn text(text: &str) -> Value {
+    Value::BulkString(text.as_bytes().to_vec())
 }
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis")
-            .field("url", &self.url)
+            .field("url", &self.0.config.url)
             .finish_non_exhaustive()
     }
 }

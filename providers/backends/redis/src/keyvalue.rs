@@ -1,5 +1,7 @@
 //! wasi:keyvalue.
 
+mod once;
+
 use bytes::Bytes;
 use redis::{Cmd, cmd};
 use wrt_contract::{CallContext, async_trait};
@@ -139,6 +141,9 @@ impl KeyValue for Redis {
         key: &Key,
         delta: i64,
     ) -> Result<i64, KeyValueError> {
+        if let Some(once) = self.once(context) {
+            return self.increment_once(context, once, bucket, key, delta).await;
+        }
         let sum = self
             .answer(context, on("INCRBY", bucket, key).arg(delta))
             .await?;
@@ -165,6 +170,11 @@ impl KeyValue for Redis {
         value: Bytes,
     ) -> Result<SwapOutcome, KeyValueError> {
         check_value(&value)?;
+        if let Some(once) = self.once(context) {
+            return self
+                .swap_once(context, once, (bucket, key), expected, value)
+                .await;
+        }
         // EVAL and not EVALSHA: a server that has restarted has forgotten the script, and sending
         // it again would be a second attempt of a call that must not run twice.
         let mut swap = cmd("EVAL");

@@ -4,14 +4,23 @@
 //! `%3A`, so the first `:` always ends it and no two pairs of bucket and key meet. The key is as the
 //! guest wrote it. There is no special bucket: `default` has its prefix like any other, since one
 //! without a prefix would list the keys of all the others.
+//!
+//! No bucket's name is empty, so what starts with `:` belongs to none: the first answers of operations
+//! that may come again are there.
 
 use wrt_keyvalue::{Bucket, Key};
+use wrt_protocol::IdempotencyKey;
 
 /// The key in Redis.
 pub(crate) fn redis_key(bucket: &Bucket, key: &Key) -> Vec<u8> {
     let mut redis_key = prefix(bucket).into_bytes();
     redis_key.extend_from_slice(key.as_str().as_bytes());
     redis_key
+}
+
+/// Where the first answer of an operation is.
+pub(crate) fn answer_key(key: IdempotencyKey) -> String {
+    format!(":answer:{key}")
 }
 
 /// What all keys of a bucket start with.

@@ -106,7 +106,7 @@ fn over(handler: Arc<dyn HttpHandler>) -> (Arc<dyn HttpHandler>, Arc<Loop>) {
         seen: Mutex::default(),
     });
     (
-        HttpHandlerInterface::remote(Arc::clone(&joined) as Arc<dyn Caller>, target()),
+        HttpHandlerInterface::remote(Arc::clone(&joined) as Arc<dyn Caller>, target().into()),
         joined,
     )
 }

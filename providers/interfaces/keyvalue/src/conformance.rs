@@ -16,6 +16,7 @@ mod counters;
 mod fixture;
 mod listings;
 mod names;
+mod repetitions;
 mod swaps;
 mod values;
 
@@ -75,11 +76,25 @@ pub fn cases() -> impl Iterator<Item = &'static Case> {
 /// # Panics
 /// When one has failed, after all have run: with the name and the reason of each that did.
 pub async fn run(store: Arc<dyn KeyValue>) {
+    run_cases(cases(), &store).await;
+}
+
+/// Runs every case over a provider that deduplicates for `time`, and those of its repetitions.
+///
+/// # Panics
+/// As [`run`]; also when it remembers an answer for less than `time`, or for ever.
+pub async fn run_deduplicating(store: Arc<dyn KeyValue>, time: Duration) {
+    run_cases(cases().chain(repetitions::CASES), &store).await;
+    let fixture = Fixture::new("an_answer_is_forgotten", store);
+    repetitions::an_answer_is_forgotten_after_its_time(fixture, time).await;
+}
+
+async fn run_cases(cases: impl Iterator<Item = &'static Case>, store: &Arc<dyn KeyValue>) {
     let (mut failures, mut count) = (String::new(), 0);
-    for case in cases() {
+    for case in cases {
         count += 1;
         let started = Instant::now();
-        let outcome = outcome(case, Arc::clone(&store)).await;
+        let outcome = outcome(case, Arc::clone(store)).await;
         tracing::info!(case = case.name, elapsed = ?started.elapsed(), ok = outcome.is_ok());
         if let Err(reason) = outcome {
             writeln!(failures, "- {}: {reason}", case.name).expect("a string takes any text");

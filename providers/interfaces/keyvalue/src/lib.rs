@@ -27,6 +27,7 @@
 
 mod counter;
 mod error;
+mod first_answer;
 mod memory;
 mod name;
 mod page;
@@ -41,6 +42,7 @@ use wrt_contract::CallContext;
 
 pub use counter::{counter_add, counter_bytes};
 pub use error::{KeyValueError, Limit};
+pub use first_answer::{FirstAnswer, FirstAnswerError};
 pub use host::WasiKeyValue;
 pub use memory::{KeyValueDefault, MemoryConfig};
 pub use name::{Bucket, Key};
@@ -51,6 +53,10 @@ pub use version::{SwapOutcome, Version, Versioned};
 ///
 /// Any bucket exists: it is a namespace of its provider, empty until the first write. Two links to
 /// one provider see the same buckets.
+///
+/// A provider may be told to deduplicate for a stated time. A keyed operation that comes to it again
+/// under its idempotency key then gives its [`FirstAnswer`] and changes nothing; so it may be tried
+/// again like a read.
 ///
 /// One key changes as a whole, and an operation sees every write that ended before it began. That
 /// holds for each key on its own: a batch is not atomic.
@@ -115,6 +121,7 @@ pub trait KeyValue {
     /// # Errors
     /// [`KeyValueError::NotAnInteger`] and [`KeyValueError::CounterOverflow`]; the key keeps its
     /// value then.
+    #[operation(keyed)]
     async fn increment(
         &self,
         context: &CallContext,
@@ -137,6 +144,7 @@ pub trait KeyValue {
     ///
     /// A key that was changed and changed back, with the very same value, may count as unchanged:
     /// providers whose service knows no versions compare values.
+    #[operation(keyed)]
     async fn swap(
         &self,
         context: &CallContext,

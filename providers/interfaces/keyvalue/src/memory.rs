@@ -1,20 +1,24 @@
 //! The in-memory provider: bounded, and gone with its process.
 
+mod answers;
+
 use std::{
     collections::{BTreeMap, HashMap},
     convert::Infallible,
     fmt,
     ops::Bound,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use wrt_contract::{CallContext, async_trait};
 use wrt_runtime::{Backend, Serves};
 
+use self::answers::FirstAnswers;
 use crate::{
-    Bucket, Cursor, Key, KeyPage, KeyValue, KeyValueError, KeyValueInterface, SwapOutcome, Version,
-    Versioned, WasiKeyValue, counter_add, counter_bytes,
+    Bucket, Cursor, FirstAnswer, Key, KeyPage, KeyValue, KeyValueError, KeyValueInterface,
+    SwapOutcome, Version, Versioned, WasiKeyValue, counter_add, counter_bytes,
     limits::{PAGE_KEYS_MAX, check_entries, check_keys, check_value, check_values},
 };
 
@@ -28,12 +32,16 @@ pub struct MemoryConfig {
     /// refused with [`KeyValueError::Full`]; nothing is evicted.
     #[config(default = 67_108_864)]
     pub bytes_max: usize,
+    /// For how long the first answer of an increment or a swap is given again under the same
+    /// idempotency key. Each that is remembered counts as an entry.
+    pub deduplicate_for_ms: Option<u64>,
 }
 
 impl Default for MemoryConfig {
     fn default() -> Self {
         Self {
             bytes_max: 64 * 1024 * 1024,
+            deduplicate_for_ms: None,
         }
     }
 }
@@ -50,6 +58,7 @@ struct State {
     bytes: usize,
     /// Grows with each write, so that no two writes share a number.
     revision: u64,
+    answers: FirstAnswers,
 }
 
 /// One bucket. Listings go by the numbers that keys got when they were created: these do not
@@ -93,6 +102,30 @@ impl KeyValueDefault {
         }
     }
 
+    /// Runs a keyed operation, or gives its first answer again.
+    fn once(
+        &self,
+        context: &CallContext,
+        run: impl FnOnce(&mut State) -> Result<FirstAnswer, KeyValueError>,
+    ) -> Result<FirstAnswer, KeyValueError> {
+        let mut state = self.lock();
+        let (Some(time), Some(key)) = (self.config.deduplicate_for_ms, context.key()) else {
+            return run(&mut state);
+        };
+        state.answers.forget_old();
+        if let Some(first) = state.answers.get(key) {
+            return Ok(first);
+        }
+        // Before it runs: what has run must be remembered.
+        if state.bytes_used() + ENTRY_OVERHEAD_BYTES > self.config.bytes_max {
+            return Err(KeyValueError::Full);
+        }
+        let answer = run(&mut state)?;
+        let time = Duration::from_millis(time);
+        state.answers.insert(key, answer, time);
+        Ok(answer)
+    }
+
     /// No operation leaves the state half changed, so a poisoned lock is fine.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -114,6 +147,11 @@ impl fmt::Debug for KeyValueDefault {
 }
 
 impl State {
+    /// Entries and first answers together.
+    fn bytes_used(&self) -> usize {
+        self.bytes + self.answers.count() * ENTRY_OVERHEAD_BYTES
+    }
+
     fn entry(&self, bucket: &Bucket, key: &Key) -> Option<&Entry> {
         self.buckets.get(bucket)?.by_key.get(key)
     }
@@ -132,11 +170,10 @@ impl State {
         let old = self
             .entry(bucket, key)
             .map_or(0, |entry| size(key, &entry.value));
-        let bytes = self.bytes - old + size(key, &value);
-        if bytes > bytes_max {
+        if self.bytes_used() - old + size(key, &value) > bytes_max {
             return Err(KeyValueError::Full);
         }
-        self.bytes = bytes;
+        self.bytes = self.bytes - old + size(key, &value);
         self.revision += 1;
         let revision = self.revision;
         // The guest's bytes may be a slice of a larger message, which would stay alive with them.
@@ -155,6 +192,18 @@ impl State {
             entries.by_key.insert(key.clone(), entry);
         }
         Ok(())
+    }
+
+    fn increment(
+        &mut self,
+        bucket: &Bucket,
+        key: &Key,
+        delta: i64,
+        bytes_max: usize,
+    ) -> Result<i64, KeyValueError> {
+        let sum = counter_add(self.entry(bucket, key).map(|entry| &*entry.value), delta)?;
+        self.set(bucket, key, counter_bytes(sum), bytes_max)?;
+        Ok(sum)
     }
 
     fn delete(&mut self, bucket: &Bucket, key: &Key) {
@@ -248,15 +297,16 @@ impl KeyValue for KeyValueDefault {
 
     async fn increment(
         &self,
-        _context: &CallContext,
+        context: &CallContext,
         bucket: &Bucket,
         key: &Key,
         delta: i64,
     ) -> Result<i64, KeyValueError> {
-        let mut state = self.lock();
-        let sum = counter_add(state.entry(bucket, key).map(|entry| &*entry.value), delta)?;
-        state.set(bucket, key, counter_bytes(sum), self.config.bytes_max)?;
-        Ok(sum)
+        let answer = self.once(context, |state| {
+            let sum = state.increment(bucket, key, delta, self.config.bytes_max);
+            FirstAnswer::of_increment(&sum).map_or_else(|| sum.map(FirstAnswer::Sum), Ok)
+        })?;
+        answer.into_increment()
     }
 
     async fn read_for_swap(
@@ -275,19 +325,21 @@ impl KeyValue for KeyValueDefault {
 
     async fn swap(
         &self,
-        _context: &CallContext,
+        context: &CallContext,
         bucket: &Bucket,
         key: &Key,
         expected: &Version,
         value: Bytes,
     ) -> Result<SwapOutcome, KeyValueError> {
         check_value(&value)?;
-        let mut state = self.lock();
-        if version(state.entry(bucket, key)) != *expected {
-            return Ok(SwapOutcome::Failed);
-        }
-        state.set(bucket, key, value, self.config.bytes_max)?;
-        Ok(SwapOutcome::Swapped)
+        let answer = self.once(context, |state| {
+            if version(state.entry(bucket, key)) != *expected {
+                return Ok(FirstAnswer::Failed);
+            }
+            state.set(bucket, key, value, self.config.bytes_max)?;
+            Ok(FirstAnswer::Swapped)
+        })?;
+        answer.into_swap()
     }
 
     async fn get_many(
@@ -338,6 +390,7 @@ mod tests {
     async fn a_full_store_refuses_and_frees_again() {
         let store = KeyValueDefault::new(MemoryConfig {
             bytes_max: 2 * (ENTRY_OVERHEAD_BYTES + 11),
+            ..MemoryConfig::default()
         });
         let (context, bucket) = (CallContext::default(), Bucket::default());
         let [a, b, c] = ["a", "b", "c"].map(|name| Key::new(name).unwrap());
@@ -360,5 +413,26 @@ mod tests {
         }
         assert_eq!(store.lock().bytes, 0);
         assert!(store.lock().buckets.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn first_answers_take_room_for_their_time() {
+        let store = KeyValueDefault::new(MemoryConfig {
+            bytes_max: 4 * ENTRY_OVERHEAD_BYTES,
+            deduplicate_for_ms: Some(1000),
+        });
+        let (bucket, key) = (Bucket::default(), Key::new("n").unwrap());
+        let increment = || {
+            let context = CallContext::default().for_operation();
+            let (store, bucket, key) = (&store, &bucket, &key);
+            async move { store.increment(&context, bucket, key, 1).await }
+        };
+        for sum in 1..=2 {
+            assert_eq!(increment().await, Ok(sum));
+        }
+        assert_eq!(increment().await, Err(KeyValueError::Full));
+        tokio::time::advance(Duration::from_millis(1000)).await;
+        assert_eq!(increment().await, Ok(3), "what was refused has not run");
+        assert_eq!(store.lock().answers.count(), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! The suite over the in-memory provider, directly and through the generated client and dispatcher.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use wrt_contract::{
@@ -29,8 +29,13 @@ impl Caller for Loopback {
 }
 
 fn memory() -> Arc<dyn KeyValue> {
+    with(None)
+}
+
+fn with(deduplicate_for_ms: Option<u64>) -> Arc<dyn KeyValue> {
     Arc::new(KeyValueDefault::new(MemoryConfig {
         bytes_max: 128 * 1024 * 1024,
+        deduplicate_for_ms,
     }))
 }
 
@@ -44,9 +49,14 @@ async fn memory_conforms() {
 }
 
 #[tokio::test]
+async fn memory_that_deduplicates_conforms() {
+    conformance::run_deduplicating(with(Some(2000)), Duration::from_secs(2)).await;
+}
+
+#[tokio::test]
 async fn memory_behind_the_generated_client_conforms() {
     let guarded = KeyValueInterface::guarded(memory(), Gate::new(GateLimits::default()));
     let caller = Arc::new(Loopback(KeyValueInterface::dispatcher(guarded)));
     let target = ActorAddress::provider(name("test"), name("store"));
-    conformance::run(KeyValueInterface::remote(caller, target)).await;
+    conformance::run(KeyValueInterface::remote(caller, target.into())).await;
 }

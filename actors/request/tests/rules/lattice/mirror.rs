@@ -6,9 +6,9 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use wrt_contract::{
     Answer, Body, BodyError, BodyFrame, CallContext, Caller, Dispatch, DispatchRequest, Gate,
-    Interface, LocalSlot, Operation,
+    Interface, LocalSlot, Operation, Callee,
 };
-use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName, OperationName};
+use wrt_protocol::{Fault, FaultKind, Hop, InterfaceName, OperationName};
 
 use super::probe::Record;
 
@@ -165,7 +165,7 @@ impl Interface for MirrorInterface {
     const OPERATIONS: &'static [Operation] = OPERATIONS;
     const FINGERPRINT: u64 = FINGERPRINT;
 
-    fn remote(_: Arc<dyn Caller>, _: ActorAddress) -> Arc<dyn Dispatch> {
+    fn remote(_: Arc<dyn Caller>, _: Callee) -> Arc<dyn Dispatch> {
         unreachable!("the tests make its invocations by hand")
     }
 

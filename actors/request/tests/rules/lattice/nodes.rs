@@ -29,6 +29,7 @@ use wrt_test_servers::NatsServer;
 use wrt_transport::{Lane, Loopback, Nats, NatsOptions, Transport};
 
 use super::{
+    holder::{Counters, HolderInterface},
     mirror::{FINGERPRINT, KEEP, MIRROR, Mirror, MirrorInterface},
     probe::{Actor, How, Probe, ProbeInterface, Record, Tag},
     wire::Wire,
@@ -102,6 +103,7 @@ impl Bus {
         let offers = [
             Offer::new::<ProbeInterface>(actor, &gate),
             Offer::new::<MirrorInterface>(Arc::clone(&mirror) as _, &gate),
+            Offer::new::<HolderInterface>(Arc::new(Counters::new(name, &record, &gate)), &gate),
         ];
         if hosts.is_some() {
             let hosted = exchange.host(target(), &offers).await;
@@ -159,14 +161,14 @@ pub struct Node {
     pub gate: Arc<Gate>,
     pub record: Arc<Record>,
     pub mirror: Arc<Mirror>,
-    pub offers: [Offer; 2],
+    pub offers: [Offer; 3],
     said: Said,
 }
 
 impl Node {
     /// A client of the actor, wherever that runs.
     pub fn probe(&self) -> Arc<dyn Probe> {
-        ProbeInterface::remote(Arc::clone(&self.path) as _, target())
+        ProbeInterface::remote(Arc::clone(&self.path) as _, target().into())
     }
 
     /// Calls an operation that is not idempotent, and checks [`in_budget`].
@@ -393,6 +395,7 @@ pub fn invocation(operation: OperationName, body: Option<Body<BodyError>>) -> In
         operation,
         idempotent: false,
         one_way: false,
+        pinned_to: None,
         arguments: Bytes::new(),
         bulk: Bytes::new(),
         body,

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
 use wrt_contract::{CallContext, InterfaceError, Schema, async_trait, interface};
-use wrt_protocol::Fault;
+use wrt_protocol::{Fault, IdempotencyKey};
 
 /// What an operation does once it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
@@ -108,6 +108,8 @@ pub struct Record {
     pub noted_bytes: AtomicU64,
     /// Operations that were dropped before they ended.
     pub dropped: AtomicU64,
+    /// Keys and numbers of the attempts that have run.
+    pub attempts: Mutex<Vec<(Option<IdempotencyKey>, u32)>>,
 }
 
 impl Record {
@@ -120,6 +122,11 @@ impl Record {
     /// How many operations have run.
     pub fn all_runs(&self) -> u32 {
         self.runs.lock().expect("no test poisons it").values().sum()
+    }
+
+    fn saw(&self, context: &CallContext) {
+        let mut attempts = self.attempts.lock().expect("no test poisons it");
+        attempts.push((context.key(), context.attempt()));
     }
 
     pub fn begin(self: &Arc<Self>, tag: u64) -> Running {
@@ -171,7 +178,8 @@ impl Actor {
 
 #[async_trait]
 impl Probe for Actor {
-    async fn look(&self, _: &CallContext, tag: Tag, how: How) -> Result<String, ProbeError> {
+    async fn look(&self, context: &CallContext, tag: Tag, how: How) -> Result<String, ProbeError> {
+        self.record.saw(context);
         self.run(tag, how).await
     }
 

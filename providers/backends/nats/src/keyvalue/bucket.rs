@@ -15,7 +15,7 @@ use wrt_keyvalue::{Bucket, KeyValueError, Limit};
 
 use super::{
     Turns,
-    names::{stream_name, subject_prefix},
+    names::{answers_stream_name, stream_name, subject_prefix},
 };
 use crate::{
     Nats,
@@ -36,6 +36,7 @@ pub(crate) struct Opened {
 #[derive(Default)]
 pub(crate) struct Buckets {
     opened: Mutex<HashMap<Bucket, Arc<Opened>>>,
+    answers: Mutex<Option<Arc<Opened>>>,
     turns: Turns,
 }
 
@@ -46,6 +47,16 @@ impl Buckets {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Bucket, Arc<Opened>>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bucket of first answers, if it is known to exist.
+    pub(crate) fn answers(&self) -> Option<Arc<Opened>> {
+        let answers = self.answers.lock();
+        answers.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_answers(&self, opened: Option<Arc<Opened>>) {
+        *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = opened;
     }
 
     /// Forgets a bucket that no longer answers: somebody may have removed it.
@@ -128,9 +139,11 @@ impl Nats {
     /// Refuses one bucket more than may exist. Several that are made at once may be a few too many.
     async fn check_room(&self) -> Result<(), Failure> {
         let start = format!("KV_{}", self.config().bucket_prefix);
+        let answers = answers_stream_name(&self.config().bucket_prefix);
         let names = self.jetstream().stream_names();
+        let is_bucket = |name: &String| name.starts_with(&start) && *name != answers;
         let count = names
-            .try_filter(|name| std::future::ready(name.starts_with(&start)))
+            .try_filter(|name| std::future::ready(is_bucket(name)))
             .boxed()
             .try_fold(0, |count, _name| std::future::ready(Ok(count + 1)));
         let count: usize = count

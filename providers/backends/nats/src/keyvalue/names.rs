@@ -19,6 +19,16 @@ pub(crate) fn subject_prefix(prefix: &str, bucket: &Bucket) -> String {
     format!("$KV.{}.", bucket_name(prefix, bucket))
 }
 
+/// The name of the stream of first answers. No bucket's: these have hexadecimal digits after a `_`.
+pub(crate) fn answers_stream_name(prefix: &str) -> String {
+    format!("KV_{prefix}_answers")
+}
+
+/// What all subjects of first answers start with.
+pub(crate) fn answers_subject_prefix(prefix: &str) -> String {
+    format!("$KV.{prefix}_answers.")
+}
+
 fn bucket_name(prefix: &str, bucket: &Bucket) -> String {
     let mut name = prefix.to_owned();
     for byte in bucket.as_str().bytes() {
@@ -111,6 +121,7 @@ mod tests {
         assert_eq!(name("default"), "KV_guest-default");
         assert_eq!(name("a_b.c"), "KV_guest-a_5Fb_2Ec");
         assert_ne!(name("a_5F"), name("a_"));
+        assert_ne!(name("_answers"), answers_stream_name("guest-"));
     }
 
     #[test]

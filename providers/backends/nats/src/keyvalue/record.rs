@@ -15,8 +15,8 @@ use async_nats::{
 };
 use bytes::Bytes;
 use wrt_contract::CallContext;
-use wrt_keyvalue::{Bucket, Key, KeyValueError, Limit, SwapOutcome};
-use wrt_protocol::{Fault, FaultKind, Hop};
+use wrt_keyvalue::{Bucket, FirstAnswer, Key, KeyValueError, Limit, SwapOutcome};
+use wrt_protocol::{Fault, FaultKind, Hop, IdempotencyKey};
 
 use super::{bucket::Opened, names::encode_key};
 use crate::{
@@ -29,6 +29,10 @@ pub(super) const OPERATION: &str = "KV-Operation";
 
 /// The header of a mark that the server has made by itself.
 pub(super) const MARKER_REASON: &str = "Nats-Marker-Reason";
+
+/// The headers of a [`First`].
+const FIRST_KEY: &str = "Wrt-Key";
+const FIRST_ANSWER: &str = "Wrt-Answer";
 
 /// How long the mark of a deleted key stays. It tells those who watch the bucket, and a swap that
 /// was read before, that the key is gone.
@@ -45,6 +49,22 @@ const NO_ROOM: [ErrorCode; 4] = [
     ErrorCode::STORAGE_RESOURCES_EXCEEDED,
 ];
 
+/// The operation that wrote a message, and what it answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct First {
+    pub(crate) key: IdempotencyKey,
+    pub(crate) answer: FirstAnswer,
+}
+
+/// What is to be written.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) value: Bytes,
+    /// Only if that is still the key's revision.
+    pub(crate) expected: Option<u64>,
+    pub(crate) first: Option<First>,
+}
+
 /// The last message of a key.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
@@ -52,14 +72,32 @@ pub(crate) struct Record {
     pub(crate) value: Option<Bytes>,
     /// Its sequence number; 0 where there is no message.
     pub(crate) revision: u64,
+    /// The operation that wrote it, if that is to be executed once.
+    pub(crate) first: Option<First>,
 }
 
 impl From<StreamMessage> for Record {
     fn from(message: StreamMessage) -> Self {
         Self {
+            first: First::read(&message.headers),
             value: (!is_mark(&message.headers)).then_some(message.payload),
             revision: message.sequence,
         }
+    }
+}
+
+impl First {
+    fn read(headers: &HeaderMap) -> Option<Self> {
+        let (key, answer) = (headers.get(FIRST_KEY)?, headers.get(FIRST_ANSWER)?);
+        Some(Self {
+            key: IdempotencyKey(u128::from_str_radix(key.as_str(), 16).ok()?),
+            answer: answer.as_str().parse().ok()?,
+        })
+    }
+
+    fn write(&self, headers: &mut HeaderMap) {
+        headers.insert(FIRST_KEY, self.key.to_string());
+        headers.insert(FIRST_ANSWER, self.answer.to_string());
     }
 }
 
@@ -86,15 +124,19 @@ impl Nats {
         .await
     }
 
-    /// Sets a key; where `expected` is given, only if that is still its revision.
+    /// Sets a key.
     pub(crate) async fn write(
         &self,
         context: &CallContext,
         bucket: &Bucket,
         key: &Key,
-        value: Bytes,
-        expected: Option<u64>,
+        write: Write,
     ) -> Result<SwapOutcome, KeyValueError> {
+        let Write {
+            value,
+            expected,
+            first,
+        } = write;
         let payload_max = self.client().server_info().max_payload;
         Limit::ValueBytes.check(value.len(), payload_max.saturating_sub(HEADERS_BYTES_MAX))?;
         let mut headers = HeaderMap::new();
@@ -102,6 +144,9 @@ impl Nats {
         headers.insert(NATS_MESSAGE_ID, id.as_str());
         if let Some(revision) = expected {
             headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string());
+        }
+        if let Some(first) = first {
+            first.write(&mut headers);
         }
         let (headers, value, id) = (&headers, &value, id.as_str());
         attempts(context, self.client(), |earlier| async move {
@@ -111,6 +156,8 @@ impl Nats {
                 .await;
             self.forget_unless_there(bucket, &done);
             match (done?, earlier) {
+                // It carries its answer, so whoever reads the key again knows.
+                (SwapOutcome::Failed, _) if first.is_some() => Ok(SwapOutcome::Failed),
                 (SwapOutcome::Failed, Earlier::Maybe) => failed_by_itself(&opened, key, id).await,
                 (outcome, _) => Ok(outcome),
             }
@@ -125,9 +172,7 @@ impl Nats {
         bucket: &Bucket,
         (key, value): &(Key, Bytes),
     ) -> Result<(), KeyValueError> {
-        self.write(context, bucket, key, value.clone(), None)
-            .await
-            .map(drop)
+        self.set_value(context, bucket, key, value.clone()).await
     }
 
     /// Removes a key, if it is there.
@@ -137,17 +182,34 @@ impl Nats {
         bucket: &Bucket,
         key: &Key,
     ) -> Result<(), KeyValueError> {
+        if self.deduplicates_for().is_some() {
+            return self.remove_over(context, bucket, key).await;
+        }
         // A mark for a key that is not there would only take room.
         if self.read(context, bucket, key).await?.value.is_none() {
             return Ok(());
         }
+        self.mark(context, bucket, key, None).await.map(drop)
+    }
+
+    /// Marks a key as deleted; where `expected` is given, only if that is still its revision.
+    pub(super) async fn mark(
+        &self,
+        context: &CallContext,
+        bucket: &Bucket,
+        key: &Key,
+        expected: Option<u64>,
+    ) -> Result<SwapOutcome, KeyValueError> {
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, self.client().new_inbox());
         headers.insert(OPERATION, "PURGE");
         headers.insert(NATS_ROLLUP, "sub");
+        if let Some(revision) = expected {
+            headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string());
+        }
         attempts(context, self.client(), |_earlier| async {
             let Some(opened) = self.find(bucket).await? else {
-                return Ok(());
+                return Ok(SwapOutcome::Swapped);
             };
             let mut headers = headers.clone();
             if opened.marks_expire {
@@ -155,12 +217,12 @@ impl Nats {
             }
             let done = self.publish(&opened, key, headers, Bytes::new()).await;
             self.forget_unless_there(bucket, &done);
-            done.map(drop)
+            done
         })
         .await
     }
 
-    async fn publish(
+    pub(super) async fn publish(
         &self,
         opened: &Arc<Opened>,
         key: &Key,
@@ -187,7 +249,7 @@ impl Nats {
             ErrorCode::CLUSTER_NOT_AVAILABLE | ErrorCode::CLUSTER_NOT_LEADER => {
                 Err(Failure::NotDone(error.to_string()))
             }
-            code if NO_ROOM.contains(&code) || error.to_string().contains("maximum bytes") => {
+            code if NO_ROOM.contains(&code) || is_over_a_maximum(&error.to_string()) => {
                 Err(Failure::Final(KeyValueError::Full))
             }
             _ => Err(Failure::Final(KeyValueError::other(error.to_string()))),
@@ -222,7 +284,15 @@ async fn read_once(opened: &Opened, key: &Key) -> Result<Record, Failure> {
     Ok(last.map(Record::from).unwrap_or_default())
 }
 
-async fn last_message(opened: &Opened, key: &Key) -> Result<Option<StreamMessage>, Failure> {
+/// The stream's own limits have no codes of their own.
+fn is_over_a_maximum(error: &str) -> bool {
+    error.contains("maximum bytes") || error.contains("maximum messages")
+}
+
+pub(super) async fn last_message(
+    opened: &Opened,
+    key: &Key,
+) -> Result<Option<StreamMessage>, Failure> {
     let subject = opened.subject_prefix.clone() + &encode_key(key);
     let not_done = |reason: String| Err(Failure::NotDone(reason));
     if opened.reads_direct {

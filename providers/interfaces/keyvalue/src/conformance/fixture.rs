@@ -93,8 +93,17 @@ impl Fixture {
     }
 
     pub(crate) async fn increment(&self, name: &str, delta: i64) -> Result<i64, KeyValueError> {
+        self.increment_as(&context(), name, delta).await
+    }
+
+    pub(crate) async fn increment_as(
+        &self,
+        context: &CallContext,
+        name: &str,
+        delta: i64,
+    ) -> Result<i64, KeyValueError> {
         self.store
-            .increment(&context(), &self.bucket, &key(name), delta)
+            .increment(context, &self.bucket, &key(name), delta)
             .await
     }
 
@@ -112,12 +121,27 @@ impl Fixture {
         version: &Version,
         value: impl AsRef<[u8]>,
     ) -> SwapOutcome {
+        self.swap_as(&context(), name, version, value).await
+    }
+
+    pub(crate) async fn swap_as(
+        &self,
+        context: &CallContext,
+        name: &str,
+        version: &Version,
+        value: impl AsRef<[u8]>,
+    ) -> SwapOutcome {
         let (key, value) = (key(name), bytes(value));
         let outcome = self
             .store
-            .swap(&context(), &self.bucket, &key, version, value)
+            .swap(context, &self.bucket, &key, version, value)
             .await;
         outcome.unwrap_or_else(|error| panic!("swap {name:?}: {error}"))
+    }
+
+    pub(crate) async fn delete_many(&self, keys: &[Key]) {
+        let done = self.store.delete_many(&context(), &self.bucket, keys).await;
+        done.unwrap_or_else(|error| panic!("delete {} keys: {error}", keys.len()));
     }
 
     pub(crate) async fn set_many(&self, entries: &[(Key, Bytes)]) {

@@ -61,7 +61,7 @@ fn unreachable(kind: FaultKind) -> Arc<dyn KeyValue> {
         }
     }
     let target = ActorAddress::provider(name("test"), name("store"));
-    KeyValueInterface::remote(Arc::new(Unreachable(kind)), target)
+    KeyValueInterface::remote(Arc::new(Unreachable(kind)), target.into())
 }
 
 async fn open(state: &mut InstanceState, identifier: &str) -> Resource<BucketHandle> {

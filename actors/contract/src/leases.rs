@@ -1,0 +1,168 @@
+//! What a replica keeps for the holders of its leases.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::task::AbortHandle;
+use wrt_protocol::{Fault, FaultKind, Hop, LeaseId};
+
+use crate::{CallContext, Gate, Lease, gate::LeaseHold, lease::lease_is_over};
+
+/// How many leases a provider gives, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseLimits {
+    /// Leases at a time; one more is *overloaded*.
+    pub leases_max: usize,
+    /// When a lease ends that nobody releases or renews.
+    pub lasts: Duration,
+}
+
+/// What a provider keeps under leases: a bounded table in which each entry has its time.
+///
+/// Each live lease holds the provider's gate: a drain waits for it, up to its patience, and admits
+/// the calls that are pinned by it. Cheap to clone; clones are one table. Dropping the last one ends
+/// all leases.
+pub struct Leases<T>(Arc<Table<T>>);
+
+struct Table<T> {
+    gate: Arc<Gate>,
+    limits: LeaseLimits,
+    kept: Mutex<HashMap<LeaseId, Kept<T>>>,
+}
+
+struct Kept<T> {
+    value: Arc<T>,
+    end: AbortHandle,
+    _hold: LeaseHold,
+}
+
+impl<T> Drop for Kept<T> {
+    fn drop(&mut self) {
+        self.end.abort();
+    }
+}
+
+impl<T> Clone for Leases<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Send + Sync + 'static> Leases<T> {
+    /// An empty table of a provider behind `gate`.
+    #[must_use]
+    pub fn new(gate: &Arc<Gate>, limits: LeaseLimits) -> Self {
+        Self(Arc::new(Table {
+            gate: Arc::clone(gate),
+            limits,
+            kept: Mutex::default(),
+        }))
+    }
+
+    /// Keeps `value` under a new lease, which names the replica that serves the call.
+    ///
+    /// # Errors
+    /// Both *not executed*, and `value` is dropped: [`FaultKind::Overloaded`] when the table is full,
+    /// [`FaultKind::Draining`] when the replica is stopping.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn give(&self, context: &CallContext, value: T) -> Result<Lease, Fault> {
+        let LeaseLimits { leases_max, lasts } = self.0.limits;
+        if self.0.gate.is_draining() {
+            let detail = "the replica is stopping, and gives no leases";
+            return Err(Fault::not_executed(FaultKind::Draining, Hop::Actor, detail));
+        }
+        let lease = Lease::new(context.served_by().cloned(), lasts);
+        let mut kept = self.0.lock();
+        if kept.len() >= leases_max {
+            let kind = FaultKind::Overloaded {
+                retry_after_millis: 0,
+            };
+            let detail = format!("{leases_max} leases are given already");
+            return Err(Fault::not_executed(kind, Hop::Actor, detail));
+        }
+        let entry = Kept {
+            value: Arc::new(value),
+            end: self.0.end_later(lease.id()),
+            _hold: self.0.gate.hold(lease.id()),
+        };
+        kept.insert(lease.id(), entry);
+        Ok(lease)
+    }
+
+    /// What is kept under a lease. Whoever uses it when the lease ends has it to the end of that use.
+    ///
+    /// # Errors
+    /// [`FaultKind::Unavailable`], *not executed*, when it is over, or not one of this replica.
+    pub fn get(&self, lease: &Lease) -> Result<Arc<T>, Fault> {
+        let kept = self.0.lock();
+        let entry = kept.get(&lease.id());
+        let value = entry.map(|entry| Arc::clone(&entry.value));
+        value.ok_or_else(|| lease_is_over(lease))
+    }
+
+    /// Gives a lease its whole time again, from now on.
+    ///
+    /// # Errors
+    /// As [`Leases::get`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn renew(&self, lease: &Lease) -> Result<(), Fault> {
+        let mut kept = self.0.lock();
+        let entry = kept.get_mut(&lease.id());
+        let entry = entry.ok_or_else(|| lease_is_over(lease))?;
+        entry.end.abort();
+        entry.end = self.0.end_later(lease.id());
+        Ok(())
+    }
+
+    /// Ends a lease; what was kept under it, if it was not over.
+    pub fn release(&self, lease: &Lease) -> Option<Arc<T>> {
+        let ended = self.0.lock().remove(&lease.id());
+        ended.map(|entry| Arc::clone(&entry.value))
+    }
+
+    /// Leases that are not over.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.lock().len()
+    }
+}
+
+impl<T> Table<T> {
+    /// No code of others runs under it: a value is dropped after it is given back.
+    fn lock(&self) -> MutexGuard<'_, HashMap<LeaseId, Kept<T>>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: Send + Sync + 'static> Table<T> {
+    /// A task of each lease and not one of the table: what its value holds at a service is given back
+    /// on time, and there are as many as leases, which are bounded.
+    fn end_later(self: &Arc<Self>, id: LeaseId) -> AbortHandle {
+        let (table, lasts) = (Arc::downgrade(self), self.limits.lasts);
+        let task = tokio::spawn(async move {
+            tokio::time::sleep(lasts).await;
+            if let Some(table) = table.upgrade() {
+                let ended = table.lock().remove(&id);
+                drop(ended);
+            }
+        });
+        task.abort_handle()
+    }
+}
+
+impl<T> fmt::Debug for Leases<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leases")
+            .field("count", &self.0.lock().len())
+            .field("limits", &self.0.limits)
+            .finish()
+    }
+}
