@@ -2,6 +2,7 @@
 
 use super::tree::{Package, Tree, Violation, matches};
 
+const FEATURES: &str = "features";
 const PROTOCOL: &str = "cluster/protocol";
 const TRANSPORT: &str = "cluster/transport";
 const MEMBERSHIP: &str = "cluster/membership";
@@ -14,17 +15,18 @@ const SERVERS: &str = "chaos-tests/servers";
 
 /// A crate, and the crates that it may depend on. Tests may depend on any crate but the node.
 const EDGES: &[(&str, &[&str])] = &[
+    (FEATURES, &[]),
     (PROTOCOL, &[]),
-    (TRANSPORT, &[PROTOCOL]),
+    (TRANSPORT, &[FEATURES, PROTOCOL]),
     (MEMBERSHIP, &[PROTOCOL, TRANSPORT]),
-    ("cluster/deployment", &[PROTOCOL, TRANSPORT]),
+    ("cluster/deployment", &[FEATURES, PROTOCOL, TRANSPORT]),
     (MACROS, &[]),
     (CONTRACT, &[PROTOCOL, MACROS]),
     (
         "actors/request",
         &[PROTOCOL, TRANSPORT, MEMBERSHIP, CONTRACT],
     ),
-    (HOST, &[PROTOCOL, CONTRACT]),
+    (HOST, &[FEATURES, PROTOCOL, CONTRACT]),
     ("actors/component", &[PROTOCOL, CONTRACT, HOST]),
     ("actors/supervision", &[PROTOCOL, CONTRACT, HOST]),
     (INTERFACES, &[PROTOCOL, CONTRACT, HOST]),
@@ -50,7 +52,7 @@ const EDGES: &[(&str, &[&str])] = &[
 /// Crates from outside that only some of ours may use, tests aside.
 const CONFINED: &[(&str, &[&str])] = &[
     // An error that peers, guests or callers can see has a type.
-    ("anyhow", &["node", "node/*", "chaos-tests"]),
+    ("anyhow", &["node", "node/*", "chaos-tests", FEATURES]),
     ("redis", &["providers/backends/redis", "node/*"]),
     (
         "async-nats",
