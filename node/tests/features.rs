@@ -11,11 +11,12 @@ use std::{
 };
 
 /// Crates that need little and are built alone on purpose: with `wrt-features` they would need more.
-const APART: [&str; 9] = [
+const APART: [&str; 10] = [
     "wrt-features",
     "wrt-protocol",
     "wrt-contract",
     "wrt-supervision",
+    "wrt-conformance",
     "wrt-contract-macros",
     "wrt-test-servers",
     "wrt-chaos-tests",

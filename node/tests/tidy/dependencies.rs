@@ -8,6 +8,7 @@ const TRANSPORT: &str = "cluster/transport";
 const MEMBERSHIP: &str = "cluster/membership";
 const CONTRACT: &str = "actors/contract";
 const MACROS: &str = "actors/contract-macros";
+const CONFORMANCE: &str = "actors/conformance";
 const HOST: &str = "actors/host";
 const INTERFACES: &str = "providers/interfaces/*";
 const BACKENDS: &str = "providers/backends/*";
@@ -29,7 +30,21 @@ const EDGES: &[(&str, &[&str])] = &[
     (HOST, &[FEATURES, PROTOCOL, CONTRACT]),
     ("actors/component", &[PROTOCOL, CONTRACT, HOST]),
     ("actors/supervision", &[PROTOCOL, CONTRACT, HOST]),
-    (INTERFACES, &[PROTOCOL, CONTRACT, HOST]),
+    (CONFORMANCE, &[]),
+    (
+        "actors/test-kit",
+        &[
+            PROTOCOL,
+            TRANSPORT,
+            MEMBERSHIP,
+            CONTRACT,
+            "actors/request",
+            HOST,
+            CONFORMANCE,
+            SERVERS,
+        ],
+    ),
+    (INTERFACES, &[PROTOCOL, CONTRACT, CONFORMANCE, HOST]),
     (BACKENDS, &[PROTOCOL, CONTRACT, INTERFACES]),
     ("node", &["cluster/*", "actors/*", INTERFACES, BACKENDS]),
     ("node/xtask", &[SERVERS]),

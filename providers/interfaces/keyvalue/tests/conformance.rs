@@ -1,52 +1,15 @@
-//! The suite over the in-memory provider, directly and through the generated client and dispatcher.
+//! The suite over the in-memory provider, from wherever it can be called.
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-use wrt_contract::{
-    Answer, CallContext, Caller, Dispatch, DispatchRequest, Gate, GateLimits, Interface, Invocation,
-};
-use wrt_keyvalue::{KeyValue, KeyValueInterface, MemoryConfig, MemoryKeyValue, conformance};
-use wrt_protocol::{ActorAddress, Fault, Name};
+use wrt_keyvalue::{KeyValueInterface, MemoryConfig, MemoryKeyValue, conformance};
+use wrt_test_kit::everywhere;
 
-/// Hands encoded calls to a dispatcher in the same process.
-struct Loopback(Arc<dyn Dispatch>);
-
-impl Caller for Loopback {
-    fn call<'a>(
-        &'a self,
-        context: &'a CallContext,
-        invocation: Invocation,
-    ) -> BoxFuture<'a, Result<Answer, Fault>> {
-        let request = DispatchRequest {
-            operation: invocation.operation,
-            arguments: invocation.arguments,
-            bulk: invocation.bulk,
-            body: invocation.body,
-        };
-        self.0.dispatch(context, request)
-    }
-}
-
-fn memory() -> Arc<dyn KeyValue> {
-    Arc::new(MemoryKeyValue::new(MemoryConfig {
-        bytes_max: 128 * 1024 * 1024,
-    }))
-}
-
-fn name(text: &str) -> Name {
-    Name::new(text).expect("a legal name")
-}
-
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_conforms() {
-    conformance::run(memory()).await;
-}
-
-#[tokio::test]
-async fn memory_behind_the_generated_client_conforms() {
-    let guarded = KeyValueInterface::guarded(memory(), Gate::new(GateLimits::default()));
-    let caller = Arc::new(Loopback(KeyValueInterface::dispatcher(guarded)));
-    let target = ActorAddress::provider(name("test"), name("store"));
-    conformance::run(KeyValueInterface::remote(caller, target)).await;
+    // The suite runs several times, and its values are large.
+    let store = MemoryKeyValue::new(MemoryConfig {
+        bytes_max: 512 * 1024 * 1024,
+    });
+    everywhere::<KeyValueInterface>(Arc::new(store), conformance::run).await;
 }
