@@ -145,9 +145,11 @@ fn look(root: &Path, folder: &str) -> anyhow::Result<Pin> {
     let declared = texts
         .filter_map(|text| declaration(&text))
         .reduce(|one, other| if one == other { one } else { String::new() });
-    let Some((package, version)) = declared.as_deref().and_then(|name| name.split_once('@')) else {
-        bail!("wit/deps/{folder} does not hold one package with a version");
+    let Some(declared) = declared.filter(|name| !name.is_empty()) else {
+        bail!("wit/deps/{folder} does not hold one package");
     };
+    // Some packages were published before they had a version.
+    let (package, version) = declared.split_once('@').unwrap_or((&declared, ""));
     Ok(Pin {
         package: package.to_owned(),
         version: version.to_owned(),
@@ -270,7 +272,23 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_two_packages_is_refused() {
+    fn a_folder_of_no_package_or_of_two_is_refused() {
         assert!(look(tree("interface x {}\n", None).path(), "clock-1").is_err());
+        let two = tree(CLOCK, None);
+        fs::write(
+            two.path().join("deps/clock-1/more.wit"),
+            "package a:other;\n",
+        )
+        .unwrap();
+        assert!(look(two.path(), "clock-1").is_err());
+    }
+
+    #[test]
+    fn a_package_may_have_no_version() {
+        let pin = look(tree("package a:clock;\n", None).path(), "clock-1").unwrap();
+        assert_eq!(
+            (pin.package.as_str(), pin.version.as_str()),
+            ("a:clock", "")
+        );
     }
 }
