@@ -1,5 +1,5 @@
-//! The macro behind `wrt_contract::interface`, which is where to use it from: what it writes names
-//! `::wrt_contract` and nothing else.
+//! The macros behind `wrt_contract::interface` and `wrt_contract::InterfaceError`, which is where to
+//! use them from: what they write names `::wrt_contract` and nothing else.
 //!
 //! Invariants:
 //! - what is written is as thin as it can be: a decision that needs no types of the interface is a
@@ -17,6 +17,7 @@ mod definition;
 mod dispatcher;
 mod guard;
 mod implementation;
+mod interface_error;
 mod link;
 mod model;
 mod options;
@@ -46,6 +47,14 @@ pub fn interface(
 #[proc_macro_derive(Schema)]
 pub fn schema(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     schema::derive(item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Makes the error of an interface carry faults; documented at `wrt_contract::InterfaceError`.
+#[proc_macro_derive(InterfaceError, attributes(fault))]
+pub fn interface_error(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    interface_error::expand(item.into())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

@@ -39,32 +39,10 @@
 //!     async fn greet(&self, context: &CallContext, name: &str) -> Result<String, GreetingError>;
 //! }
 //!
-//! #[derive(Debug, PartialEq, Serialize, Deserialize, Schema)]
+//! #[derive(Debug, PartialEq, Serialize, Deserialize, Schema, InterfaceError)]
 //! pub enum GreetingError {
 //!     Nameless,
 //!     Fault(Fault),
-//! }
-//!
-//! impl From<Fault> for GreetingError {
-//!     fn from(fault: Fault) -> Self {
-//!         Self::Fault(fault)
-//!     }
-//! }
-//!
-//! impl InterfaceError for GreetingError {
-//!     fn as_fault(&self) -> Option<&Fault> {
-//!         match self {
-//!             Self::Fault(fault) => Some(fault),
-//!             Self::Nameless => None,
-//!         }
-//!     }
-//!
-//!     fn into_fault(self) -> Result<Fault, Self> {
-//!         match self {
-//!             Self::Fault(fault) => Ok(fault),
-//!             Self::Nameless => Err(self),
-//!         }
-//!     }
 //! }
 //!
 //! struct Polite;
@@ -141,6 +119,26 @@ pub use lease::Lease;
 pub use leases::{LeaseLimits, Leases};
 pub use link::{Links, LocalDirectory, LocalSlot, Offer};
 pub use schema::{Fingerprint, Schema};
+/// Writes [`trait@InterfaceError`] for the error of an interface, and `From<Fault>` with it.
+///
+/// The error is an enum. One of its variants carries the fault and nothing else: the one marked
+/// `#[fault]`, or else the one named `Fault`.
+///
+/// ```
+/// # use wrt_protocol::{Fault, FaultKind, Hop};
+/// use wrt_contract::InterfaceError;
+///
+/// #[derive(Debug, serde::Serialize, serde::Deserialize, InterfaceError)]
+/// enum ClockError {
+///     NoSuchZone,
+///     #[fault]
+///     Lattice(Fault),
+/// }
+///
+/// let error = ClockError::from(Fault::not_executed(FaultKind::Draining, Hop::Mailbox, "stopping"));
+/// assert!(error.as_fault().is_some() && ClockError::NoSuchZone.as_fault().is_none());
+/// ```
+pub use wrt_contract_macros::InterfaceError;
 /// Derives [`trait@Schema`].
 pub use wrt_contract_macros::Schema;
 /// Makes an interface of the lattice from a trait.

@@ -22,6 +22,7 @@
 
 mod backoff;
 mod board;
+mod life;
 mod options;
 mod replica;
 mod start;

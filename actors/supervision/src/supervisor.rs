@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{sync::oneshot, task::JoinSet, time};
 use tracing::error;
 use wrt_protocol::{ActorAddress, heartbeat::ReplicaState};
@@ -15,6 +15,7 @@ use crate::{
     OnChange, Start, SupervisionOptions,
     backoff::Backoff,
     board::{Board, Post},
+    life::{Event, Life, Step},
     replica::{Replica, ReplicaArguments, ReplicaMessage},
 };
 
@@ -54,17 +55,14 @@ pub(crate) struct SupervisorData {
 }
 
 struct Child {
+    life: Life,
     actor: ActorRef<ReplicaMessage>,
     post: Arc<Post>,
+    /// What its actor, or the next one, runs from.
     start: Arc<dyn Start>,
     backoff: Backoff,
-    stopping: Option<Stopping>,
-}
-
-#[derive(Default)]
-struct Stopping {
+    /// Who waits for its end.
     done: Vec<oneshot::Sender<()>>,
-    then_run: Option<Arc<dyn Start>>,
 }
 
 impl Shared {
@@ -138,21 +136,15 @@ impl Actor for Supervisor {
             SupervisorMessage::Reconcile => {
                 let wanted = std::mem::take(&mut *data.shared.wanted());
                 for (actor, wanted) in wanted {
-                    data.reconcile(&myself, actor, wanted).await?;
-                }
-            }
-            SupervisorMessage::Restart(actor) => {
-                if let Some(child) = data.children.get(&actor)
-                    && child.stopping.is_none()
-                    && is_gone(&child.actor)
-                {
-                    let (post, start) = (Arc::clone(&child.post), Arc::clone(&child.start));
-                    let restarted = data.spawn(&myself, post, start).await?;
-                    if let Some(child) = data.children.get_mut(&actor) {
-                        child.actor = restarted;
+                    if let Some(request) = wanted.stop {
+                        data.stop(&actor, request);
+                    }
+                    if let Some(start) = wanted.run {
+                        data.run(&myself, actor, start).await?;
                     }
                 }
             }
+            SupervisorMessage::Restart(actor) => data.restart(&myself, &actor).await?,
         }
         Ok(())
     }
@@ -177,41 +169,15 @@ impl Actor for Supervisor {
 }
 
 impl SupervisorData {
-    async fn reconcile(
-        &mut self,
-        myself: &ActorRef<SupervisorMessage>,
-        actor: ActorAddress,
-        wanted: Wanted,
-    ) -> Result<(), ActorProcessingErr> {
-        if let Some(request) = wanted.stop {
-            self.stop(&actor, request);
+    /// Moves a child on, and answers what is to be done; see [`Life`].
+    fn take(&mut self, actor: &ActorAddress, event: Event) -> Step {
+        let child = self.children.get_mut(actor);
+        let life = child.as_ref().map_or(Life::Absent, |child| child.life);
+        let (next, step) = life.next(event);
+        if let Some(child) = child {
+            child.life = next;
         }
-        if let Some(start) = wanted.run {
-            self.run(myself, actor.clone(), start).await?;
-        }
-        let is_over = |child: &&Child| child.stopping.is_some() && is_gone(&child.actor);
-        if self.children.get(&actor).filter(is_over).is_some() {
-            self.stopped(myself, &actor).await?;
-        }
-        Ok(())
-    }
-
-    fn stop(&mut self, actor: &ActorAddress, request: StopRequest) {
-        let Some(child) = self.children.get_mut(actor) else {
-            for done in request.done {
-                let _asked = done.send(());
-            }
-            return;
-        };
-        let stopping = child.stopping.get_or_insert_default();
-        stopping.done.extend(request.done);
-        stopping.then_run = None;
-        let (done, _answered_by_its_end) = oneshot::channel();
-        // One that has ended is found by whoever called this.
-        let _told = child.actor.send_message(ReplicaMessage::Stop {
-            patience: request.patience,
-            done,
-        });
+        step
     }
 
     async fn run(
@@ -220,32 +186,35 @@ impl SupervisorData {
         actor: ActorAddress,
         start: Arc<dyn Start>,
     ) -> Result<(), ActorProcessingErr> {
-        if let Some(child) = self.children.get_mut(&actor) {
-            if let Some(stopping) = &mut child.stopping {
-                stopping.then_run = Some(start);
-            } else {
-                child.start = Arc::clone(&start);
-                // One that has ended is started again with what is noted now.
-                let _told = child.actor.send_message(ReplicaMessage::Replace(start));
-            }
-            return Ok(());
+        let step = self.take(&actor, Event::Run);
+        let Some(child) = self.children.get_mut(&actor) else {
+            return self.begin(myself, actor, start).await;
+        };
+        child.start = Arc::clone(&start);
+        if step == Step::Replace {
+            // One that has ended is started again with what is noted now.
+            let _told = child.actor.send_message(ReplicaMessage::Replace(start));
         }
-        let post = self.shared.board.post(&actor, &self.shared.on_change);
-        let replica = self
-            .spawn(myself, Arc::clone(&post), Arc::clone(&start))
-            .await?;
-        let backoff = Backoff::new(&self.shared.options, &actor);
-        self.children.insert(
-            actor,
-            Child {
-                actor: replica,
-                post,
-                start,
-                backoff,
-                stopping: None,
-            },
-        );
         Ok(())
+    }
+
+    fn stop(&mut self, actor: &ActorAddress, request: StopRequest) {
+        let step = self.take(actor, Event::Stop);
+        let Some(child) = self.children.get_mut(actor) else {
+            answer(request.done);
+            return;
+        };
+        child.done.extend(request.done);
+        if step == Step::Finish {
+            self.finish(actor);
+            return;
+        }
+        let (done, _answered_by_its_end) = oneshot::channel();
+        // Of one that has ended the event is under way.
+        let _told = child.actor.send_message(ReplicaMessage::Stop {
+            patience: request.patience,
+            done,
+        });
     }
 
     async fn ended(
@@ -254,15 +223,35 @@ impl SupervisorData {
         who: &ActorCell,
         reason: &str,
     ) -> Result<(), ActorProcessingErr> {
-        let of_child =
-            |(_, child): &(&ActorAddress, &mut Child)| child.actor.get_id() == who.get_id();
-        let Some((actor, child)) = self.children.iter_mut().find(of_child) else {
+        let of_child = |(_, child): &(&ActorAddress, &Child)| child.actor.get_id() == who.get_id();
+        let Some((actor, _)) = self.children.iter().find(of_child) else {
             return Ok(());
         };
         let actor = actor.clone();
-        if child.stopping.is_some() {
-            return self.stopped(myself, &actor).await;
+        match self.take(&actor, Event::Ended) {
+            Step::RestartLater => self.restart_later(myself, actor, reason),
+            Step::FinishAndBegin => {
+                let start = self.finish(&actor);
+                if let Some(start) = start {
+                    self.begin(myself, actor, start).await?;
+                }
+            }
+            _ => {
+                self.finish(&actor);
+            }
         }
+        Ok(())
+    }
+
+    fn restart_later(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        actor: ActorAddress,
+        reason: &str,
+    ) {
+        let Some(child) = self.children.get_mut(&actor) else {
+            return;
+        };
         let delay = child.backoff.failed();
         error!(%actor, reason, ?delay, "a replica's actor failed and is started again");
         withdraw(&child.post, ReplicaState::Failing);
@@ -271,27 +260,53 @@ impl SupervisorData {
             time::sleep(delay).await;
             let _told = myself.send_message(SupervisorMessage::Restart(actor));
         });
-        Ok(())
     }
 
-    async fn stopped(
+    async fn restart(
         &mut self,
         myself: &ActorRef<SupervisorMessage>,
         actor: &ActorAddress,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(child) = self.children.remove(actor) else {
+        let step = self.take(actor, Event::RestartDue);
+        let Some(child) = self.children.get(actor).filter(|_| step == Step::Begin) else {
             return Ok(());
         };
+        let (post, start) = (Arc::clone(&child.post), Arc::clone(&child.start));
+        let restarted = self.spawn(myself, post, start).await?;
+        if let Some(child) = self.children.get_mut(actor) {
+            child.actor = restarted;
+        }
+        Ok(())
+    }
+
+    /// Makes a child where there is none.
+    async fn begin(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        actor: ActorAddress,
+        start: Arc<dyn Start>,
+    ) -> Result<(), ActorProcessingErr> {
+        let post = self.shared.board.post(&actor, &self.shared.on_change);
+        let spawned = self.spawn(myself, Arc::clone(&post), Arc::clone(&start));
+        let child = Child {
+            life: Life::Running,
+            actor: spawned.await?,
+            post,
+            start,
+            backoff: Backoff::new(&self.shared.options, &actor),
+            done: Vec::new(),
+        };
+        self.children.insert(actor, child);
+        Ok(())
+    }
+
+    /// Forgets a child, tells those who wait for its end, and answers what was to run after it.
+    fn finish(&mut self, actor: &ActorAddress) -> Option<Arc<dyn Start>> {
+        let child = self.children.remove(actor)?;
         withdraw(&child.post, ReplicaState::Draining);
         self.shared.board.remove(actor);
-        let stopping = child.stopping.unwrap_or_default();
-        for done in stopping.done {
-            let _asked = done.send(());
-        }
-        match stopping.then_run {
-            Some(start) => self.run(myself, actor.clone(), start).await,
-            None => Ok(()),
-        }
+        answer(child.done);
+        Some(child.start)
     }
 
     async fn spawn(
@@ -310,8 +325,11 @@ impl SupervisorData {
     }
 }
 
-fn is_gone(replica: &ActorRef<ReplicaMessage>) -> bool {
-    replica.get_status() == ActorStatus::Stopped
+/// Whoever asked may have gone away.
+fn answer(waiting: Vec<oneshot::Sender<()>>) {
+    for done in waiting {
+        let _asked = done.send(());
+    }
 }
 
 /// Takes back what an ended replica still offers. The callback may be what made it fail; then it is

@@ -2,11 +2,13 @@
 
 use super::tree::{Package, Tree, Violation, matches};
 
+const FEATURES: &str = "features";
 const PROTOCOL: &str = "cluster/protocol";
 const TRANSPORT: &str = "cluster/transport";
 const MEMBERSHIP: &str = "cluster/membership";
 const CONTRACT: &str = "actors/contract";
 const MACROS: &str = "actors/contract-macros";
+const CONFORMANCE: &str = "actors/conformance";
 const HOST: &str = "actors/host";
 const RUNTIME: &str = "actors/runtime";
 const INTERFACES: &str = "providers/interfaces/*";
@@ -15,21 +17,39 @@ const SERVERS: &str = "chaos-tests/servers";
 
 /// A crate, and the crates that it may depend on. Tests may depend on any crate but the node.
 const EDGES: &[(&str, &[&str])] = &[
+    (FEATURES, &[]),
     (PROTOCOL, &[]),
-    (TRANSPORT, &[PROTOCOL]),
+    (TRANSPORT, &[FEATURES, PROTOCOL]),
     (MEMBERSHIP, &[PROTOCOL, TRANSPORT]),
-    ("cluster/deployment", &[PROTOCOL, TRANSPORT]),
+    ("cluster/deployment", &[FEATURES, PROTOCOL, TRANSPORT]),
     (MACROS, &[]),
     (CONTRACT, &[PROTOCOL, MACROS]),
     (
         "actors/request",
         &[PROTOCOL, TRANSPORT, MEMBERSHIP, CONTRACT],
     ),
-    (HOST, &[PROTOCOL, CONTRACT]),
+    (HOST, &[FEATURES, PROTOCOL, CONTRACT]),
     (RUNTIME, &[PROTOCOL, CONTRACT, HOST]),
     ("actors/component", &[PROTOCOL, CONTRACT, HOST]),
     ("actors/supervision", &[PROTOCOL, CONTRACT, HOST]),
-    (INTERFACES, &[PROTOCOL, CONTRACT, HOST, RUNTIME]),
+    (CONFORMANCE, &[]),
+    (
+        "actors/test-kit",
+        &[
+            PROTOCOL,
+            TRANSPORT,
+            MEMBERSHIP,
+            CONTRACT,
+            "actors/request",
+            HOST,
+            CONFORMANCE,
+            SERVERS,
+        ],
+    ),
+    (
+        INTERFACES,
+        &[PROTOCOL, CONTRACT, CONFORMANCE, HOST, RUNTIME],
+    ),
     (BACKENDS, &[PROTOCOL, CONTRACT, RUNTIME, INTERFACES]),
     ("node", &["cluster/*", "actors/*", INTERFACES, BACKENDS]),
     ("node/xtask", &[SERVERS]),
@@ -52,7 +72,7 @@ const EDGES: &[(&str, &[&str])] = &[
 /// Crates from outside that only some of ours may use, tests aside.
 const CONFINED: &[(&str, &[&str])] = &[
     // An error that peers, guests or callers can see has a type.
-    ("anyhow", &["node", "node/*", "chaos-tests"]),
+    ("anyhow", &["node", "node/*", "chaos-tests", FEATURES]),
     ("redis", &["providers/backends/redis", "node/*"]),
     (
         "async-nats",

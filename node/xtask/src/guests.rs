@@ -1,6 +1,7 @@
 //! `cargo xtask guests`: builds the examples' components.
 
-use clap::ArgMatches;
+use anyhow::{Context, bail};
+use clap::{Arg, ArgAction, ArgMatches};
 
 use crate::{command::Command, repository::Repository, setup, step::Step};
 
@@ -8,12 +9,49 @@ use crate::{command::Command, repository::Repository, setup, step::Step};
 pub const COMMAND: Command = Command {
     name: "guests",
     about: "Build the components of examples/",
-    arguments: |parser| parser,
-    run: |repository: &Repository, _: &ArgMatches| build(repository),
+    arguments: |parser| {
+        let lock = Arg::new("lock").long("lock").action(ArgAction::SetTrue);
+        parser.arg(lock.help("First add to examples/Cargo.lock what it lacks"))
+    },
+    run: |repository: &Repository, matches: &ArgMatches| {
+        if matches.get_flag("lock") {
+            lock(repository)?;
+        }
+        build(repository)
+    },
 };
+
+/// Adds new guests, and what only they need, to the lock. What is locked stays as it is.
+fn lock(repository: &Repository) -> anyhow::Result<()> {
+    Step {
+        title: "lock the guests",
+        usually: "1 s",
+    }
+    .run(repository.cargo("update --manifest-path examples/Cargo.toml --workspace"))
+}
+
+/// Fails when the lock lacks something, and says how to add it: cargo says only that it may not.
+fn check_lock(repository: &Repository) -> anyhow::Result<()> {
+    let mut cargo = repository.cargo(
+        "tree --manifest-path examples/Cargo.toml --workspace --depth 0 --locked --target wasm32-wasip2",
+    );
+    let output = cargo.output().context("cannot run cargo")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let error = String::from_utf8_lossy(&output.stderr);
+    if error.contains("--locked") {
+        bail!(
+            "examples/Cargo.lock lacks a guest, or what one needs; to add it and change nothing else:\n    \
+             cargo xtask guests --lock"
+        );
+    }
+    bail!("cannot read examples/Cargo.toml:\n{}", error.trim())
+}
 
 /// Builds all of them.
 pub fn build(repository: &Repository) -> anyhow::Result<()> {
+    check_lock(repository)?;
     let rustc = setup::guest_rustc(repository)?;
     let mut cargo = repository.cargo(
         "build --manifest-path examples/Cargo.toml --release --locked --target wasm32-wasip2",

@@ -14,6 +14,7 @@ mod repository;
 mod setup;
 mod step;
 mod test;
+mod wit;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ const COMMANDS: &[Command] = &[
     bench::COMMAND,
     setup::COMMAND,
     guests::COMMAND,
+    wit::COMMAND,
 ];
 
 fn main() -> ExitCode {

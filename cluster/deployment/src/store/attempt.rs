@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable};
+
 use crate::{
     StoreError,
     limits::{STORE_ATTEMPTS_MAX, STORE_RETRY_PAUSE},
@@ -21,6 +23,12 @@ impl Outcome {
     }
 }
 
+/// A failed attempt, and whether there is to be another.
+struct Failure {
+    error: StoreError,
+    is_final: bool,
+}
+
 /// Attempts `call`, each time for at most `wait`. This is no call between actors, whose retries are
 /// the request path's business.
 pub(super) async fn attempts<T, F>(
@@ -31,25 +39,50 @@ pub(super) async fn attempts<T, F>(
 where
     F: Future<Output = Result<T, Outcome>>,
 {
-    let mut attempt = 1;
-    loop {
-        let failed = match tokio::time::timeout(wait, call()).await {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(Outcome::Final(error))) => return Err(error),
-            Ok(Err(Outcome::Again(source))) => StoreError::Failed {
+    let attempt = || {
+        let answer = tokio::time::timeout(wait, call());
+        async {
+            answer.await.map_or_else(
+                |_elapsed| Err(timed_out(what, wait)),
+                |answer| answer.map_err(|outcome| failure(what, outcome)),
+            )
+        }
+    };
+    let pauses = ExponentialBuilder::new()
+        .with_min_delay(STORE_RETRY_PAUSE)
+        .without_max_delay()
+        .with_max_times(STORE_ATTEMPTS_MAX as usize - 1);
+    let answer = attempt
+        .retry(pauses)
+        .when(|failure| !failure.is_final)
+        .notify(|failure, pause| {
+            tracing::debug!(?pause, error = %failure.error, "a call of JetStream failed");
+        });
+    answer.await.map_err(|failure| failure.error)
+}
+
+fn failure(what: &str, outcome: Outcome) -> Failure {
+    match outcome {
+        Outcome::Final(error) => Failure {
+            error,
+            is_final: true,
+        },
+        Outcome::Again(source) => Failure {
+            error: StoreError::Failed {
                 what: what.to_owned(),
                 source,
             },
-            Err(_elapsed) => StoreError::TimedOut {
-                what: what.to_owned(),
-                waited: wait,
-            },
-        };
-        if attempt == STORE_ATTEMPTS_MAX {
-            return Err(failed);
-        }
-        tracing::debug!(attempt, error = %failed, "a call of JetStream failed");
-        tokio::time::sleep(STORE_RETRY_PAUSE * 2_u32.pow(attempt - 1)).await;
-        attempt += 1;
+            is_final: false,
+        },
+    }
+}
+
+fn timed_out(what: &str, waited: Duration) -> Failure {
+    Failure {
+        error: StoreError::TimedOut {
+            what: what.to_owned(),
+            waited,
+        },
+        is_final: false,
     }
 }

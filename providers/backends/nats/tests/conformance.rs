@@ -1,10 +1,11 @@
-//! The suite over a real server.
+//! The suite over a real server, from wherever its provider can be called.
 
 use std::{sync::Arc, time::Duration};
 
-use wrt_keyvalue::conformance;
+use wrt_keyvalue::{KeyValueInterface, conformance};
 use wrt_nats::{Nats, NatsConfig};
 use wrt_runtime::{Backend as _, ServiceAddress};
+use wrt_test_kit::everywhere;
 use wrt_test_servers::NatsServer;
 
 async fn connect(server: &NatsServer, deduplicate_for_ms: Option<u64>) -> Arc<Nats> {
@@ -16,10 +17,11 @@ async fn connect(server: &NatsServer, deduplicate_for_ms: Option<u64>) -> Arc<Na
     Arc::new(Nats::connect_with(config).await.expect("connect"))
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nats_conforms() {
     let server = NatsServer::start().expect("nats-server");
-    conformance::run(connect(&server, None).await).await;
+    let store = connect(&server, None).await;
+    everywhere::<KeyValueInterface>(store, conformance::run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,9 @@ use wrt_protocol::Fault;
 use crate::limits::ERROR_TEXT_BYTES_MAX;
 
 /// Why an operation failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema, thiserror::Error)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema, thiserror::Error, InterfaceError,
+)]
 pub enum KeyValueError {
     /// The component has no link to a provider.
     #[error("no such store")]
@@ -109,28 +111,6 @@ impl Limit {
             actual: actual as u64,
             max: max as u64,
         })
-    }
-}
-
-impl From<Fault> for KeyValueError {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl InterfaceError for KeyValueError {
-    fn as_fault(&self) -> Option<&Fault> {
-        match self {
-            Self::Fault(fault) => Some(fault),
-            _ => None,
-        }
-    }
-
-    fn into_fault(self) -> Result<Fault, Self> {
-        match self {
-            Self::Fault(fault) => Ok(fault),
-            own => Err(own),
-        }
     }
 }
 

@@ -1,62 +1,24 @@
-//! The suite over the in-memory provider, directly and through the generated client and dispatcher.
+//! The suite over the in-memory provider, from wherever it can be called.
 
 use std::{sync::Arc, time::Duration};
 
-use futures::future::BoxFuture;
-use wrt_contract::{
-    Answer, CallContext, Caller, Dispatch, DispatchRequest, Gate, GateLimits, Interface, Invocation,
-};
-use wrt_keyvalue::{KeyValue, KeyValueDefault, KeyValueInterface, MemoryConfig, conformance};
-use wrt_protocol::{ActorAddress, Fault, Name};
+use wrt_keyvalue::{KeyValueDefault, KeyValueInterface, MemoryConfig, conformance};
+use wrt_test_kit::everywhere;
 
-/// Hands encoded calls to a dispatcher in the same process.
-struct Loopback(Arc<dyn Dispatch>);
-
-impl Caller for Loopback {
-    fn call<'a>(
-        &'a self,
-        context: &'a CallContext,
-        invocation: Invocation,
-    ) -> BoxFuture<'a, Result<Answer, Fault>> {
-        let request = DispatchRequest {
-            operation: invocation.operation,
-            arguments: invocation.arguments,
-            bulk: invocation.bulk,
-            body: invocation.body,
-        };
-        self.0.dispatch(context, request)
-    }
-}
-
-fn memory() -> Arc<dyn KeyValue> {
-    with(None)
-}
-
-fn with(deduplicate_for_ms: Option<u64>) -> Arc<dyn KeyValue> {
+/// The suite runs several times, and its values are large.
+fn memory(deduplicate_for_ms: Option<u64>) -> Arc<KeyValueDefault> {
     Arc::new(KeyValueDefault::new(MemoryConfig {
-        bytes_max: 128 * 1024 * 1024,
+        bytes_max: 512 * 1024 * 1024,
         deduplicate_for_ms,
     }))
 }
 
-fn name(text: &str) -> Name {
-    Name::new(text).expect("a legal name")
-}
-
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_conforms() {
-    conformance::run(memory()).await;
+    everywhere::<KeyValueInterface>(memory(None), conformance::run).await;
 }
 
 #[tokio::test]
 async fn memory_that_deduplicates_conforms() {
-    conformance::run_deduplicating(with(Some(2000)), Duration::from_secs(2)).await;
-}
-
-#[tokio::test]
-async fn memory_behind_the_generated_client_conforms() {
-    let guarded = KeyValueInterface::guarded(memory(), Gate::new(GateLimits::default()));
-    let caller = Arc::new(Loopback(KeyValueInterface::dispatcher(guarded)));
-    let target = ActorAddress::provider(name("test"), name("store"));
-    conformance::run(KeyValueInterface::remote(caller, target.into())).await;
+    conformance::run_deduplicating(memory(Some(2000)), Duration::from_secs(2)).await;
 }

@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 
+use wrt_conformance::cases;
+
 use super::{
-    Fixture, case_list,
+    Case, Fixture,
     fixture::{bytes, context, key},
 };
 use crate::{
@@ -11,7 +13,7 @@ use crate::{
     limits::{BATCH_BYTES_MAX, BATCH_KEYS_MAX, VALUE_BYTES_MAX},
 };
 
-case_list![
+pub(super) const CASES: &[Case] = cases![
     get_many_keeps_positions,
     set_many_sets_and_replaces,
     delete_many_skips_what_does_not_exist,

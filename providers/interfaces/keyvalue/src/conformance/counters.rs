@@ -1,9 +1,11 @@
 //! Increment.
 
-use super::{Fixture, case_list, fixture::bytes};
+use wrt_conformance::cases;
+
+use super::{Case, Fixture, fixture::bytes};
 use crate::KeyValueError;
 
-case_list![
+pub(super) const CASES: &[Case] = cases![
     increment_creates_and_adds,
     increment_and_set_speak_the_same_text,
     a_value_that_is_no_integer_stays,

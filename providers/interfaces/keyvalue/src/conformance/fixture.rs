@@ -1,11 +1,9 @@
 //! A bucket of its own for a case, and short words for operations that must succeed.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use wrt_conformance::unique_name;
 use wrt_contract::CallContext;
 
 use crate::{Bucket, Cursor, Key, KeyValue, KeyValueError, SwapOutcome, Version, Versioned};
@@ -16,7 +14,7 @@ const PAGES_MAX: usize = 10_000;
 
 /// What a case works with. Cheap to clone.
 #[derive(Clone)]
-pub struct Fixture {
+pub(crate) struct Fixture {
     pub(crate) store: Arc<dyn KeyValue>,
     pub(crate) bucket: Bucket,
 }
@@ -44,13 +42,8 @@ pub(crate) fn bytes(value: impl AsRef<[u8]>) -> Bytes {
 
 impl Fixture {
     pub(crate) fn new(case: &str, store: Arc<dyn KeyValue>) -> Self {
-        let random = RandomState::new().hash_one(case);
-        let mut name = format!("{random:016x}-{case}");
-        name.truncate(48);
-        Self {
-            store,
-            bucket: Bucket::new(&name).expect("48 bytes are a legal name"),
-        }
+        let bucket = Bucket::new(&unique_name(case, 48)).expect("48 bytes are a legal name");
+        Self { store, bucket }
     }
 
     /// The same store, and a bucket whose name goes on with `suffix`.

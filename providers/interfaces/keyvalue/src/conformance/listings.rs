@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use wrt_conformance::cases;
+
 use super::{
-    Fixture, case_list,
+    Case, Fixture,
     fixture::{bytes, context, key},
 };
 use crate::{Cursor, KeyValueError, limits::BATCH_KEYS_MAX};
 
-case_list![
+pub(super) const CASES: &[Case] = cases![
     an_empty_bucket_has_no_keys,
     names_come_without_prefix,
     a_cursor_ends_and_no_key_is_missed,

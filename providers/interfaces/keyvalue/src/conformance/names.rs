@@ -1,6 +1,8 @@
 //! Keys and buckets are any text, and nothing in them is special.
 
-use super::{Fixture, case_list, fixture::bytes};
+use wrt_conformance::cases;
+
+use super::{Case, Fixture, fixture::bytes};
 use crate::limits::{BUCKET_BYTES_MAX, KEY_BYTES_MAX};
 
 /// What services give a meaning to: patterns, separators, escapes, control characters, case.
@@ -64,7 +66,7 @@ const ODD: &[&str] = &[
     "\u{7f}",
 ];
 
-case_list![
+pub(super) const CASES: &[Case] = cases![
     any_text_is_a_key,
     the_longest_keys,
     a_delete_takes_its_key_literally,

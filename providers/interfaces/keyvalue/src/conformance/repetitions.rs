@@ -1,16 +1,17 @@
 //! Keyed operations that come again, at a provider that deduplicates.
 
+use wrt_conformance::cases;
 use std::time::{Duration, Instant};
 
 use wrt_contract::CallContext;
 
-use super::{Fixture, case_list, fixture::bytes};
+use super::{Case, Fixture, fixture::bytes};
 use crate::{
     KeyValueError::{CounterOverflow, NotAnInteger},
     SwapOutcome::{Failed, Swapped},
 };
 
-case_list![
+pub(super) const CASES: &[Case] = cases![
     an_increment_that_comes_again_counts_once,
     a_first_sum_outlives_other_writers,
     a_first_error_is_given_again,

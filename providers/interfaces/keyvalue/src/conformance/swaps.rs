@@ -1,12 +1,14 @@
 //! Compare and swap.
 
-use super::{Fixture, case_list, fixture::bytes};
+use wrt_conformance::cases;
+
+use super::{Case, Fixture, fixture::bytes};
 use crate::{
     SwapOutcome::{Failed, Swapped},
     limits::VALUE_BYTES_PORTABLE,
 };
 
-case_list![
+pub(super) const CASES: &[Case] = cases![
     a_swap_of_an_unchanged_key,
     a_swap_creates_a_key,
     a_swap_after_any_change_fails,

@@ -1,7 +1,9 @@
 //! One key, one value.
 
+use wrt_conformance::cases;
+
 use super::{
-    Fixture, case_list,
+    Case, Fixture,
     fixture::{bytes, context, key},
 };
 use crate::{
@@ -9,7 +11,7 @@ use crate::{
     limits::{VALUE_BYTES_MAX, VALUE_BYTES_PORTABLE},
 };
 
-case_list![
+pub(super) const CASES: &[Case] = cases![
     a_key_that_does_not_exist,
     a_set_key_is_read_and_replaced,
     an_empty_value_is_a_value,

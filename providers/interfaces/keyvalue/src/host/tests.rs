@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use wasmtime::{
-    Engine, StoreLimitsBuilder,
+    Engine,
     component::{Linker, Resource},
 };
-use wasmtime_wasi::WasiCtx;
-use wrt_contract::{Answer, CallContext, Caller, Interface, Invocation, Links};
-use wrt_host::{Host, InstanceState, InstanceStateParts, Leash};
-use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, Name};
+use wrt_contract::CallContext;
+use wrt_host::{Host, InstanceState};
+use wrt_protocol::FaultKind;
+use wrt_test_kit::{linked_instance, unreachable};
 
 use super::{
     call::BucketHandle,
@@ -22,46 +21,12 @@ use crate::{
     limits::{BATCH_KEYS_MAX, SWAP_HANDLES_MAX},
 };
 
-fn name(text: &str) -> Name {
-    Name::new(text).expect("a legal name")
-}
-
 fn instance(links: &[(&str, &Arc<dyn KeyValue>)]) -> InstanceState {
-    let mut table = Links::default();
-    for (link, store) in links {
-        table.insert::<KeyValueInterface>(name(link), Arc::clone(store));
-    }
-    let context = CallContext::default();
-    let leash = Arc::new(Leash::until(context.deadline()));
-    let limits = StoreLimitsBuilder::new().build();
-    let parts = InstanceStateParts {
-        context,
-        links: Arc::new(table),
-        limits,
-        leash,
-    };
-    InstanceState::new(WasiCtx::builder().build(), parts)
+    linked_instance::<KeyValueInterface>(links)
 }
 
 fn memory() -> Arc<dyn KeyValue> {
     Arc::new(KeyValueDefault::default())
-}
-
-/// A provider that no call reaches.
-fn unreachable(kind: FaultKind) -> Arc<dyn KeyValue> {
-    struct Unreachable(FaultKind);
-    impl Caller for Unreachable {
-        fn call<'a>(
-            &'a self,
-            _context: &'a CallContext,
-            _invocation: Invocation,
-        ) -> BoxFuture<'a, Result<Answer, Fault>> {
-            let fault = Fault::not_executed(self.0, Hop::Route, "nobody is there");
-            Box::pin(std::future::ready(Err(fault)))
-        }
-    }
-    let target = ActorAddress::provider(name("test"), name("store"));
-    KeyValueInterface::remote(Arc::new(Unreachable(kind)), target.into())
 }
 
 async fn open(state: &mut InstanceState, identifier: &str) -> Resource<BucketHandle> {
@@ -125,7 +90,7 @@ async fn a_fault_is_the_guests_error_and_no_trap() {
     use draft2::{atomics::Host as _, store::HostBucket};
 
     for (kind, denied) in [(FaultKind::Unavailable, false), (FaultKind::Denied, true)] {
-        let mut state = instance(&[("default", &unreachable(kind))]);
+        let mut state = instance(&[("default", &unreachable::<KeyValueInterface>(kind))]);
         let bucket = open(&mut state, "default").await;
         let again = Resource::new_borrow(bucket.rep());
         let get = state
