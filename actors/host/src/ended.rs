@@ -13,11 +13,21 @@ pub struct WallTimeExceeded;
 
 /// The fault for an error of instantiating or calling. Says *not executed* only of an instance for
 /// which there was no room, and leaves the trap's backtrace to the log.
+///
+/// An error that has a [`Fault`] among its causes is that fault: the glue of an interface whose WIT
+/// knows no error ends the invocation so. It becomes *maybe executed*, whatever it was for the
+/// guest's own call: nobody undoes what the guest did before.
 #[must_use]
 pub fn guest_fault(error: &wasmtime::Error) -> Fault {
     let detail = error.root_cause().to_string();
     if error.is::<WallTimeExceeded>() {
         return Fault::maybe_executed(FaultKind::DeadlineExceeded, Hop::Actor, detail);
+    }
+    if let Some(fault) = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<Fault>())
+    {
+        return fault.clone().with_execution(Execution::MaybeExecuted);
     }
     if error.is::<PoolConcurrencyLimitError>() {
         let kind = FaultKind::Overloaded {
@@ -41,5 +51,26 @@ mod tests {
         assert_eq!(fault.kind(), FaultKind::Crashed);
         assert_eq!(fault.execution(), Execution::MaybeExecuted);
         assert!(fault.detail().contains("unreachable"), "{fault}");
+    }
+
+    #[test]
+    fn a_fault_among_the_causes_is_the_fault() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the store cannot be read")]
+        struct StoreError(#[source] Fault);
+
+        let inner = || Fault::not_executed(FaultKind::Unavailable, Hop::Route, "nobody is there");
+        let itself = wasmtime::Error::new(inner());
+        let below = wasmtime::Error::new(StoreError(inner()));
+        for error in [itself, below] {
+            let fault = guest_fault(&error.context("wasm backtrace"));
+            assert_eq!(fault.kind(), FaultKind::Unavailable);
+            assert_eq!(fault.detail(), "nobody is there");
+            assert_eq!(
+                fault.execution(),
+                Execution::MaybeExecuted,
+                "the guest has run"
+            );
+        }
     }
 }

@@ -14,8 +14,13 @@ pub trait HostInterface: Send + Sync + 'static {
     /// An import that no host interface lists is an error at deploy.
     fn imports(&self) -> &'static [&'static str];
 
-    /// Defines those imports. A failure of whoever serves a link MUST become the interface's own
-    /// error, and never a trap.
+    /// Defines those imports.
+    ///
+    /// A failure of whoever serves a link MUST become the interface's own error, and never a trap.
+    /// Only a function whose WIT has no error to answer with ends the invocation, with the fault as
+    /// the error (`wasmtime::Error::new(fault)`): its caller then hears that fault, see
+    /// [`guest_fault`](crate::guest_fault). It MUST NOT answer with something empty instead, which
+    /// the guest would take for the truth.
     ///
     /// # Errors
     /// When two definitions collide: an error of the program.
