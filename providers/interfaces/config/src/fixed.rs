@@ -1,0 +1,70 @@
+//! The provider that needs no service: values from its own settings.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use wrt_contract::{CallContext, async_trait};
+
+use crate::{
+    ConfigError, ConfigStore,
+    limits::{check_key, check_values},
+};
+
+/// How the provider is set up.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConfigDefaultOptions {
+    /// Every key with its value. In a manifest a value may be a reference, `{ env = "NAME" }`; so a
+    /// table with nothing but the key `env` in it is not possible there.
+    pub values: BTreeMap<String, String>,
+}
+
+/// The values that it was made with.
+pub struct ConfigDefault {
+    values: BTreeMap<String, String>,
+}
+
+impl ConfigDefault {
+    /// A provider of those values.
+    ///
+    /// # Errors
+    /// [`ConfigError::OverLimit`].
+    pub fn new(options: ConfigDefaultOptions) -> Result<Self, ConfigError> {
+        check_values(&options.values)?;
+        Ok(Self {
+            values: options.values,
+        })
+    }
+}
+
+#[async_trait]
+impl ConfigStore for ConfigDefault {
+    async fn get(&self, _: &CallContext, key: &str) -> Result<Option<String>, ConfigError> {
+        check_key(key)?;
+        Ok(self.values.get(key).cloned())
+    }
+
+    async fn get_all(&self, _: &CallContext) -> Result<Vec<(String, String)>, ConfigError> {
+        let values = self.values.iter();
+        Ok(values.map(|(k, v)| (k.clone(), v.clone())).collect())
+    }
+}
+
+/// Without the values: some may be secrets.
+impl fmt::Debug for ConfigDefaultOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.values.keys().collect();
+        f.debug_struct("ConfigDefaultOptions")
+            .field("keys", &keys)
+            .finish()
+    }
+}
+
+impl fmt::Debug for ConfigDefault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.values.keys().collect();
+        f.debug_struct("ConfigDefault")
+            .field("keys", &keys)
+            .finish()
+    }
+}
