@@ -30,6 +30,9 @@ pub struct NatsConfig {
     /// Buckets that may exist under the prefix: one more is refused. Guests name them, and each is
     /// a stream on the server.
     pub buckets_max: usize,
+    /// The bucket that wasi:config reads, by its name on the server. Somebody else makes and writes
+    /// it: each change is seen, and a bucket that is gone leaves the last known settings.
+    pub config_bucket: Option<String>,
 }
 
 /// Where a bucket is kept.
@@ -63,6 +66,15 @@ pub enum ConfigError {
     BucketPrefix {
         /// The prefix.
         prefix: String,
+    },
+    /// A bucket of settings that cannot exist, or is the lattice's own.
+    #[error(
+        "{bucket:?} is not a bucket of settings: use letters, digits, '-' and '_', and no name that \
+         starts with \"wrt-\", which are the lattice's own"
+    )]
+    ConfigBucket {
+        /// The bucket.
+        bucket: String,
     },
     /// A number of copies that JetStream does not know.
     #[error("{replicas} replicas: use 1 to 5")]
@@ -99,6 +111,19 @@ impl NatsConfig {
                 prefix: prefix.clone(),
             });
         }
+        let may_be_read = |bucket: &&String| {
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            !bucket.is_empty() && bucket.bytes().all(legal) && !bucket.starts_with("wrt-")
+        };
+        if let Some(bucket) = self
+            .config_bucket
+            .as_ref()
+            .filter(|bucket| !may_be_read(bucket))
+        {
+            return Err(ConfigError::ConfigBucket {
+                bucket: bucket.clone(),
+            });
+        }
         if !(1..=5).contains(&self.replicas) {
             return Err(ConfigError::Replicas {
                 replicas: self.replicas,
@@ -118,6 +143,7 @@ impl Default for NatsConfig {
             replicas: 1,
             storage: NatsStorage::default(),
             buckets_max: 256,
+            config_bucket: None,
         }
     }
 }
