@@ -194,7 +194,7 @@ async fn what_a_guest_prints_is_logged_by_the_line() {
         .iter()
         .zip(["hello", "world", "x", "x", "x", "unfinished"])
     {
-        let end = format!("{end} component=component/app/guest stream=\"stdout\"");
+        let end = format!("{end} app=app component=guest stream=\"stdout\"");
         assert!(
             line.contains("INFO wrt::guest: ") && line.ends_with(&end),
             "{line}"

@@ -9,20 +9,27 @@
 //! Invariants:
 //! - this crate owns no engine and no interface of the lattice;
 //! - a guest sees the environment, the links and the limits that its manifest gives, and nothing of
-//!   the node: no files, no sockets, no inherited environment.
+//!   the node: no files, no sockets, no inherited environment;
+//! - what a guest says reaches the log through [`GuestLog`], and cannot look like the node's own words.
 //!
 //! Start reading at [`InstanceState`].
 
 mod ended;
 mod extensions;
+mod guest_log;
 mod instances;
 mod interface;
 mod leash;
 mod outgoing;
+mod printable;
 mod state;
 
 pub use ended::{WallTimeExceeded, guest_fault};
+pub use guest_log::{
+    GUEST_CONTEXT_BYTES_MAX, GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog, GuestSource,
+};
 pub use instances::{Instances, Prepared};
 pub use interface::{HostInterface, LinkNeed};
 pub use leash::Leash;
+pub use printable::Printable;
 pub use state::{InstanceState, InstanceStateParts, MakeWasi};

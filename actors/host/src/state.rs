@@ -6,8 +6,9 @@ use wasmtime::{StoreLimits, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 use wrt_contract::{CallContext, Interface, Links};
+use wrt_protocol::ActorAddress;
 
-use crate::{Leash, extensions::Extensions, outgoing::OutgoingHttp};
+use crate::{GuestLog, Leash, extensions::Extensions, outgoing::OutgoingHttp};
 
 /// What an instance has: its resources, its place in a call, its links and its limits, and whatever
 /// interfaces keep for it.
@@ -17,11 +18,12 @@ pub struct InstanceState {
     http: WasiHttpCtx,
     outgoing: OutgoingHttp,
     extensions: Extensions,
+    actor: Option<ActorAddress>,
     parts: InstanceStateParts,
 }
 
-/// Makes what an instance needs of WASI.
-pub type MakeWasi = Arc<dyn Fn() -> WasiCtx + Send + Sync>;
+/// Makes what an instance needs of WASI; what it prints goes to the log that is given.
+pub type MakeWasi = Arc<dyn Fn(GuestLog) -> WasiCtx + Send + Sync>;
 
 /// Most invocations print nothing, draw no random number and read neither clock nor environment. So
 /// the state of all that, a dozen allocations, is made for the first one that does.
@@ -31,9 +33,9 @@ enum Wasi {
 }
 
 impl Wasi {
-    fn get(&mut self) -> &mut WasiCtx {
+    fn get(&mut self, log: impl FnOnce() -> GuestLog) -> &mut WasiCtx {
         if let Self::OnDemand(make) = self {
-            *self = Self::Made(Box::new(make()));
+            *self = Self::Made(Box::new(make(log())));
         }
         match self {
             Self::Made(wasi) => wasi,
@@ -68,6 +70,13 @@ impl InstanceState {
         Self::with(Wasi::OnDemand(wasi), parts)
     }
 
+    /// As an instance of `actor`.
+    #[must_use]
+    pub fn of_actor(mut self, actor: ActorAddress) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
     fn with(wasi: Wasi, parts: InstanceStateParts) -> Self {
         Self {
             table: ResourceTable::new(),
@@ -75,6 +84,7 @@ impl InstanceState {
             http: WasiHttpCtx::new(),
             outgoing: OutgoingHttp::default(),
             extensions: Extensions::default(),
+            actor: None,
             parts,
         }
     }
@@ -110,6 +120,18 @@ impl InstanceState {
         &self.parts.context
     }
 
+    /// The component that it is an instance of; none outside of a component actor.
+    #[must_use]
+    pub fn actor(&self) -> Option<&ActorAddress> {
+        self.actor.as_ref()
+    }
+
+    /// Where what the guest says goes.
+    #[must_use]
+    pub fn guest_log(&self) -> GuestLog {
+        guest_log(self.actor.as_ref(), &self.parts.context)
+    }
+
     /// What serves `I` under the link `name`, or under `default`.
     #[must_use]
     pub fn link<I: Interface>(&self, name: &str) -> Option<Arc<I::Object>> {
@@ -128,10 +150,16 @@ impl InstanceState {
     }
 }
 
+fn guest_log(actor: Option<&ActorAddress>, context: &CallContext) -> GuestLog {
+    GuestLog::new(actor.cloned(), context.trace().cloned())
+}
+
 impl WasiView for InstanceState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
-            ctx: self.wasi.get(),
+            ctx: self
+                .wasi
+                .get(|| guest_log(self.actor.as_ref(), &self.parts.context)),
             table: &mut self.table,
         }
     }
