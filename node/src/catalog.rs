@@ -13,7 +13,7 @@ use wrt_deployment::{
     Catalog, ComponentSource, Config, ConfigComplaint, Digest, ImportServer, ProviderBackend,
     SourceComplaint, TriggerBackend,
 };
-use wrt_host::HostInterface;
+use wrt_host::{HostInterface, LinkNeed};
 use wrt_protocol::InterfaceName;
 
 use crate::registry::{self, INTERFACES, PROVIDERS, TRIGGERS};
@@ -155,7 +155,10 @@ impl Catalog for NodeCatalog {
         }
         for host in registry::host_interfaces() {
             if unserved_imports(&import, &[Arc::clone(&host)]).is_empty() {
-                return ImportServer::Link(host.name());
+                return match host.link_need() {
+                    LinkNeed::Required => ImportServer::Link(host.name()),
+                    LinkNeed::Never => ImportServer::Node,
+                };
             }
         }
         let hosts: Vec<Arc<dyn HostInterface>> = registry::host_interfaces();

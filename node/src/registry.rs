@@ -1,7 +1,7 @@
 //! What this build can do: the tables of interfaces and of backends.
 //!
-//! The one place that names them all (`wrt_keyvalue`, `wrt_http`, `wrt_redis`, `wrt_nats`,
-//! `wrt_http_server`). To add an interface or a backend is to add its folder and a line here.
+//! The one place that names them all (`wrt_keyvalue`, `wrt_config`, `wrt_logging`, `wrt_http`,
+//! `wrt_redis`, `wrt_nats`, `wrt_http_server`). To add an interface or a backend is to add its folder and a line here.
 
 mod backends;
 mod interfaces;
@@ -19,10 +19,20 @@ use wrt_supervision::{Probe, StartError};
 pub use interfaces::LinkSite;
 
 /// The interfaces.
-pub const INTERFACES: &[InterfaceEntry] = &[interfaces::KEYVALUE, interfaces::HTTP];
+pub const INTERFACES: &[InterfaceEntry] = &[
+    interfaces::KEYVALUE,
+    interfaces::CONFIG,
+    interfaces::LOGGING,
+    interfaces::HTTP,
+];
 
 /// The backends that a provider can have.
-pub const PROVIDERS: &[ProviderEntry] = &[backends::MEMORY, backends::REDIS, backends::NATS];
+pub const PROVIDERS: &[ProviderEntry] = &[
+    backends::MEMORY,
+    backends::CONFIG_DEFAULT,
+    backends::REDIS,
+    backends::NATS,
+];
 
 /// The backends that a trigger can have.
 pub const TRIGGERS: &[TriggerEntry] = &[backends::HTTP_SERVER];

@@ -8,6 +8,7 @@ use std::{
 
 use futures::FutureExt;
 use serde::de::DeserializeOwned;
+use wrt_config::{ConfigDefault, ConfigDefaultOptions, ConfigStore, ConfigStoreInterface};
 use wrt_contract::{CallContext, Interface, Offer};
 use wrt_http::HttpHandlerInterface;
 use wrt_http_server::{BindError, HttpServer, HttpServerConfig};
@@ -29,6 +30,29 @@ pub(super) const MEMORY: ProviderEntry = ProviderEntry {
         async move {
             let store: Arc<dyn KeyValue> = Arc::new(MemoryKeyValue::new(settings(config)?));
             let offers = vec![Offer::new::<KeyValueInterface>(store, &gate)];
+            Ok(Connected {
+                offers,
+                probe: None,
+            })
+        }
+        .boxed()
+    },
+};
+
+pub(super) const CONFIG_DEFAULT: ProviderEntry = ProviderEntry {
+    name: "config-default",
+    offers: &[ConfigStoreInterface::NAME],
+    check: |config| {
+        let options: ConfigDefaultOptions = parsed(config)?;
+        ConfigDefault::new(options)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    },
+    connect: |config, gate| {
+        async move {
+            let store: Arc<dyn ConfigStore> =
+                Arc::new(ConfigDefault::new(settings(config)?).map_err(refused)?);
+            let offers = vec![Offer::new::<ConfigStoreInterface>(store, &gate)];
             Ok(Connected {
                 offers,
                 probe: None,
@@ -71,7 +95,7 @@ pub(super) const REDIS: ProviderEntry = ProviderEntry {
 
 pub(super) const NATS: ProviderEntry = ProviderEntry {
     name: "nats",
-    offers: &[KeyValueInterface::NAME],
+    offers: &[KeyValueInterface::NAME, ConfigStoreInterface::NAME],
     check: check::<NatsConfig>,
     connect: |config, gate| {
         async move {
@@ -83,6 +107,7 @@ pub(super) const NATS: ProviderEntry = ProviderEntry {
                 }
             })?);
             let store = Arc::clone(&nats) as Arc<dyn KeyValue>;
+            let values = Arc::clone(&nats) as Arc<dyn ConfigStore>;
             let probe = probe(move |context| {
                 let nats = Arc::clone(&nats);
                 async move {
@@ -91,7 +116,10 @@ pub(super) const NATS: ProviderEntry = ProviderEntry {
                         .map_err(|error| error.to_string())
                 }
             });
-            let offers = vec![Offer::new::<KeyValueInterface>(store, &gate)];
+            let offers = vec![
+                Offer::new::<KeyValueInterface>(store, &gate),
+                Offer::new::<ConfigStoreInterface>(values, &gate),
+            ];
             Ok(Connected {
                 offers,
                 probe: Some(probe),
@@ -175,8 +203,12 @@ fn settings<T: DeserializeOwned>(config: toml::Table) -> Result<T, StartError> {
 }
 
 fn check<T: DeserializeOwned>(config: toml::Table) -> Result<(), String> {
+    parsed::<T>(config).map(drop)
+}
+
+fn parsed<T: DeserializeOwned>(config: toml::Table) -> Result<T, String> {
     let parsed: Result<T, toml::de::Error> = config.try_into();
-    parsed.map(drop).map_err(|error| error.message().to_owned())
+    parsed.map_err(|error| error.message().to_owned())
 }
 
 fn refused(error: impl std::error::Error + Send + Sync + 'static) -> StartError {

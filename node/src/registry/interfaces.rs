@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use wrt_config::{ConfigHost, ConfigStoreInterface};
 use wrt_contract::{Caller, Interface, Links, LocalDirectory, Offer};
 use wrt_http::{HttpComponent, HttpHandlerInterface};
 use wrt_keyvalue::{KeyValueHost, KeyValueInterface};
+use wrt_logging::LoggingHost;
 use wrt_protocol::{ActorAddress, Name};
 
 use super::InterfaceEntry;
@@ -13,6 +15,23 @@ pub(super) const KEYVALUE: InterfaceEntry = InterfaceEntry {
     name: KeyValueInterface::NAME,
     host: Some(|| Arc::new(KeyValueHost)),
     link: |site, links, name| site.link::<KeyValueInterface>(links, name),
+    exports: &[],
+    offer: |_, _| Ok(None),
+};
+
+pub(super) const CONFIG: InterfaceEntry = InterfaceEntry {
+    name: ConfigStoreInterface::NAME,
+    host: Some(|| Arc::new(ConfigHost)),
+    link: |site, links, name| site.link::<ConfigStoreInterface>(links, name),
+    exports: &[],
+    offer: |_, _| Ok(None),
+};
+
+/// No provider serves it: a component that imports it has no link.
+pub(super) const LOGGING: InterfaceEntry = InterfaceEntry {
+    name: LoggingHost::NAME,
+    host: Some(|| Arc::new(LoggingHost)),
+    link: |_, _, _| {},
     exports: &[],
     offer: |_, _| Ok(None),
 };
