@@ -29,15 +29,16 @@ use tokio::runtime::Runtime;
 
 use args::{NodeArgs, NodeCommand, WrtArgs, WrtCommand};
 use exit::Failure;
+use logging::Stderr;
 use output::Output;
 
 /// `wrt-node`.
 #[must_use]
 pub fn wrt_node() -> ExitCode {
     let NodeArgs { output, command } = NodeArgs::parse();
-    let output = Output::new(output);
-    logging::start();
-    finish(output, async move {
+    let stderr = logging::start();
+    let output = Output::new(output, stderr.writer());
+    finish(output, stderr, async move {
         match command {
             NodeCommand::Run(arguments) => run::run(arguments, output).await,
             NodeCommand::Join(arguments) => join::join(arguments, output).await,
@@ -54,9 +55,9 @@ pub fn wrt() -> ExitCode {
         lattice,
         command,
     } = WrtArgs::parse();
-    let output = Output::new(output);
-    logging::start();
-    finish(output, async move {
+    let stderr = logging::start();
+    let output = Output::new(output, stderr.writer());
+    finish(output, stderr, async move {
         let work = async {
             match command {
                 WrtCommand::Up(arguments) => up::up(&lattice, arguments, output).await,
@@ -71,7 +72,11 @@ pub fn wrt() -> ExitCode {
     })
 }
 
-fn finish(output: Output, work: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+fn finish(
+    output: Output,
+    stderr: Stderr,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> ExitCode {
     // The client of NATS and that of Redis both want one; which is the process's own business.
     let _installed_already = rustls::crypto::ring::default_provider().install_default();
     let runtime = match Runtime::new() {
@@ -81,6 +86,8 @@ fn finish(output: Output, work: impl Future<Output = Result<(), Failure>>) -> Ex
     let done = runtime.block_on(work);
     // Whatever still runs, a compile job for instance, must not hold up the end.
     runtime.shutdown_background();
+    // The failure comes last.
+    drop(stderr);
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.failure(&failure),
