@@ -1,6 +1,7 @@
 //! How an instance ended badly, as a fault.
 
 use wasmtime::PoolConcurrencyLimitError;
+use wasmtime_wasi::I32Exit;
 use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 
 /// When another call has a chance, after the pool of instances was empty.
@@ -29,6 +30,10 @@ pub fn guest_fault(error: &wasmtime::Error) -> Fault {
     {
         return fault.clone().with_execution(Execution::MaybeExecuted);
     }
+    if let Some(status) = guest_exit(error) {
+        let detail = format!("the guest has exited with status {status}");
+        return Fault::maybe_executed(FaultKind::Crashed, Hop::Actor, detail);
+    }
     if error.is::<PoolConcurrencyLimitError>() {
         let kind = FaultKind::Overloaded {
             retry_after_millis: RETRY_AFTER_MILLIS,
@@ -36,6 +41,13 @@ pub fn guest_fault(error: &wasmtime::Error) -> Fault {
         return Fault::new(kind, Execution::NotExecuted, Hop::Mailbox, detail);
     }
     Fault::maybe_executed(FaultKind::Crashed, Hop::Actor, detail)
+}
+
+/// The status with which the guest has ended its program, if that is what ended it. 0 is its own wish
+/// and no failure, although nothing of it is left to answer a call.
+#[must_use]
+pub fn guest_exit(error: &wasmtime::Error) -> Option<i32> {
+    error.downcast_ref().map(|I32Exit(status)| *status)
 }
 
 #[cfg(test)]
@@ -51,6 +63,16 @@ mod tests {
         assert_eq!(fault.kind(), FaultKind::Crashed);
         assert_eq!(fault.execution(), Execution::MaybeExecuted);
         assert!(fault.detail().contains("unreachable"), "{fault}");
+    }
+
+    #[test]
+    fn an_exit_is_told_from_a_trap() {
+        let exit = wasmtime::Error::new(I32Exit(0)).context("wasm backtrace");
+        assert_eq!(guest_exit(&exit), Some(0));
+        let detail = guest_fault(&exit).detail().to_owned();
+        assert_eq!(detail, "the guest has exited with status 0");
+        let trap = wasmtime::Error::new(wasmtime::Trap::UnreachableCodeReached);
+        assert_eq!(guest_exit(&trap), None);
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod outgoing;
 mod printable;
 mod state;
 
-pub use ended::{WallTimeExceeded, guest_fault};
+pub use ended::{WallTimeExceeded, guest_exit, guest_fault};
 pub use guest_log::{
     GUEST_CONTEXT_BYTES_MAX, GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog, GuestSource,
 };
