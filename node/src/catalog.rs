@@ -199,3 +199,28 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         format!("{text}: {source}")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_is_served_by_a_link_by_the_node_or_by_nobody() {
+        let catalog = NodeCatalog::new(Path::new(""), None);
+        let config = ImportServer::Link(InterfaceName::from_static("wasi:config"));
+        for (import, expected) in [
+            ("wasi:config/store@0.2.0-rc.1", &config),
+            ("wasi:config/runtime@0.2.0-draft", &config),
+            ("wasi:logging/logging@0.1.0-draft", &ImportServer::Node),
+            ("wasi:logging/logging", &ImportServer::Node),
+            ("wasi:cli/stdout@0.2.0", &ImportServer::Node),
+        ] {
+            assert_eq!(&catalog.import(import), expected, "{import}");
+        }
+        let other = catalog.import("wasi:logging/logging@0.2.0");
+        assert!(
+            matches!(&other, ImportServer::Nobody { hint } if hint.contains("0.1.0-draft")),
+            "{other:?}"
+        );
+    }
+}

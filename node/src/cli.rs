@@ -29,15 +29,16 @@ use wrt_runtime::{Runtime, RuntimeError};
 
 use args::{NodeArgs, NodeCommand, WrtArgs, WrtCommand};
 use exit::Failure;
+use logging::Stderr;
 use output::Output;
 
 /// A node binary that is made of `runtime`.
 #[must_use]
 pub fn wrt_node(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
     let NodeArgs { output, command } = NodeArgs::parse();
-    let output = Output::new(output);
-    logging::start();
-    finish(output, async move {
+    let stderr = logging::start();
+    let output = Output::new(output, stderr.writer());
+    finish(output, stderr, async move {
         let runtime = runtime?;
         match command {
             NodeCommand::Run(arguments) => run::run(runtime, arguments, output).await,
@@ -55,9 +56,9 @@ pub fn wrt(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
         lattice,
         command,
     } = WrtArgs::parse();
-    let output = Output::new(output);
-    logging::start();
-    finish(output, async move {
+    let stderr = logging::start();
+    let output = Output::new(output, stderr.writer());
+    finish(output, stderr, async move {
         let runtime = runtime?;
         let work = async {
             match command {
@@ -73,7 +74,11 @@ pub fn wrt(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
     })
 }
 
-fn finish(output: Output, work: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+fn finish(
+    output: Output,
+    stderr: Stderr,
+    work: impl Future<Output = Result<(), Failure>>,
+) -> ExitCode {
     // The client of NATS and that of Redis both want one; which is the process's own business.
     let _installed_already = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Runtime::new() {
@@ -83,6 +88,8 @@ fn finish(output: Output, work: impl Future<Output = Result<(), Failure>>) -> Ex
     let done = runtime.block_on(work);
     // Whatever still runs, a compile job for instance, must not hold up the end.
     runtime.shutdown_background();
+    // The failure comes last.
+    drop(stderr);
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.failure(&failure),

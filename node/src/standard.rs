@@ -1,12 +1,16 @@
 //! What `wrt-node` and `wrt` are made of: every package and every backend of this workspace.
 
+use wrt_config::{ConfigDefault, WasiConfig};
 use wrt_http::WasiHttp;
 use wrt_http_server::HttpServer;
 use wrt_keyvalue::{KeyValueDefault, WasiKeyValue};
+use wrt_logging::WasiLogging;
 use wrt_nats::Nats;
 use wrt_redis::Redis;
 
 wrt_node::runtime!({
+    WasiConfig: [ConfigDefault, Nats],
     WasiHttp: HttpServer,
     WasiKeyValue: [KeyValueDefault, Redis, Nats],
+    WasiLogging: _,
 });

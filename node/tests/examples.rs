@@ -5,5 +5,6 @@
 mod programs {
     pub mod examples;
     pub mod lattice;
+    pub mod log;
     pub mod running;
 }

@@ -88,7 +88,7 @@ impl ComponentActor {
             Ok(instance_pre) => instance_pre,
             Err(source) => return Err(ComponentError::Link { actor, source }),
         };
-        let wasi = make_wasi(&actor, environment);
+        let wasi = make_wasi(environment);
         Ok(Arc::new(Self {
             gate: Gate::of_actor(actor.clone(), limits.gate()),
             exports: compiled.exports(),
@@ -101,6 +101,7 @@ impl ComponentActor {
             wall_time_max: limits.wall_time_max,
             limits,
             links,
+            hosts,
         }))
     }
 
@@ -158,7 +159,8 @@ impl Instances for ComponentActor {
             limits: self.store_limits(),
             leash: Arc::clone(&leash),
         };
-        let mut state = InstanceState::with_wasi_on_demand(Arc::clone(&self.wasi), parts);
+        let mut state = InstanceState::with_wasi_on_demand(Arc::clone(&self.wasi), parts)
+            .of_actor(self.actor.clone());
         for package in &self.packages {
             package.prepare(&mut state);
         }
@@ -189,13 +191,12 @@ impl fmt::Debug for ComponentActor {
 
 /// Standard input is empty, there is no folder and no address that a socket may use: those are the
 /// builder's defaults, and tests hold it to them.
-fn make_wasi(actor: &ActorAddress, environment: Vec<(String, String)>) -> MakeWasi {
-    let component: Arc<str> = actor.to_string().into();
-    Arc::new(move || {
+fn make_wasi(environment: Vec<(String, String)>) -> MakeWasi {
+    Arc::new(move |log| {
         WasiCtx::builder()
             .envs(&environment)
-            .stdout(GuestOutput::new(&component, "stdout"))
-            .stderr(GuestOutput::new(&component, "stderr"))
+            .stdout(GuestOutput::stdout(log.clone()))
+            .stderr(GuestOutput::stderr(log))
             .build()
     })
 }

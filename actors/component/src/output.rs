@@ -9,35 +9,44 @@ use std::{
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
-use tracing::info;
 use wasmtime_wasi::{
     async_trait,
     cli::{IsTerminal, StdoutStream},
     p2::{OutputStream, Pollable, StreamResult},
 };
+use wrt_host::{GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog, GuestSource};
 
 /// Bytes of a line in the log. A longer one becomes several.
-const LINE_BYTES_MAX: usize = 8 * 1024;
+const LINE_BYTES_MAX: usize = GUEST_MESSAGE_BYTES_MAX;
 /// Bytes that a guest may write at a time.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// One of the two outputs of an instance: each line becomes one event of the log, on the task of the
-/// guest, so that a guest which prints more than the log takes is the one to wait.
+/// One of the two outputs of an instance: each line becomes one message in the log.
 #[derive(Clone)]
 pub(crate) struct GuestOutput(Arc<Mutex<Lines>>);
 
 struct Lines {
-    component: Arc<str>,
+    log: GuestLog,
     stream: &'static str,
+    level: GuestLevel,
     begun: Vec<u8>,
 }
 
 impl GuestOutput {
-    pub(crate) fn new(component: &Arc<str>, stream: &'static str) -> Self {
-        let component = Arc::clone(component);
+    pub(crate) fn stdout(log: GuestLog) -> Self {
+        Self::new(log, "stdout", GuestLevel::Info)
+    }
+
+    /// A guest's last words are here, when it panics: they matter to whoever watches for trouble.
+    pub(crate) fn stderr(log: GuestLog) -> Self {
+        Self::new(log, "stderr", GuestLevel::Warn)
+    }
+
+    fn new(log: GuestLog, stream: &'static str, level: GuestLevel) -> Self {
         Self(Arc::new(Mutex::new(Lines {
-            component,
+            log,
             stream,
+            level,
             begun: Vec::new(),
         })))
     }
@@ -71,13 +80,9 @@ impl Lines {
 
     fn end_line(&mut self) {
         let line = String::from_utf8_lossy(&self.begun);
-        info!(
-            target: "wrt::guest",
-            component = %self.component,
-            stream = self.stream,
-            "{}",
-            line.trim_end_matches('\r')
-        );
+        let line = line.trim_end_matches('\r');
+        self.log
+            .log(self.level, GuestSource::Stream(self.stream), line);
         self.begun.clear();
     }
 }

@@ -2,6 +2,8 @@
 
 #[path = "component/guest.rs"]
 mod guest;
+#[path = "component/rows.rs"]
+mod rows;
 #[path = "component/world.rs"]
 mod world;
 
@@ -14,12 +16,13 @@ use std::{
 };
 
 use futures::future::join_all;
+use rows::Rows;
 use world::{actor, call, engines, spec};
 use wrt_component::{
     ComponentActor, ComponentError, ComponentLimits, EngineKind, EngineOptions, Engines, inspect,
 };
 use wrt_contract::CallContext;
-use wrt_host::{Instances, guest_fault};
+use wrt_host::{Instances, Package, guest_fault};
 use wrt_protocol::{Execution, FaultKind};
 
 #[tokio::test]
@@ -191,7 +194,7 @@ async fn what_a_guest_prints_is_logged_by_the_line() {
         .iter()
         .zip(["hello", "world", "x", "x", "x", "unfinished"])
     {
-        let end = format!("{end} component=component/app/guest stream=\"stdout\"");
+        let end = format!("{end} app=app component=guest stream=\"stdout\"");
         assert!(
             line.contains("INFO wrt::guest: ") && line.ends_with(&end),
             "{line}"
@@ -213,6 +216,30 @@ async fn an_import_that_nobody_serves_is_found_before_anything_runs() {
         text.contains("imports acme:shop/cart@1.0.0, which nobody serves"),
         "{text}"
     );
+}
+
+/// The answer of an interface that knows no error must not be made up.
+#[tokio::test]
+async fn a_fault_that_an_interface_cannot_tell_ends_the_invocation() {
+    let spec = spec(&engines(), guest::looker_up()).await;
+    let actor = ComponentActor::new(spec, &[Arc::new(Rows::new(true))]).unwrap();
+    let error = call::<(), (u32,)>(&actor, "look-up", ()).await.unwrap_err();
+    let fault = guest_fault(&error);
+    assert_eq!(fault.kind(), FaultKind::Unavailable, "{fault}");
+    assert_eq!(fault.detail(), "nobody is there");
+    assert_eq!(fault.execution(), Execution::MaybeExecuted);
+}
+
+#[tokio::test]
+async fn an_interface_prepares_the_instances_that_import_it_and_keeps_nothing_between_them() {
+    let engines = engines();
+    let hosts = [Package::of::<OtherRows>(), Package::of::<Rows<false>>()];
+    let spec = spec(&engines, guest::looker_up()).await;
+    let actor = ComponentActor::new(spec, &hosts).unwrap();
+    for _invocation in 0..2 {
+        let answer = call::<(), (u32,)>(&actor, "look-up", ()).await.unwrap();
+        assert_eq!(answer, (101,), "prepared once, looked up once");
+    }
 }
 
 /// The lists of what is given must be what the linker has.

@@ -9,21 +9,29 @@
 //! Invariants:
 //! - this crate owns no engine and no interface of the lattice;
 //! - a guest sees the environment, the links and the limits that its manifest gives, and nothing of
-//!   the node: no files, no sockets, no inherited environment.
+//!   the node: no files, no sockets, no inherited environment;
+//! - what a guest says reaches the log through [`GuestLog`], and cannot look like the node's own words.
 //!
 //! Start reading at [`InstanceState`].
 
 mod ended;
+mod extensions;
+mod guest_log;
 mod instances;
 mod leash;
 mod link_site;
 mod outgoing;
 mod package;
+mod printable;
 mod state;
 
-pub use ended::{WallTimeExceeded, guest_fault};
+pub use ended::{WallTimeExceeded, guest_exit, guest_fault};
+pub use guest_log::{
+    GUEST_CONTEXT_BYTES_MAX, GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog, GuestSource,
+};
 pub use instances::{Instances, Prepared};
 pub use leash::Leash;
 pub use link_site::LinkSite;
 pub use package::{Exported, Host, Imported, ImportedFrom, LinkKind, OfferExport, Package};
+pub use printable::Printable;
 pub use state::{InstanceState, InstanceStateParts, MakeWasi};

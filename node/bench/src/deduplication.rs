@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use wrt_contract::CallContext;
 use wrt_keyvalue::{Bucket, Key, KeyValue};
-use wrt_nats::{Nats, NatsConfig, NatsUrl};
-use wrt_redis::{Redis, RedisConfig, RedisUrl};
+use wrt_nats::{Nats, NatsConfig};
+use wrt_redis::{Redis, RedisConfig};
+use wrt_runtime::{Backend as _, ServiceAddress};
 use wrt_test_servers::{NatsServer, RedisServer};
 
 use crate::{rounds::in_turns, row::Row};
@@ -18,21 +19,21 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let (redis, nats) = (RedisServer::start()?, NatsServer::start()?);
     let redis = async |deduplicate_for_ms| {
         let config = RedisConfig {
-            url: RedisUrl::new(redis.url()),
+            url: ServiceAddress::new(redis.url()),
             deduplicate_for_ms,
             ..RedisConfig::default()
         };
-        anyhow::Ok(Arc::new(Redis::connect(config).await?) as Arc<dyn KeyValue>)
+        anyhow::Ok(Arc::new(Redis::connect_with(config).await?) as Arc<dyn KeyValue>)
     };
     // Apart, because all providers of a bucket keep answers or none does.
     let nats = async |deduplicate_for_ms, prefix: &str| {
         let config = NatsConfig {
-            url: NatsUrl::new(nats.url()),
+            url: ServiceAddress::new(nats.url()),
             bucket_prefix: prefix.to_owned(),
             deduplicate_for_ms,
             ..NatsConfig::default()
         };
-        anyhow::Ok(Arc::new(Nats::connect(config).await?) as Arc<dyn KeyValue>)
+        anyhow::Ok(Arc::new(Nats::connect_with(config).await?) as Arc<dyn KeyValue>)
     };
     Ok(vec![
         cost(

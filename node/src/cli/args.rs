@@ -10,10 +10,15 @@ use crate::AllowedVariable;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
 
+const NODE_HELP: &str =
+    "Log: standard error; RUST_LOG chooses what it shows (warn,wrt::guest=info: \
+    warnings, and what guests print and log).
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
+
 /// Runs WebAssembly components and the providers that serve them: alone in this process, or as a
 /// node of a lattice.
 #[derive(Debug, Parser)]
-#[command(name = "wrt-node", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "wrt-node", version, after_help = NODE_HELP, max_term_width = 100)]
 pub struct NodeArgs {
     /// How results and errors are printed.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]

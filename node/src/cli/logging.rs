@@ -1,17 +1,31 @@
 //! Logs, to standard error.
 
+mod fields;
+mod stderr;
+
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging: what `RUST_LOG` asks for, and otherwise what an operator has to know.
-pub fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new("warn"));
+pub use stderr::{Stderr, Writer};
+
+/// What is logged unless `RUST_LOG` asks for something else: what an operator has to know, and what
+/// guests say.
+const FILTER_DEFAULT: &str = "warn,wrt::guest=info";
+
+/// Starts logging, and answers the way to standard error that does not wait for its reader.
+pub fn start() -> Stderr {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(FILTER_DEFAULT));
     let wants_no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let stderr = Stderr::start();
+    let writer = stderr.writer();
     let logger = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .fmt_fields(fields::fields())
+        .with_writer(move || writer.clone())
         .with_ansi(std::io::stderr().is_terminal() && !wants_no_colour);
     // A test that calls two programs in one process has one already.
     let _started_already = logger.try_init();
+    stderr
 }

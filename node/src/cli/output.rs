@@ -9,20 +9,28 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{args::Format, exit::Failure};
+use super::{args::Format, exit::Failure, logging};
 
 /// Prints in the chosen format.
-#[derive(Debug, Clone, Copy)]
-pub struct Output(Format);
+#[derive(Clone, Copy)]
+pub struct Output {
+    format: Format,
+    stderr: &'static logging::Writer,
+}
 
 impl Output {
-    pub fn new(format: Format) -> Self {
-        Self(format)
+    /// Progress goes to `stderr` in order with the log, and without waiting for its reader. One for
+    /// each process, so that it need not be given back.
+    pub fn new(format: Format, stderr: logging::Writer) -> Self {
+        Self {
+            format,
+            stderr: Box::leak(Box::new(stderr)),
+        }
     }
 
     /// Prints a result: a line or more for people, or one JSON value for programs.
     pub fn result(self, text: &str, json: &impl Serialize) {
-        match self.0 {
+        match self.format {
             Format::Text => println!("{text}"),
             Format::Json => match serde_json::to_string(json) {
                 Ok(json) => println!("{json}"),
@@ -33,14 +41,14 @@ impl Output {
 
     /// Tells a person how far it is; programs are not told.
     pub fn progress(self, text: &str) {
-        if self.0 == Format::Text {
-            eprintln!("{text}");
+        if self.format == Format::Text {
+            self.stderr.line(text);
         }
     }
 
     /// Prints a failure, and answers its exit code.
     pub fn failure(self, failure: &Failure) -> ExitCode {
-        match (self.0, failure.problems()) {
+        match (self.format, failure.problems()) {
             (Format::Text, Some(problems)) => eprintln!("{problems}"),
             (Format::Text, None) => eprintln!("error: {}", text(&failure.error)),
             (Format::Json, problems) => {

@@ -40,6 +40,13 @@ pub fn wrt_node(folder: &Path) -> Command {
     program(env!("CARGO_BIN_EXE_wrt-node"), folder)
 }
 
+/// `wrt-node` as a shell script starts it: with `"$0" "$@"`.
+pub fn wrt_node_by_shell(folder: &Path, script: &str) -> Command {
+    let mut shell = program("sh", folder);
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_wrt-node")]);
+    shell
+}
+
 /// `wrt` with arguments.
 pub fn wrt(folder: &Path) -> Command {
     program(env!("CARGO_BIN_EXE_wrt"), folder)
@@ -84,8 +91,13 @@ impl Running {
 
     /// Starts it and does not wait.
     pub fn launch(arguments: &[&str]) -> Self {
+        Self::launch_by(wrt_node, arguments)
+    }
+
+    /// Starts the command that is made for its folder, with arguments, and does not wait.
+    pub fn launch_by(command: impl FnOnce(&Path) -> Command, arguments: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
-        let mut command = wrt_node(folder.path());
+        let mut command = command(folder.path());
         command.args(arguments);
         let process = Process::spawn("wrt-node", command, folder.path().join("log")).unwrap();
         Self {

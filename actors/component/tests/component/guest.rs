@@ -209,6 +209,17 @@ pub fn printer() -> Vec<u8> {
     )
 }
 
+/// `look-up: func() -> u32` answers what `test:table/look-up` does, which knows no error.
+pub fn looker_up() -> Vec<u8> {
+    component(
+        "package test:looker-up;
+         world guest { import test:table/rows; export look-up: func() -> u32; }
+         package test:table { interface rows { look-up: func() -> u32; } }",
+        r#"(import "test:table/rows" "look-up" (func $look_up (result i32)))"#,
+        r#"(func (export "look-up") (result i32) (call $look_up))"#,
+    )
+}
+
 /// Imports each of `names` as an instance without anything in it.
 pub fn importer(names: &[&str]) -> Vec<u8> {
     let imports: String = names

@@ -11,6 +11,7 @@ use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
 use crate::{
     NatsConfig,
     attempt::{Failure, attempts},
+    config_bucket::ConfigBucket,
     keyvalue::Buckets,
 };
 
@@ -30,6 +31,7 @@ struct Parts {
     client: Client,
     jetstream: jetstream::Context,
     buckets: Buckets,
+    config_bucket: Option<ConfigBucket>,
 }
 
 /// Why there is no connection.
@@ -96,11 +98,14 @@ impl Backend for Nats {
                 })?;
         let jetstream = jetstream::new(client.clone());
         let buckets = Buckets::default();
+        let follow = |bucket: &String| ConfigBucket::follow(jetstream.clone(), bucket.clone());
+        let config_bucket = config.config_bucket.as_ref().map(follow);
         Ok(Self(Arc::new(Parts {
             config,
             client,
             jetstream,
             buckets,
+            config_bucket,
         })))
     }
 
@@ -141,6 +146,10 @@ impl Nats {
 
     pub(crate) fn jetstream(&self) -> &jetstream::Context {
         &self.0.jetstream
+    }
+
+    pub(crate) fn config_bucket(&self) -> Option<&ConfigBucket> {
+        self.0.config_bucket.as_ref()
     }
 
     pub(crate) fn buckets(&self) -> &Buckets {

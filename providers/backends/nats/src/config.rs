@@ -37,7 +37,12 @@ pub struct NatsConfig {
     /// For how long, at least, the first answer of an increment or a swap is given again under the
     /// same idempotency key: at least a second. Every writer then reads before it writes; and all
     /// providers of the same buckets must be told so, because one that was not loses answers.
+    #[config(env = "NATS_DEDUPLICATE_FOR_MS")]
     pub deduplicate_for_ms: Option<u64>,
+    /// The bucket that wasi:config reads, by its name on the server. Somebody else makes and writes
+    /// it: each change is seen, and a bucket that is gone leaves the last known settings.
+    #[config(env = "NATS_CONFIG_BUCKET")]
+    pub config_bucket: Option<String>,
 }
 
 /// The shortest time to deduplicate for: a call and its repetition must fit.
@@ -64,6 +69,23 @@ impl NatsConfig {
             return Err(SettingsError::Value {
                 field: "bucket_prefix".to_owned(),
                 message: "use at most 32 letters, digits and '-'".to_owned(),
+            });
+        }
+        let may_be_read = |bucket: &&String| {
+            let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+            !bucket.is_empty() && bucket.bytes().all(legal) && !bucket.starts_with("wrt-")
+        };
+        if let Some(bucket) = self
+            .config_bucket
+            .as_ref()
+            .filter(|bucket| !may_be_read(bucket))
+        {
+            return Err(SettingsError::Value {
+                field: "config_bucket".to_owned(),
+                message: format!(
+                    "{bucket:?} is not a bucket of settings: use letters, digits, '-' and '_', and \
+                     no name that starts with \"wrt-\", which are the lattice's own"
+                ),
             });
         }
         if !(1..=5).contains(&self.replicas) {

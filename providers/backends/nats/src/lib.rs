@@ -1,4 +1,4 @@
-//! NATS as a provider: wasi:keyvalue on JetStream. This is a guest's own NATS server, or its own
+//! NATS as a provider: wasi:keyvalue on JetStream, and wasi:config from a bucket there. This is a guest's own NATS server, or its own
 //! account of one; the lattice's bus is another matter, although one server may serve both.
 //!
 //! Invariants:
@@ -6,13 +6,17 @@
 //!   even on the same account;
 //! - a write is sent again only with the same message id: an attempt whose answer was lost is never
 //!   a second write, and never makes its own second attempt fail;
-//! - nothing has a time to live but the marks that deleted keys leave behind.
+//! - nothing has a time to live but the marks that deleted keys leave behind;
+//! - settings that were read are served until others are: a bucket that is gone, emptied or over a
+//!   limit is told in the log, and takes nothing away.
 //!
 //! Start reading at [`Nats`].
 
 mod attempt;
 mod client;
 mod config;
+mod config_bucket;
+mod config_store;
 mod keyvalue;
 
 pub use client::{ConnectError, Nats};

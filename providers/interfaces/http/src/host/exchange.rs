@@ -9,7 +9,7 @@ use tracing::Instrument;
 use wasmtime::Store;
 use wasmtime_wasi_http::Error;
 use wrt_contract::{Body, Permit};
-use wrt_host::{InstanceState, Leash, WallTimeExceeded, guest_fault};
+use wrt_host::{InstanceState, Leash, WallTimeExceeded, guest_exit, guest_fault};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
 
 use super::{
@@ -131,7 +131,9 @@ impl Exchange {
             ..
         } = self;
         let fault = guest_fault(error);
-        if fault.kind() == FaultKind::Crashed {
+        if guest_exit(error) == Some(0) {
+            tracing::debug!(%actor, %method, path, "the guest has exited");
+        } else if fault.kind() == FaultKind::Crashed {
             tracing::error!(%actor, %method, path, ?error, "the guest failed");
         } else {
             tracing::warn!(%actor, %method, path, %fault, "the guest did not get to its end");

@@ -1,0 +1,130 @@
+//! What a guest says, in the log of its node.
+
+use std::fmt;
+
+use tracing::{Level, event, field};
+use wrt_protocol::{ActorAddress, TraceContext};
+
+use crate::Printable;
+
+/// Bytes of one message in the log, as the guest wrote them.
+pub const GUEST_MESSAGE_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of the word by which a guest tells its messages apart.
+pub const GUEST_CONTEXT_BYTES_MAX: usize = 256;
+
+/// How much a message matters: what guests can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuestLevel {
+    /// How a program goes, step by step.
+    Trace,
+    /// For those who look for a mistake.
+    Debug,
+    /// For those who watch.
+    Info,
+    /// Something that may go wrong.
+    Warn,
+    /// Something that went wrong.
+    Error,
+    /// Something that ends the program; an error of the log that says so.
+    Critical,
+}
+
+/// Where a message of a guest comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum GuestSource<'a> {
+    /// `stdout` or `stderr`.
+    Stream(&'static str),
+    /// Its logging, with the word that it gave.
+    Context(&'a str),
+}
+
+/// The log of one invocation: it says whose guest speaks, and in which trace. Everything goes under
+/// the target `wrt::guest`. What the guest says is cut where it is too long, and
+/// [escaped](Printable).
+#[derive(Debug, Clone, Default)]
+pub struct GuestLog {
+    actor: Option<ActorAddress>,
+    trace: Option<TraceContext>,
+}
+
+impl GuestLog {
+    /// The log of an invocation of `actor`, as part of `trace`.
+    #[must_use]
+    pub fn new(actor: Option<ActorAddress>, trace: Option<TraceContext>) -> Self {
+        Self { actor, trace }
+    }
+
+    /// Logs one message.
+    pub fn log(&self, level: GuestLevel, source: GuestSource<'_>, message: &str) {
+        macro_rules! log_at {
+            ($level:ident, $is_critical:expr) => {
+                self.log_at(source, message, |guest| {
+                    event!(
+                        target: "wrt::guest",
+                        Level::$level,
+                        app = guest.app.map(field::display),
+                        component = guest.component.map(field::display),
+                        stream = guest.stream,
+                        context = guest.context.map(field::display),
+                        trace = guest.trace.map(field::display),
+                        critical = $is_critical,
+                        "{}{}",
+                        guest.message,
+                        guest.cut
+                    );
+                })
+            };
+        }
+        match level {
+            GuestLevel::Trace => log_at!(TRACE, None::<bool>),
+            GuestLevel::Debug => log_at!(DEBUG, None::<bool>),
+            GuestLevel::Info => log_at!(INFO, None::<bool>),
+            GuestLevel::Warn => log_at!(WARN, None::<bool>),
+            GuestLevel::Error => log_at!(ERROR, None::<bool>),
+            GuestLevel::Critical => log_at!(ERROR, Some(true)),
+        }
+    }
+
+    fn log_at(&self, source: GuestSource<'_>, message: &str, event: impl FnOnce(Said<'_>)) {
+        let (stream, context) = match source {
+            GuestSource::Stream(stream) => (Some(stream), None),
+            GuestSource::Context(context) => (None, Some(context)),
+        };
+        let context = context.filter(|context| !context.is_empty());
+        let kept = cut(message, GUEST_MESSAGE_BYTES_MAX);
+        let is_cut = kept.len() < message.len();
+        event(Said {
+            app: self.actor.as_ref().map(|actor| actor.app.as_str()),
+            component: self.actor.as_ref().map(|actor| actor.name.as_str()),
+            stream,
+            context: context.map(|context| Printable(cut(context, GUEST_CONTEXT_BYTES_MAX))),
+            trace: self.trace.as_ref().map(|trace| TraceId(trace.trace_id)),
+            message: Printable(kept),
+            cut: if is_cut { " (cut)" } else { "" },
+        });
+    }
+}
+
+/// One message, as it is logged.
+struct Said<'a> {
+    app: Option<&'a str>,
+    component: Option<&'a str>,
+    stream: Option<&'static str>,
+    context: Option<Printable<'a>>,
+    trace: Option<TraceId>,
+    message: Printable<'a>,
+    cut: &'static str,
+}
+
+/// As in a `traceparent` header.
+struct TraceId(u128);
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+fn cut(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}

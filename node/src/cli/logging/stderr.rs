@@ -1,0 +1,219 @@
+//! Standard error, written by a thread of its own.
+
+use std::{
+    collections::VecDeque,
+    io::{self, Write},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+/// Bytes that wait for the reader of standard error. A message more is dropped and counted: a reader
+/// that is stuck must not stop the node.
+const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long the end of the process waits for the reader.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+
+/// The way to standard error. What waits is written when this is dropped, as far as the reader takes
+/// it within [`LAST_WORDS_MAX`].
+pub struct Stderr(Writer);
+
+/// One writer to it. Never waits for the reader.
+#[derive(Clone)]
+pub struct Writer(Arc<Queue>);
+
+struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    bytes_max: usize,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// Messages that found no room, and that nobody has been told of.
+    dropped: u64,
+    is_writing: bool,
+}
+
+impl Stderr {
+    pub(super) fn start() -> Self {
+        Self::to(io::stderr(), WAITING_BYTES_MAX)
+    }
+
+    fn to(mut target: impl Write + Send + 'static, bytes_max: usize) -> Self {
+        let queue = Arc::new(Queue {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            bytes_max,
+        });
+        let written = Arc::clone(&queue);
+        // Without the thread nothing is logged, and the process works all the same.
+        let _nothing_is_logged = thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || {
+                loop {
+                    let message = written.next();
+                    // There is nobody to tell that standard error is closed.
+                    let _closed = target.write_all(&message).and_then(|()| target.flush());
+                }
+            });
+        Self(Writer(queue))
+    }
+
+    /// Another writer.
+    pub fn writer(&self) -> Writer {
+        self.0.clone()
+    }
+}
+
+impl Drop for Stderr {
+    fn drop(&mut self) {
+        let queue = &self.0.0;
+        let is_busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
+        let waited = queue
+            .changed
+            .wait_timeout_while(queue.lock(), LAST_WORDS_MAX, is_busy);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Queue {
+    /// No operation leaves the state half changed, so a poisoned lock is fine.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, message: &[u8]) {
+        let mut state = self.lock();
+        if state.bytes + message.len() > self.bytes_max {
+            state.dropped += 1;
+            return;
+        }
+        state.tell_dropped();
+        state.push(message.to_vec());
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Waits for the next message, which counts as written when this is called again.
+    fn next(&self) -> Vec<u8> {
+        let mut state = self.lock();
+        state.is_writing = false;
+        loop {
+            if state.waiting.is_empty() {
+                state.tell_dropped();
+            }
+            if let Some(message) = state.waiting.pop_front() {
+                state.bytes -= message.len();
+                state.is_writing = true;
+                return message;
+            }
+            self.changed.notify_all();
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl State {
+    fn push(&mut self, message: Vec<u8>) {
+        self.bytes += message.len();
+        self.waiting.push_back(message);
+    }
+
+    /// Says, where they are missing, how many messages are.
+    fn tell_dropped(&mut self) {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            let text = format!(
+                "WARN wrt::log: {dropped} messages found no room here: standard error is read too slowly\n"
+            );
+            self.push(text.into_bytes());
+        }
+    }
+}
+
+impl Writer {
+    /// Writes a line.
+    pub fn line(&self, text: &str) {
+        self.0.push(format!("{text}\n").as_bytes());
+    }
+}
+
+impl Write for Writer {
+    /// The whole message: it is either written whole or dropped whole.
+    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
+        self.0.push(message);
+        Ok(message.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    /// A reader that takes nothing while its lock is held.
+    #[derive(Clone, Default)]
+    struct Reader(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Reader {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Issue 7, no. 8.
+    #[test]
+    fn a_reader_that_is_stuck_stops_nobody_and_hears_of_what_it_missed() {
+        let reader = Reader::default();
+        let stuck = reader.0.lock().unwrap();
+        let stderr = Stderr::to(reader.clone(), 80);
+        let writer = stderr.writer();
+        // The thread has one in hand, or will have: from here on exactly eight find room.
+        writer.line("line 000");
+        while !stderr.0.0.lock().is_writing {
+            thread::yield_now();
+        }
+        for number in 1..100 {
+            writer.line(&format!("line {number:03}"));
+        }
+        drop(stuck);
+        drop(stderr);
+        let text = String::from_utf8(reader.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 10, "{text}");
+        assert_eq!((lines[0], lines[8]), ("line 000", "line 008"));
+        assert!(lines[9].contains("91 messages found no room"), "{text}");
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_ever() {
+        let reader = Reader::default();
+        let stuck = reader.0.lock().unwrap();
+        let stderr = Stderr::to(reader.clone(), 80);
+        stderr.writer().line("nobody reads this");
+        let started = Instant::now();
+        drop(stderr);
+        let elapsed = started.elapsed();
+        assert!(
+            elapsed >= LAST_WORDS_MAX && elapsed < 5 * LAST_WORDS_MAX,
+            "{elapsed:?}"
+        );
+        drop(stuck);
+    }
+}

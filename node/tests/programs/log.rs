@@ -1,0 +1,45 @@
+//! What the programs write to standard error, and who waits for whom.
+
+use std::path::Path;
+
+use super::running::{Running, guest, request, wrt_node, wrt_node_by_shell};
+
+/// A pipe holds 64 KiB, and each trap has a few lines in the log.
+const TRAPS: usize = 200;
+
+/// Standard error is a pipe that nobody reads, from the start to the end.
+#[test]
+fn a_log_that_nobody_reads_stops_neither_the_node_nor_its_end() {
+    let probe = guest("probe");
+    let probe = probe.to_str().expect("a path of text");
+    let arguments = ["run", probe, "--address", "127.0.0.1:0"];
+    // Opened for both ways, the pipe opens at once and has no end.
+    let script = "mkfifo unread && exec \"$0\" \"$@\" 2<>unread";
+    let running = Running::launch_by(|folder| wrt_node_by_shell(folder, script), &arguments);
+    running.wait_for("is ready");
+    let address = running.address("http");
+    for trap in 0..TRAPS {
+        let (status, _) = request(&address, "GET", "/trap", "");
+        assert_eq!(status, 500, "trap {trap}");
+    }
+    assert_eq!(request(&address, "GET", "/hello", "").0, 200);
+    running.stop();
+}
+
+/// Issue 7, no. 30: without any setting.
+#[test]
+fn a_guests_panic_is_visible() {
+    let probe = guest("probe");
+    let probe = probe.to_str().expect("a path of text");
+    let by_default = |folder: &Path| {
+        let mut node = wrt_node(folder);
+        node.env_remove("RUST_LOG");
+        node
+    };
+    let running = Running::launch_by(by_default, &["run", probe, "--address", "127.0.0.1:0"]);
+    running.wait_for("is ready");
+    let (status, _) = request(&running.address("http"), "GET", "/trap", "");
+    assert_eq!(status, 500);
+    running.wait_for("asked to trap app=probe component=probe stream=\"stderr\"");
+    running.stop();
+}
