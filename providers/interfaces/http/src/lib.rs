@@ -9,12 +9,16 @@
 //! Start reading at [`HttpHandler`]. What is HTTP's own is in `head` and `convert`; `host` has the
 //! guests.
 
+mod client;
 mod convert;
+mod error;
 mod handler;
 mod head;
 mod host;
 
+pub use client::RequestOptions;
 pub use convert::{HttpBody, from_http};
+pub use error::HttpError;
 pub use handler::{HttpHandler, HttpHandlerInterface};
 pub use head::{RequestHead, ResponseHead};
 pub use host::HttpComponent;

@@ -1,0 +1,4 @@
+//! A client and real servers.
+
+#[test]
+fn nothing() {}
