@@ -56,6 +56,8 @@ pub struct ComponentActor {
     wall_time_max: Duration,
     limits: ComponentLimits,
     links: Arc<Links>,
+    /// The interfaces among its imports.
+    hosts: Vec<Arc<dyn HostInterface>>,
     gate: Arc<Gate>,
 }
 
@@ -83,7 +85,8 @@ impl ComponentActor {
             return Err(ComponentError::UnservedImport { actor, unserved });
         }
         let engine = compiled.component.engine();
-        let linked = linker::linker(engine, compiled.kind(), &imports, hosts)
+        let hosts = linker::imported(&imports, hosts);
+        let linked = linker::linker(engine, compiled.kind(), &hosts)
             .and_then(|linker| linker.instantiate_pre(&compiled.component));
         let instance_pre = match linked {
             Ok(instance_pre) => instance_pre,
@@ -101,6 +104,7 @@ impl ComponentActor {
             wall_time_max: limits.wall_time_max,
             limits,
             links,
+            hosts,
         }))
     }
 
@@ -158,7 +162,10 @@ impl Instances for ComponentActor {
             limits: self.store_limits(),
             leash: Arc::clone(&leash),
         };
-        let state = InstanceState::with_wasi_on_demand(Arc::clone(&self.wasi), parts);
+        let mut state = InstanceState::with_wasi_on_demand(Arc::clone(&self.wasi), parts);
+        for host in &self.hosts {
+            host.prepare(&mut state);
+        }
         let mut store = Store::new(self.compiled.component.engine(), state);
         store.limiter(|state| state.limits());
         store.set_epoch_deadline(EPOCHS_UNTIL_YIELD);

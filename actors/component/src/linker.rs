@@ -100,14 +100,23 @@ pub fn unserved_imports(
     imports.iter().filter(unserved).map(explain).collect()
 }
 
-/// A linker with what every component is given, and those of `hosts` that `imports` ask for.
+/// Those of `hosts` that `imports` ask for.
+pub(crate) fn imported(
+    imports: &[String],
+    hosts: &[Arc<dyn HostInterface>],
+) -> Vec<Arc<dyn HostInterface>> {
+    let is_imported =
+        |host: &&Arc<dyn HostInterface>| imports.iter().any(|import| serves(host.as_ref(), import));
+    hosts.iter().filter(is_imported).cloned().collect()
+}
+
+/// A linker with what every component is given, and `hosts`.
 ///
 /// # Errors
 /// When two definitions collide.
 pub(crate) fn linker(
     engine: &wasmtime::Engine,
     kind: EngineKind,
-    imports: &[String],
     hosts: &[Arc<dyn HostInterface>],
 ) -> wasmtime::Result<Linker<InstanceState>> {
     let mut linker = Linker::new(engine);
@@ -118,9 +127,7 @@ pub(crate) fn linker(
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     }
     for host in hosts {
-        if imports.iter().any(|import| serves(host.as_ref(), import)) {
-            host.add_to_linker(&mut linker)?;
-        }
+        host.add_to_linker(&mut linker)?;
     }
     Ok(linker)
 }

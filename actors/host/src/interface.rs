@@ -5,7 +5,7 @@ use wrt_protocol::InterfaceName;
 
 use crate::InstanceState;
 
-/// An interface's host glue: the imports that it serves.
+/// An interface's host glue: the imports that it serves, and what each instance needs for them.
 pub trait HostInterface: Send + Sync + 'static {
     /// The lattice's name of the interface; a manifest links it by that name.
     fn name(&self) -> InterfaceName;
@@ -20,4 +20,24 @@ pub trait HostInterface: Send + Sync + 'static {
     /// # Errors
     /// When two definitions collide: an error of the program.
     fn add_to_linker(&self, linker: &mut Linker<InstanceState>) -> wasmtime::Result<()>;
+
+    /// Whether a component that imports it must be linked to somebody who serves it.
+    fn link_need(&self) -> LinkNeed {
+        LinkNeed::Required
+    }
+
+    /// Puts what the interface needs into the state of a new instance: hooks, allow-lists. Called for
+    /// each instance of a component that imports one of [`imports`](Self::imports), before anything of
+    /// it runs; what is only needed once the guest calls is better made
+    /// [on demand](InstanceState::extension).
+    fn prepare(&self, _state: &mut InstanceState) {}
+}
+
+/// Whether an import needs a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkNeed {
+    /// Without one the component is refused.
+    Required,
+    /// The node serves it by itself.
+    Never,
 }

@@ -14,6 +14,7 @@
 //! Start reading at [`InstanceState`].
 
 mod ended;
+mod extensions;
 mod instances;
 mod interface;
 mod leash;
@@ -22,6 +23,6 @@ mod state;
 
 pub use ended::{WallTimeExceeded, guest_fault};
 pub use instances::{Instances, Prepared};
-pub use interface::HostInterface;
+pub use interface::{HostInterface, LinkNeed};
 pub use leash::Leash;
 pub use state::{InstanceState, InstanceStateParts, MakeWasi};

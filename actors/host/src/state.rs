@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use wasmtime::{StoreLimits, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 use wrt_contract::{CallContext, Interface, Links};
 
-use crate::{Leash, outgoing::DenyOutgoing};
+use crate::{Leash, extensions::Extensions, outgoing::OutgoingHttp};
 
-/// What an instance has: its resources, its place in a call, its links and its limits.
+/// What an instance has: its resources, its place in a call, its links and its limits, and whatever
+/// interfaces keep for it.
 pub struct InstanceState {
     table: ResourceTable,
     wasi: Wasi,
     http: WasiHttpCtx,
-    outgoing: DenyOutgoing,
+    outgoing: OutgoingHttp,
+    extensions: Extensions,
     parts: InstanceStateParts,
 }
 
@@ -71,7 +73,8 @@ impl InstanceState {
             table: ResourceTable::new(),
             wasi,
             http: WasiHttpCtx::new(),
-            outgoing: DenyOutgoing,
+            outgoing: OutgoingHttp::default(),
+            extensions: Extensions::default(),
             parts,
         }
     }
@@ -79,6 +82,26 @@ impl InstanceState {
     /// The resources that the guest holds.
     pub fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
+    }
+
+    /// What an interface keeps for the instance: one value of each type, made when it is first asked
+    /// for. It belongs to the invocation and goes with it.
+    pub fn extension<T: Default + Send + 'static>(&mut self) -> &mut T {
+        self.extensions.get()
+    }
+
+    /// The same, and the resources beside it.
+    pub fn extension_and_table<T: Default + Send + 'static>(
+        &mut self,
+    ) -> (&mut T, &mut ResourceTable) {
+        (self.extensions.get(), &mut self.table)
+    }
+
+    /// Lets the guest send HTTP requests, which it may not otherwise. An interface does so when it
+    /// [prepares](crate::HostInterface::prepare) the instance; the last one counts. How large the
+    /// pieces of a body are stays with the host, whatever the hooks say.
+    pub fn set_outgoing_http(&mut self, hooks: Box<dyn WasiHttpHooks>) {
+        self.outgoing.set(hooks);
     }
 
     /// The call that the instance serves.
