@@ -6,8 +6,8 @@ mod special;
 use std::net::IpAddr;
 
 use crate::target::{Host, Target};
-pub use rule::{AllowRule, RuleError};
 use rule::Pattern;
+pub use rule::{AllowRule, RuleError};
 
 /// Where requests may go: nowhere that no rule names.
 ///

@@ -1,24 +1,17 @@
-//! Bodies on their way out and in.
+//! Bodies on their way out.
 
 use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
-use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
 use wrt_http::HttpError;
 
-use crate::{
-    error::{Stage, of_request},
-    limits::EMPTY_BODY_PATIENCE,
-    pace::Pace,
-};
+use crate::{limits::EMPTY_BODY_PATIENCE, pace::Pace};
 
 /// The body of a request, held to its length: a server that is told one and sent another reads the
 /// next request of the connection as the rest of this one.
@@ -116,67 +109,5 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         self.left
             .map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
-}
-
-/// The body of a response, which ends when nothing comes for too long.
-pub(crate) struct ResponseBody {
-    incoming: Incoming,
-    patience: Duration,
-    over: Pin<Box<Sleep>>,
-    /// Whether `over` counts from the last time that nothing was there.
-    waits: bool,
-}
-
-impl ResponseBody {
-    pub(crate) fn new(incoming: Incoming, patience: Duration) -> Self {
-        Self {
-            incoming,
-            patience,
-            over: Box::pin(tokio::time::sleep(patience)),
-            waits: false,
-        }
-    }
-
-    /// Its length, where the server has announced it.
-    pub(crate) fn length(&self) -> Option<u64> {
-        if self.incoming.is_end_stream() {
-            return Some(0);
-        }
-        self.incoming.size_hint().exact()
-    }
-}
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = HttpError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        if let Poll::Ready(next) = Pin::new(&mut self.incoming).poll_frame(cx) {
-            self.waits = false;
-            let failed = |error: hyper::Error| of_request(&error, Stage::Body);
-            return Poll::Ready(next.map(|frame| frame.map_err(failed)));
-        }
-        // The reader's own time is not the server's: the clock runs while somebody waits.
-        if !self.waits {
-            self.waits = true;
-            let until = Instant::now() + self.patience;
-            self.over.as_mut().reset(until);
-        }
-        self.over
-            .as_mut()
-            .poll(cx)
-            .map(|()| Some(Err(HttpError::ConnectionReadTimeout)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
     }
 }

@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header, request};
+use http_body::Body as _;
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{
         Client, Error,
@@ -20,12 +21,15 @@ use hyper_util::{
 };
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_rustls::TlsConnector;
-use wrt_contract::CallContext;
-use wrt_http::{HttpError, RequestOptions};
+use wrt_contract::{Body, CallContext, async_trait};
+use wrt_http::{
+    HttpBody, HttpClient, HttpError, RequestHead, RequestOptions, ResponseHead, from_http,
+    with_patience,
+};
 
 use crate::{
     AllowList, CertificateError, ConfigError, Http2, HttpClientConfig, Target,
-    body::{RequestBody, ResponseBody},
+    body::RequestBody,
     connector::{Connector, ConnectorParts},
     error::{Stage, of_request},
     head, limits,
@@ -133,36 +137,18 @@ impl HyperClient {
         }
     }
 
-    /// Sends one request; `length` is that of its body, where it is known.
-    pub(crate) async fn request<B>(
-        &self,
-        context: &CallContext,
-        head: request::Parts,
-        options: RequestOptions,
-        body: B,
-        length: Option<u64>,
-    ) -> Result<Response<ResponseBody>, HttpError>
-    where
-        B: http_body::Body<Data = Bytes, Error = HttpError> + Send + 'static,
-    {
+    fn check(&self, target: &Target) -> Result<(), HttpError> {
         self.requests.fetch_add(1, Relaxed);
-        let target = Target::of(&head.uri)?;
-        if !self.connector.allow.permits(&target) {
-            self.denied.fetch_add(1, Relaxed);
-            tracing::warn!(host = target.authority(), "a request was refused: no rule names it");
-            return Err(HttpError::HttpRequestDenied);
+        if self.connector.allow.permits(target) {
+            return Ok(());
         }
-        let head = head::outgoing(head, &target, context.trace())?;
-        let pace = Arc::new(Pace::new());
-        let request = framed(head, body, length, &pace).await?;
-        let times = self.times.within(options);
-        let answer = self.answer(request, &pace, times, context.deadline());
-        let mut response = answer.await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(HttpError::HttpUpgradeFailed);
-        }
-        head::strip(response.headers_mut());
-        Ok(response.map(|incoming| ResponseBody::new(incoming, times.between_bytes)))
+        self.denied.fetch_add(1, Relaxed);
+        let host = target.authority();
+        tracing::warn!(
+            host,
+            "a request was refused: no rule names its host and port"
+        );
+        Err(HttpError::HttpRequestDenied)
     }
 
     /// Waits for the head of the response, as long as each step may take.
@@ -204,6 +190,40 @@ impl HyperClient {
     }
 }
 
+#[async_trait]
+impl HttpClient for HyperClient {
+    async fn send(
+        &self,
+        context: &CallContext,
+        request: RequestHead,
+        options: RequestOptions,
+        body: Body<HttpError>,
+    ) -> Result<(ResponseHead, Body<HttpError>), HttpError> {
+        let target = Target::of(&request.uri)?;
+        self.check(&target)?;
+        let head = head::outgoing(request.into(), &target, context.trace())?;
+        let pace = Arc::new(Pace::new());
+        let request = framed(head, body, &pace).await?;
+        let times = self.times.within(options);
+        let answer = self.answer(request, &pace, times, context.deadline());
+        let (mut head, incoming) = ResponseHead::split(answer.await?);
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(HttpError::HttpUpgradeFailed);
+        }
+        head::strip(&mut head.headers);
+        Ok((head, with_patience(received(incoming), times.between_bytes)))
+    }
+}
+
+/// The body of a response, of the length that the server has announced.
+fn received(incoming: Incoming) -> Body<HttpError> {
+    if incoming.is_end_stream() {
+        return Body::empty();
+    }
+    let length = incoming.size_hint().exact();
+    from_http(incoming, length, |error| of_request(&error, Stage::Body))
+}
+
 async fn connected(mut connection: CaptureConnection) {
     drop(connection.wait_for_connection_metadata().await);
 }
@@ -228,15 +248,12 @@ fn pool(config: &HttpClientConfig, connector: Connector) -> Client<Connector, Re
 }
 
 /// A request whose head and body say the same of its length.
-async fn framed<B>(
+async fn framed(
     mut head: request::Parts,
-    body: B,
-    length: Option<u64>,
+    body: Body<HttpError>,
     pace: &Arc<Pace>,
-) -> Result<Request<RequestBody>, HttpError>
-where
-    B: http_body::Body<Data = Bytes, Error = HttpError> + Send + 'static,
-{
+) -> Result<Request<RequestBody>, HttpError> {
+    let length = body.length();
     let announced = head::announced(&head.headers)?;
     if let (Some(announced), Some(length)) = (announced, length)
         && announced != length
@@ -244,7 +261,7 @@ where
         return Err(HttpError::HttpRequestBodySize(Some(length)));
     }
     let length = announced.or(length);
-    let mut body = RequestBody::new(body, length, Arc::clone(pace));
+    let mut body = RequestBody::new(HttpBody::from(body), length, Arc::clone(pace));
     match length {
         Some(length) => {
             // A body of no bytes is worth a word where the method makes one expect a body.

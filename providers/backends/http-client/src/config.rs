@@ -134,7 +134,12 @@ impl HttpClientConfig {
                 0,
                 1 << 16,
             ),
-            ("head_bytes_max", self.head_bytes_max, HEAD_BYTES_LEAST, HEAD_BYTES_MOST),
+            (
+                "head_bytes_max",
+                self.head_bytes_max,
+                HEAD_BYTES_LEAST,
+                HEAD_BYTES_MOST,
+            ),
             ("headers_max", self.headers_max, 1, HEADERS_MOST),
         ] {
             within(setting, value.into(), least, most.into())?;
@@ -190,8 +195,14 @@ mod tests {
     fn settings_out_of_range_are_refused() {
         for (text, expected) in [
             ("resolve = { 'a b' = [] }", "no host name"),
-            ("connect_timeout_ms = 0", "connect_timeout_ms is out of range"),
-            ("head_bytes_max = 1", "head_bytes_max is out of range: 8192 to 131072"),
+            (
+                "connect_timeout_ms = 0",
+                "connect_timeout_ms is out of range",
+            ),
+            (
+                "head_bytes_max = 1",
+                "head_bytes_max is out of range: 8192 to 131072",
+            ),
         ] {
             let config: HttpClientConfig = toml::from_str(text).unwrap();
             let error = config.validate().unwrap_err().to_string();

@@ -131,7 +131,8 @@ async fn connect_to_one(
 fn server_name(target: &Target) -> Result<ServerName<'static>, HttpError> {
     match &target.host {
         Host::Address(address) => Ok(ServerName::from(*address)),
-        Host::Name(name) => ServerName::try_from(name.clone())
-            .map_err(|_invalid| HttpError::HttpRequestUriInvalid),
+        Host::Name(name) => {
+            ServerName::try_from(name.clone()).map_err(|_invalid| HttpError::HttpRequestUriInvalid)
+        }
     }
 }

@@ -8,7 +8,10 @@ use wrt_protocol::{Execution, Fault, FaultKind};
 /// The error codes of `wasi:http`, in its order, and the lattice's fault. Of the parties on the way it
 /// is the provider that names it, so that a guest reads the same wherever the provider runs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "they are wasi:http's, each is documented there")]
+#[expect(
+    missing_docs,
+    reason = "they are wasi:http's, each is documented there"
+)]
 pub enum HttpError {
     #[error("DNS-timeout")]
     DnsTimeout,

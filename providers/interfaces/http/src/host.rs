@@ -1,7 +1,9 @@
-//! Export glue: a component that exports `wasi:http` as a handler.
+//! Export glue: a component that exports `wasi:http` as a handler; and the glue of its imports.
 
 mod error_code;
 mod exchange;
+mod handler_import;
+mod outgoing;
 mod p2;
 mod p3;
 mod progress;
@@ -21,6 +23,8 @@ use wrt_protocol::{Fault, FaultKind, Hop};
 
 use crate::{HttpHandler, RequestHead, ResponseHead};
 use exchange::{Exchange, HeadSender};
+pub use handler_import::HttpHandlerHost;
+pub use outgoing::HttpClientHost;
 
 /// A component as a handler: an instance of its own for each request.
 ///

@@ -58,24 +58,68 @@ fn special_addresses_are_reached_only_when_they_are_named() {
     for (rules, uri, address, expected) in [
         (&["a.test"][..], "https://a.test/", "10.0.0.1", false),
         (&["*"], "https://a.test/", "127.0.0.1", false),
-        (&["a.test", "0.0.0.0/0", "::/0"], "https://a.test/", "10.0.0.1", false),
-        (&["a.test", "10.0.0.0/8"], "https://a.test/", "10.0.0.1", true),
-        (&["a.test", "10.0.0.0/8"], "https://a.test/", "::ffff:10.0.0.1", true),
-        (&["a.test", "10.0.0.0/8"], "https://a.test/", "127.0.0.1", false),
-        (&["a.test", "10.0.0.0/8:8080"], "https://a.test/", "10.0.0.1", false),
+        (
+            &["a.test", "0.0.0.0/0", "::/0"],
+            "https://a.test/",
+            "10.0.0.1",
+            false,
+        ),
+        (
+            &["a.test", "10.0.0.0/8"],
+            "https://a.test/",
+            "10.0.0.1",
+            true,
+        ),
+        (
+            &["a.test", "10.0.0.0/8"],
+            "https://a.test/",
+            "::ffff:10.0.0.1",
+            true,
+        ),
+        (
+            &["a.test", "10.0.0.0/8"],
+            "https://a.test/",
+            "127.0.0.1",
+            false,
+        ),
+        (
+            &["a.test", "10.0.0.0/8:8080"],
+            "https://a.test/",
+            "10.0.0.1",
+            false,
+        ),
         (&["10.0.0.0/8"], "https://a.test/", "10.0.0.1", false),
         (&["127.0.0.1:*"], "http://127.0.0.1:9/", "127.0.0.1", true),
         (&["0.0.0.0/0:*"], "http://127.0.0.1:9/", "127.0.0.1", false),
-        (&["127.0.0.1:*"], "http://[::ffff:127.0.0.1]:9/", "127.0.0.1", true),
-        (&["[::ffff:127.0.0.0/104]:*"], "http://127.0.0.1:9/", "127.0.0.1", true),
+        (
+            &["127.0.0.1:*"],
+            "http://[::ffff:127.0.0.1]:9/",
+            "127.0.0.1",
+            true,
+        ),
+        (
+            &["[::ffff:127.0.0.0/104]:*"],
+            "http://127.0.0.1:9/",
+            "127.0.0.1",
+            true,
+        ),
         (&["[::1]:8080"], "http://[::1]:8080/", "::1", true),
         (&["::1"], "http://[::1]/", "::1", true),
         (&["::/0"], "http://[::1]/", "::1", false),
-        (&["fc00::/7"], "http://[fd00:ec2::254]/", "fd00:ec2::254", true),
+        (
+            &["fc00::/7"],
+            "http://[fd00:ec2::254]/",
+            "fd00:ec2::254",
+            true,
+        ),
         (&["172.0.0.0/8"], "http://172.16.0.1/", "172.16.0.1", false),
         (&["172.16.0.0/12"], "http://172.16.0.1/", "172.16.0.1", true),
     ] {
-        assert_eq!(permits(rules, uri, address), expected, "{rules:?} {uri} {address}");
+        assert_eq!(
+            permits(rules, uri, address),
+            expected,
+            "{rules:?} {uri} {address}"
+        );
     }
 }
 
