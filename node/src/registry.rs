@@ -1,7 +1,8 @@
 //! What this build can do: the tables of interfaces and of backends.
 //!
 //! The one place that names them all (`wrt_keyvalue`, `wrt_http`, `wrt_redis`, `wrt_nats`,
-//! `wrt_http_server`). To add an interface or a backend is to add its folder and a line here.
+//! `wrt_http_server`,
+//! `wrt_http_client`). To add an interface or a backend is to add its folder and a line here.
 
 mod backends;
 mod interfaces;
@@ -19,10 +20,15 @@ use wrt_supervision::{Probe, StartError};
 pub use interfaces::LinkSite;
 
 /// The interfaces.
-pub const INTERFACES: &[InterfaceEntry] = &[interfaces::KEYVALUE, interfaces::HTTP];
+pub const INTERFACES: &[InterfaceEntry] = &[interfaces::KEYVALUE, interfaces::HTTP, interfaces::HTTP_CLIENT];
 
 /// The backends that a provider can have.
-pub const PROVIDERS: &[ProviderEntry] = &[backends::MEMORY, backends::REDIS, backends::NATS];
+pub const PROVIDERS: &[ProviderEntry] = &[
+    backends::MEMORY,
+    backends::REDIS,
+    backends::NATS,
+    backends::HTTP_CLIENT,
+];
 
 /// The backends that a trigger can have.
 pub const TRIGGERS: &[TriggerEntry] = &[backends::HTTP_SERVER];

@@ -9,7 +9,8 @@ use std::{
 use futures::FutureExt;
 use serde::de::DeserializeOwned;
 use wrt_contract::{CallContext, Interface, Offer};
-use wrt_http::HttpHandlerInterface;
+use wrt_http::{HttpClient, HttpClientInterface, HttpHandlerInterface};
+use wrt_http_client::{HttpClientConfig, HyperClient};
 use wrt_http_server::{BindError, HttpServer, HttpServerConfig};
 use wrt_keyvalue::{KeyValue, KeyValueInterface, MemoryConfig, MemoryKeyValue};
 use wrt_nats::{self as nats, Nats, NatsConfig};
@@ -100,6 +101,31 @@ pub(super) const NATS: ProviderEntry = ProviderEntry {
         .boxed()
     },
 };
+
+pub(super) const HTTP_CLIENT: ProviderEntry = ProviderEntry {
+    name: "http-client",
+    offers: &[HttpClientInterface::NAME],
+    check: check_http_client,
+    connect: |config, gate| {
+        async move {
+            // Nothing to probe: whether a server out there answers is said by each request.
+            let client = HyperClient::new(settings(config)?).await.map_err(refused)?;
+            let client: Arc<dyn HttpClient> = Arc::new(client);
+            let offers = vec![Offer::new::<HttpClientInterface>(client, &gate)];
+            Ok(Connected {
+                offers,
+                probe: None,
+            })
+        }
+        .boxed()
+    },
+};
+
+fn check_http_client(config: toml::Table) -> Result<(), String> {
+    let parsed: Result<HttpClientConfig, toml::de::Error> = config.try_into();
+    let config = parsed.map_err(|error| error.message().to_owned())?;
+    config.validate().map_err(|error| error.to_string())
+}
 
 pub(super) const HTTP_SERVER: TriggerEntry = TriggerEntry {
     name: "http-server",

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use wrt_contract::{Caller, Interface, Links, LocalDirectory, Offer};
-use wrt_http::{HttpComponent, HttpHandlerInterface};
+use wrt_http::{
+    HttpClientHost, HttpClientInterface, HttpComponent, HttpHandlerHost, HttpHandlerInterface,
+};
 use wrt_keyvalue::{KeyValueHost, KeyValueInterface};
 use wrt_protocol::{ActorAddress, Name};
 
@@ -20,7 +22,7 @@ pub(super) const KEYVALUE: InterfaceEntry = InterfaceEntry {
 pub(super) const HTTP: InterfaceEntry =
     InterfaceEntry {
         name: HttpHandlerInterface::NAME,
-        host: None,
+        host: Some(|| Arc::new(HttpHandlerHost)),
         link: |site, links, name| site.link::<HttpHandlerInterface>(links, name),
         exports: &["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."],
         offer: |instances, gate| {
@@ -29,6 +31,14 @@ pub(super) const HTTP: InterfaceEntry =
                 .map(|component| Offer::new::<HttpHandlerInterface>(Arc::new(component), gate)))
         },
     };
+
+pub(super) const HTTP_CLIENT: InterfaceEntry = InterfaceEntry {
+    name: HttpClientInterface::NAME,
+    host: Some(|| Arc::new(HttpClientHost)),
+    link: |site, links, name| site.link::<HttpClientInterface>(links, name),
+    exports: &[],
+    offer: |_, _| Ok(None),
+};
 
 /// Where a link starts and ends.
 pub struct LinkSite<'a> {

@@ -5,7 +5,7 @@ mod of_handler;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use wrt_contract::{Body, CallContext, interface};
+use wrt_contract::{Body, CallContext, Schema, interface};
 
 use crate::{HttpError, RequestHead, ResponseHead};
 pub use of_handler::HandlerAsClient;
@@ -36,7 +36,7 @@ pub trait HttpClient {
 
 /// How long each step of a request may take, as its guest has asked. A time that is not given is the
 /// provider's own, and the call's budget bounds all of them up to the head of the response.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct RequestOptions {
     /// Until there is a connection.
     pub connect_timeout: Option<Duration>,

@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use wasmtime_wasi_http::Error;
-use wrt_contract::InterfaceError;
+use wrt_contract::{InterfaceError, Schema};
 use wrt_protocol::{Execution, Fault, FaultKind};
 
 /// The error codes of `wasi:http`, in its order, and the lattice's fault. Of the parties on the way it
 /// is the provider that names it, so that a guest reads the same wherever the provider runs.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, Schema)]
 #[expect(
     missing_docs,
     reason = "they are wasi:http's, each is documented there"

@@ -14,9 +14,10 @@
 //! - dropping the future of a response, or its body, stops the guest behind it;
 //! - a request counts against its component's concurrency until its guest is done.
 //!
-//! Start reading at [`HttpHandler`] and [`HttpClient`]. What is HTTP's own is in `head` and `convert`; `host` has the
-//! guests.
+//! Start reading at [`HttpHandler`] and [`HttpClient`]. What is HTTP's own is in `head` and `convert`;
+//! `host` has the guests.
 
+mod aside;
 mod client;
 mod convert;
 mod error;

@@ -15,7 +15,8 @@ use wrt_protocol::InterfaceName;
 
 use super::outgoing::from_guest;
 use crate::{
-    HttpBody, HttpError, HttpHandlerInterface, RequestHead, ResponseHead, client::of_the_caller,
+    HttpBody, HttpError, HttpHandlerInterface, RequestHead, ResponseHead, aside::aside,
+    client::of_the_caller,
 };
 
 const LINK: &str = "default";
@@ -71,8 +72,9 @@ async fn handle(
     };
     let (head, body) = RequestHead::split(request);
     let body: Body<HttpError> = from_guest(&head, body);
-    let answer = handler.handle(&context, head, body.map_err(of_the_caller));
-    match answer.await {
+    let body = body.map_err(of_the_caller);
+    let call = aside(async move { handler.handle(&context, head, body).await });
+    match call.await.and_then(|answer| answer) {
         Ok((head, body)) => accessor.with(|mut store| {
             let response = respond(store.data_mut(), head, body);
             let resource = store.data_mut().table().push(response)?;
