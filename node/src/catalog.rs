@@ -8,12 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use wrt_component::{CompiledComponent, Engines, artefact, inspect, unserved_imports};
+use wrt_component::{CompiledComponent, Engines, artefact, inspect, serves, unserved_imports};
 use wrt_deployment::{
     Catalog, ComponentSource, Config, ConfigComplaint, Digest, ImportServer, ProviderBackend,
     SourceComplaint, TriggerBackend,
 };
-use wrt_host::HostInterface;
+use wrt_host::LinkNeed;
 use wrt_protocol::InterfaceName;
 
 use crate::registry::{self, INTERFACES, PROVIDERS, TRIGGERS};
@@ -149,16 +149,19 @@ impl Catalog for NodeCatalog {
     }
 
     fn import(&self, import: &str) -> ImportServer {
-        let import = [import.to_owned()];
-        if unserved_imports(&import, &[]).is_empty() {
+        let is_given = unserved_imports(&[import.to_owned()], &[]).is_empty();
+        let hosts = registry::host_interfaces();
+        if let Some(host) = hosts.iter().find(|host| serves(host.as_ref(), import)) {
+            return match host.link_need() {
+                LinkNeed::Required => ImportServer::Link(host.name()),
+                LinkNeed::Optional => ImportServer::OptionalLink(host.name()),
+                LinkNeed::Never => ImportServer::Node,
+            };
+        }
+        if is_given {
             return ImportServer::Node;
         }
-        for host in registry::host_interfaces() {
-            if unserved_imports(&import, &[Arc::clone(&host)]).is_empty() {
-                return ImportServer::Link(host.name());
-            }
-        }
-        let hosts: Vec<Arc<dyn HostInterface>> = registry::host_interfaces();
+        let import = [import.to_owned()];
         let unserved = unserved_imports(&import, &hosts).into_iter().next();
         ImportServer::Nobody {
             hint: unserved.map(|unserved| unserved.hint).unwrap_or_default(),

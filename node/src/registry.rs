@@ -20,7 +20,11 @@ use wrt_supervision::{Probe, StartError};
 pub use interfaces::LinkSite;
 
 /// The interfaces.
-pub const INTERFACES: &[InterfaceEntry] = &[interfaces::KEYVALUE, interfaces::HTTP, interfaces::HTTP_CLIENT];
+pub const INTERFACES: &[InterfaceEntry] = &[
+    interfaces::KEYVALUE,
+    interfaces::HTTP,
+    interfaces::HTTP_CLIENT,
+];
 
 /// The backends that a provider can have.
 pub const PROVIDERS: &[ProviderEntry] = &[

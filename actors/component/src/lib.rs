@@ -35,4 +35,4 @@ pub use engine::{EngineKind, EngineOptions, Engines};
 pub use error::{CacheError, ComponentError};
 pub use inspect::{ComponentDigest, ComponentInterfaces, inspect};
 pub use limits::{ComponentLimits, LimitError};
-pub use linker::{UnservedImport, unserved_imports};
+pub use linker::{UnservedImport, serves, unserved_imports};

@@ -149,7 +149,9 @@ fn is_given(import: &str) -> bool {
         .any(|(name, interfaces)| *name == package && interfaces.contains(&interface))
 }
 
-fn serves(host: &dyn HostInterface, import: &str) -> bool {
+/// Whether `host` lists `import`, or a version of it that goes with its own.
+#[must_use]
+pub fn serves(host: &dyn HostInterface, import: &str) -> bool {
     host.imports().iter().any(|served| {
         let (served, import) = (split_version(served), split_version(import));
         served.0 == import.0 && compatible_version(served.1) == compatible_version(import.1)

@@ -38,6 +38,9 @@ pub trait HostInterface: Send + Sync + 'static {
 pub enum LinkNeed {
     /// Without one the component is refused.
     Required,
+    /// A link is used where there is one. Without it the component runs all the same: standard
+    /// libraries import the interface whether it is called or not.
+    Optional,
     /// The node serves it by itself.
     Never,
 }

@@ -70,6 +70,8 @@ pub enum ImportServer {
     Node,
     /// Whoever is linked for this interface.
     Link(InterfaceName),
+    /// The same, and without a link each node, which then refuses what the component asks.
+    OptionalLink(InterfaceName),
     /// Nobody: no node can run the component.
     Nobody {
         /// What to do next.

@@ -96,9 +96,13 @@ impl Check<'_> {
     ) {
         let name = component.name.get_ref();
         let mut needed: BTreeMap<InterfaceName, &str> = BTreeMap::new();
+        let mut optional: BTreeSet<InterfaceName> = BTreeSet::new();
         for import in &source.imports {
             match self.catalog.import(import) {
                 ImportServer::Node => {}
+                ImportServer::OptionalLink(interface) => {
+                    optional.insert(interface);
+                }
                 ImportServer::Link(interface) => {
                     needed.entry(interface).or_insert(import);
                 }
@@ -132,7 +136,8 @@ impl Check<'_> {
             let is_offered = backends
                 .iter()
                 .any(|backend| backend.offers.contains(interface));
-            if is_offered && !needed.contains_key(interface) {
+            let is_imported = needed.contains_key(interface) || optional.contains(interface);
+            if is_offered && !is_imported {
                 let message = format!("component `{name}` does not import `{interface}`");
                 let help = "remove the link, or check that `source` is the right component";
                 let span = link.interface.span();

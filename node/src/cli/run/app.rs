@@ -164,7 +164,8 @@ fn links(
     let mut links = LinkTable::new();
     for import in &source.imports {
         match catalog.import(import) {
-            ImportServer::Node => {}
+            // One component alone reaches nobody outside: who may be asked is for a manifest to say.
+            ImportServer::Node | ImportServer::OptionalLink(_) => {}
             ImportServer::Link(interface) => {
                 let provider = memory(&interface, import)?;
                 let named = BTreeMap::from([(Name::new("default")?, provider.clone())]);

@@ -40,7 +40,7 @@ impl HostInterface for HttpClientHost {
     }
 
     fn link_need(&self) -> LinkNeed {
-        LinkNeed::Never
+        LinkNeed::Optional
     }
 
     fn prepare(&self, state: &mut InstanceState) {
