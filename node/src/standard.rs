@@ -2,7 +2,7 @@
 
 use wrt_config::{ConfigDefault, WasiConfig};
 use wrt_http::WasiHttp;
-use wrt_http_server::HttpServer;
+use wrt_http_default::HttpDefault;
 use wrt_keyvalue::{KeyValueDefault, WasiKeyValue};
 use wrt_logging::WasiLogging;
 use wrt_nats::Nats;
@@ -10,7 +10,7 @@ use wrt_redis::Redis;
 
 wrt_node::runtime!({
     WasiConfig: [ConfigDefault, Nats],
-    WasiHttp: HttpServer,
+    WasiHttp: HttpDefault,
     WasiKeyValue: [KeyValueDefault, Redis, Nats],
     WasiLogging: _,
 });

@@ -4,6 +4,7 @@
 
 mod programs {
     pub mod examples;
+    pub mod fetch;
     pub mod lattice;
     pub mod log;
     pub mod running;

@@ -58,6 +58,8 @@ pub struct ComponentActor {
     wall_time_max: Duration,
     limits: ComponentLimits,
     links: Arc<Links>,
+    /// The interfaces among its imports.
+    hosts: Vec<Arc<dyn HostInterface>>,
     gate: Arc<Gate>,
 }
 

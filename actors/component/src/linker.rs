@@ -115,7 +115,8 @@ pub(crate) fn linker(
         wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     }
     for package in imported(packages, imports) {
-        package.add_to_linker(&mut linker)?;
+        let is_imported = |wit: &str| imports.iter().any(|import| go_together(wit, import));
+        package.add_to_linker(&mut linker, is_imported)?;
     }
     Ok(linker)
 }

@@ -54,7 +54,7 @@ pub struct Package {
     host: &'static str,
     imports: Vec<Imported>,
     exports: Vec<Exported>,
-    add_to_linker: fn(&mut Linker<InstanceState>) -> wasmtime::Result<()>,
+    add_to_linker: AddToLinker,
     prepare: fn(&mut InstanceState),
 }
 
@@ -65,7 +65,11 @@ pub struct Imported {
     pub wit: &'static [&'static str],
     /// Who serves them.
     pub server: ImportedFrom,
+    /// Puts them on a linker, where the package's own way does not.
+    add_to_linker: Option<AddToLinker>,
 }
+
+type AddToLinker = fn(&mut Linker<InstanceState>) -> wasmtime::Result<()>;
 
 /// Who serves imports.
 #[derive(Clone)]
@@ -117,21 +121,42 @@ impl Package {
 
     /// Serves `wit` through links that carry `I`.
     pub fn imports<I: Interface>(&mut self, wit: &'static [&'static str]) {
+        self.add(wit, ImportedFrom::Link(LinkKind::of::<I>()), None);
+    }
+
+    /// The same, put on a linker by `add_to_linker` and only when one of `wit` is imported: for what
+    /// not every engine can have, as an async function.
+    pub fn imports_apart<I: Interface>(
+        &mut self,
+        wit: &'static [&'static str],
+        add_to_linker: fn(&mut Linker<InstanceState>) -> wasmtime::Result<()>,
+    ) {
         let server = ImportedFrom::Link(LinkKind::of::<I>());
-        self.imports.push(Imported { wit, server });
+        self.add(wit, server, Some(add_to_linker));
     }
 
     /// Serves `wit` through links that carry `I`, and refuses each use where there is none: for what
     /// standard libraries import and few programs use.
     pub fn may_import<I: Interface>(&mut self, wit: &'static [&'static str]) {
-        let server = ImportedFrom::OptionalLink(LinkKind::of::<I>());
-        self.imports.push(Imported { wit, server });
+        self.add(wit, ImportedFrom::OptionalLink(LinkKind::of::<I>()), None);
     }
 
     /// Serves `wit` by itself, on the guest's own node.
     pub fn answers(&mut self, wit: &'static [&'static str]) {
-        let server = ImportedFrom::Node;
-        self.imports.push(Imported { wit, server });
+        self.add(wit, ImportedFrom::Node, None);
+    }
+
+    fn add(
+        &mut self,
+        wit: &'static [&'static str],
+        server: ImportedFrom,
+        add_to_linker: Option<AddToLinker>,
+    ) {
+        self.imports.push(Imported {
+            wit,
+            server,
+            add_to_linker,
+        });
     }
 
     /// A component with an export whose name begins with one of `wit` offers `I`.
@@ -184,12 +209,22 @@ impl Package {
         self.wit().any(|served| served == import)
     }
 
-    /// Puts its imports on a linker.
+    /// Puts those of its imports on a linker of which `is_imported` holds for one of a group.
     ///
     /// # Errors
     /// When two definitions collide: an error of the program.
-    pub fn add_to_linker(&self, linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
-        (self.add_to_linker)(linker)
+    pub fn add_to_linker(
+        &self,
+        linker: &mut Linker<InstanceState>,
+        is_imported: impl Fn(&str) -> bool,
+    ) -> wasmtime::Result<()> {
+        let is_needed = |imported: &&Imported| imported.wit.iter().any(|wit| is_imported(wit));
+        let needed: Vec<_> = self.imports.iter().filter(is_needed).collect();
+        if needed.iter().any(|group| group.add_to_linker.is_none()) {
+            (self.add_to_linker)(linker)?;
+        }
+        let apart = needed.iter().filter_map(|group| group.add_to_linker);
+        apart.into_iter().try_for_each(|add| add(linker))
     }
 
     /// Readies an instance of a component that imports it.

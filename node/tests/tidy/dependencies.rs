@@ -50,6 +50,11 @@ const EDGES: &[(&str, &[&str])] = &[
         INTERFACES,
         &[PROTOCOL, CONTRACT, CONFORMANCE, HOST, RUNTIME],
     ),
+    // A bundle of two others.
+    (
+        "providers/backends/http-default",
+        &[RUNTIME, INTERFACES, BACKENDS],
+    ),
     (BACKENDS, &[PROTOCOL, CONTRACT, RUNTIME, INTERFACES]),
     ("node", &["cluster/*", "actors/*", INTERFACES, BACKENDS]),
     ("node/xtask", &[SERVERS]),

@@ -15,32 +15,32 @@ use crate::head::{from_map, into_map};
 
 /// A [`Body`] for whoever takes an [`http_body::Body`].
 #[derive(Debug)]
-pub struct HttpBody {
-    body: Body,
+pub struct HttpBody<E = Fault> {
+    body: Body<E>,
     ended: bool,
 }
 
-impl From<Body> for HttpBody {
-    fn from(body: Body) -> Self {
+impl<E> From<Body<E>> for HttpBody<E> {
+    fn from(body: Body<E>) -> Self {
         Self { body, ended: false }
     }
 }
 
-impl http_body::Body for HttpBody {
+impl<E: From<Fault>> http_body::Body for HttpBody<E> {
     type Data = Bytes;
-    type Error = Fault;
+    type Error = E;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, E>>> {
         if self.ended {
             return Poll::Ready(None);
         }
         let Poll::Ready(next) = Pin::new(&mut self.body).poll_next(cx) else {
             return Poll::Pending;
         };
-        let frame = next.map(|frame| frame.and_then(into_frame));
+        let frame = next.map(|frame| frame.and_then(|frame| into_frame(frame).map_err(E::from)));
         // Nothing comes behind trailers, and whoever got them does not ask.
         self.ended = !matches!(&frame, Some(Ok(frame)) if frame.is_data());
         Poll::Ready(frame)
@@ -67,15 +67,16 @@ fn into_frame(frame: BodyFrame) -> Result<Frame<Bytes>, Fault> {
     }
 }
 
-/// `body` as a [`Body`] of `length` bytes; its errors become faults by `fault`.
-pub fn from_http<B>(
+/// `body` as a [`Body`] of `length` bytes; its errors become others by `convert`.
+pub fn from_http<B, E>(
     body: B,
     length: Option<u64>,
-    mut fault: impl FnMut(B::Error) -> Fault + Send + 'static,
-) -> Body
+    mut convert: impl FnMut(B::Error) -> E + Send + 'static,
+) -> Body<E>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Send,
+    E: From<Fault> + 'static,
 {
     let frames = stream::unfold((Box::pin(body), false), |(mut body, failed)| async move {
         if failed {
@@ -100,7 +101,7 @@ where
     });
     Body::new(
         length,
-        futures::StreamExt::map(frames, move |frame| frame.map_err(&mut fault)),
+        futures::StreamExt::map(frames, move |frame| frame.map_err(&mut convert)),
     )
 }
 

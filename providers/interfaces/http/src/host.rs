@@ -1,7 +1,9 @@
-//! Export glue: a component that exports `wasi:http` as a handler.
+//! Export glue: a component that exports `wasi:http` as a handler; and the glue of its imports.
 
 mod error_code;
 mod exchange;
+mod handler_import;
+mod outgoing;
 mod p2;
 mod p3;
 mod progress;
@@ -22,27 +24,47 @@ use wrt_contract::{Admission, Body, CallContext, Offer, async_trait};
 use wrt_host::{Host, InstanceState, Instances, Package};
 use wrt_protocol::{Fault, FaultKind, Hop};
 
-use crate::{HttpHandler, HttpHandlerInterface, RequestHead, ResponseHead};
+use crate::{
+    HandlerAsClient, HttpClientInterface, HttpHandler, HttpHandlerInterface, RequestHead,
+    ResponseHead,
+};
 use exchange::{Exchange, HeadSender};
 
-/// `wasi:http`: what a component that handles requests offers.
+/// `wasi:http`: the requests that a component sends and those that it answers.
+///
+/// A component that answers requests offers `wasi:http/handler`, and `wasi:http` as well: so it can
+/// stand behind another one that sends some.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WasiHttp;
 
+/// How the names of exports begin by which a component handles requests.
+const HANDLERS: &[&str] = &["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."];
+
 impl Host for WasiHttp {
     fn describe(package: &mut Package) {
-        package.exports::<HttpHandlerInterface>(
-            &["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."],
-            |instances, gate| {
-                let component = HttpComponent::new(instances)?;
-                Ok(component.map(|handler| Offer::new::<HttpHandlerInterface>(Arc::new(handler), gate)))
-            },
+        package.may_import::<HttpClientInterface>(outgoing::INTERFACES);
+        package.imports_apart::<HttpHandlerInterface>(
+            &[handler_import::INTERFACE],
+            handler_import::add_to_linker,
         );
+        package.exports::<HttpHandlerInterface>(HANDLERS, |instances, gate| {
+            let component = HttpComponent::new(instances)?;
+            Ok(component.map(|it| Offer::new::<HttpHandlerInterface>(Arc::new(it), gate)))
+        });
+        package.exports::<HttpClientInterface>(HANDLERS, |instances, gate| {
+            let component = HttpComponent::new(instances)?;
+            let client = component.map(|it| HandlerAsClient::new(Arc::new(it)));
+            Ok(client.map(|it| Offer::new::<HttpClientInterface>(Arc::new(it), gate)))
+        });
     }
 
-    /// What a component imports of it, every component is given.
+    /// Types and outgoing requests are given to every component.
     fn add_to_linker(_linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
         Ok(())
+    }
+
+    fn prepare(instance: &mut InstanceState) {
+        outgoing::prepare(instance);
     }
 }
 

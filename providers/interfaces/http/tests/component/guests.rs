@@ -13,9 +13,14 @@ use wasmtime::{
 };
 use wasmtime_wasi::WasiCtx;
 use wrt_contract::{Body, CallContext, Links};
-use wrt_host::{InstanceState, InstanceStateParts, Instances, Leash, Prepared, WallTimeExceeded};
-use wrt_http::{HttpComponent, HttpHandler};
+use wrt_host::{
+    Host as _, InstanceState, InstanceStateParts, Instances, Leash, Prepared, WallTimeExceeded,
+};
+use wrt_http::{HttpClient, HttpClientInterface, HttpComponent, HttpHandler, WasiHttp};
 use wrt_protocol::{ActorAddress, Name};
+
+/// Whom the guests that send requests send them to.
+pub const UPSTREAM: &str = "http://up.test:9";
 
 const TICK: Duration = Duration::from_millis(5);
 
@@ -52,6 +57,17 @@ struct Inner {
 
 impl Bench {
     pub fn new(guest: &'static str) -> Self {
+        Self::with_links(guest, Links::default())
+    }
+
+    /// Instances whose requests go to `client`.
+    pub fn with_client(guest: &'static str, client: Arc<dyn HttpClient>) -> Self {
+        let mut links = Links::default();
+        links.insert::<HttpClientInterface>(Name::new("default").unwrap(), client);
+        Self::with_links(guest, links)
+    }
+
+    fn with_links(guest: &'static str, links: Links) -> Self {
         let mut guests = GUESTS.lock().unwrap_or_else(PoisonError::into_inner);
         let pre = guests.entry(guest).or_insert_with(|| link(guest)).clone();
         let name = |text| Name::new(text).unwrap();
@@ -59,7 +75,7 @@ impl Bench {
         Self(Arc::new(Inner {
             actor,
             pre,
-            links: Arc::default(),
+            links: Arc::new(links),
         }))
     }
 
@@ -111,8 +127,10 @@ impl Instances for Bench {
             limits: StoreLimits::default(),
             leash: Arc::clone(&leash),
         };
-        let wasi = WasiCtx::builder().build();
-        let mut store = Store::new(&ENGINE, InstanceState::new(wasi, parts));
+        let wasi = WasiCtx::builder().env("UPSTREAM", UPSTREAM).build();
+        let mut state = InstanceState::new(wasi, parts);
+        WasiHttp::prepare(&mut state);
+        let mut store = Store::new(&ENGINE, state);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|store| {
             if store.data().leash().is_over() {

@@ -1,0 +1,113 @@
+//! Bodies on their way out.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use wrt_http::HttpError;
+
+use crate::{limits::EMPTY_BODY_PATIENCE, pace::Pace};
+
+/// The body of a request, held to its length: a server that is told one and sent another reads the
+/// next request of the connection as the rest of this one.
+pub(crate) struct RequestBody {
+    body: UnsyncBoxBody<Bytes, HttpError>,
+    /// What was read ahead of the connection.
+    first: Option<Frame<Bytes>>,
+    /// Bytes still to come, where the length is known.
+    left: Option<u64>,
+    seen: u64,
+    pace: Arc<Pace>,
+}
+
+impl RequestBody {
+    pub(crate) fn new<B>(body: B, length: Option<u64>, pace: Arc<Pace>) -> Self
+    where
+        B: Body<Data = Bytes, Error = HttpError> + Send + 'static,
+    {
+        Self {
+            body: body.boxed_unsync(),
+            first: None,
+            left: length,
+            seen: 0,
+            pace,
+        }
+    }
+
+    /// Whether there is a body at all, where only its first frame tells; a body that takes its time
+    /// counts as one.
+    pub(crate) async fn has_frames(&mut self) -> Result<bool, HttpError> {
+        if self.body.is_end_stream() {
+            return Ok(false);
+        }
+        match tokio::time::timeout(EMPTY_BODY_PATIENCE, self.body.frame()).await {
+            Ok(None) => Ok(false),
+            Ok(Some(frame)) => {
+                self.first = Some(frame?);
+                Ok(true)
+            }
+            Err(_elapsed) => Ok(true),
+        }
+    }
+
+    /// It has turned out to have none.
+    pub(crate) fn set_empty(&mut self) {
+        self.left = Some(0);
+    }
+
+    fn count(&mut self, frame: &Frame<Bytes>) -> Result<(), HttpError> {
+        let Some(data) = frame.data_ref() else {
+            return Ok(());
+        };
+        let bytes = data.len() as u64;
+        self.seen += bytes;
+        if let Some(left) = &mut self.left {
+            *left = left
+                .checked_sub(bytes)
+                .ok_or(HttpError::HttpRequestBodySize(Some(self.seen)))?;
+        }
+        Ok(())
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let next = match self.first.take() {
+            Some(first) => Poll::Ready(Some(Ok(first))),
+            None => Pin::new(&mut self.body).poll_frame(cx),
+        };
+        let Poll::Ready(next) = next else {
+            return Poll::Pending;
+        };
+        self.pace.moved();
+        Poll::Ready(match next {
+            Some(Ok(frame)) => Some(self.count(&frame).map(|()| frame)),
+            Some(Err(error)) => Some(Err(error)),
+            None if self.left.unwrap_or(0) > 0 => {
+                Some(Err(HttpError::HttpRequestBodySize(Some(self.seen))))
+            }
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let is_whole = self.left.is_none_or(|left| left == 0);
+        is_whole && self.first.is_none() && (self.left.is_some() || self.body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

@@ -1,0 +1,309 @@
+//! The provider.
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use http::{Method, Request, Response, StatusCode, header, request};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{
+        Client, Error,
+        connect::{CaptureConnection, capture_connection},
+    },
+    rt::{TokioExecutor, TokioTimer},
+};
+use tokio::{sync::Semaphore, time::Instant};
+use tokio_rustls::TlsConnector;
+use wrt_contract::{Body, CallContext, async_trait};
+use wrt_http::{
+    HttpBody, HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions,
+    ResponseHead, WasiHttp, from_http, with_patience,
+};
+use wrt_runtime::{Backend, Entry, Serves, SettingsError};
+
+use crate::{
+    AllowList, CertificateError, Http2, HttpClientConfig, Target,
+    body::RequestBody,
+    connector::{Connector, ConnectorParts},
+    error::{Stage, of_request},
+    head, limits,
+    pace::Pace,
+    resolver::Resolver,
+    tls::client_config,
+};
+
+/// Sends requests to wherever its settings allow.
+pub struct HyperClient {
+    client: Client<Connector, RequestBody>,
+    connector: Arc<ConnectorParts>,
+    times: Times,
+    connections_max: usize,
+    requests: AtomicU64,
+    denied: AtomicU64,
+}
+
+/// Why a client cannot be set up; neither mends itself.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Settings that are refused.
+    #[error("the settings are refused")]
+    Config(#[from] SettingsError),
+    /// Certificates that cannot be used.
+    #[error("the certificates cannot be used")]
+    Certificates(#[from] CertificateError),
+    /// The runtime stops.
+    #[error("the runtime stops")]
+    Stopping,
+}
+
+/// What a client has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpClientCounts {
+    /// Requests that it was asked for.
+    pub requests: u64,
+    /// Those that no rule allows, by their host.
+    pub denied: u64,
+    /// Connections that are open or being made.
+    pub connections: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    connect: Duration,
+    first_byte: Duration,
+    between_bytes: Duration,
+}
+
+impl Times {
+    /// A guest may ask for less, and never for more.
+    fn within(self, options: RequestOptions) -> Self {
+        let less = |own: Duration, asked: Option<Duration>| asked.map_or(own, |time| time.min(own));
+        Self {
+            connect: less(self.connect, options.connect_timeout),
+            first_byte: less(self.first_byte, options.first_byte_timeout),
+            between_bytes: less(self.between_bytes, options.between_bytes_timeout),
+        }
+    }
+}
+
+impl Backend for HyperClient {
+    const NAME: &'static str = "http-client";
+
+    type ConnectOptions = HttpClientConfig;
+    type ConnectError = SetupError;
+
+    async fn connect_with(config: HttpClientConfig) -> Result<Self, SetupError> {
+        Self::new(config).await
+    }
+
+    fn is_for_good(error: &SetupError) -> bool {
+        !matches!(error, SetupError::Stopping)
+    }
+
+    fn check(config: &HttpClientConfig) -> Result<(), SettingsError> {
+        config.validate()
+    }
+}
+
+impl Serves<WasiHttp> for HyperClient {
+    fn serve(entry: &mut Entry<Self>) {
+        entry.offers::<HttpClientInterface>(|client| client);
+    }
+}
+
+impl HyperClient {
+    /// A client with these settings. Nothing is connected to yet.
+    ///
+    /// # Errors
+    /// Settings or certificates that cannot be used.
+    pub async fn new(config: HttpClientConfig) -> Result<Self, SetupError> {
+        config.validate()?;
+        let (config, tls) = tokio::task::spawn_blocking(move || {
+            let tls = client_config(&config);
+            (config, tls)
+        })
+        .await
+        .map_err(|_stopping| SetupError::Stopping)?;
+        let connections_max = config.connections_max as usize;
+        let connector = Arc::new(ConnectorParts {
+            allow: AllowList::new(config.allow.clone()),
+            resolver: Resolver::new(&config.resolve),
+            tls: TlsConnector::from(Arc::new(tls?)),
+            timeout: config.connect_timeout(),
+            places: Arc::new(Semaphore::new(connections_max)),
+        });
+        Ok(Self {
+            client: pool(&config, Connector(Arc::clone(&connector))),
+            connector,
+            times: Times {
+                connect: config.connect_timeout(),
+                first_byte: config.first_byte_timeout(),
+                between_bytes: config.between_bytes_timeout(),
+            },
+            connections_max,
+            requests: AtomicU64::new(0),
+            denied: AtomicU64::new(0),
+        })
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn counts(&self) -> HttpClientCounts {
+        HttpClientCounts {
+            requests: self.requests.load(Relaxed),
+            denied: self.denied.load(Relaxed),
+            connections: self.connections_max - self.connector.places.available_permits(),
+        }
+    }
+
+    fn check(&self, target: &Target) -> Result<(), HttpError> {
+        self.requests.fetch_add(1, Relaxed);
+        if self.connector.allow.permits(target) {
+            return Ok(());
+        }
+        self.denied.fetch_add(1, Relaxed);
+        let host = target.authority();
+        tracing::warn!(
+            host,
+            "a request was refused: no rule names its host and port"
+        );
+        Err(HttpError::HttpRequestDenied)
+    }
+
+    /// Waits for the head of the response, as long as each step may take.
+    async fn answer(
+        &self,
+        mut request: Request<RequestBody>,
+        pace: &Pace,
+        times: Times,
+        deadline: Instant,
+    ) -> Result<Response<hyper::body::Incoming>, HttpError> {
+        let connection = capture_connection(&mut request);
+        let mut response = pin!(self.client.request(request));
+        let failed = |error: Error| of_request(&error, Stage::Head);
+        let connect_until = deadline.min(Instant::now() + times.connect);
+        tokio::select! {
+            biased;
+            answer = &mut response => return answer.map_err(failed),
+            () = connected(connection) => {}
+            () = tokio::time::sleep_until(connect_until) => {
+                return Err(HttpError::ConnectionTimeout);
+            }
+        }
+        pace.moved();
+        loop {
+            let until = deadline.min(pace.last() + times.first_byte);
+            tokio::select! {
+                biased;
+                answer = &mut response => return answer.map_err(failed),
+                () = tokio::time::sleep_until(until) => {}
+            }
+            let now = Instant::now();
+            if now >= deadline {
+                return Err(HttpError::HttpResponseTimeout);
+            }
+            if now >= pace.last() + times.first_byte {
+                return Err(HttpError::ConnectionReadTimeout);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl HttpClient for HyperClient {
+    async fn send(
+        &self,
+        context: &CallContext,
+        request: RequestHead,
+        options: RequestOptions,
+        body: Body<HttpError>,
+    ) -> Result<(ResponseHead, Body<HttpError>), HttpError> {
+        let target = Target::of(&request.uri)?;
+        self.check(&target)?;
+        let head = head::outgoing(request.into(), &target, context.trace())?;
+        let pace = Arc::new(Pace::new());
+        let request = framed(head, body, &pace).await?;
+        let times = self.times.within(options);
+        let answer = self.answer(request, &pace, times, context.deadline());
+        let (mut head, incoming) = ResponseHead::split(answer.await?);
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(HttpError::HttpUpgradeFailed);
+        }
+        head::strip(&mut head.headers);
+        Ok((head, with_patience(received(incoming), times.between_bytes)))
+    }
+}
+
+/// The body of a response, of the length that the server has announced.
+fn received(incoming: Incoming) -> Body<HttpError> {
+    if incoming.is_end_stream() {
+        return Body::empty();
+    }
+    let length = incoming.size_hint().exact();
+    from_http(incoming, length, |error| of_request(&error, Stage::Body))
+}
+
+async fn connected(mut connection: CaptureConnection) {
+    drop(connection.wait_for_connection_metadata().await);
+}
+
+fn pool(config: &HttpClientConfig, connector: Connector) -> Client<Connector, RequestBody> {
+    let head_bytes = config.head_bytes_max;
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(config.idle_timeout())
+        .pool_max_idle_per_host(config.idle_connections_per_host_max as usize)
+        .http1_max_buf_size(head_bytes as usize)
+        .http1_max_headers(config.headers_max as usize)
+        .http2_only(config.http2 == Http2::PriorKnowledge)
+        .http2_initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
+        .http2_initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
+        .http2_max_header_list_size(head_bytes)
+        .http2_max_send_buf_size(limits::SEND_BUFFER_BYTES_MAX)
+        .http2_keep_alive_interval(limits::PING_INTERVAL)
+        .http2_keep_alive_timeout(limits::PING_TIMEOUT)
+        .build(connector)
+}
+
+/// A request whose head and body say the same of its length.
+async fn framed(
+    mut head: request::Parts,
+    body: Body<HttpError>,
+    pace: &Arc<Pace>,
+) -> Result<Request<RequestBody>, HttpError> {
+    let length = body.length();
+    let announced = head::announced(&head.headers)?;
+    if let (Some(announced), Some(length)) = (announced, length)
+        && announced != length
+    {
+        return Err(HttpError::HttpRequestBodySize(Some(length)));
+    }
+    let length = announced.or(length);
+    let mut body = RequestBody::new(HttpBody::from(body), length, Arc::clone(pace));
+    match length {
+        Some(length) => {
+            // A body of no bytes is worth a word where the method makes one expect a body.
+            if length > 0 || announced.is_some() || head::has_meaningful_body(&head.method) {
+                head.headers.insert(header::CONTENT_LENGTH, length.into());
+            }
+        }
+        None if head::has_meaningful_body(&head.method) => {}
+        None if body.has_frames().await? => {
+            // Without this hyper takes it that a GET has no body, and drops what is there.
+            if matches!(head.method, Method::GET | Method::HEAD) {
+                let chunked = header::HeaderValue::from_static("chunked");
+                head.headers.insert(header::TRANSFER_ENCODING, chunked);
+            }
+        }
+        None => body.set_empty(),
+    }
+    Ok(Request::from_parts(head, body))
+}

@@ -1,0 +1,138 @@
+//! New connections.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::future::{BoxFuture, FutureExt};
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::{net::TcpStream, sync::Semaphore, time::Instant};
+use tokio_rustls::TlsConnector;
+use wrt_http::HttpError;
+
+use crate::{
+    AllowList,
+    connection::OpenConnection,
+    error::{of_connect, of_handshake},
+    limits::ADDRESSES_MAX,
+    resolver::Resolver,
+    target::{Host, Target},
+};
+
+/// Makes the connections that the pool asks for.
+#[derive(Clone)]
+pub(crate) struct Connector(pub(crate) Arc<ConnectorParts>);
+
+/// What a connector needs.
+pub(crate) struct ConnectorParts {
+    pub(crate) allow: AllowList,
+    pub(crate) resolver: Resolver,
+    pub(crate) tls: TlsConnector,
+    pub(crate) timeout: Duration,
+    /// Places for connections.
+    pub(crate) places: Arc<Semaphore>,
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<OpenConnection>;
+    type Error = HttpError;
+    type Future = BoxFuture<'static, Result<Self::Response, HttpError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), HttpError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let parts = Arc::clone(&self.0);
+        async move { parts.connect(&uri).await.map(TokioIo::new) }.boxed()
+    }
+}
+
+impl ConnectorParts {
+    async fn connect(&self, uri: &Uri) -> Result<OpenConnection, HttpError> {
+        let target = Target::of(uri)?;
+        let deadline = Instant::now() + self.timeout;
+        let place = tokio::time::timeout_at(deadline, Arc::clone(&self.places).acquire_owned())
+            .await
+            .map_err(|_elapsed| HttpError::ConnectionLimitReached)?
+            .map_err(|_closed| HttpError::ConnectionLimitReached)?;
+        let found = tokio::time::timeout_at(deadline, self.resolver.resolve(&target))
+            .await
+            .map_err(|_elapsed| HttpError::DnsTimeout)??;
+        let addresses = self.permitted(&target, found)?;
+        let opened = async {
+            let stream = connect_to_one(&addresses, target.port, deadline).await?;
+            if !target.is_secure {
+                return Ok(OpenConnection::plain(stream, place));
+            }
+            let handshake = self.tls.connect(server_name(&target)?, stream);
+            let stream = handshake.await.map_err(|error| of_handshake(&error))?;
+            Ok(OpenConnection::tls(stream, place))
+        };
+        tokio::time::timeout_at(deadline, opened)
+            .await
+            .map_err(|_elapsed| HttpError::ConnectionTimeout)?
+    }
+
+    /// Those of a target's addresses that may be connected to. What is checked here is what is
+    /// connected to: the name is not resolved again.
+    fn permitted(&self, target: &Target, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, HttpError> {
+        if !self.allow.permits(target) {
+            return Err(HttpError::HttpRequestDenied);
+        }
+        if found.is_empty() {
+            return Err(HttpError::DestinationNotFound);
+        }
+        let mut addresses = found;
+        addresses.retain(|address| self.allow.permits_address(target, *address));
+        addresses.truncate(ADDRESSES_MAX);
+        if addresses.is_empty() {
+            tracing::warn!(
+                host = target.authority(),
+                "a request was refused: the host's address is not public, and no rule names it"
+            );
+            return Err(HttpError::DestinationIpProhibited);
+        }
+        Ok(addresses)
+    }
+}
+
+/// Tries one address after another; each may take its share of the time that is left.
+async fn connect_to_one(
+    addresses: &[IpAddr],
+    port: u16,
+    deadline: Instant,
+) -> Result<TcpStream, HttpError> {
+    let mut last = HttpError::DestinationNotFound;
+    for (tried, address) in (0_u32..).zip(addresses) {
+        let to_try = u32::try_from(addresses.len()).unwrap_or(u32::MAX) - tried;
+        let share = deadline.saturating_duration_since(Instant::now()) / to_try;
+        let connecting = TcpStream::connect(SocketAddr::new(*address, port));
+        last = match tokio::time::timeout(share, connecting).await {
+            Ok(Ok(stream)) => {
+                // Heads and small bodies go in one write each; waiting to fill a segment only delays.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection without TCP_NODELAY");
+                }
+                return Ok(stream);
+            }
+            Ok(Err(error)) => of_connect(&error),
+            Err(_elapsed) => HttpError::ConnectionTimeout,
+        };
+    }
+    Err(last)
+}
+
+fn server_name(target: &Target) -> Result<ServerName<'static>, HttpError> {
+    match &target.host {
+        Host::Address(address) => Ok(ServerName::from(*address)),
+        Host::Name(name) => {
+            ServerName::try_from(name.clone()).map_err(|_invalid| HttpError::HttpRequestUriInvalid)
+        }
+    }
+}

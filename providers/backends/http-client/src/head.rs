@@ -1,0 +1,194 @@
+//! Heads on their way out and in.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Uri,
+    header::{self, Entry},
+    request, uri,
+};
+use wrt_http::HttpError;
+use wrt_protocol::TraceContext;
+
+use crate::target::Target;
+
+/// Fields that belong to one connection (RFC 9110, section 7.6.1) and not to what is sent over it.
+const OF_THE_CONNECTION: [HeaderName; 6] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("http2-settings"),
+];
+
+/// A request's head as it leaves this node. The host is written as it was checked.
+///
+/// # Errors
+/// A method that asks for a tunnel, and a path that makes no URI.
+pub(crate) fn outgoing(
+    mut head: request::Parts,
+    target: &Target,
+    trace: Option<&TraceContext>,
+) -> Result<request::Parts, HttpError> {
+    // Behind a tunnel is a host that nobody would check.
+    if head.method == Method::CONNECT {
+        return Err(HttpError::HttpRequestMethodInvalid);
+    }
+    head.uri = normalised(&head.uri, target)?;
+    strip(&mut head.headers);
+    // The client writes it, from the URI.
+    head.headers.remove(header::HOST);
+    if let Entry::Occupied(te) = head.headers.entry(header::TE)
+        && te.get() != "trailers"
+    {
+        te.remove_entry_mult();
+    }
+    if let Some(trace) = trace {
+        add_trace(&mut head.headers, trace);
+    }
+    head.version = http::Version::HTTP_11;
+    Ok(head)
+}
+
+fn normalised(uri: &Uri, target: &Target) -> Result<Uri, HttpError> {
+    let mut parts = uri::Parts::default();
+    parts.scheme = uri.scheme().cloned();
+    let authority = target.authority().parse();
+    parts.authority = Some(authority.map_err(|_invalid| HttpError::HttpRequestUriInvalid)?);
+    let path = uri.path_and_query().cloned();
+    parts.path_and_query = Some(path.unwrap_or_else(|| uri::PathAndQuery::from_static("/")));
+    Uri::from_parts(parts).map_err(|_invalid| HttpError::HttpRequestUriInvalid)
+}
+
+/// Takes out what belongs to the connection, also what it names itself.
+pub(crate) fn strip(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        // It is said of the connection, and means what comes over it.
+        .filter(|name| *name != header::TE)
+        .collect();
+    for name in named.into_iter().chain(OF_THE_CONNECTION) {
+        headers.remove(name);
+    }
+}
+
+/// The call's own trace, unless the guest carries on one of its own.
+fn add_trace(headers: &mut HeaderMap, trace: &TraceContext) {
+    const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+    const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+    if headers.contains_key(TRACEPARENT) {
+        return;
+    }
+    let Ok(parent) = HeaderValue::try_from(trace.to_string()) else {
+        return;
+    };
+    headers.insert(TRACEPARENT, parent);
+    headers.remove(TRACESTATE);
+    let state = trace.state.as_deref().map(HeaderValue::try_from);
+    if let Some(Ok(state)) = state {
+        headers.insert(TRACESTATE, state);
+    }
+}
+
+/// The length that a head announces.
+///
+/// # Errors
+/// Lengths that are none, or that contradict each other.
+pub(crate) fn announced(headers: &HeaderMap) -> Result<Option<u64>, HttpError> {
+    let mut length = None;
+    for value in headers.get_all(header::CONTENT_LENGTH) {
+        let text = value.to_str().unwrap_or_default();
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let value = is_number.then(|| text.parse().ok()).flatten();
+        let value: u64 = value.ok_or(HttpError::HttpProtocolError)?;
+        if length.is_some_and(|length| length != value) {
+            return Err(HttpError::HttpProtocolError);
+        }
+        length = Some(value);
+    }
+    Ok(length)
+}
+
+/// Whether a request of this method says something with a body (RFC 9110, section 9.3).
+pub(crate) fn has_meaningful_body(method: &Method) -> bool {
+    !matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS | Method::TRACE
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(uri: &str, headers: &[(&str, &str)]) -> Result<request::Parts, HttpError> {
+        let mut request = http::Request::get(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let target = Target::of(&parts.uri)?;
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let trace = TraceContext::parse(trace, Some("vendor=1")).unwrap();
+        outgoing(parts, &target, Some(&trace))
+    }
+
+    #[test]
+    fn the_host_is_written_as_it_was_checked() {
+        for (uri, expected) in [
+            ("http://A.Test.:80/x?y", "http://a.test/x?y"),
+            ("https://a.test:80", "https://a.test:80/"),
+            ("http://[::ffff:1.2.3.4]:81/", "http://1.2.3.4:81/"),
+        ] {
+            let head = head(uri, &[("host", "b.test")]).unwrap();
+            assert_eq!(head.uri, expected);
+            assert!(!head.headers.contains_key(header::HOST));
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_the_connection_stays_behind() {
+        let headers = [
+            ("connection", "close, X-Hop, TE"),
+            ("x-hop", "1"),
+            ("keep-alive", "1"),
+            ("transfer-encoding", "gzip"),
+            ("te", "trailers"),
+            ("x-own", "1"),
+        ];
+        let head = head("http://a.test/", &headers).unwrap();
+        let left: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["te", "x-own", "traceparent", "tracestate"]);
+    }
+
+    #[test]
+    fn a_guests_own_trace_is_kept() {
+        let own = "00-11111111111111111111111111111111-2222222222222222-00";
+        let kept = head("http://a.test/", &[("traceparent", own)]).unwrap();
+        assert_eq!(kept.headers["traceparent"], own);
+        assert!(!kept.headers.contains_key("tracestate"));
+        let added = head("http://a.test/", &[("tracestate", "stray=1")]).unwrap();
+        assert_eq!(added.headers["tracestate"], "vendor=1");
+    }
+
+    #[test]
+    fn lengths_agree_or_are_refused() {
+        for (values, expected) in [
+            (&[][..], Ok(None)),
+            (&["5"], Ok(Some(5))),
+            (&["5", "5"], Ok(Some(5))),
+            (&["5", "6"], Err(HttpError::HttpProtocolError)),
+            (&["+5"], Err(HttpError::HttpProtocolError)),
+            (&[""], Err(HttpError::HttpProtocolError)),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONTENT_LENGTH, value.parse().unwrap());
+            }
+            assert_eq!(announced(&headers), expected, "{values:?}");
+        }
+    }
+}

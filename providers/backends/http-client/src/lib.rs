@@ -1,0 +1,36 @@
+//! Requests to the world outside, as a provider of `wasi:http`.
+//!
+//! ```text
+//! request ─> Target ─> AllowList ─> pool ─ no connection ─> resolve ─> AllowList ─> connect ─> TLS
+//!                                     └─── one that is free ──────────────────────────┐
+//! response <── body, held to its times <──────────────────────────────────────────────┘
+//! ```
+//!
+//! Invariants:
+//! - nothing is reached that the allow-list does not name, and the address that was checked is the one
+//!   that is connected to, for each connection anew;
+//! - redirects are the guest's business: each is a request like any other;
+//! - a body is never collected on its way; dropping the call, or a body, stops the request;
+//! - no proxy, no environment: what is not in the settings does not exist.
+//!
+//! Start reading at [`HyperClient`] and [`AllowList`].
+
+mod allow;
+mod body;
+mod client;
+mod config;
+mod connection;
+mod connector;
+mod error;
+mod head;
+pub mod limits;
+mod pace;
+mod resolver;
+mod target;
+mod tls;
+
+pub use allow::{AllowList, AllowRule, RuleError};
+pub use client::{HttpClientCounts, HyperClient, SetupError};
+pub use config::{Http2, HttpClientConfig};
+pub use target::{Host, Target};
+pub use tls::CertificateError;

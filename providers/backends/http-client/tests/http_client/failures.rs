@@ -1,0 +1,116 @@
+//! Servers that fail, by the names that `wasi:http` has for it.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::{io::AsyncReadExt, net::TcpListener};
+use wrt_http::HttpError;
+use wrt_http_client::HttpClientConfig;
+
+use crate::{
+    server::{Server, accept, serve_raw},
+    support::{both_ways, config, get},
+};
+
+#[tokio::test]
+async fn a_port_where_nobody_listens() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    for (way, client) in both_ways(config()).await {
+        let error = get(&client, format!("http://{address}/")).await.map(drop);
+        assert_eq!(error, Err(HttpError::ConnectionRefused), "{way}");
+    }
+}
+
+/// Where the machine has no resolver that answers, its own time may be up first.
+#[tokio::test]
+async fn a_name_that_does_not_exist() {
+    let config = HttpClientConfig {
+        connect_timeout_ms: 3_000,
+        ..config()
+    };
+    for (way, client) in both_ways(config).await {
+        let error = get(&client, "http://nowhere.invalid/").await.map(drop);
+        let error = error.unwrap_err();
+        let is_named = matches!(error, HttpError::DnsError { .. } | HttpError::DnsTimeout);
+        assert!(is_named, "{way}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn answers_that_break_off_or_make_no_sense() {
+    for (reply, expected) in [
+        ("", HttpError::ConnectionTerminated),
+        ("HTTP/1.1 200 OK\r\nx-a: 1", HttpError::ConnectionTerminated),
+        ("SSH-2.0-x\r\n\r\n", HttpError::HttpProtocolError),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
+            HttpError::HttpProtocolError,
+        ),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+            HttpError::HttpUpgradeFailed,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc",
+            HttpError::HttpResponseIncomplete,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
+            HttpError::HttpResponseIncomplete,
+        ),
+    ] {
+        let server = serve_raw(reply, true).await;
+        for (way, client) in both_ways(config()).await {
+            assert_eq!(
+                how_it_ends(&client, &server).await,
+                Err(expected.clone()),
+                "{way} {reply:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_over_its_limit() {
+    let reply: &'static str =
+        format!("HTTP/1.1 200 OK\r\nx-a: {}\r\n\r\n", "a".repeat(16 * 1024)).leak();
+    let server = serve_raw(reply, true).await;
+    let config = HttpClientConfig {
+        head_bytes_max: 8 * 1024,
+        ..config()
+    };
+    for (way, client) in both_ways(config).await {
+        let expected = HttpError::HttpResponseHeaderSectionSize(None);
+        assert_eq!(how_it_ends(&client, &server).await, Err(expected), "{way}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_reset() {
+    let server = accept(|mut stream| {
+        async move {
+            let mut byte = [0; 1];
+            stream.read_exact(&mut byte).await.unwrap();
+            // What it has not read makes of its close a reset.
+        }
+        .boxed()
+    })
+    .await;
+    for (way, client) in both_ways(config()).await {
+        assert_eq!(
+            how_it_ends(&client, &server).await,
+            Err(HttpError::ConnectionTerminated),
+            "{way}"
+        );
+    }
+}
+
+async fn how_it_ends(
+    client: &std::sync::Arc<dyn wrt_http::HttpClient>,
+    server: &Server,
+) -> Result<(), HttpError> {
+    let (_, body) = get(client, server.uri("/")).await?;
+    body.collect(1 << 20).await.map(drop)
+}
