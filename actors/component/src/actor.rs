@@ -58,8 +58,6 @@ pub struct ComponentActor {
     wall_time_max: Duration,
     limits: ComponentLimits,
     links: Arc<Links>,
-    /// The interfaces among its imports.
-    hosts: Vec<Arc<dyn HostInterface>>,
     gate: Arc<Gate>,
 }
 
@@ -103,7 +101,6 @@ impl ComponentActor {
             wall_time_max: limits.wall_time_max,
             limits,
             links,
-            hosts,
         }))
     }
 

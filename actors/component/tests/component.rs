@@ -16,7 +16,7 @@ use std::{
 };
 
 use futures::future::join_all;
-use rows::Rows;
+use rows::{OtherRows, Rows};
 use world::{actor, call, engines, spec};
 use wrt_component::{
     ComponentActor, ComponentError, ComponentLimits, EngineKind, EngineOptions, Engines, inspect,
@@ -222,7 +222,7 @@ async fn an_import_that_nobody_serves_is_found_before_anything_runs() {
 #[tokio::test]
 async fn a_fault_that_an_interface_cannot_tell_ends_the_invocation() {
     let spec = spec(&engines(), guest::looker_up()).await;
-    let actor = ComponentActor::new(spec, &[Arc::new(Rows::new(true))]).unwrap();
+    let actor = ComponentActor::new(spec, &[Package::of::<Rows<true>>()]).unwrap();
     let error = call::<(), (u32,)>(&actor, "look-up", ()).await.unwrap_err();
     let fault = guest_fault(&error);
     assert_eq!(fault.kind(), FaultKind::Unavailable, "{fault}");

@@ -162,9 +162,6 @@ impl Check<'_> {
         for import in &source.imports {
             match self.catalog.import(import) {
                 ImportServer::Node => {}
-                ImportServer::OptionalLink(interface) => {
-                    optional.insert(interface);
-                }
                 ImportServer::Link(interface) => {
                     needed.entry(interface).or_insert(import);
                 }

@@ -51,9 +51,6 @@ struct Connection {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// A configuration that cannot work.
-    #[error("the configuration is not usable")]
-    Config(#[from] ConfigError),
     /// A URL that is none of Redis.
     #[error("{url} is not a Redis URL")]
     Url {

@@ -7,16 +7,21 @@
 //! The export `wasi:keyvalue/watcher` is not served: nothing calls a component when a key changes.
 
 mod call;
+mod component;
 mod draft;
 mod draft2;
 mod error;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use wasmtime::component::Linker;
+use wrt_contract::Offer;
 use wrt_host::{Host, InstanceState, Package};
 
 use crate::KeyValueInterface;
+pub use component::KeyValueComponent;
 
 /// `wasi:keyvalue`, in both drafts that components are built with.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +37,10 @@ impl Host for WasiKeyValue {
             "wasi:keyvalue/atomics@0.2.0-draft",
             "wasi:keyvalue/batch@0.2.0-draft",
         ]);
+        package.exports::<KeyValueInterface>(component::EXPORTS, |instances, gate| {
+            let component = KeyValueComponent::new(instances)?;
+            Ok(component.map(|it| Offer::new::<KeyValueInterface>(Arc::new(it), gate)))
+        });
     }
 
     fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {

@@ -43,7 +43,7 @@ use wrt_contract::CallContext;
 pub use counter::{counter_add, counter_bytes};
 pub use error::{KeyValueError, Limit};
 pub use first_answer::{FirstAnswer, FirstAnswerError};
-pub use host::WasiKeyValue;
+pub use host::{KeyValueComponent, WasiKeyValue};
 pub use memory::{KeyValueDefault, MemoryConfig};
 pub use name::{Bucket, Key};
 pub use page::{Cursor, KeyPage};

@@ -1,7 +1,5 @@
 //! Servers that fail, by the names that `wasi:http` has for it.
 
-use std::time::Duration;
-
 use futures::FutureExt;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use wrt_http::HttpError;

@@ -34,7 +34,7 @@ pub async fn both_ways(config: HttpClientConfig) -> [(&'static str, Arc<dyn Http
     let name = |text| Name::new(text).unwrap();
     let target = ActorAddress::provider(name("test"), name("out"));
     let bus = Joined(HttpClientInterface::dispatcher(Arc::clone(&client)));
-    let remote = HttpClientInterface::remote(Arc::new(bus), target);
+    let remote = HttpClientInterface::remote(Arc::new(bus), target.into());
     [("co-located", client), ("across", remote)]
 }
 
