@@ -206,7 +206,11 @@ mod tests {
 
     #[test]
     fn an_import_is_served_by_a_link_by_the_node_or_by_nobody() {
-        let catalog = NodeCatalog::new(Path::new(""), None);
+        let runtime = Runtime::builder()
+            .with::<wrt_config::WasiConfig, wrt_config::ConfigDefault>()
+            .with_package::<wrt_logging::WasiLogging>();
+        let runtime = runtime.build().expect("they go together");
+        let catalog = NodeCatalog::new(runtime, Path::new(""), None);
         let config = ImportServer::Link(InterfaceName::from_static("wasi:config"));
         for (import, expected) in [
             ("wasi:config/store@0.2.0-rc.1", &config),

@@ -165,13 +165,13 @@ impl Offer {
     pub fn new<I: Interface>(object: Arc<I::Object>, gate: &Arc<Gate>) -> Self {
         let guarded = I::guarded(object, Arc::clone(gate));
         let dispatcher = I::dispatcher(Arc::clone(&guarded));
-        let drained = Arc::clone(gate);
+        let own_gate = Arc::clone(gate);
         let install = move |directory: &LocalDirectory, actor: &ActorAddress, present: bool| {
             let slot = directory.slot::<I>(actor);
             if present {
                 slot.set(Some(Arc::clone(&guarded)));
             } else {
-                slot.retire(&drained);
+                slot.retire(&own_gate);
             }
         };
         Self {

@@ -191,6 +191,29 @@ impl RequestPath {
         }
     }
 
+    /// A member as the place of an attempt.
+    fn chosen(
+        &self,
+        member: &Member,
+        call: &Invocation,
+        now: Instant,
+        budget_micros: u64,
+    ) -> Chosen {
+        let expires_at = member.peer_now(now).0.saturating_add(budget_micros);
+        let (target, interface, operation) = (&call.target, &call.interface, &call.operation);
+        Chosen {
+            destination: Destination::Node {
+                node: member.id.clone(),
+                lost: member.lost.clone(),
+            },
+            epoch: Some(member.epoch),
+            budget_micros,
+            expires_at: Some(NodeMicros(expires_at)),
+            subject: self.subjects.call(&member.id, target, interface, operation),
+            flight: Some(self.in_flight.take_off(&member.id)),
+        }
+    }
+
     fn choose(
         &self,
         view: &View,
@@ -223,20 +246,7 @@ impl RequestPath {
             operation,
             ..
         } = call;
-        let to_member = |member: &Member| {
-            let expires_at = member.peer_now(now).0.saturating_add(budget_micros);
-            Chosen {
-                destination: Destination::Node {
-                    node: member.id.clone(),
-                    lost: member.lost.clone(),
-                },
-                epoch: Some(member.epoch),
-                budget_micros,
-                expires_at: Some(NodeMicros(expires_at)),
-                subject: self.subjects.call(&member.id, target, interface, operation),
-                flight: Some(self.in_flight.take_off(&member.id)),
-            }
-        };
+        let to_member = |member: &Member| self.chosen(member, call, now, budget_micros);
         if let Some(home) = &call.pinned_to {
             return Ok(to_member(pin::member(view, home)?));
         }

@@ -197,10 +197,11 @@ impl RequestPath {
     ) -> Result<Answer, Fault> {
         let body = self.receive(stream, Some(bytes), &home.node)?;
         let collected = context.bound(Hop::Stream, collect_arguments(body));
-        let (result, bulk) = collected
-            .await
-            .and_then(|result| result)
-            .map_err(|fault| fault.with_execution(Execution::Executed).at_node(&home.node))?;
+        let (result, bulk) = collected.await.and_then(|result| result).map_err(|fault| {
+            fault
+                .with_execution(Execution::Executed)
+                .at_node(&home.node)
+        })?;
         Ok(answer(result, bulk, None, home))
     }
 
