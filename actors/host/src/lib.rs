@@ -11,8 +11,9 @@
 //! - a guest sees the environment, the links and the limits that its manifest gives, and nothing of
 //!   the node: no files, no sockets, no inherited environment.
 //!
-//! Start reading at [`InstanceState`].
+//! Start reading at [`InstanceState`]; [`body`] is where the bodies of all interfaces meet guests.
 
+pub mod body;
 mod ended;
 mod instances;
 mod interface;
