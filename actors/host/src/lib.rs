@@ -12,8 +12,9 @@
 //!   the node: no files, no sockets, no inherited environment;
 //! - what a guest says reaches the log through [`GuestLog`], and cannot look like the node's own words.
 //!
-//! Start reading at [`InstanceState`].
+//! Start reading at [`InstanceState`]; [`body`] is where the bodies of all interfaces meet guests.
 
+pub mod body;
 mod ended;
 mod extensions;
 mod guest_log;
