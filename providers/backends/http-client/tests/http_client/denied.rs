@@ -38,7 +38,7 @@ async fn nothing_is_reached_that_no_rule_names() {
         let config = HttpClientConfig {
             allow: rules(allow),
             resolve: pinned("a.test", "127.0.0.1"),
-            ..HttpClientConfig::default()
+            ..crate::support::config()
         };
         for (way, client) in both_ways(config).await {
             let error = get(&client, format!("http://{host}:{port}/"))
@@ -57,7 +57,7 @@ async fn a_private_address_is_reached_when_both_are_named() {
     let config = HttpClientConfig {
         allow: rules(&["*.test:*", "127.0.0.0/8:*"]),
         resolve: pinned("a.test", "127.0.0.1"),
-        ..HttpClientConfig::default()
+        ..crate::support::config()
     };
     for (way, client) in both_ways(config).await {
         for host in ["a.test", "A.TEST."] {
