@@ -133,6 +133,7 @@ async fn trailers_go_there_and_back() {
 /// whose rest is read as another.
 #[tokio::test]
 async fn a_body_is_held_to_its_length() {
+    let ways = both_ways(config()).await;
     let seen = Arc::new(AtomicUsize::new(0));
     let whole = Arc::clone(&seen);
     let server = serve(move |request| {
@@ -155,11 +156,11 @@ async fn a_body_is_held_to_its_length() {
         ("5, 6", Body::empty),
     ];
     for (announced, body) in cases {
-        for (way, client) in both_ways(config()).await {
+        for (way, client) in &ways {
             let mut request = request("POST", server.uri("/"), body());
             let headers = request.headers_mut();
             headers.insert("content-length", announced.parse().unwrap());
-            let error = send(&client, request).await.map(drop).unwrap_err();
+            let error = send(client, request).await.map(drop).unwrap_err();
             let is_refused = matches!(
                 error,
                 HttpError::HttpRequestBodySize(_) | HttpError::HttpProtocolError
