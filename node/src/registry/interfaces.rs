@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use wrt_contract::{Caller, Interface, Links, LocalDirectory, Offer};
 use wrt_http::{
-    HttpClientHost, HttpClientInterface, HttpComponent, HttpHandlerHost, HttpHandlerInterface,
+    HandlerAsClient, HttpClientHost, HttpClientInterface, HttpComponent, HttpHandlerHost,
+    HttpHandlerInterface,
 };
 use wrt_keyvalue::{KeyValueHost, KeyValueInterface};
 use wrt_protocol::{ActorAddress, Name};
@@ -19,12 +20,14 @@ pub(super) const KEYVALUE: InterfaceEntry = InterfaceEntry {
     offer: |_, _| Ok(None),
 };
 
+const HTTP_EXPORTS: &[&str] = &["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."];
+
 pub(super) const HTTP: InterfaceEntry =
     InterfaceEntry {
         name: HttpHandlerInterface::NAME,
         host: Some(|| Arc::new(HttpHandlerHost)),
         link: |site, links, name| site.link::<HttpHandlerInterface>(links, name),
-        exports: &["wasi:http/incoming-handler@0.2.", "wasi:http/handler@0.3."],
+        exports: HTTP_EXPORTS,
         offer: |instances, gate| {
             let component = HttpComponent::new(instances)?;
             Ok(component
@@ -36,8 +39,15 @@ pub(super) const HTTP_CLIENT: InterfaceEntry = InterfaceEntry {
     name: HttpClientInterface::NAME,
     host: Some(|| Arc::new(HttpClientHost)),
     link: |site, links, name| site.link::<HttpClientInterface>(links, name),
-    exports: &[],
-    offer: |_, _| Ok(None),
+    exports: HTTP_EXPORTS,
+    // What answers requests can stand where they would have gone out.
+    offer: |instances, gate| {
+        let component = HttpComponent::new(instances)?;
+        Ok(component.map(|component| {
+            let client = HandlerAsClient::new(Arc::new(component));
+            Offer::new::<HttpClientInterface>(Arc::new(client), gate)
+        }))
+    },
 };
 
 /// Where a link starts and ends.
