@@ -60,6 +60,25 @@ impl RequestBody {
         self.left = Some(0);
     }
 
+    /// Counts `frame` against the length. The connection does not ask for anything behind the last
+    /// byte, so what is there already is looked at here: a body that is longer is no request either.
+    fn checked(
+        &mut self,
+        frame: Frame<Bytes>,
+        cx: &mut Context<'_>,
+    ) -> Result<Frame<Bytes>, HttpError> {
+        self.count(&frame)?;
+        if self.left == Some(0) && frame.is_data() && self.first.is_none() {
+            // Ready without anything: it has ended, and is not asked again.
+            if let Poll::Ready(Some(next)) = Pin::new(&mut self.body).poll_frame(cx) {
+                let next = next?;
+                self.count(&next)?;
+                self.first = Some(next);
+            }
+        }
+        Ok(frame)
+    }
+
     fn count(&mut self, frame: &Frame<Bytes>) -> Result<(), HttpError> {
         let Some(data) = frame.data_ref() else {
             return Ok(());
@@ -92,7 +111,7 @@ impl Body for RequestBody {
         };
         self.pace.moved();
         Poll::Ready(match next {
-            Some(Ok(frame)) => Some(self.count(&frame).map(|()| frame)),
+            Some(Ok(frame)) => Some(self.checked(frame, cx)),
             Some(Err(error)) => Some(Err(error)),
             None if self.left.unwrap_or(0) > 0 => {
                 Some(Err(HttpError::HttpRequestBodySize(Some(self.seen))))
@@ -102,8 +121,10 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        let is_whole = self.left.is_none_or(|left| left == 0);
-        is_whole && self.first.is_none() && (self.left.is_some() || self.body.is_end_stream())
+        // Behind the last byte there may be trailers; behind no byte at all nobody looks for any.
+        let is_empty = self.left == Some(0) && self.seen == 0;
+        let has_ended = self.left.unwrap_or(0) == 0 && self.body.is_end_stream();
+        self.first.is_none() && (is_empty || has_ended)
     }
 
     fn size_hint(&self) -> SizeHint {

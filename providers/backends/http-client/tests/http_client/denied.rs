@@ -38,7 +38,7 @@ async fn nothing_is_reached_that_no_rule_names() {
         let config = HttpClientConfig {
             allow: rules(allow),
             resolve: pinned("a.test", "127.0.0.1"),
-            ..HttpClientConfig::default()
+            ..crate::support::config()
         };
         for (way, client) in both_ways(config).await {
             let error = get(&client, format!("http://{host}:{port}/"))
@@ -57,7 +57,7 @@ async fn a_private_address_is_reached_when_both_are_named() {
     let config = HttpClientConfig {
         allow: rules(&["*.test:*", "127.0.0.0/8:*"]),
         resolve: pinned("a.test", "127.0.0.1"),
-        ..HttpClientConfig::default()
+        ..crate::support::config()
     };
     for (way, client) in both_ways(config).await {
         for host in ["a.test", "A.TEST."] {
@@ -72,6 +72,7 @@ async fn a_private_address_is_reached_when_both_are_named() {
 /// A tunnel would lead to a host that nobody has looked at.
 #[tokio::test]
 async fn what_is_no_request_for_a_host_is_refused() {
+    let ways = both_ways(config()).await;
     let server = serve(|_| async { answer("") }).await;
     let host = server.address;
     for (method, uri, expected) in [
@@ -96,8 +97,8 @@ async fn what_is_no_request_for_a_host_is_refused() {
             HttpError::HttpProtocolError,
         ),
     ] {
-        for (way, client) in both_ways(config()).await {
-            let sent = send(&client, request(method, &uri, Body::empty())).await;
+        for (way, client) in &ways {
+            let sent = send(client, request(method, &uri, Body::empty())).await;
             assert_eq!(sent.map(drop), Err(expected.clone()), "{way} {uri}");
         }
     }

@@ -38,6 +38,7 @@ async fn a_name_that_does_not_exist() {
 
 #[tokio::test]
 async fn answers_that_break_off_or_make_no_sense() {
+    let ways = both_ways(config()).await;
     for (reply, expected) in [
         ("", HttpError::ConnectionTerminated),
         ("HTTP/1.1 200 OK\r\nx-a: 1", HttpError::ConnectionTerminated),
@@ -60,9 +61,9 @@ async fn answers_that_break_off_or_make_no_sense() {
         ),
     ] {
         let server = serve_raw(reply, true).await;
-        for (way, client) in both_ways(config()).await {
+        for (way, client) in &ways {
             assert_eq!(
-                how_it_ends(&client, &server).await,
+                how_it_ends(client, &server).await,
                 Err(expected.clone()),
                 "{way} {reply:?}"
             );

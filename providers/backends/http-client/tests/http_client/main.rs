@@ -1,5 +1,5 @@
-//! A client and real servers, each thing both ways: the client itself, and the client behind the
-//! remote side of its interface, joined in memory.
+//! A client and real servers, each thing both ways: the client itself, and the client as another
+//! node sees it.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +9,7 @@
 mod bodies;
 mod denied;
 mod failures;
+mod lattice;
 mod requests;
 mod server;
 mod support;

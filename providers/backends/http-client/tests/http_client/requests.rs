@@ -60,6 +60,7 @@ async fn a_head_arrives_as_it_was_and_without_the_connections_own() {
 #[tokio::test]
 async fn lengths_are_written_where_they_mean_something() {
     let server = mirror().await;
+    let [(_, client), _] = both_ways(config()).await;
     for (method, body, announced, expected) in [
         ("GET", Body::empty(), None, ""),
         ("GET", flowing(&[]), None, ""),
@@ -86,7 +87,6 @@ async fn lengths_are_written_where_they_mean_something() {
             "content-length: 2\n",
         ),
     ] {
-        let [(_, client), _] = both_ways(config()).await;
         let mut request = request(method, server.uri("/"), body);
         if let Some(announced) = announced {
             request

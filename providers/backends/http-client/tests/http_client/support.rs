@@ -6,20 +6,19 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{FutureExt, StreamExt, future::BoxFuture};
-use wrt_contract::{
-    Answer, Body, BodyFrame, CallContext, Caller, Dispatch, DispatchRequest, Interface, Invocation,
-};
-use wrt_http::{
-    HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions, ResponseHead,
-};
+use futures::StreamExt;
+use wrt_contract::{Body, BodyFrame, CallContext};
+use wrt_http::{HttpClient, HttpError, RequestHead, RequestOptions, ResponseHead};
 use wrt_http_client::{HttpClientConfig, HyperClient};
-use wrt_protocol::{ActorAddress, Fault, Name};
+
+use crate::lattice::AnotherNode;
 
 /// Loopback, where all of these servers live.
 pub fn config() -> HttpClientConfig {
     HttpClientConfig {
         allow: rules(&["127.0.0.1:*", "*:*"]),
+        // Reading them takes longer than most of these tests.
+        system_certificates: false,
         ..HttpClientConfig::default()
     }
 }
@@ -28,32 +27,11 @@ pub fn rules(rules: &[&str]) -> Vec<wrt_http_client::AllowRule> {
     rules.iter().map(|rule| rule.parse().unwrap()).collect()
 }
 
-/// The client itself, and the same client from the other side of a bus.
+/// The client itself, and the same client from another node.
 pub async fn both_ways(config: HttpClientConfig) -> [(&'static str, Arc<dyn HttpClient>); 2] {
     let client: Arc<dyn HttpClient> = Arc::new(HyperClient::new(config).await.unwrap());
-    let name = |text| Name::new(text).unwrap();
-    let target = ActorAddress::provider(name("test"), name("out"));
-    let bus = Joined(HttpClientInterface::dispatcher(Arc::clone(&client)));
-    let remote = HttpClientInterface::remote(Arc::new(bus), target.into());
-    [("co-located", client), ("across", remote)]
-}
-
-struct Joined(Arc<dyn Dispatch>);
-
-impl Caller for Joined {
-    fn call<'a>(
-        &'a self,
-        context: &'a CallContext,
-        invocation: Invocation,
-    ) -> BoxFuture<'a, Result<Answer, Fault>> {
-        let request = DispatchRequest {
-            operation: invocation.operation,
-            arguments: invocation.arguments,
-            bulk: invocation.bulk,
-            body: invocation.body,
-        };
-        self.0.dispatch(context, request).boxed()
-    }
+    let across = AnotherNode::of(Arc::clone(&client)).await;
+    [("co-located", client), ("across", Arc::new(across))]
 }
 
 pub type Sent = Result<(ResponseHead, Body<HttpError>), HttpError>;

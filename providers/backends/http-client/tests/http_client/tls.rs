@@ -45,7 +45,7 @@ fn config(certificates: Vec<PathBuf>) -> HttpClientConfig {
             ("b.test".to_owned(), loopback),
         ]),
         certificates,
-        ..HttpClientConfig::default()
+        ..crate::support::config()
     }
 }
 

@@ -45,6 +45,11 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
 static GUESTS: LazyLock<Mutex<HashMap<&str, InstancePre<InstanceState>>>> =
     LazyLock::new(Mutex::default);
 
+/// The one that all of these guests are compiled for.
+pub fn engine() -> &'static Engine {
+    &ENGINE
+}
+
 /// Instances of one guest.
 #[derive(Clone)]
 pub struct Bench(Arc<Inner>);

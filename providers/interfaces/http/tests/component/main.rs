@@ -6,6 +6,7 @@
 )]
 
 mod guests;
+mod middleware;
 mod outgoing;
 
 use std::{sync::Arc, time::Duration};
