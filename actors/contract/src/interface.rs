@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Serialize, de::DeserializeOwned};
 use wrt_protocol::{Fault, InterfaceName, OperationName};
 
-use crate::{Caller, Dispatch, Gate, LocalSlot, Callee};
+use crate::{Callee, Caller, Dispatch, Gate, LocalSlot};
 
 /// What the lattice must know of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]

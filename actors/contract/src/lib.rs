@@ -111,7 +111,7 @@ mod wire;
 pub use admission::Admission;
 pub use async_trait::async_trait;
 pub use body::{Body, BodyError, BodyFrame, Trailers, WholeBody};
-pub use call::{Answer, Caller, Dispatch, DispatchRequest, Invocation, Callee};
+pub use call::{Answer, Callee, Caller, Dispatch, DispatchRequest, Invocation};
 pub use context::CallContext;
 pub use gate::{Gate, GateLimits, GateLoad, Permit};
 pub use interface::{Interface, InterfaceError, Operation};

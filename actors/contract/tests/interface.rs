@@ -18,7 +18,7 @@ use shelf::{
 };
 use tokio::time::Instant;
 use wrt_contract::{
-    CallContext, DispatchRequest, Gate, GateLimits, Interface, InterfaceError, LocalSlot, Callee,
+    CallContext, Callee, DispatchRequest, Gate, GateLimits, Interface, InterfaceError, LocalSlot,
 };
 use wrt_protocol::{Execution, Fault, FaultKind, Hop, OperationName};
 

@@ -245,7 +245,8 @@ impl BackendEntry {
             match part.check(table, referred) {
                 Ok(known) => {
                     facts.address = facts.address.or(known.address);
-                    facts.deduplicates_for_ms = facts.deduplicates_for_ms.or(known.deduplicates_for_ms);
+                    facts.deduplicates_for_ms =
+                        facts.deduplicates_for_ms.or(known.deduplicates_for_ms);
                 }
                 Err(error) => complaints.push(Complaint::Setting(error)),
             }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use futures::StreamExt;
 use wrt_contract::{CallContext, Gate, GateLimits, Interface, Offer};
-use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueInterface, MemoryConfig, KeyValueDefault};
+use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueDefault, KeyValueInterface, MemoryConfig};
 use wrt_protocol::{
     ActorAddress, Name,
     heartbeat::{ReplicaReport, ReplicaState},

@@ -13,7 +13,6 @@ pub struct Rows<const IS_LOST: bool>;
 #[derive(Debug)]
 pub struct OtherRows;
 
-
 /// What it keeps for an instance.
 #[derive(Default)]
 struct Seen {

@@ -113,7 +113,11 @@ impl HttpClientConfig {
         let millis_most = u64::try_from(BUDGET_MAX.as_millis()).unwrap_or(u64::MAX);
         let idle = self.idle_connections_per_host_max;
         for (setting, value, range) in [
-            ("connect_timeout_ms", self.connect_timeout_ms, 1..=millis_most),
+            (
+                "connect_timeout_ms",
+                self.connect_timeout_ms,
+                1..=millis_most,
+            ),
             (
                 "first_byte_timeout_ms",
                 self.first_byte_timeout_ms,
@@ -181,7 +185,10 @@ mod tests {
     fn settings_out_of_range_are_refused() {
         for (text, expected) in [
             ("resolve = { 'a b' = [] }", "is no host name"),
-            ("connect_timeout_ms = 0", "`connect_timeout_ms`: 0 is out of range"),
+            (
+                "connect_timeout_ms = 0",
+                "`connect_timeout_ms`: 0 is out of range",
+            ),
             (
                 "head_bytes_max = 1",
                 "`head_bytes_max`: 1 is out of range: 8192 to 131072",

@@ -41,4 +41,3 @@ impl ConfigError {
         Self::Upstream(text[..end].into())
     }
 }
-

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, path::Path};
 
 use wit_parser::Resolve;
-use wrt_config::{WasiConfig, ConfigStoreInterface};
+use wrt_config::{ConfigStoreInterface, WasiConfig};
 use wrt_contract::Interface;
 use wrt_host::Package;
 

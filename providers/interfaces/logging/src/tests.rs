@@ -130,9 +130,7 @@ fn a_message_is_one_line_without_escape_sequences_and_not_too_long() {
 #[test]
 fn both_versions_fit_into_one_linker_and_log_alike() {
     let mut linker = Linker::<InstanceState>::new(&Engine::default());
-    WasiLogging
-        .add_to_linker(&mut linker)
-        .expect("no collision");
+    WasiLogging::add_to_linker(&mut linker).expect("no collision");
     let mut state = instance();
     let level = unversioned::logging::Level::Info;
     unversioned::logging::Host::log(&mut state, level, String::new(), "heard".to_owned());

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture};
 use wrt_contract::{
-    Answer, Body, BodyError, BodyFrame, CallContext, Caller, Dispatch, DispatchRequest, Gate,
-    Interface, LocalSlot, Operation, Callee,
+    Answer, Body, BodyError, BodyFrame, CallContext, Callee, Caller, Dispatch, DispatchRequest,
+    Gate, Interface, LocalSlot, Operation,
 };
 use wrt_protocol::{Fault, FaultKind, Hop, InterfaceName, OperationName};
 

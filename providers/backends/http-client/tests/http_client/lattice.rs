@@ -40,7 +40,7 @@ impl AnotherNode {
         let in_time = tokio::time::timeout(Duration::from_secs(10), is_seen).await;
         in_time.expect("the client appears on the lattice");
         Self {
-            remote: HttpClientInterface::remote(near.path.clone(), target),
+            remote: HttpClientInterface::remote(near.path.clone(), target.into()),
             _nodes: [near, far],
         }
     }

@@ -47,7 +47,7 @@ impl ConfigStore for Unreachable {
 #[test]
 fn all_versions_fit_into_one_linker() {
     let mut linker = Linker::<InstanceState>::new(&Engine::default());
-    WasiConfig.add_to_linker(&mut linker).expect("no collision");
+    WasiConfig::add_to_linker(&mut linker).expect("no collision");
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use wasmtime::component::{Component, Linker};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
-use wrt_host::{HostInterface, InstanceState};
-use wrt_http::HttpHandlerHost;
+use wrt_host::{InstanceState, Package};
+use wrt_http::WasiHttp;
 
 use crate::guests::engine;
 
@@ -77,6 +77,8 @@ fn the_next_handler_can_be_imported() {
         format!("{missing:?}").contains("wasi:http/handler"),
         "{missing:?}"
     );
-    HttpHandlerHost.add_to_linker(&mut linker).unwrap();
+    let middleware = Package::of::<WasiHttp>();
+    let is_imported = |wit: &str| wit.starts_with("wasi:http/handler");
+    middleware.add_to_linker(&mut linker, is_imported).unwrap();
     linker.instantiate_pre(&component).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Keyed operations that come again, at a provider that deduplicates.
 
-use wrt_conformance::cases;
 use std::time::{Duration, Instant};
+use wrt_conformance::cases;
 
 use wrt_contract::CallContext;
 
