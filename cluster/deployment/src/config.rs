@@ -24,10 +24,11 @@ pub enum ConfigValue {
     Float(f64),
     /// A text.
     Text(String),
-    /// The value of a variable in the environment of the node that runs the provider.
-    Reference(Reference),
+    // Before the reference: serde reads a struct of one field also from a list of one value.
     /// Several values.
     Array(Vec<ConfigValue>),
+    /// The value of a variable in the environment of the node that runs the provider.
+    Reference(Reference),
     /// Settings within settings.
     Table(Config),
 }
@@ -146,6 +147,15 @@ mod tests {
             .resolve(&|name| (name == "B").then(|| "b".to_owned()))
             .unwrap();
         assert_eq!(resolved["urls"].to_string(), r#"["a", "b"]"#);
+    }
+
+    /// It was read as the reference to a variable of that name, and the node's value went to the
+    /// provider in its place.
+    #[test]
+    fn a_list_of_one_text_is_no_reference() {
+        let config = config(r#"{"allow":["HOME"]}"#);
+        let resolved = config.resolve(&|_| Some("/root".to_owned())).unwrap();
+        assert_eq!(resolved["allow"].to_string(), r#"["HOME"]"#);
     }
 
     #[test]

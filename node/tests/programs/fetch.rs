@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::running::{Running, guest, repository, request, write_manifest};
 
 /// Answers each request with its first line, for as long as the tests run.
-fn upstream() -> SocketAddr {
+pub fn upstream() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {

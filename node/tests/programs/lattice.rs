@@ -338,3 +338,54 @@ fn a_lattice_that_is_not_there_is_told_in_time() {
     assert!(told.contains("is nats-server running there?"), "{told}");
     assert!(begun.elapsed() < Duration::from_secs(30));
 }
+
+/// The guest on one node, its way out on another: a request leaves from where the provider is, and
+/// under that provider's rules.
+#[test]
+fn a_guest_asks_the_world_through_another_node() {
+    let lattice = Lattice::start(&["a", "b"]);
+    let (web, upstream) = (address(), super::fetch::upstream());
+    for (example, allow, expected) in [
+        ("fetch", upstream.to_string(), (203, "GET /x HTTP/1.1")),
+        ("fetch_p3", upstream.to_string(), (203, "GET /x HTTP/1.1")),
+        (
+            "fetch",
+            "*".to_owned(),
+            (502, "ErrorCode::HttpRequestDenied\n"),
+        ),
+    ] {
+        let source = guest(example);
+        let text = format!(
+            r#"
+[app]
+name = "fetch"
+
+[component.fetch]
+source = "{source}"
+nodes = ["a"]
+environment = {{ UPSTREAM = "http://{upstream}" }}
+links = {{ "wasi:http" = "outside" }}
+
+[provider.outside]
+backend = "http-client"
+nodes = ["b"]
+config = {{ allow = ["{allow}"] }}
+
+[trigger.web]
+backend = "http-server"
+nodes = ["a"]
+address = "{web}"
+routes = [{{ component = "fetch" }}]
+"#,
+            source = source.display()
+        );
+        let manifest = write_manifest(lattice.folder(), &text);
+        lattice.wrt_ok(&["up", &manifest.display().to_string()]);
+        let answer = request(&web, "GET", "/x", "");
+        assert_eq!(
+            answer,
+            (expected.0, expected.1.to_owned()),
+            "{example} {allow}"
+        );
+    }
+}
