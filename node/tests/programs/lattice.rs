@@ -371,11 +371,11 @@ backend = "http-client"
 nodes = ["b"]
 config = {{ allow = ["{allow}"] }}
 
-[trigger.web]
+[provider.web]
 backend = "http-server"
 nodes = ["a"]
-address = "{web}"
-routes = [{{ component = "fetch" }}]
+config = {{ address = "{web}" }}
+calls = [{{ component = "fetch" }}]
 "#,
             source = source.display()
         );
