@@ -25,6 +25,6 @@ pub use catalog::NodeCatalog;
 pub use code::{Code, LocalCode};
 pub use environment::{AllowedVariable, AppEnvironment, NoVariable};
 pub use lattice::{Lattice, LatticeError, Observer, SeenNode};
-pub use wrt_runtime::{Runtime, RuntimeError};
+pub use wrt_runtime::{Runtime, RuntimeError, runtime_value};
 
 pub use node::{Node, NodeError, NodeOptions, NodeStatus, ReplicaStatus};

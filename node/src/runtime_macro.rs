@@ -2,16 +2,16 @@
 
 /// Names the packages of WIT that a node binary knows, and the backends that serve them, and makes
 /// the binary: a function `runtime()` with the value, and a `main` around it with the commands `run`,
-/// `join` and `compile`.
+/// `join`, `compile`, `up`, `ps` and `down`.
 ///
 /// ```no_run
 /// use wrt_http::WasiHttp;
-/// use wrt_http_server::HttpServer;
+/// use wrt_http_default::HttpDefault;
 /// use wrt_keyvalue::{KeyValueDefault, WasiKeyValue};
 /// use wrt_redis::Redis;
 ///
 /// wrt_node::runtime!({
-///     WasiHttp: HttpServer,
+///     WasiHttp: HttpDefault,
 ///     WasiKeyValue: [Redis, KeyValueDefault],
 /// });
 /// ```
@@ -26,9 +26,7 @@ macro_rules! runtime {
         /// What this program is made of.
         #[allow(dead_code, reason = "a program may use main alone")]
         pub(crate) fn runtime() -> ::core::result::Result<$crate::Runtime, $crate::RuntimeError> {
-            let builder = $crate::Runtime::builder();
-            $crate::runtime!(@entries builder, $($entries)*);
-            builder.build()
+            $crate::runtime_value!({ $($entries)* })
         }
 
         /// Runs what the command line asks for.
@@ -36,18 +34,5 @@ macro_rules! runtime {
         pub(crate) fn main() -> ::std::process::ExitCode {
             $crate::cli::wrt_node(runtime())
         }
-    };
-    (@entries $builder:ident,) => {};
-    (@entries $builder:ident, $host:path : _ $(, $($rest:tt)*)?) => {
-        let $builder = $builder.with_package::<$host>();
-        $($crate::runtime!(@entries $builder, $($rest)*);)?
-    };
-    (@entries $builder:ident, $host:path : [ $($backend:path),+ $(,)? ] $(, $($rest:tt)*)?) => {
-        $(let $builder = $builder.with::<$host, $backend>();)+
-        $($crate::runtime!(@entries $builder, $($rest)*);)?
-    };
-    (@entries $builder:ident, $host:path : $backend:path $(, $($rest:tt)*)?) => {
-        let $builder = $builder.with::<$host, $backend>();
-        $($crate::runtime!(@entries $builder, $($rest)*);)?
     };
 }

@@ -23,6 +23,7 @@ mod runtime;
 mod server;
 mod settings;
 mod state;
+mod value_macro;
 
 pub use address::ServiceAddress;
 pub use backend::Backend;
