@@ -1,6 +1,6 @@
 //! The command lines.
 //!
-//! Exit codes of both programs:
+//! Exit codes of all programs:
 //!
 //! | code | meaning |
 //! |---|---|
@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use wrt_runtime::{Runtime, RuntimeError};
 
-use args::{NodeArgs, NodeCommand, WrtArgs, WrtCommand};
+use args::{AppsCommand, LatticeArgs, NodeArgs, NodeCommand, WrtArgs};
 use exit::Failure;
 use logging::Stderr;
 use output::Output;
@@ -44,6 +44,10 @@ pub fn wrt_node(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
             NodeCommand::Run(arguments) => run::run(runtime, arguments, output).await,
             NodeCommand::Join(arguments) => join::join(runtime, arguments, output).await,
             NodeCommand::Compile(arguments) => compile::compile(arguments, output).await,
+            NodeCommand::Apps(command) => {
+                let lattice = command.lattice().clone();
+                apps(&runtime, &lattice, command, output).await
+            }
         }
     })
 }
@@ -59,19 +63,28 @@ pub fn wrt(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
     let stderr = logging::start();
     let output = Output::new(output, stderr.writer());
     finish(output, stderr, async move {
-        let runtime = runtime?;
-        let work = async {
-            match command {
-                WrtCommand::Up(arguments) => up::up(&runtime, &lattice, arguments, output).await,
-                WrtCommand::Ps(arguments) => ps::ps(&lattice, arguments, output).await,
-                WrtCommand::Down(arguments) => down::down(&lattice, arguments, output).await,
-            }
-        };
-        tokio::select! {
-            done = work => done,
-            () = signals::asked_to_stop() => Err(Failure::interrupted()),
-        }
+        apps(&runtime?, &lattice, command, output).await
     })
+}
+
+/// What is done to the apps of a lattice; an interruption ends it.
+async fn apps(
+    runtime: &Runtime,
+    lattice: &LatticeArgs,
+    command: AppsCommand,
+    output: Output,
+) -> Result<(), Failure> {
+    let work = async {
+        match command {
+            AppsCommand::Up(arguments) => up::up(runtime, lattice, arguments, output).await,
+            AppsCommand::Ps(arguments) => ps::ps(lattice, arguments, output).await,
+            AppsCommand::Down(arguments) => down::down(lattice, arguments, output).await,
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = signals::asked_to_stop() => Err(Failure::interrupted()),
+    }
 }
 
 fn finish(

@@ -55,6 +55,9 @@ A second one stops it at once.")]
 An artefact is a program: run only those that you made. It fits this version of wrt-node on this kind
 of machine, and is refused by any other.")]
     Compile(CompileArgs),
+    // A manifest is checked by what a program is made of: so each has the commands for its own.
+    #[command(flatten)]
+    Apps(AppsCommand),
 }
 
 /// `wrt-node run`
@@ -138,12 +141,12 @@ pub struct WrtArgs {
     pub lattice: LatticeArgs,
     /// What to do.
     #[command(subcommand)]
-    pub command: WrtCommand,
+    pub command: AppsCommand,
 }
 
-/// What `wrt` does.
+/// What is done to the apps of a lattice.
 #[derive(Debug, Subcommand)]
-pub enum WrtCommand {
+pub enum AppsCommand {
     /// Deploy an app, or change it to what its manifest says now, and wait until it runs
     #[command(after_help = "Example:
   wrt up app.toml --lattice nats://127.0.0.1:4222
@@ -155,6 +158,17 @@ replica is ready yet; the message says which and why. The nodes go on trying.")]
     Ps(PsArgs),
     /// Remove an app and wait until nothing of it runs
     Down(DownArgs),
+}
+
+impl AppsCommand {
+    /// The lattice whose apps are meant.
+    pub fn lattice(&self) -> &LatticeArgs {
+        match self {
+            Self::Up(UpArgs { lattice, .. })
+            | Self::Ps(PsArgs { lattice, .. })
+            | Self::Down(DownArgs { lattice, .. }) => lattice,
+        }
+    }
 }
 
 /// Which lattice.
@@ -190,6 +204,8 @@ pub struct UpArgs {
     /// How long to wait until every replica is ready, in seconds; 0 does not wait
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub timeout: u64,
+    #[command(flatten)]
+    pub lattice: LatticeArgs,
 }
 
 /// `wrt ps`
@@ -197,6 +213,8 @@ pub struct UpArgs {
 pub struct PsArgs {
     /// Only this app
     pub app: Option<String>,
+    #[command(flatten)]
+    pub lattice: LatticeArgs,
 }
 
 /// `wrt down`
@@ -207,6 +225,8 @@ pub struct DownArgs {
     /// How long to wait until nothing of it runs, in seconds; 0 does not wait
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
+    #[command(flatten)]
+    pub lattice: LatticeArgs,
 }
 
 /// How things are printed.

@@ -1,6 +1,11 @@
 //! What `run` runs: a manifest, or a component with everything around it made up.
 
-use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    net::SocketAddr,
+    path::Path,
+};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -173,8 +178,19 @@ fn add_servers(
     }
     let exports = source.exports.join(", ");
     Err(Failure::failed(anyhow::anyhow!(
-        "nothing could call this component: it exports {exports}, and no wasi:http handler"
+        "nothing could call this component: it exports {exports}, and this program calls {}",
+        callable(runtime)
     )))
+}
+
+/// What a component would have to export.
+fn callable(runtime: &Runtime) -> String {
+    let called = runtime.backends().iter().filter_map(BackendEntry::calls);
+    let called: BTreeSet<String> = called.map(|interface| interface.to_string()).collect();
+    match called.is_empty() {
+        true => "nothing".to_owned(),
+        false => called.into_iter().collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// A link for each interface that the component imports, to the first backend that offers it.
