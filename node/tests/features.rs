@@ -116,6 +116,14 @@ fn a_crate_alone_needs_what_the_workspace_has_built() {
             messages.extend(found.into_iter().map(|found| format!("{member}: {found}")));
         }
     }
+    // The same for a program outside of this workspace that is made of parts of it.
+    let custom = built(
+        "--manifest-path examples/custom-node/Cargo.toml",
+        "normal,build",
+    );
+    assert!(!custom.is_empty(), "the custom node needs something");
+    let found = differences(&custom, &workspace).into_iter();
+    messages.extend(found.map(|found| format!("custom-node: {found}")));
     messages.dedup();
     assert!(
         messages.is_empty(),

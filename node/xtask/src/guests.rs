@@ -11,7 +11,7 @@ pub const COMMAND: Command = Command {
     about: "Build the components of examples/",
     arguments: |parser| {
         let lock = Arg::new("lock").long("lock").action(ArgAction::SetTrue);
-        parser.arg(lock.help("First add to examples/Cargo.lock what it lacks"))
+        parser.arg(lock.help("First add to their Cargo.lock what it lacks"))
     },
     run: |repository: &Repository, matches: &ArgMatches| {
         if matches.get_flag("lock") {
@@ -21,20 +21,30 @@ pub const COMMAND: Command = Command {
     },
 };
 
-/// Adds new guests, and what only they need, to the lock. What is locked stays as it is.
+/// The workspaces that have guests, and which packages of them are some.
+const WORKSPACES: [(&str, &str); 2] = [
+    ("examples", "--workspace"),
+    ("examples/custom-node", "--package custom-guest"),
+];
+
+/// Adds new guests, and what only they need, to the locks. What is locked stays as it is.
 fn lock(repository: &Repository) -> anyhow::Result<()> {
-    Step {
-        title: "lock the guests",
-        usually: "1 s",
+    for (folder, _) in WORKSPACES {
+        let update = format!("update --manifest-path {folder}/Cargo.toml --workspace");
+        Step {
+            title: "lock the guests",
+            usually: "1 s",
+        }
+        .run(repository.cargo(&update))?;
     }
-    .run(repository.cargo("update --manifest-path examples/Cargo.toml --workspace"))
+    Ok(())
 }
 
-/// Fails when the lock lacks something, and says how to add it: cargo says only that it may not.
-fn check_lock(repository: &Repository) -> anyhow::Result<()> {
-    let mut cargo = repository.cargo(
-        "tree --manifest-path examples/Cargo.toml --workspace --depth 0 --locked --target wasm32-wasip2",
-    );
+/// Fails when a lock lacks something, and says how to add it: cargo says only that it may not.
+fn check_lock(repository: &Repository, folder: &str) -> anyhow::Result<()> {
+    let mut cargo = repository.cargo(&format!(
+        "tree --manifest-path {folder}/Cargo.toml --workspace --depth 0 --locked --target wasm32-wasip2",
+    ));
     let output = cargo.output().context("cannot run cargo")?;
     if output.status.success() {
         return Ok(());
@@ -42,28 +52,34 @@ fn check_lock(repository: &Repository) -> anyhow::Result<()> {
     let error = String::from_utf8_lossy(&output.stderr);
     if error.contains("--locked") {
         bail!(
-            "examples/Cargo.lock lacks a guest, or what one needs; to add it and change nothing else:\n    \
+            "{folder}/Cargo.lock lacks a crate, or what one needs; to add it and change nothing else:\n    \
              cargo xtask guests --lock"
         );
     }
-    bail!("cannot read examples/Cargo.toml:\n{}", error.trim())
+    bail!("cannot read {folder}/Cargo.toml:\n{}", error.trim())
 }
 
 /// Builds all of them.
 pub fn build(repository: &Repository) -> anyhow::Result<()> {
-    check_lock(repository)?;
-    let rustc = setup::guest_rustc(repository)?;
-    let mut cargo = repository.cargo(
-        "build --manifest-path examples/Cargo.toml --release --locked --target wasm32-wasip2",
-    );
-    // For this command only: the rest of the workspace is built by the ordinary rustc. The folder is
-    // named because tests look there, wherever the workspace's own artefacts go.
-    cargo
-        .env("RUSTC", rustc)
-        .env("CARGO_TARGET_DIR", repository.path("examples/target"));
-    Step {
-        title: "build the guests",
-        usually: "1 s, from scratch 1 min",
+    for (folder, _) in WORKSPACES {
+        check_lock(repository, folder)?;
     }
-    .run(cargo)
+    let rustc = setup::guest_rustc(repository)?;
+    for (folder, packages) in WORKSPACES {
+        let mut cargo = repository.cargo(&format!(
+            "build --manifest-path {folder}/Cargo.toml {packages} --release --locked \
+             --target wasm32-wasip2",
+        ));
+        // For this command only: the rest of the workspace is built by the ordinary rustc. The folder
+        // is named because tests look there, wherever the workspace's own artefacts go.
+        cargo
+            .env("RUSTC", &rustc)
+            .env("CARGO_TARGET_DIR", repository.path("examples/target"));
+        Step {
+            title: "build the guests",
+            usually: "1 s, from scratch 1 min",
+        }
+        .run(cargo)?;
+    }
+    Ok(())
 }

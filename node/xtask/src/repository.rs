@@ -37,9 +37,12 @@ impl Repository {
 
     /// A program of the workspace that a build of `profile` (its folder: `debug`, `release`) has left.
     pub fn built(&self, profile: &str, name: &str) -> PathBuf {
-        let target =
-            env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.path("target"), PathBuf::from);
-        target.join(profile).join(name)
+        self.target().join(profile).join(name)
+    }
+
+    /// Where builds of the workspace go.
+    pub fn target(&self) -> PathBuf {
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| self.path("target"), PathBuf::from)
     }
 
     /// A program that works at the root.

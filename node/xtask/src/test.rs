@@ -21,6 +21,11 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "1 s",
         "fmt --manifest-path examples/Cargo.toml --all --check",
     )?;
+    step(
+        "check the format of the custom node",
+        "1 s",
+        "fmt --manifest-path examples/custom-node/Cargo.toml --all --check",
+    )?;
     setup::servers(repository)?;
     guests::build(repository)?;
     step(
@@ -29,6 +34,12 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "build --workspace --all-targets --locked",
     )?;
     step("run the tests", "5 min", "test --workspace --locked")?;
+    custom_node(
+        repository,
+        "run the tests of the custom node",
+        "test --workspace",
+        "",
+    )?;
     step(
         "lint the workspace",
         "20 s, from scratch 2 min",
@@ -39,6 +50,26 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "1 s, from scratch 20 s",
         "clippy --manifest-path examples/Cargo.toml --workspace --all-targets --locked -- -D warnings",
     )?;
+    custom_node(
+        repository,
+        "lint the custom node",
+        "clippy --workspace --all-targets",
+        "-- -D warnings",
+    )?;
     eprintln!("==> everything passed");
     Ok(())
+}
+
+/// A step in the workspace of `examples/custom-node`, which finds there what the other steps have built.
+fn custom_node(
+    repository: &Repository,
+    title: &'static str,
+    command: &str,
+    more: &str,
+) -> anyhow::Result<()> {
+    let manifest = "--manifest-path examples/custom-node/Cargo.toml --locked";
+    let mut cargo = repository.cargo(&format!("{command} {manifest} {more}"));
+    cargo.env("CARGO_TARGET_DIR", repository.target());
+    let usually = "1 min";
+    Step { title, usually }.run(cargo)
 }

@@ -1,0 +1,101 @@
+//! Host glue: the imports of a component, and what it offers by its export.
+
+use std::sync::Arc;
+
+use wasmtime::component::{HasSelf, Linker};
+use wrt_contract::{CallContext, Offer, async_trait};
+use wrt_host::{Host, InstanceState, Instances, Package, Prepared, WallTimeExceeded, guest_fault};
+use wrt_protocol::{Fault, FaultKind, Hop};
+
+use crate::{Greeting, GreetingError, GreetingInterface, Listener, ListenerInterface};
+use bindings::{GuestPre, example::greeting::greeter};
+
+/// The link that serves the imports: the interface knows no names.
+const LINK: &str = "default";
+/// The export by which a component is called.
+const LISTENER: &str = "example:greeting/listener@1.0.0";
+
+mod bindings {
+    #![allow(missing_docs, reason = "written by bindgen")]
+
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "example:greeting/guest",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        trappable_error_type: { "example:greeting/greeter.error" => crate::GreetingError },
+    });
+}
+
+/// `example:greeting`.
+#[derive(Debug)]
+pub struct ExampleGreeting;
+
+impl Host for ExampleGreeting {
+    fn describe(package: &mut Package) {
+        package.imports::<GreetingInterface>(&["example:greeting/greeter@1.0.0"]);
+        package.exports::<ListenerInterface>(&[LISTENER], |instances, gate| {
+            let pre = GuestPre::new(instances.instance_pre().clone())?;
+            let component = ComponentListener { instances, pre };
+            let offer = Offer::new::<ListenerInterface>(Arc::new(component), gate);
+            Ok(Some(offer))
+        });
+    }
+
+    fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
+        greeter::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+    }
+}
+
+/// Who serves the instance's link, and the call that it is in.
+fn linked(state: &InstanceState) -> Result<(Arc<dyn Greeting>, CallContext), GreetingError> {
+    let greeting = state.link::<GreetingInterface>(LINK).ok_or_else(|| {
+        Fault::not_executed(FaultKind::Denied, Hop::Caller, "no greeter is linked")
+    })?;
+    Ok((greeting, state.context().clone()))
+}
+
+impl greeter::Host for InstanceState {
+    async fn greet(&mut self, name: String) -> Result<String, GreetingError> {
+        let (greeting, context) = linked(self)?;
+        greeting.greet(&context, &name).await
+    }
+
+    async fn farewell(&mut self, name: String) -> Result<String, GreetingError> {
+        let (greeting, context) = linked(self)?;
+        greeting.farewell(&context, &name).await
+    }
+
+    /// The one place where an error, a fault among them, becomes words for a guest.
+    fn convert_error(&mut self, error: GreetingError) -> wasmtime::Result<greeter::Error> {
+        Ok(match error {
+            GreetingError::Nameless => greeter::Error::Nameless,
+            GreetingError::Fault(fault) => greeter::Error::Unavailable(fault.to_string()),
+        })
+    }
+}
+
+/// A component as a listener: an instance of its own for each tick.
+struct ComponentListener {
+    instances: Arc<dyn Instances>,
+    pre: GuestPre<InstanceState>,
+}
+
+#[async_trait]
+impl Listener for ComponentListener {
+    async fn tick(&self, context: &CallContext, count: u64) -> Result<(), Fault> {
+        let Prepared { mut store, leash } = self.instances.prepare(context);
+        let call = async {
+            let guest = self.pre.instantiate_async(&mut store).await?;
+            let listener = guest.example_greeting_listener();
+            listener.call_tick(&mut store, count).await
+        };
+        let called = tokio::time::timeout_at(leash.end(), call).await;
+        let ended = called.unwrap_or_else(|_elapsed| Err(WallTimeExceeded.into()));
+        ended.map_err(|error| {
+            let actor = self.instances.actor();
+            tracing::error!(%actor, count, ?error, "the guest failed");
+            guest_fault(&error)
+        })
+    }
+}
