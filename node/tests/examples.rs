@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod programs {
+    pub mod custom_node;
     pub mod examples;
     pub mod fetch;
     pub mod lattice;

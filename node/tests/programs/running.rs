@@ -1,6 +1,7 @@
 //! The built programs, running, and a client for what they serve.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::{Read as _, Write as _},
     net::TcpStream,
@@ -52,7 +53,8 @@ pub fn wrt(folder: &Path) -> Command {
     program(env!("CARGO_BIN_EXE_wrt"), folder)
 }
 
-fn program(path: &str, folder: &Path) -> Command {
+/// A program with a folder of its own.
+pub fn program(path: impl AsRef<OsStr>, folder: &Path) -> Command {
     let mut command = Command::new(path);
     for variable in [
         "WRT_NATS_URL",
