@@ -90,7 +90,8 @@ pub struct LinkKind {
     link: fn(&LinkSite<'_>, &mut Links, Name),
 }
 
-/// What a component offers of an export, behind its gate; none if it has no such export.
+/// What a component offers of an export, behind its gate; none if the export is of no use. Only
+/// components that have one are asked.
 pub type OfferExport = fn(Arc<dyn Instances>, &Arc<Gate>) -> wasmtime::Result<Option<Offer>>;
 
 /// Exports under which a component can be called.
@@ -102,6 +103,14 @@ pub struct Exported {
     pub wit: &'static [&'static str],
     /// How the offer is made.
     pub offer: OfferExport,
+}
+
+impl Exported {
+    /// Whether an export of that name is one of them.
+    #[must_use]
+    pub fn includes(&self, export: &str) -> bool {
+        self.wit.iter().any(|start| export.starts_with(start))
+    }
 }
 
 impl Package {

@@ -121,9 +121,8 @@ impl Runtime {
     #[must_use]
     pub fn exported(&self, export: &str) -> Vec<InterfaceName> {
         let exported = self.0.packages.iter().flat_map(Package::exported);
-        let begins = |wit: &&'static [&'static str]| wit.iter().any(|wit| export.starts_with(wit));
         exported
-            .filter(|exported| begins(&exported.wit))
+            .filter(|exported| exported.includes(export))
             .map(|exported| exported.interface.clone())
             .collect()
     }

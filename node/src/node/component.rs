@@ -49,7 +49,9 @@ impl ComponentStart {
         let component = ComponentActor::new(spec, parts.runtime.packages()).map_err(refused)?;
         let gate = component.gate();
         let mut offers = Vec::new();
-        for exported in parts.runtime.packages().iter().flat_map(Package::exported) {
+        let known = parts.runtime.packages().iter().flat_map(Package::exported);
+        let exports = component.exports();
+        for exported in known.filter(|it| exports.iter().any(|export| it.includes(export))) {
             let instances = Arc::clone(&component) as Arc<dyn Instances>;
             let offer = (exported.offer)(instances, gate);
             offers.extend(
