@@ -22,7 +22,7 @@ pub const COMMAND: Command = Command {
 };
 
 /// Adds new guests, and what only they need, to the lock. What is locked stays as it is.
-fn lock(repository: &Repository) -> anyhow::Result<()> {
+pub fn lock(repository: &Repository) -> anyhow::Result<()> {
     Step {
         title: "lock the guests",
         usually: "1 s",
