@@ -19,7 +19,7 @@ const WORK: &str = "keyvalue get, co-located link, redis";
 const BESIDE: &str = "the same backend called directly";
 
 /// A way out that must not be taken: the call is local.
-struct NoWayOut;
+pub struct NoWayOut;
 
 impl Caller for NoWayOut {
     fn call<'a>(

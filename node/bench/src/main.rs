@@ -14,6 +14,8 @@ mod hello;
 mod lossless;
 mod node;
 mod outages;
+mod outgoing;
+mod outside;
 mod overload;
 mod pinned;
 mod rounds;
@@ -48,7 +50,8 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Role {
-    /// The other process of `across` and `pinned`: serves a provider, and a bare NATS responder.
+    /// The other process of `across`, `pinned` and `outgoing`: serves a provider, a bare NATS responder
+    /// and an HTTP server.
     #[command(hide = true)]
     Serve {
         /// The bus.
@@ -68,6 +71,8 @@ enum Work {
     Pinned,
     /// What deduplication costs an increment.
     Deduplication,
+    /// Outgoing HTTP, co-located and from another node, beside a bare hyper client.
+    Outgoing,
     /// HTTP hello, beside `wasmtime serve` of the same component.
     Hello,
     /// Memory while 1 GiB goes through a component on another node.
@@ -87,6 +92,7 @@ impl Work {
             Self::Across => Box::pin(across::measure()),
             Self::Pinned => Box::pin(pinned::measure()),
             Self::Deduplication => Box::pin(deduplication::measure()),
+            Self::Outgoing => Box::pin(outgoing::measure()),
             Self::Hello => Box::pin(hello::measure()),
             Self::Body => Box::pin(body::measure()),
             Self::Outages => Box::pin(outages::measure()),

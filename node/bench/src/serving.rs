@@ -1,11 +1,13 @@
-//! The other process: a node that serves one provider, and answers bare NATS requests.
+//! The other process: a node that serves one provider, answers bare NATS requests, and is a server
+//! outside of the lattice.
 
-use std::{process::Command, sync::Arc, time::Duration};
+use std::{net::SocketAddr, process::Command, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use bytes::Bytes;
 use futures::StreamExt;
 use wrt_contract::{CallContext, Gate, GateLimits, Interface, Offer};
+use wrt_http::HttpClientInterface;
 use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueDefault, KeyValueInterface, MemoryConfig};
 use wrt_protocol::{
     ActorAddress, Name,
@@ -15,12 +17,14 @@ use wrt_request::Seat;
 use wrt_test_servers::{NatsServer, Process};
 
 use crate::{
-    node,
+    node, outgoing, outside,
     pinned::{CursorsInterface, Served},
 };
 
 pub const VALUE_BYTES: usize = 128;
 pub const BARE_SUBJECT: &str = "bench.bare";
+/// Answers with the address of the server outside.
+const ADDRESS_SUBJECT: &str = "bench.address";
 
 pub fn provider() -> anyhow::Result<ActorAddress> {
     Ok(ActorAddress::provider(
@@ -42,6 +46,7 @@ pub async fn serve(nats: &str) -> anyhow::Result<()> {
     let offers = [
         Offer::new::<KeyValueInterface>(store, &gate),
         Offer::new::<CursorsInterface>(cursors, &gate),
+        Offer::new::<HttpClientInterface>(outgoing::client().await?, &gate),
     ];
     let actor = provider()?;
     let report = {
@@ -59,18 +64,39 @@ pub async fn serve(nats: &str) -> anyhow::Result<()> {
             }]
         }
     };
-    let node = node::join(nats, "server", Arc::new(report)).await?;
-    node.exchange.host(actor, &offers).await?;
-    node.membership.announce_now();
-
     let client = async_nats::connect(nats).await?;
-    let mut requests = client.subscribe(BARE_SUBJECT).await?;
-    while let Some(request) = requests.next().await {
-        if let Some(reply) = request.reply {
-            client.publish(reply, value.clone()).await?;
-        }
-    }
+    let (listener, address) = outside::listen().await?;
+    let bare = answer(&client, BARE_SUBJECT, value.clone()).await?;
+    let address = answer(&client, ADDRESS_SUBJECT, address.to_string().into()).await?;
+    let announced = async {
+        // A round trip over the connection, so that the bus knows its subscriptions: whoever sees the
+        // provider finds all the rest.
+        client.request(BARE_SUBJECT, Bytes::new()).await?;
+        let node = node::join(nats, "server", Arc::new(report)).await?;
+        node.exchange.host(actor, &offers).await?;
+        node.membership.announce_now();
+        anyhow::Ok(node)
+    };
+    tokio::try_join!(announced, bare, address, outside::serve(listener, value))?;
     Ok(())
+}
+
+/// Replies to every request on a subject with the same, until the connection ends.
+async fn answer(
+    client: &async_nats::Client,
+    subject: &'static str,
+    value: Bytes,
+) -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
+    let mut requests = client.subscribe(subject).await?;
+    let client = client.clone();
+    Ok(async move {
+        while let Some(request) = requests.next().await {
+            if let Some(reply) = request.reply {
+                client.publish(reply, value.clone()).await?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// A bus, the serving process, and this one's seat, from which the provider is seen.
@@ -95,6 +121,13 @@ impl Pair {
             _server: server,
             nats,
         })
+    }
+
+    /// Where the server outside listens.
+    pub async fn http_server(&self) -> anyhow::Result<SocketAddr> {
+        let nats = async_nats::connect(self.nats.url()).await?;
+        let reply = nats.request(ADDRESS_SUBJECT, Bytes::new()).await?;
+        Ok(std::str::from_utf8(&reply.payload)?.parse()?)
     }
 
     /// A client of the provider.

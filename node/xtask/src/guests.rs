@@ -28,7 +28,7 @@ const WORKSPACES: [(&str, &str); 2] = [
 ];
 
 /// Adds new guests, and what only they need, to the locks. What is locked stays as it is.
-fn lock(repository: &Repository) -> anyhow::Result<()> {
+pub fn lock(repository: &Repository) -> anyhow::Result<()> {
     for (folder, _) in WORKSPACES {
         let update = format!("update --manifest-path {folder}/Cargo.toml --workspace");
         Step {

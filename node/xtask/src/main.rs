@@ -10,6 +10,7 @@ mod bench;
 mod command;
 mod demo;
 mod guests;
+mod new;
 mod repository;
 mod setup;
 mod step;
@@ -26,6 +27,7 @@ const COMMANDS: &[Command] = &[
     bench::COMMAND,
     setup::COMMAND,
     guests::COMMAND,
+    new::COMMAND,
     wit::COMMAND,
 ];
 

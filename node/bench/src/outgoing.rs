@@ -1,0 +1,156 @@
+//! A component's request to a server outside: through a co-located link, beside a bare hyper client
+//! with the same settings; and from another node, beside a bare NATS request and a bare hyper request
+//! in series. The server is in the other process in every case, so that nobody shares its caller's
+//! threads with it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use wrt_contract::{Body, CallContext, Gate, GateLimits, Interface, LocalDirectory, Offer};
+use wrt_http::{HttpClient, HttpClientInterface, RequestHead, RequestOptions};
+use wrt_http_client::{HttpClientConfig, HyperClient};
+use wrt_runtime::Backend as _;
+
+use crate::{
+    colocated::NoWayOut,
+    rounds::{Figures, in_turns},
+    row::Row,
+    serving::{BARE_SUBJECT, Pair, VALUE_BYTES, provider},
+};
+
+const COLOCATED: &str = "outgoing HTTP, co-located link";
+const BARE: &str = "bare hyper client";
+const ACROSS: &str = "outgoing HTTP, provider on another node";
+const IN_SERIES: &str = "bare NATS request, then bare hyper request";
+const IN_FLIGHT: u32 = 64;
+
+/// Whom the provider may ask: the bench's own server, which is on this machine.
+const ALLOW: &str = "127.0.0.1:*";
+
+/// The provider; on both sides of the bench with the settings that the bare client has as well.
+pub async fn client() -> anyhow::Result<Arc<dyn HttpClient>> {
+    // Which of two wins in rustls does not matter: no TLS is spoken here.
+    let _only_once = rustls::crypto::ring::default_provider().install_default();
+    Ok(Arc::new(HyperClient::connect_with(config()?).await?))
+}
+
+fn config() -> anyhow::Result<HttpClientConfig> {
+    Ok(HttpClientConfig {
+        allow: vec![ALLOW.parse()?],
+        ..HttpClientConfig::default()
+    })
+}
+
+type BareClient = Client<HttpConnector, Empty<Bytes>>;
+
+fn bare() -> anyhow::Result<BareClient> {
+    let config = config()?;
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    Ok(Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_millis(config.idle_timeout_ms))
+        .pool_max_idle_per_host(config.idle_connections_per_host_max as usize)
+        .http1_max_buf_size(config.head_bytes_max as usize)
+        .http1_max_headers(config.headers_max as usize)
+        .build(connector))
+}
+
+fn get<B>(server: SocketAddr, body: B) -> anyhow::Result<http::Request<B>> {
+    let uri = format!("http://{server}/");
+    Ok(http::Request::get(uri).body(body)?)
+}
+
+async fn send_bare(client: &BareClient, server: SocketAddr) -> anyhow::Result<()> {
+    let response = client.request(get(server, Empty::new())?).await?;
+    let body = response.into_body().collect().await?.to_bytes();
+    anyhow::ensure!(body.len() == VALUE_BYTES, "the answer is not whole");
+    Ok(())
+}
+
+async fn send(client: &Arc<dyn HttpClient>, server: SocketAddr) -> anyhow::Result<()> {
+    let (head, ()) = RequestHead::split(get(server, ())?);
+    // As a link makes it for each operation of a guest.
+    let context = CallContext::default().for_operation();
+    let options = RequestOptions::default();
+    let (_head, body) = client.send(&context, head, options, Body::empty()).await?;
+    let body = body.collect(VALUE_BYTES).await?;
+    anyhow::ensure!(body.len() == VALUE_BYTES, "the answer is not whole");
+    Ok(())
+}
+
+/// Measures both at one in flight and at 64.
+pub async fn measure() -> anyhow::Result<Vec<Row>> {
+    let pair = Pair::start().await?;
+    let nats = async_nats::connect(pair.nats.url()).await?;
+    let bare = bare()?;
+    let server = pair.http_server().await?;
+
+    let linked = linked(&client().await?)?;
+    let ours = async || send(&linked, server).await;
+    let theirs = async || send_bare(&bare, server).await;
+    let mut rows = rows(COLOCATED, BARE, ours, theirs).await?;
+
+    let remote = pair.remote::<HttpClientInterface>()?;
+    let payload = Bytes::from(vec![b'k'; VALUE_BYTES]);
+    let ours = async || send(&remote, server).await;
+    let theirs = async || {
+        nats.request(BARE_SUBJECT, payload.clone()).await?;
+        send_bare(&bare, server).await
+    };
+    rows.extend(self::rows(ACROSS, IN_SERIES, ours, theirs).await?);
+    Ok(rows)
+}
+
+/// What a component in the same node as the provider calls.
+fn linked(direct: &Arc<dyn HttpClient>) -> anyhow::Result<Arc<dyn HttpClient>> {
+    let actor = provider()?;
+    let directory = LocalDirectory::default();
+    let gate = Gate::of_actor(actor.clone(), GateLimits::default());
+    Offer::new::<HttpClientInterface>(Arc::clone(direct), &gate).install(&directory, &actor);
+    let remote = HttpClientInterface::remote(Arc::new(NoWayOut), actor.clone().into());
+    let slot = directory.slot::<HttpClientInterface>(&actor);
+    Ok(HttpClientInterface::linked(slot, remote))
+}
+
+async fn rows(
+    work: &str,
+    beside: &str,
+    ours: impl AsyncFn() -> anyhow::Result<()>,
+    theirs: impl AsyncFn() -> anyhow::Result<()>,
+) -> anyhow::Result<Vec<Row>> {
+    let (our_one, their_one) = in_turns(20, 1_000, 1, &ours, &theirs).await?;
+    let (our_many, their_many) = in_turns(20, 12_800, IN_FLIGHT, &ours, &theirs).await?;
+    let row = |metric, unit, figure: fn(&Figures) -> f64, ours, theirs| {
+        Row::beside((work, metric, unit), figure(ours), (beside, figure(theirs)))
+    };
+    Ok(vec![
+        row(
+            "p50, 1 in flight",
+            "us",
+            |it| it.p50_micros,
+            &our_one,
+            &their_one,
+        ),
+        row(
+            "p50, 64 in flight",
+            "us",
+            |it| it.p50_micros,
+            &our_many,
+            &their_many,
+        ),
+        row(
+            "throughput, 64 in flight",
+            "1/s",
+            |it| it.per_second,
+            &our_many,
+            &their_many,
+        ),
+    ])
+}

@@ -1,0 +1,223 @@
+//! The lines by which the workspace and its programs come to know a crate.
+//!
+//! They are put into files that people write, so nothing else of a file is touched; a file that does
+//! not look as expected is an error that says which, and then nothing is written at all.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, bail};
+
+const WORKSPACE: &str = "Cargo.toml";
+const NODE: &str = "node/Cargo.toml";
+/// What the standard programs are made of.
+const STANDARD: &str = "node/src/standard.rs";
+
+/// How programs come to know a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Registration {
+    /// They do not.
+    Nowhere,
+    /// As a package, with its default behind it.
+    Package,
+    /// As a backend for the package of an interface: of that one, or of one that has to be named.
+    BackendOf(Option<&'static str>),
+}
+
+/// A crate as the lines name it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part<'a> {
+    /// As it is typed: `my-part`.
+    pub name: &'a str,
+    /// `MyPart`.
+    pub type_name: &'a str,
+    /// From the root.
+    pub folder: &'a str,
+}
+
+/// The `Host` that the standard programs take from an interface's crate.
+pub(super) fn host_of(root: &Path, interface: &str) -> anyhow::Result<String> {
+    let text = read(root, STANDARD)?;
+    let found = imports(&text, interface).find(|ident| entry_of(&text, ident).is_some());
+    let found = found.with_context(|| {
+        format!("`runtime!` in {STANDARD} has no package of the interface `{interface}`")
+    })?;
+    Ok(found.to_owned())
+}
+
+/// The files with their new texts.
+pub(super) fn edits(
+    root: &Path,
+    part: Part<'_>,
+    host: Option<&str>,
+) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let edit = |path: &'static str, change: &dyn Fn(&str) -> anyhow::Result<String>| {
+        let text = change(&read(root, path)?);
+        anyhow::Ok((path, text.with_context(|| format!("cannot add to {path}"))?))
+    };
+    Ok(vec![
+        edit(WORKSPACE, &|text| in_workspace(text, part))?,
+        edit(NODE, &|text| in_node(text, part))?,
+        edit(STANDARD, &|text| in_standard(text, part, host))?,
+    ])
+}
+
+fn read(root: &Path, path: &str) -> anyhow::Result<String> {
+    fs::read_to_string(root.join(path)).with_context(|| format!("cannot read {path}"))
+}
+
+/// Behind the last crate of the same folder.
+fn in_workspace(text: &str, part: Part<'_>) -> anyhow::Result<String> {
+    let (name, folder) = (part.name, part.folder);
+    let parent = folder.rsplit_once('/').map_or(folder, |(parent, _)| parent);
+    let sibling = format!("path = \"{parent}/");
+    insert_behind(
+        text,
+        |line| line.contains(&sibling),
+        &format!("wrt-{name} = {{ path = \"{folder}\" }}"),
+    )
+}
+
+/// Behind the last crate of ours; only for the standard programs, where the node tells them apart.
+fn in_node(text: &str, part: Part<'_>) -> anyhow::Result<String> {
+    let name = part.name;
+    let is_ours = |line: &str| line.starts_with("wrt-") && line.contains("workspace = true");
+    let until = text.find("[dev-dependencies]").unwrap_or(text.len());
+    let (head, tail) = text.split_at(until);
+    let is_of_standard = |line: &str| line.trim_start().starts_with("\"dep:wrt-");
+    let head = match head.lines().any(is_of_standard) {
+        false => insert_behind(head, is_ours, &format!("wrt-{name}.workspace = true"))?,
+        true => {
+            let head = insert_behind(head, is_of_standard, &format!("    \"dep:wrt-{name}\","))?;
+            let line = format!("wrt-{name} = {{ workspace = true, optional = true }}");
+            insert_behind(&head, is_ours, &line)?
+        }
+    };
+    Ok(head + tail)
+}
+
+/// An import, and an entry of `runtime!` or a place in one.
+fn in_standard(text: &str, part: Part<'_>, host: Option<&str>) -> anyhow::Result<String> {
+    let (module, type_name) = (part.name.replace('-', "_"), part.type_name);
+    let (import, text) = match host {
+        Some(host) => {
+            let import = format!("use wrt_{module}::{type_name};");
+            (import, with_backend(text, host, type_name)?)
+        }
+        None => {
+            let import = format!("use wrt_{module}::{{{type_name}Default, Wrt{type_name}}};");
+            let entry = format!("    Wrt{type_name}: {type_name}Default,");
+            let is_entry = |line: &str| line.starts_with("    ") && line.contains(": ");
+            (import, insert_behind(text, is_entry, &entry)?)
+        }
+    };
+    // Sorted, as rustfmt has them.
+    let before = text
+        .lines()
+        .find(|line| line.starts_with("use wrt_") && path_of(line) > path_of(&import));
+    match before {
+        Some(before) => Ok(text.replacen(before, &format!("{import}\n{before}"), 1)),
+        None => insert_behind(&text, |line| line.starts_with("use wrt_"), &import),
+    }
+}
+
+fn path_of(import: &str) -> &str {
+    import.split("::").next().unwrap_or(import)
+}
+
+fn with_backend(text: &str, host: &str, backend: &str) -> anyhow::Result<String> {
+    let line = entry_of(text, host).with_context(|| format!("no entry of `{host}`"))?;
+    let (_, served_by) = line.split_once(':').context("an entry has a colon")?;
+    let served_by = served_by.trim().trim_end_matches(',');
+    let served_by = match served_by.trim_start_matches('[').trim_end_matches(']') {
+        "_" => backend.to_owned(),
+        others => format!("[{others}, {backend}]"),
+    };
+    Ok(text.replacen(line, &format!("    {host}: {served_by},"), 1))
+}
+
+/// The line of `runtime!` for a package.
+fn entry_of<'a>(text: &'a str, host: &str) -> Option<&'a str> {
+    let start = format!("    {host}: ");
+    text.lines().find(|line| line.starts_with(&start))
+}
+
+/// What is imported from an interface's crate.
+fn imports<'a>(text: &'a str, interface: &str) -> impl Iterator<Item = &'a str> {
+    let start = format!("use wrt_{}::", interface.replace('-', "_"));
+    let imported = text
+        .lines()
+        .filter_map(move |line| line.strip_prefix(&start));
+    let is_of_ident = |c: char| c.is_alphanumeric() || c == '_';
+    imported
+        .flat_map(move |names| names.split(move |c| !is_of_ident(c)))
+        .filter(|name| !name.is_empty())
+}
+
+fn insert_behind(
+    text: &str,
+    is_neighbour: impl Fn(&str) -> bool,
+    new: &str,
+) -> anyhow::Result<String> {
+    let mut lines: Vec<_> = text.lines().collect();
+    if lines.contains(&new) {
+        bail!("`{new}` is there already");
+    }
+    let Some(at) = lines.iter().rposition(|line| is_neighbour(line)) else {
+        bail!("no line like `{new}` to put it behind");
+    };
+    lines.insert(at + 1, new);
+    Ok(lines.join("\n") + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PART: Part<'_> = Part {
+        name: "my-part",
+        type_name: "MyPart",
+        folder: "providers/backends/my-part",
+    };
+
+    #[test]
+    fn a_backend_finds_its_place_beside_others() {
+        for (entry, expected) in [
+            ("_", "MyPart"),
+            ("One", "[One, MyPart]"),
+            ("[One, Two]", "[One, Two, MyPart]"),
+        ] {
+            let text = format!(
+                "use wrt_a::{{A, WasiA}};\nuse wrt_z::Z;\n\nx!({{\n    WasiA: {entry},\n}});\n"
+            );
+            let expected = format!(
+                "use wrt_a::{{A, WasiA}};\nuse wrt_my_part::MyPart;\nuse wrt_z::Z;\n\nx!({{\n    WasiA: {expected},\n}});\n"
+            );
+            assert_eq!(in_standard(&text, PART, Some("WasiA")).unwrap(), expected);
+        }
+        assert!(in_standard("use wrt_a::A;\n", PART, Some("WasiB")).is_err());
+    }
+
+    #[test]
+    fn a_package_gets_an_entry_of_its_own() {
+        let text = "use wrt_a::WasiA;\n\nx!({\n    WasiA: _,\n});\n";
+        let expected = "use wrt_a::WasiA;\nuse wrt_my_part::{MyPartDefault, WrtMyPart};\n\nx!({\n    \
+                        WasiA: _,\n    WrtMyPart: MyPartDefault,\n});\n";
+        assert_eq!(in_standard(text, PART, None).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_only_standard_programs_have_is_optional_for_others() {
+        for (text, expected) in [
+            (
+                "[dependencies]\nwrt-a.workspace = true\ntokio.workspace = true\n\n[dev-dependencies]\nwrt-b.workspace = true\n",
+                "[dependencies]\nwrt-a.workspace = true\nwrt-my-part.workspace = true\ntokio.workspace = true\n\n[dev-dependencies]\nwrt-b.workspace = true\n",
+            ),
+            (
+                "standard = [\n    \"dep:wrt-a\",\n]\n[dependencies]\nwrt-a = { workspace = true, optional = true }\n",
+                "standard = [\n    \"dep:wrt-a\",\n    \"dep:wrt-my-part\",\n]\n[dependencies]\nwrt-a = { workspace = true, optional = true }\nwrt-my-part = { workspace = true, optional = true }\n",
+            ),
+        ] {
+            assert_eq!(in_node(text, PART).unwrap(), expected);
+        }
+    }
+}
