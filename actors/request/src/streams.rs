@@ -7,12 +7,10 @@
 mod receiver;
 mod sender;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::AbortHandle,
@@ -62,12 +60,7 @@ pub struct Streams {
 
 impl Drop for Streams {
     fn drop(&mut self) {
-        if let Some(reader) = self
-            .reader
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
+        if let Some(reader) = self.reader.get_mut().take() {
             reader.abort();
         }
     }
@@ -108,10 +101,7 @@ impl Streams {
             true
         };
         let reader = tokio::spawn(listening.keep(frames, take));
-        *streams
-            .reader
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(reader.abort_handle());
+        *streams.reader.lock() = Some(reader.abort_handle());
         Ok(streams)
     }
 
@@ -216,7 +206,7 @@ impl Streams {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 
     fn take_in(&self, payload: &Bytes) {

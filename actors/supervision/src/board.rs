@@ -1,10 +1,8 @@
 //! What heartbeats read: each replica's state, without asking it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
+use parking_lot::{Mutex, MutexGuard};
 use wrt_contract::{Gate, GateLoad, Offer};
 use wrt_protocol::{ActorAddress, heartbeat::ReplicaState};
 
@@ -74,7 +72,7 @@ impl Board {
     }
 
     fn posts(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, Arc<Post>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -147,6 +145,6 @@ impl Post {
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown.lock()
     }
 }

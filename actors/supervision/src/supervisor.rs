@@ -1,11 +1,8 @@
 //! The supervisor's actor: brings its children into agreement with what is wanted.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{sync::oneshot, task::JoinSet, time};
 use tracing::error;
@@ -104,7 +101,7 @@ impl Shared {
     }
 
     fn wanted(&self) -> MutexGuard<'_, HashMap<ActorAddress, Wanted>> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+        self.wanted.lock()
     }
 }
 

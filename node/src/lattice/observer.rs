@@ -1,12 +1,9 @@
 //! Nodes, by their heartbeats.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::StreamExt;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::{
     task::JoinSet,
@@ -102,11 +99,7 @@ impl Observer {
     /// The nodes heard so far; those that said goodbye are gone.
     #[must_use]
     pub fn nodes(&self) -> BTreeMap<NodeId, SeenNode> {
-        self.seen
-            .nodes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.seen.nodes.lock().clone()
     }
 
     /// The nodes, as placement sees them.
@@ -123,7 +116,7 @@ impl Observer {
 
 impl Seen {
     fn hear(&self, beat: Heartbeat) {
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = self.nodes.lock();
         let is_stale = nodes
             .get(&beat.node)
             .is_some_and(|seen| seen.beat.epoch > beat.epoch);

@@ -1,11 +1,8 @@
 //! What a node's share is made of, and which revisions it has taken up.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use wrt_deployment::{
     DesiredApp, DesiredProvider, Digest, LinkEnd, LinkTable, PlacementRule, Snapshot,
 };
@@ -24,14 +21,11 @@ impl Applied {
             .apps
             .iter()
             .map(|(name, app)| (name.clone(), app.revision.0));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = revisions.collect();
+        *self.0.lock() = revisions.collect();
     }
 
     pub(crate) fn revisions(&self) -> BTreeMap<Name, u64> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().clone()
     }
 }
 

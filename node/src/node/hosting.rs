@@ -3,10 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use wrt_contract::{LocalDirectory, Offer};
 use wrt_protocol::{ActorAddress, Incarnation, heartbeat::ReplicaState};
@@ -160,6 +161,6 @@ impl Hosting {
     }
 
     fn posts(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, Post>> {
-        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.posts.lock()
     }
 }

@@ -1,11 +1,9 @@
 //! The attempts to start each replica: what was wanted, what was reached, and what went wrong.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{FutureExt, future::BoxFuture};
+use parking_lot::{Mutex, MutexGuard};
 use wrt_deployment::Digest;
 use wrt_protocol::ActorAddress;
 use wrt_supervision::{Running, Start, StartError};
@@ -64,7 +62,7 @@ impl Attempts {
     }
 
     fn attempts(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, Attempt>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -108,7 +108,7 @@ async fn rule_2_the_callee_sees_the_callers_key_and_the_attempt() {
     };
     let (answer, ()) = tokio::join!(call, lose);
     assert_eq!(answer.unwrap(), "c");
-    let seen = |node: &Node| node.record.attempts.lock().unwrap().clone();
+    let seen = |node: &Node| node.record.attempts.lock().clone();
     assert_eq!(seen(&b), [(context.key(), 1)]);
     assert_eq!(seen(&c), [(context.key(), 2)]);
 }
