@@ -361,7 +361,7 @@ impl Gate {
             queue_max,
         } = self.limits;
         let kind = FaultKind::Overloaded {
-            retry_after_millis: 1000,
+            retry_after_ms: 1000,
         };
         self.refuse(
             context,

@@ -76,9 +76,7 @@ impl<T: Send + Sync + 'static> Leases<T> {
         let lease = Lease::new(context.served_by().cloned(), lasts);
         let mut kept = self.0.lock();
         if kept.len() >= leases_max {
-            let kind = FaultKind::Overloaded {
-                retry_after_millis: 0,
-            };
+            let kind = FaultKind::Overloaded { retry_after_ms: 0 };
             let detail = format!("{leases_max} leases are given already");
             return Err(Fault::not_executed(kind, Hop::Actor, detail));
         }

@@ -384,12 +384,7 @@ async fn a_link_goes_on_only_where_nothing_has_run_and_another_may_do_better() {
     let every_kind = [
         (FaultKind::DeadlineExceeded, false),
         (FaultKind::Cancelled, true),
-        (
-            FaultKind::Overloaded {
-                retry_after_millis: 9,
-            },
-            true,
-        ),
+        (FaultKind::Overloaded { retry_after_ms: 9 }, true),
         (FaultKind::Unavailable, true),
         (FaultKind::NodeLost, true),
         (FaultKind::Disconnected, true),
@@ -451,9 +446,7 @@ async fn a_value_reaches_the_other_replica_after_the_local_one_refused_it() {
 
 #[tokio::test]
 async fn the_local_fault_is_given_back_only_when_nobody_else_was_there() {
-    let overloaded = FaultKind::Overloaded {
-        retry_after_millis: 9,
-    };
+    let overloaded = FaultKind::Overloaded { retry_after_ms: 9 };
     let local_fault = Fault::not_executed(overloaded, Hop::Mailbox, "full");
     let not = |kind| Fault::not_executed(kind, Hop::Route, "far");
     let cases = [

@@ -261,7 +261,7 @@ impl Exchange {
             Err(NoEntry::Full) => {
                 self.counters.overloaded.add_one();
                 let kind = FaultKind::Overloaded {
-                    retry_after_millis: 1000,
+                    retry_after_ms: 1000,
                 };
                 let detail = format!("{CALLS_IN_HAND_MAX} calls are in hand already");
                 let fault = Fault::not_executed(kind, Hop::Mailbox, detail);

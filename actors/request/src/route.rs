@@ -127,7 +127,7 @@ mod tests {
                 epoch: Epoch(1),
                 sequence: 1,
                 sent_at: NodeMicros(0),
-                interval_millis: 250,
+                interval_ms: 250,
                 state: NodeState::Serving,
                 version: "1".into(),
                 labels: vec![],

@@ -289,7 +289,7 @@ impl Streams {
 
 fn too_many() -> Fault {
     let kind = FaultKind::Overloaded {
-        retry_after_millis: 1000,
+        retry_after_ms: 1000,
     };
     let detail = format!("{STREAMS_OPEN_MAX} bodies are open already");
     Fault::not_executed(kind, Hop::Stream, detail)

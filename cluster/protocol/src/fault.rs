@@ -27,7 +27,7 @@ pub enum FaultKind {
     /// A mailbox was full.
     Overloaded {
         /// When another try has a chance, by the load seen: 0 is unknown.
-        retry_after_millis: u32,
+        retry_after_ms: u32,
     },
     /// Nobody serves the target: no replica is known, no one answered for it, or its backend is
     /// not connected.

@@ -65,7 +65,7 @@ pub struct Heartbeat {
     /// When it was sent, on the sender's own clock.
     pub sent_at: NodeMicros,
     /// When the next one is due, in milliseconds.
-    pub interval_millis: u32,
+    pub interval_ms: u32,
     /// Whether the node takes work.
     pub state: NodeState,
     /// The sender's build.

@@ -43,7 +43,7 @@ impl SeenNode {
     /// Whether it was heard as recently as it should have been.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        let interval = Duration::from_millis(self.beat.interval_millis.into());
+        let interval = Duration::from_millis(self.beat.interval_ms.into());
         self.heard_at.elapsed() < interval * (HEARTBEATS_MISSED_SUSPECT + 1)
     }
 }
@@ -81,7 +81,7 @@ impl Observer {
             let slowest = self
                 .nodes()
                 .values()
-                .map(|node| node.beat.interval_millis)
+                .map(|node| node.beat.interval_ms)
                 .max();
             let slowest = Duration::from_millis(slowest.unwrap_or(0).into());
             let end = begun + least.max(slowest * 2 + slowest / 5);

@@ -91,7 +91,7 @@ impl Beater {
             epoch: options.epoch,
             sequence: self.sequence,
             sent_at: self.shared.clock.now(),
-            interval_millis: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
+            interval_ms: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
             state,
             version: options.version.clone(),
             labels: options.labels.clone(),

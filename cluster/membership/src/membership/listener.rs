@@ -56,7 +56,7 @@ impl Listener {
             let Some(heartbeat) = self.read(&inbound) else {
                 continue;
             };
-            slowest = slowest.max(claimed_interval(heartbeat.interval_millis));
+            slowest = slowest.max(claimed_interval(heartbeat.interval_ms));
             if heartbeat.node != self.shared.options.node {
                 self.take_in(heartbeat);
             } else if heartbeat.state != NodeState::Leaving {

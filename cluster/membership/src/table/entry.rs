@@ -41,7 +41,7 @@ impl Entry {
         }
         Self {
             sequence: heartbeat.sequence,
-            interval: claimed_interval(heartbeat.interval_millis),
+            interval: claimed_interval(heartbeat.interval_ms),
             late_by: Duration::ZERO,
             heard_at: now,
             spared_until: now,
@@ -82,7 +82,7 @@ impl Entry {
     /// Takes in a newer heartbeat of the same incarnation.
     pub(super) fn update(&mut self, heartbeat: Heartbeat, now: Instant) -> Change {
         self.sequence = heartbeat.sequence;
-        self.interval = claimed_interval(heartbeat.interval_millis);
+        self.interval = claimed_interval(heartbeat.interval_ms);
         self.heard_at = now;
         let change = self.compare(&heartbeat);
         if change == Change::None {

@@ -363,7 +363,7 @@ fn a_heartbeat_from_before_the_own_pause_is_a_sign_of_life() {
 fn slow_beats_are_waited_for() {
     let mut scene = Scene::of(&["b"]);
     let mut slow = heartbeat("a", 1, 0);
-    slow.interval_millis = 1000;
+    slow.interval_ms = 1000;
     let now = scene.now;
     scene.table.observe(slow, now);
     for (seconds, expected) in [(3, Alive), (1, Suspect), (3, Suspect), (1, Dead)] {

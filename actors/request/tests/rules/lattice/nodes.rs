@@ -271,7 +271,7 @@ impl Node {
             epoch: Epoch(self.membership.epoch().0 + 1),
             sequence: 1,
             sent_at: NodeMicros(0),
-            interval_millis: 250,
+            interval_ms: 250,
             state: NodeState::Serving,
             version: "0.1.0".into(),
             labels: vec![],
