@@ -20,6 +20,7 @@ mod actor;
 pub mod artefact;
 mod cache;
 mod compile;
+mod compile_pool;
 mod deserialise;
 mod engine;
 mod error;
