@@ -1,6 +1,7 @@
 //! A node: everything that one process is made of, put together.
 
 mod component;
+mod deduplication;
 mod desired;
 mod handover;
 mod hosting;

@@ -1,15 +1,16 @@
 //! What a node's share is made of, and which revisions it has taken up.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
-use wrt_deployment::{
-    DesiredApp, DesiredProvider, Digest, LinkEnd, LinkTable, PlacementRule, Snapshot,
-};
+use wrt_deployment::{DesiredApp, Digest, PlacementRule, Snapshot};
 use wrt_protocol::{ActorAddress, ActorKind, Name};
 use wrt_supervision::Start;
 
-use super::{Parts, component::ComponentStart, provider::ProviderStart, replica::Recorded};
+use super::{
+    Parts, component::ComponentStart, deduplication::Deduplication, provider::ProviderStart,
+    replica::Recorded,
+};
 
 /// The revisions of apps that the node has taken up.
 #[derive(Default)]
@@ -60,33 +61,6 @@ pub(crate) fn wanted(app: &DesiredApp, actor: &ActorAddress, parts: &Arc<Parts>)
         parts: Arc::clone(parts),
     };
     Some(Wanted::new(actor, specification, start, parts))
-}
-
-/// For how long each provider of an app deduplicates, in milliseconds; not those that do not.
-#[derive(Default)]
-pub(crate) struct Deduplication(BTreeMap<Name, u64>);
-
-impl Deduplication {
-    fn of(app: &DesiredApp) -> Self {
-        let of_provider = |(name, provider): (&Name, &DesiredProvider)| {
-            Some((name.clone(), provider.deduplicates_for_ms?))
-        };
-        Self(app.providers.iter().filter_map(of_provider).collect())
-    }
-
-    /// Those that a component links to.
-    fn of_links<'a>(&self, links: &'a LinkTable) -> BTreeMap<&'a Name, u64> {
-        let linked = links.values().flat_map(BTreeMap::values);
-        let of_provider = |end: &'a LinkEnd| match end {
-            LinkEnd::Provider(provider) => Some((provider, *self.0.get(provider)?)),
-            LinkEnd::Component(_) => None,
-        };
-        linked.filter_map(of_provider).collect()
-    }
-
-    pub(crate) fn of_provider(&self, provider: &Name) -> Option<Duration> {
-        self.0.get(provider).copied().map(Duration::from_millis)
-    }
 }
 
 impl Wanted {
