@@ -29,7 +29,7 @@ use wrt_transport::{Inbound, Lane, Transport, TransportError};
 use crate::{counters::Counter, listen::Listening};
 
 /// A body that this node sends.
-struct Outgoing {
+struct OutgoingStream {
     /// Who receives it; nobody else grants credit or cancels.
     to: NodeId,
     credit: Arc<Semaphore>,
@@ -37,15 +37,15 @@ struct Outgoing {
 }
 
 /// A body that this node receives.
-struct Incoming {
+struct IncomingStream {
     from: NodeId,
     frames: mpsc::Sender<(StreamSignal, Bytes)>,
 }
 
 #[derive(Default)]
 struct Open {
-    outgoing: HashMap<StreamId, Outgoing>,
-    incoming: HashMap<StreamId, Incoming>,
+    outgoing: HashMap<StreamId, OutgoingStream>,
+    incoming: HashMap<StreamId, IncomingStream>,
 }
 
 /// The bodies that a node sends and receives.
@@ -129,7 +129,7 @@ impl Streams {
         let stream = StreamId::mint();
         let credit = Arc::new(Semaphore::new(0));
         let cancelled = CancellationToken::new();
-        let outgoing = Outgoing {
+        let outgoing = OutgoingStream {
             to: to.clone(),
             credit: Arc::clone(&credit),
             cancelled: cancelled.clone(),
@@ -180,7 +180,7 @@ impl Streams {
         }
         open.incoming.insert(
             stream,
-            Incoming {
+            IncomingStream {
                 from: from.clone(),
                 frames: sender,
             },

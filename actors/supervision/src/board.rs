@@ -6,7 +6,7 @@ use parking_lot::{Mutex, MutexGuard};
 use wrt_contract::{Gate, GateLoad, Offer};
 use wrt_protocol::{ActorAddress, heartbeat::ReplicaState};
 
-use crate::{Change, OnChange, Running};
+use crate::{OfferChange, OnChange, Running};
 
 /// The posts of all replicas.
 #[derive(Default)]
@@ -116,10 +116,10 @@ impl Post {
                 .cloned()
                 .collect();
             if !gone.is_empty() {
-                self.tell(Change::Withdrawn { offers: gone });
+                self.tell(OfferChange::Withdrawn { offers: gone });
             }
         }
-        self.tell(Change::Offered { offers, gate });
+        self.tell(OfferChange::Offered { offers, gate });
         before.map(|before| before.gate)
     }
 
@@ -133,14 +133,14 @@ impl Post {
             serving
         };
         // First out of the links, so that calls go elsewhere without having been refused here.
-        self.tell(Change::Withdrawn {
+        self.tell(OfferChange::Withdrawn {
             offers: serving.offers,
         });
         serving.gate.start_draining();
         Some(serving.gate)
     }
 
-    fn tell(&self, change: Change) {
+    fn tell(&self, change: OfferChange) {
         (self.on_change)(&self.actor, change);
     }
 

@@ -56,7 +56,7 @@ pub enum StartError {
 
 /// What became of a replica's offers.
 #[derive(Debug, Clone)]
-pub enum Change {
+pub enum OfferChange {
     /// It offers these from now on, in place of what it offered before for the same interfaces.
     Offered {
         /// Each interface.
@@ -72,4 +72,4 @@ pub enum Change {
 }
 
 /// Told of each change, in order for each replica, on the replica's own task: it must be quick.
-pub type OnChange = Arc<dyn Fn(&ActorAddress, Change) + Send + Sync>;
+pub type OnChange = Arc<dyn Fn(&ActorAddress, OfferChange) + Send + Sync>;

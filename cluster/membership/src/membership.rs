@@ -21,7 +21,7 @@ use wrt_protocol::{
 use wrt_transport::{Lane, Transport, TransportError};
 
 use crate::{
-    Change, MemberTable, MembershipCounts, NodeClock, Observed, View, counters::Counters,
+    MemberTable, MembershipCounts, NodeClock, Observed, View, ViewChange, counters::Counters,
     table::is_within_label_limits,
 };
 use beater::Beater;
@@ -257,7 +257,7 @@ impl Shared {
     /// Changes the table, and publishes a view if that changed as much as `threshold`.
     fn update<T>(
         &self,
-        threshold: Change,
+        threshold: ViewChange,
         change: impl FnOnce(&mut MemberTable, Instant) -> T,
     ) -> T {
         let mut table = lock(&self.table);

@@ -31,14 +31,18 @@ impl Applied {
 }
 
 /// One actor of the node's share.
-pub(crate) struct Wanted {
+pub(crate) struct WantedActor {
     /// Stands for everything that it is made of; where it runs is no part of that.
     pub(crate) specification: Digest,
     pub(crate) start: Arc<dyn Start>,
 }
 
 /// How to start an actor of `app`; `None` if it has no such actor.
-pub(crate) fn wanted(app: &DesiredApp, actor: &ActorAddress, parts: &Arc<Parts>) -> Option<Wanted> {
+pub(crate) fn wanted(
+    app: &DesiredApp,
+    actor: &ActorAddress,
+    parts: &Arc<Parts>,
+) -> Option<WantedActor> {
     if actor.kind == ActorKind::Component {
         let mut desired = app.components.get(&actor.name)?.clone();
         desired.placement = PlacementRule::default();
@@ -50,7 +54,7 @@ pub(crate) fn wanted(app: &DesiredApp, actor: &ActorAddress, parts: &Arc<Parts>)
             deduplication,
             parts: Arc::clone(parts),
         };
-        return Some(Wanted::new(actor, specification, start, parts));
+        return Some(WantedActor::new(actor, specification, start, parts));
     }
     let mut desired = app.providers.get(&actor.name)?.clone();
     desired.placement = PlacementRule::default();
@@ -60,10 +64,10 @@ pub(crate) fn wanted(app: &DesiredApp, actor: &ActorAddress, parts: &Arc<Parts>)
         desired,
         parts: Arc::clone(parts),
     };
-    Some(Wanted::new(actor, specification, start, parts))
+    Some(WantedActor::new(actor, specification, start, parts))
 }
 
-impl Wanted {
+impl WantedActor {
     fn new(
         actor: &ActorAddress,
         specification: Digest,

@@ -33,12 +33,12 @@ pub(super) struct Chosen {
 /// An attempt, and what goes with it.
 pub(super) struct Ready<'a> {
     attempt: Attempt<'a>,
-    outgoing: Option<Box<Outgoing>>,
+    outgoing: Option<Box<AttemptStream>>,
     _flight: Option<Flight>,
 }
 
 /// What an attempt sends as a stream.
-struct Outgoing {
+struct AttemptStream {
     sending: Sending,
     /// Whether it is the call's own body, and not its arguments.
     is_body: bool,
@@ -48,7 +48,7 @@ struct Outgoing {
 enum Announced {
     Nothing,
     Inside(Box<WholeBody>),
-    Stream(BodyAnnounce, Box<Outgoing>),
+    Stream(BodyAnnounce, Box<AttemptStream>),
 }
 
 impl Ready<'_> {
@@ -175,7 +175,7 @@ impl RequestPath {
         &self,
         context: &CallContext,
         attempt: &mut Attempt<'_>,
-        outgoing: Option<Box<Outgoing>>,
+        outgoing: Option<Box<AttemptStream>>,
     ) -> Result<Answer, Fault> {
         let (subject, envelope) = attempt.take_message();
         let sent = self.transport.publish(Lane::Calls, subject, envelope);
@@ -304,7 +304,7 @@ impl RequestPath {
             }
         };
         let is_body = matches!(announce, BodyAnnounce::Stream { .. });
-        let outgoing = Outgoing { sending, is_body };
+        let outgoing = AttemptStream { sending, is_body };
         Ok(Announced::Stream(announce, Box::new(outgoing)))
     }
 }
@@ -326,10 +326,10 @@ fn answer(
 async fn send_with_body(
     context: &CallContext,
     attempt: &mut Attempt<'_>,
-    outgoing: Outgoing,
+    outgoing: AttemptStream,
     progress: &mut Progress,
 ) -> Result<Reply, Fault> {
-    let Outgoing { sending, is_body } = outgoing;
+    let AttemptStream { sending, is_body } = outgoing;
     let mut sending = Some(sending);
     let reply = attempt.run_with_body(context, &mut sending).await;
     let answered = matches!(&reply, Ok(reply) if reply.head.outcome.is_ok());

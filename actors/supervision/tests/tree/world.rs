@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 use wrt_contract::{CallContext, Gate, GateLimits, InterfaceError, Offer, Schema};
 use wrt_protocol::{ActorAddress, Fault, Name, heartbeat::ReplicaState};
-use wrt_supervision::{Change, OnChange, Running, Start, StartError, Supervision};
+use wrt_supervision::{OfferChange, OnChange, Running, Start, StartError, Supervision};
 
 /// Rings.
 #[wrt_contract::interface(name = "test:bell", error = BellError)]
@@ -161,8 +161,8 @@ impl Told {
         let told = self.clone();
         Arc::new(move |_, change| {
             let (sign, offers) = match change {
-                Change::Offered { offers, .. } => ('+', offers),
-                Change::Withdrawn { offers } => ('-', offers),
+                OfferChange::Offered { offers, .. } => ('+', offers),
+                OfferChange::Withdrawn { offers } => ('-', offers),
             };
             let mut told = told.0.lock();
             told.extend(

@@ -217,11 +217,11 @@ fn a_change_says_how_much_changed() {
     let now = scene.now;
     let mut next = heartbeat("a", 1, 100);
     scene.table.observe(next.clone(), now);
-    assert_eq!(scene.table.change(), Change::None);
+    assert_eq!(scene.table.change(), ViewChange::None);
     next.sequence += 1;
     next.replicas[0].running = 3;
     scene.table.observe(next.clone(), now);
-    assert_eq!(scene.table.change(), Change::Load);
+    assert_eq!(scene.table.change(), ViewChange::Load);
     assert_eq!(scene.table.view().candidates(&actor())[1].report.running, 3);
     let changes: [fn(&mut Heartbeat); 4] = [
         |beat| beat.replicas[0].state = ReplicaState::Draining,
@@ -233,7 +233,7 @@ fn a_change_says_how_much_changed() {
         next.sequence += 1;
         change(&mut next);
         scene.table.observe(next.clone(), now);
-        assert_eq!(scene.table.change(), Change::Membership);
+        assert_eq!(scene.table.change(), ViewChange::Membership);
         let member = scene.member("a");
         assert_eq!(*member.replicas, *next.replicas);
         assert_eq!(*member.labels, *next.labels);
