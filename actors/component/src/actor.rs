@@ -101,7 +101,7 @@ impl ComponentActor {
         }))
     }
 
-    /// The door in front of its exports.
+    /// The gate in front of its exports.
     #[must_use]
     pub fn gate(&self) -> &Arc<Gate> {
         &self.gate

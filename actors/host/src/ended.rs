@@ -38,7 +38,7 @@ pub fn guest_fault(error: &wasmtime::Error) -> Fault {
         let kind = FaultKind::Overloaded {
             retry_after_ms: RETRY_AFTER_MS,
         };
-        return Fault::new(kind, Execution::NotExecuted, Hop::Mailbox, detail);
+        return Fault::new(kind, Execution::NotExecuted, Hop::Gate, detail);
     }
     Fault::maybe_executed(FaultKind::Crashed, Hop::Actor, detail)
 }

@@ -48,14 +48,14 @@ impl Hosted {
             let detail = format!("{actor} does not run here");
             return Err(Fault::not_executed(
                 FaultKind::Unavailable,
-                Hop::Mailbox,
+                Hop::Gate,
                 detail,
             ));
         };
         let found = interfaces.iter().find(|(name, _)| name == interface);
         found.map(|(_, way_in)| way_in.clone()).ok_or_else(|| {
             let detail = format!("{actor} has no interface {interface}");
-            Fault::not_executed(FaultKind::UnknownOperation, Hop::Mailbox, detail)
+            Fault::not_executed(FaultKind::UnknownOperation, Hop::Gate, detail)
         })
     }
 }

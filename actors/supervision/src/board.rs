@@ -23,7 +23,7 @@ pub(crate) struct Post {
 struct Shown {
     state: ReplicaState,
     serving: Option<Serving>,
-    /// The door of what is being drained, for its load.
+    /// The gate of what is being drained, for its load.
     draining: Option<Arc<Gate>>,
 }
 
@@ -89,7 +89,7 @@ impl Post {
         self.shown().state = state;
     }
 
-    /// Offers what runs; answers the door of what it replaces.
+    /// Offers what runs; answers the gate of what it replaces.
     pub(crate) fn offer(&self, running: &Running) -> Option<Arc<Gate>> {
         let offers: Arc<[Offer]> = running.offers.clone().into();
         let gate = Arc::clone(&running.gate);
@@ -123,7 +123,7 @@ impl Post {
         before.map(|before| before.gate)
     }
 
-    /// Takes all offers back, and answers their door, which refuses what is new from now on.
+    /// Takes all offers back, and answers their gate, which refuses what is new from now on.
     pub(crate) fn withdraw(&self, state: ReplicaState) -> Option<Arc<Gate>> {
         let serving = {
             let mut shown = self.shown();

@@ -29,7 +29,7 @@ pub struct Running {
     pub offers: Vec<Offer>,
     /// How to ask whether it still works; never asked if none.
     pub probe: Option<Probe>,
-    /// The door that its offers are behind.
+    /// The gate that its offers are behind.
     pub gate: Arc<Gate>,
 }
 
@@ -61,7 +61,7 @@ pub enum OfferChange {
     Offered {
         /// Each interface.
         offers: Arc<[Offer]>,
-        /// The door that they are behind.
+        /// The gate that they are behind.
         gate: Arc<Gate>,
     },
     /// It does not offer these any more.

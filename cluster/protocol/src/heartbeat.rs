@@ -43,7 +43,7 @@ pub struct ReplicaReport {
     pub state: ReplicaState,
     /// Calls running.
     pub running: u32,
-    /// Calls waiting in its mailbox.
+    /// Calls waiting at its gate.
     pub waiting: u32,
     /// Calls that may run at a time.
     pub concurrency_max: u32,

@@ -106,7 +106,7 @@ impl Tape for Deck {
         }
         if self.refuses {
             let detail = "stopping";
-            return Err(Fault::not_executed(FaultKind::Draining, Hop::Mailbox, detail).into());
+            return Err(Fault::not_executed(FaultKind::Draining, Hop::Gate, detail).into());
         }
         Ok(tape.collect(1024).await?.len() as u64)
     }

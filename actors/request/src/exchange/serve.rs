@@ -205,7 +205,7 @@ impl Exchange {
             let detail = format!(
                 "no room for {bytes} bytes of arguments: at most {COLLECTED_BYTES_MAX} at a time"
             );
-            Fault::not_executed(kind, Hop::Mailbox, detail)
+            Fault::not_executed(kind, Hop::Gate, detail)
         })
     }
 

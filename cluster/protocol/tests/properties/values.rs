@@ -96,7 +96,7 @@ pub fn a_fault() -> impl Strategy<Value = Fault> {
         Hop::Caller,
         Hop::Route,
         Hop::Bus,
-        Hop::Mailbox,
+        Hop::Gate,
         Hop::Actor,
         Hop::Backend,
         Hop::Stream,

@@ -262,11 +262,7 @@ async fn a_link_falls_over_with_an_untouched_body_only() {
                 let mut body = request.into_body();
                 body.next().await.unwrap().unwrap();
             }
-            Err(Fault::not_executed(
-                FaultKind::Draining,
-                Hop::Mailbox,
-                "local",
-            ))
+            Err(Fault::not_executed(FaultKind::Draining, Hop::Gate, "local"))
         });
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&asked);
