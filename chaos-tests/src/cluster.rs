@@ -5,10 +5,10 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Output},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tempfile::TempDir;
 use wrt_test_servers::{NatsServer, Process, RedisServer, ServerError, free_port};
 
@@ -317,6 +317,6 @@ impl Cluster {
     }
 
     fn nodes(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.nodes.lock()
     }
 }

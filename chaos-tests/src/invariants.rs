@@ -248,7 +248,7 @@ mod tests {
         let samples = [
             sample(0, 1, 200, "1"),
             sample(0, 1, 503, "node lost (maybe executed; hop Bus)"),
-            sample(0, 1, 503, "overloaded (not executed; hop Mailbox)"),
+            sample(0, 1, 503, "overloaded (not executed; hop Gate)"),
         ];
         let ledger = Ledger::of(&samples);
         assert_eq!((ledger.acknowledged, ledger.doubtful), (1, 1));

@@ -4,10 +4,10 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use wrt_component::{CompiledComponent, Engines, artefact, go_together, inspect, unserved_imports};
 use wrt_deployment::{
     BackendInfo, Catalog, ComplaintAbout, ComponentSource, Config, Digest, ImportServer,
@@ -41,9 +41,7 @@ impl NodeCatalog {
     /// The artefacts among the components that were read.
     #[must_use]
     pub fn into_artefacts(self) -> BTreeMap<Digest, CompiledComponent> {
-        self.artefacts
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.artefacts.into_inner()
     }
 
     fn artefact(&self, bytes: Bytes) -> Result<ComponentSource, SourceComplaint> {
@@ -60,10 +58,7 @@ impl NodeCatalog {
                 help: "run `wrt-node compile` of this build on this machine".to_owned(),
             })?;
         let (imports, exports) = (compiled.imports(), compiled.exports());
-        let mut artefacts = self
-            .artefacts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut artefacts = self.artefacts.lock();
         artefacts.insert(Digest::of(&bytes), compiled);
         Ok(ComponentSource {
             bytes,

@@ -1,6 +1,7 @@
 //! A node: everything that one process is made of, put together.
 
 mod component;
+mod deduplication;
 mod desired;
 mod handover;
 mod hosting;
@@ -35,7 +36,7 @@ pub use status::{NodeStatus, ReplicaStatus};
 use crate::{AppEnvironment, Code};
 use hosting::Hosting;
 use reconcile::Reconciler;
-use replica::Attempts;
+use replica::StartAttempts;
 use servers::Servers;
 
 /// How often a node that leaves looks whether its last bodies have been sent.
@@ -82,7 +83,7 @@ pub(crate) struct Parts {
     pub(crate) directory: Arc<LocalDirectory>,
     pub(crate) caller: Arc<dyn Caller>,
     pub(crate) code: Code,
-    pub(crate) attempts: Arc<Attempts>,
+    pub(crate) attempts: Arc<StartAttempts>,
     pub(crate) servers: Arc<Servers>,
 }
 
@@ -121,7 +122,7 @@ impl Node {
         )
         .await?;
         hosting.seated(&seat);
-        let attempts = Arc::<Attempts>::default();
+        let attempts = Arc::<StartAttempts>::default();
         let parts = Arc::new(Parts {
             engines,
             runtime,

@@ -65,7 +65,7 @@ impl ComponentActor {
     /// Links a component to what serves its imports. Nothing of it runs yet.
     ///
     /// # Errors
-    /// When a limit makes no sense, or an import is served by nobody or in another shape.
+    /// When an import is served by nobody or in another shape.
     pub fn new(spec: ComponentSpec, packages: &[Package]) -> Result<Arc<Self>, ComponentError> {
         let ComponentSpec {
             actor,
@@ -74,9 +74,6 @@ impl ComponentActor {
             limits,
             links,
         } = spec;
-        if let Err(source) = limits.validate() {
-            return Err(ComponentError::Limit { actor, source });
-        }
         let imports = compiled.imports();
         if let Some(unserved) = unserved_imports(&imports, packages).into_iter().next() {
             return Err(ComponentError::UnservedImport { actor, unserved });
@@ -104,7 +101,7 @@ impl ComponentActor {
         }))
     }
 
-    /// The door in front of its exports.
+    /// The gate in front of its exports.
     #[must_use]
     pub fn gate(&self) -> &Arc<Gate> {
         &self.gate

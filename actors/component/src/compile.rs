@@ -1,12 +1,12 @@
 //! From bytes to machine code.
 
 use std::{
-    fmt, io,
+    fmt,
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
 use bytes::Bytes;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use wasmtime::component::Component;
 
 use crate::{
@@ -16,11 +16,6 @@ use crate::{
     engine::EnginesInner,
     inspect,
 };
-
-/// What compile threads add to their niceness: serving goes before compiling.
-const COMPILE_NICENESS: i32 = 10;
-
-const THREAD: &str = "wrt-compile";
 
 /// A component in machine code of this machine. Cheap to clone.
 #[derive(Clone)]
@@ -81,32 +76,6 @@ impl fmt::Debug for CompiledComponent {
     }
 }
 
-/// The threads that compile. Their own, and not those of the async runtime or of rayon's global
-/// pool: there are only as many as jobs, and they yield to whoever serves.
-pub(crate) struct CompilePool(Arc<rayon::ThreadPool>);
-
-impl CompilePool {
-    pub(crate) fn start(threads: usize) -> Result<Self, ComponentError> {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|_| THREAD.into())
-            .start_handler(|_| lower_priority())
-            .build()
-            .map(|pool| Self(Arc::new(pool)))
-            .map_err(|error| ComponentError::Thread {
-                thread: THREAD,
-                source: io::Error::other(error),
-            })
-    }
-}
-
-/// On Linux a niceness belongs to a thread.
-fn lower_priority() {
-    if let Err(error) = rustix::process::setpriority_process(None, COMPILE_NICENESS) {
-        debug!(%error, "compile threads keep their priority");
-    }
-}
-
 impl Engines {
     /// Compiles a component, or takes it from the cache.
     ///
@@ -162,11 +131,11 @@ impl Engines {
         let permit = Arc::clone(&self.0.jobs).acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         let engines = self.clone();
-        let pool = Arc::clone(&self.0.pool.0);
+        let pool = self.0.pool.clone();
         let run = move || {
             // Held by the job and not by its caller, which may go away before it.
             let _permit = permit;
-            pool.install(|| job(&engines, &bytes))
+            pool.run(|| job(&engines, &bytes))
         };
         let ended = tokio::task::spawn_blocking(run).await;
         ended.unwrap_or(Err(ComponentError::CompileStopped))

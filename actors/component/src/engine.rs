@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::{ComponentError, cache::Cache, compile::CompilePool, ticker::Ticker};
+use crate::{ComponentError, cache::Cache, compile_pool::CompilePool, ticker::Ticker};
 
 /// Instances that an engine has room for, where neither the options nor the machine say.
 const INSTANCES_MAX_DEFAULT: u32 = 1000;

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use wrt_protocol::ActorAddress;
 
-use crate::{EngineKind, LimitError, UnservedImport};
+use crate::{EngineKind, UnservedImport};
 
 /// Why a component cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -55,14 +55,6 @@ pub enum ComponentError {
     /// The compile job ended without an answer.
     #[error("the compile job was stopped")]
     CompileStopped,
-    /// A limit of its manifest makes no sense.
-    #[error("a limit of {actor} is out of range")]
-    Limit {
-        /// Whose.
-        actor: ActorAddress,
-        /// Which.
-        source: LimitError,
-    },
     /// Nobody serves one of its imports.
     #[error("{actor} imports {unserved}")]
     UnservedImport {

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote_spanned};
 use syn::Type;
 
-use crate::{argument::is_named, implementation::hygienic};
+use crate::{argument::is_named, hygiene::hygienic};
 
 /// The `T` of an operation's `Result<T, E>`.
 pub(crate) enum AnswerModel {

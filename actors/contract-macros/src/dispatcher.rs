@@ -5,7 +5,7 @@ use quote::{format_ident, quote_spanned};
 
 use crate::{
     argument::ArgumentModel,
-    implementation::hygienic,
+    hygiene::hygienic,
     model::{InterfaceModel, OperationModel},
 };
 

@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 
 use crate::{
-    implementation::{hygienic, implement},
+    hygiene::hygienic,
+    implementation::implement,
     model::{InterfaceModel, OperationModel},
 };
 

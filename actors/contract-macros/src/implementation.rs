@@ -1,9 +1,12 @@
 //! Writes an implementation of the trait, each operation with the same signature as there.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use crate::model::{InterfaceModel, OperationModel};
+use crate::{
+    hygiene::hygienic,
+    model::{InterfaceModel, OperationModel},
+};
 
 /// Writes `impl Trait for #implementer`, with the body that `body` gives each operation.
 pub(crate) fn implement(
@@ -36,9 +39,4 @@ pub(crate) fn implement(
             #(#methods)*
         }
     }
-}
-
-/// The span of what is written: its local names, `self` included, are its own.
-pub(crate) fn hygienic() -> Span {
-    Span::mixed_site()
 }

@@ -16,6 +16,7 @@ mod argument;
 mod definition;
 mod dispatcher;
 mod guard;
+mod hygiene;
 mod implementation;
 mod interface_error;
 mod link;

@@ -5,7 +5,8 @@ use quote::{format_ident, quote, quote_spanned};
 
 use crate::{
     argument::Travel,
-    implementation::{hygienic, implement},
+    hygiene::hygienic,
+    implementation::implement,
     model::{InterfaceModel, OperationModel},
 };
 

@@ -1,6 +1,8 @@
 //! How long a call with a body counts as running.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::{Body, CallContext, Gate, Permit};
 
@@ -20,12 +22,12 @@ impl Admission {
     /// The permit, if nobody has taken it yet. Dropping it lets the next call in.
     #[must_use]
     pub fn take(&self) -> Option<Permit> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().take()
     }
 
     /// The same, if it is `gate`'s.
     pub(crate) fn take_of(&self, gate: &Arc<Gate>) -> Option<Permit> {
-        let mut permit = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut permit = self.0.lock();
         permit.take_if(|permit| permit.is_of(gate))
     }
 }

@@ -6,12 +6,12 @@ mod wire;
 use std::{
     fmt,
     pin::Pin,
-    sync::{Mutex, PoisonError},
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream::BoxStream};
+use parking_lot::Mutex;
 use wrt_protocol::{Fault, FaultKind, Hop};
 
 pub use self::{
@@ -158,7 +158,7 @@ impl<E> Body<E> {
             Frames::Here { bytes, trailers } => Frames::Here { bytes, trailers },
             Frames::Ended => Frames::Ended,
             Frames::Flowing(frames) => {
-                let frames = frames.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let frames = frames.into_inner();
                 let frames = frames.map(move |frame| frame.map_err(&mut convert));
                 Frames::Flowing(Mutex::new(frames.boxed()))
             }
@@ -256,11 +256,7 @@ impl<E> Frames<E> {
             Self::Here { trailers, .. } => {
                 Poll::Ready(trailers.take().map(|all| Ok(BodyFrame::Trailers(*all))))
             }
-            Self::Flowing(frames) => frames
-                .get_mut()
-                .unwrap_or_else(PoisonError::into_inner)
-                .as_mut()
-                .poll_next(cx),
+            Self::Flowing(frames) => frames.get_mut().as_mut().poll_next(cx),
         }
     }
 }

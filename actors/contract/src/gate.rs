@@ -1,15 +1,16 @@
-//! The bounded mailbox: admission before work.
+//! The gate: admission before work.
 
 use std::{
     any::Any,
     collections::HashSet,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore},
     time::Instant,
@@ -51,15 +52,15 @@ pub struct GateLoad {
     pub refused: u64,
 }
 
-/// An actor's door. A call runs with a [`Permit`], or waits for one in a bounded queue, or is
-/// refused: nothing is started that was not admitted.
+/// What an actor is behind. A call runs with a [`Permit`], or waits for one in a bounded queue, or
+/// is refused: nothing is started that was not admitted.
 ///
 /// A semaphore and not a channel with a task behind it: the call runs on its caller's task, so that
 /// a co-located call has no wake-up, and dropping the caller's future is all that a cancellation is.
 #[derive(Debug)]
 pub struct Gate {
     limits: GateLimits,
-    /// Whose door it is, for its refusals.
+    /// Whose gate it is, for its refusals.
     actor: Option<ActorAddress>,
     permits: Arc<Semaphore>,
     waiting: AtomicU32,
@@ -301,11 +302,11 @@ impl Gate {
     }
 
     fn leases(&self) -> MutexGuard<'_, HashSet<LeaseId>> {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+        self.leases.lock()
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<Arc<dyn Any + Send + Sync>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock()
     }
 
     /// Drains: waits until nothing runs, nothing waits, and no lease is live, at most for `patience`.
@@ -339,7 +340,7 @@ impl Gate {
 
     fn refuse(&self, context: &CallContext, kind: FaultKind, detail: &str) -> Fault {
         self.refused.fetch_add(1, Relaxed);
-        let fault = Fault::not_executed(kind, Hop::Mailbox, detail).after(context.elapsed());
+        let fault = Fault::not_executed(kind, Hop::Gate, detail).after(context.elapsed());
         match &self.actor {
             Some(actor) => fault.on_link(actor),
             None => fault,
@@ -360,7 +361,7 @@ impl Gate {
             queue_max,
         } = self.limits;
         let kind = FaultKind::Overloaded {
-            retry_after_millis: 1000,
+            retry_after_ms: 1000,
         };
         self.refuse(
             context,

@@ -51,7 +51,7 @@ impl Lease {
 /// The fault of a pinned call whose lease is not, or no longer, one of the replica.
 pub fn lease_is_over(lease: &Lease) -> Fault {
     let detail = format!("lease {} is over, or of another replica", lease.id);
-    Fault::not_executed(FaultKind::Unavailable, Hop::Mailbox, detail)
+    Fault::not_executed(FaultKind::Unavailable, Hop::Gate, detail)
 }
 
 /// Where a pinned call must go.

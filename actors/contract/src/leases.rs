@@ -1,12 +1,8 @@
 //! What a replica keeps for the holders of its leases.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 use wrt_protocol::{Fault, FaultKind, Hop, LeaseId};
 
@@ -80,9 +76,7 @@ impl<T: Send + Sync + 'static> Leases<T> {
         let lease = Lease::new(context.served_by().cloned(), lasts);
         let mut kept = self.0.lock();
         if kept.len() >= leases_max {
-            let kind = FaultKind::Overloaded {
-                retry_after_millis: 0,
-            };
+            let kind = FaultKind::Overloaded { retry_after_ms: 0 };
             let detail = format!("{leases_max} leases are given already");
             return Err(Fault::not_executed(kind, Hop::Actor, detail));
         }
@@ -138,7 +132,7 @@ impl<T: Send + Sync + 'static> Leases<T> {
 impl<T> Table<T> {
     /// No code of others runs under it: a value is dropped after it is given back.
     fn lock(&self) -> MutexGuard<'_, HashMap<LeaseId, Kept<T>>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock()
     }
 }
 

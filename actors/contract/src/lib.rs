@@ -135,7 +135,7 @@ pub use schema::{Fingerprint, Schema};
 ///     Lattice(Fault),
 /// }
 ///
-/// let error = ClockError::from(Fault::not_executed(FaultKind::Draining, Hop::Mailbox, "stopping"));
+/// let error = ClockError::from(Fault::not_executed(FaultKind::Draining, Hop::Gate, "stopping"));
 /// assert!(error.as_fault().is_some() && ClockError::NoSuchZone.as_fault().is_none());
 /// ```
 pub use wrt_contract_macros::InterfaceError;

@@ -4,10 +4,11 @@ use std::{
     any::Any,
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    sync::{Arc, OnceLock, Weak},
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use parking_lot::Mutex;
 use wrt_protocol::{ActorAddress, Incarnation, InterfaceName, Name};
 
 use crate::{CallContext, Dispatch, Gate, Interface, Lease};
@@ -130,7 +131,7 @@ impl LocalDirectory {
     /// The slot for an actor's interface; the same one each time.
     #[must_use]
     pub fn slot<I: Interface>(&self, actor: &ActorAddress) -> LocalSlot<I::Object> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.lock();
         let slot = slots
             .entry((actor.clone(), I::NAME))
             .or_insert_with(|| Arc::new(LocalSlot::<I::Object>::at(Arc::clone(&self.home))));

@@ -33,7 +33,7 @@ pub fn decode_arguments<T: DeserializeOwned>(arguments: &[u8]) -> Result<T, Faul
     let malformed = |error| {
         Fault::not_executed(
             FaultKind::Malformed,
-            Hop::Mailbox,
+            Hop::Gate,
             format!("arguments: {error}"),
         )
     };
@@ -138,7 +138,7 @@ pub fn body_argument<B: InterfaceError>(body: Option<Body<BodyError>>) -> Result
     let missing = || {
         Fault::not_executed(
             FaultKind::Malformed,
-            Hop::Mailbox,
+            Hop::Gate,
             "arguments: their body is missing",
         )
     };
@@ -150,7 +150,7 @@ pub fn body_argument<B: InterfaceError>(body: Option<Body<BodyError>>) -> Result
 pub fn unknown_operation(interface: &InterfaceName, operation: &OperationName) -> Fault {
     Fault::not_executed(
         FaultKind::UnknownOperation,
-        Hop::Mailbox,
+        Hop::Gate,
         format!("{interface} has no operation {operation}"),
     )
 }

@@ -154,7 +154,7 @@ async fn the_dispatcher_refuses_what_it_does_not_know() {
     let fault = ask("burn", b"").await.unwrap_err();
     assert_eq!(fault.kind(), FaultKind::UnknownOperation);
     assert_eq!(fault.execution(), Execution::NotExecuted);
-    assert_eq!(fault.hop(), Hop::Mailbox);
+    assert_eq!(fault.hop(), Hop::Gate);
     assert_eq!(fault.detail(), "test:shelf has no operation burn");
     let malformed: [(&str, &[u8]); 5] = [
         ("add", b""),
@@ -288,7 +288,7 @@ async fn an_operation_keeps_its_key_when_it_falls_over() {
     let weigh = async || link.weigh(&context, Fragile(1), &Fragile(1)).await;
     local.fail_with(Some(Fault::not_executed(
         FaultKind::Draining,
-        Hop::Mailbox,
+        Hop::Gate,
         "stopping",
     )));
     for _ in 0..2 {
@@ -384,12 +384,7 @@ async fn a_link_goes_on_only_where_nothing_has_run_and_another_may_do_better() {
     let every_kind = [
         (FaultKind::DeadlineExceeded, false),
         (FaultKind::Cancelled, true),
-        (
-            FaultKind::Overloaded {
-                retry_after_millis: 9,
-            },
-            true,
-        ),
+        (FaultKind::Overloaded { retry_after_ms: 9 }, true),
         (FaultKind::Unavailable, true),
         (FaultKind::NodeLost, true),
         (FaultKind::Disconnected, true),
@@ -403,7 +398,7 @@ async fn a_link_goes_on_only_where_nothing_has_run_and_another_may_do_better() {
         (FaultKind::Denied, false),
     ];
     for (kind, expected) in every_kind {
-        let fault = Fault::not_executed(kind, Hop::Mailbox, "no");
+        let fault = Fault::not_executed(kind, Hop::Gate, "no");
         assert_eq!(goes_on_after(&fault).await, expected, "{kind}");
         for execution in [Execution::MaybeExecuted, Execution::Executed] {
             let fault = fault.clone().with_execution(execution);
@@ -438,7 +433,7 @@ async fn a_value_reaches_the_other_replica_after_the_local_one_refused_it() {
     let Linked {
         link, local, far, ..
     } = linked();
-    let draining = Fault::not_executed(FaultKind::Draining, Hop::Mailbox, "stopping");
+    let draining = Fault::not_executed(FaultKind::Draining, Hop::Gate, "stopping");
     local.fail_with(Some(draining));
     let value = Bytes::from(vec![1; 64]);
     link.put(&CallContext::default(), "k", value.clone())
@@ -451,10 +446,8 @@ async fn a_value_reaches_the_other_replica_after_the_local_one_refused_it() {
 
 #[tokio::test]
 async fn the_local_fault_is_given_back_only_when_nobody_else_was_there() {
-    let overloaded = FaultKind::Overloaded {
-        retry_after_millis: 9,
-    };
-    let local_fault = Fault::not_executed(overloaded, Hop::Mailbox, "full");
+    let overloaded = FaultKind::Overloaded { retry_after_ms: 9 };
+    let local_fault = Fault::not_executed(overloaded, Hop::Gate, "full");
     let not = |kind| Fault::not_executed(kind, Hop::Route, "far");
     let cases = [
         (not(FaultKind::Unavailable), true),

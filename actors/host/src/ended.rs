@@ -5,7 +5,7 @@ use wasmtime_wasi::I32Exit;
 use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 
 /// When another call has a chance, after the pool of instances was empty.
-const RETRY_AFTER_MILLIS: u32 = 1000;
+const RETRY_AFTER_MS: u32 = 1000;
 
 /// The error with which an instance is stopped when its leash is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,9 +36,9 @@ pub fn guest_fault(error: &wasmtime::Error) -> Fault {
     }
     if error.is::<PoolConcurrencyLimitError>() {
         let kind = FaultKind::Overloaded {
-            retry_after_millis: RETRY_AFTER_MILLIS,
+            retry_after_ms: RETRY_AFTER_MS,
         };
-        return Fault::new(kind, Execution::NotExecuted, Hop::Mailbox, detail);
+        return Fault::new(kind, Execution::NotExecuted, Hop::Gate, detail);
     }
     Fault::maybe_executed(FaultKind::Crashed, Hop::Actor, detail)
 }

@@ -4,13 +4,14 @@ mod serve;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     task::{Context, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Semaphore, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 use wrt_contract::Offer;
@@ -81,7 +82,7 @@ impl Drop for Exchange {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 impl Exchange {
@@ -203,7 +204,7 @@ impl Exchange {
                     {
                         self.counters.malformed.add_one();
                         let detail = "the envelope asks for another operation than its subject";
-                        let fault = Fault::not_executed(FaultKind::Malformed, Hop::Mailbox, detail);
+                        let fault = Fault::not_executed(FaultKind::Malformed, Hop::Gate, detail);
                         self.refuse(head.call, reply.clone(), fault);
                     }
                     Ok(request) => self.take_call(request, reply.clone()),
@@ -215,7 +216,7 @@ impl Exchange {
                             DecodeError::Version { .. } => FaultKind::VersionMismatch,
                             _ => FaultKind::Malformed,
                         };
-                        let fault = Fault::not_executed(kind, Hop::Mailbox, error.to_string());
+                        let fault = Fault::not_executed(kind, Hop::Gate, error.to_string());
                         self.refuse(CallId(0), reply.clone(), fault);
                     }
                 }
@@ -254,16 +255,16 @@ impl Exchange {
             Err(NoEntry::Twice) => {
                 self.counters.malformed.add_one();
                 let detail = "a call under the same id is in hand already";
-                let fault = Fault::maybe_executed(FaultKind::Malformed, Hop::Mailbox, detail);
+                let fault = Fault::maybe_executed(FaultKind::Malformed, Hop::Gate, detail);
                 return self.refuse(head.call, reply, fault);
             }
             Err(NoEntry::Full) => {
                 self.counters.overloaded.add_one();
                 let kind = FaultKind::Overloaded {
-                    retry_after_millis: 1000,
+                    retry_after_ms: 1000,
                 };
                 let detail = format!("{CALLS_IN_HAND_MAX} calls are in hand already");
-                let fault = Fault::not_executed(kind, Hop::Mailbox, detail);
+                let fault = Fault::not_executed(kind, Hop::Gate, detail);
                 return self.refuse(head.call, reply, fault);
             }
         };
@@ -291,7 +292,7 @@ impl Exchange {
             let detail = "the call is for another incarnation of this node";
             return Err(Fault::not_executed(
                 FaultKind::StaleEpoch,
-                Hop::Mailbox,
+                Hop::Gate,
                 detail,
             ));
         }
@@ -306,7 +307,7 @@ impl Exchange {
             let detail = "the call's time was up when it arrived";
             return Err(Fault::not_executed(
                 FaultKind::DeadlineExceeded,
-                Hop::Mailbox,
+                Hop::Gate,
                 detail,
             ));
         }
@@ -351,7 +352,7 @@ fn same_build(way_in: WayIn, head: &RequestHead) -> Result<WayIn, Fault> {
         head.interface, head.fingerprint,
     );
     let kind = FaultKind::VersionMismatch;
-    Err(Fault::not_executed(kind, Hop::Mailbox, detail))
+    Err(Fault::not_executed(kind, Hop::Gate, detail))
 }
 
 /// Whether `work` is over already. What is not starts anew with the waker of its own task.

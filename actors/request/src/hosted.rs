@@ -1,10 +1,8 @@
 //! Which interfaces of which actors this node serves to others.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{collections::HashMap, sync::Arc};
 
+use parking_lot::RwLock;
 use wrt_contract::{Dispatch, Gate, Offer};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName};
 
@@ -32,17 +30,11 @@ impl Hosted {
             .iter()
             .map(|offer| (offer.interface().clone(), way_in(offer)))
             .collect();
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(actor, interfaces);
+        self.0.write().insert(actor, interfaces);
     }
 
     pub(crate) fn remove(&self, actor: &ActorAddress) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(actor);
+        self.0.write().remove(actor);
     }
 
     /// The way in, or a fault that says which part of the address leads nowhere.
@@ -51,19 +43,19 @@ impl Hosted {
         actor: &ActorAddress,
         interface: &InterfaceName,
     ) -> Result<WayIn, Fault> {
-        let hosted = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let hosted = self.0.read();
         let Some(interfaces) = hosted.get(actor) else {
             let detail = format!("{actor} does not run here");
             return Err(Fault::not_executed(
                 FaultKind::Unavailable,
-                Hop::Mailbox,
+                Hop::Gate,
                 detail,
             ));
         };
         let found = interfaces.iter().find(|(name, _)| name == interface);
         found.map(|(_, way_in)| way_in.clone()).ok_or_else(|| {
             let detail = format!("{actor} has no interface {interface}");
-            Fault::not_executed(FaultKind::UnknownOperation, Hop::Mailbox, detail)
+            Fault::not_executed(FaultKind::UnknownOperation, Hop::Gate, detail)
         })
     }
 }

@@ -1,10 +1,8 @@
 //! The calls that a node has in hand.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 use wrt_protocol::{CallId, NodeId, limits::CALLS_IN_HAND_MAX};
 
@@ -58,7 +56,7 @@ impl InHand {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<CallKey, Option<AbortHandle>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

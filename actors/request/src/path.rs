@@ -1,5 +1,6 @@
 //! The way out: from an invocation to its answer.
 
+mod call_body;
 mod pin;
 mod ready;
 
@@ -7,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use tokio::{sync::watch, time::Instant};
-use wrt_contract::{Answer, Body, BodyError, CallContext, Caller, Invocation};
+use wrt_contract::{Answer, CallContext, Caller, Invocation};
 use wrt_membership::{Candidate, Liveness, Member, Membership, View};
 use wrt_protocol::{
     ActorAddress, Execution, Fault, FaultKind, Hop, IdempotencyKey, NodeId, NodeMicros,
@@ -16,7 +17,7 @@ use wrt_protocol::{
 };
 use wrt_transport::{LinkState, Transport};
 
-use self::ready::Chosen;
+use self::{call_body::CallBody, ready::Chosen};
 use crate::{
     PathCounts, Streams,
     attempt::Destination,
@@ -52,9 +53,7 @@ struct Progress {
     tried: Vec<NodeId>,
     /// Whether an earlier attempt may have run.
     may_have_run: bool,
-    /// The body, until it has been read from. One that is whole stays.
-    body: Option<Body<BodyError>>,
-    body_untouched: bool,
+    body: CallBody,
 }
 
 impl Progress {
@@ -116,13 +115,8 @@ impl RequestPath {
         self.counters.calls.add_one();
         self.retries.earn();
         check_size(call)?;
-        if let Some(body) = progress.body.take() {
-            let until = (progress.now + INLINE_BODY_PATIENCE).min(context.deadline());
-            progress.body = Some(match self.inline().gather(body, until) {
-                Ok(waiting) => waiting.await,
-                Err(body) => body,
-            });
-        }
+        let until = (progress.now + INLINE_BODY_PATIENCE).min(context.deadline());
+        progress.body.gather(self.inline(), until).await;
         loop {
             progress.attempt += 1;
             let view = self.membership.view();
@@ -163,7 +157,7 @@ impl RequestPath {
             fault: &fault,
             attempt: progress.attempt,
             idempotent: call.idempotent,
-            body_untouched: progress.body_untouched,
+            body_untouched: progress.body.is_untouched(),
             another_replica,
             remaining: context.remaining(),
         };
@@ -262,8 +256,7 @@ impl RequestPath {
         let may_be_picked = |member: &Arc<Member>| {
             reports(member, target) && (member.is_self || member.liveness != Liveness::Alive)
         };
-        let body = progress.body.as_ref();
-        let streams = body.is_some_and(|body| self.inline().take(body).is_none());
+        let streams = progress.body.needs_stream(self.inline());
         if streams || !candidates.is_empty() || view.members().any(may_be_picked) {
             let detail = format!("no other node serves {target} now");
             return Err(Fault::not_executed(
@@ -323,8 +316,7 @@ impl Caller for RequestPath {
                 attempt: 0,
                 tried: Vec::new(),
                 may_have_run: false,
-                body,
-                body_untouched: true,
+                body: CallBody::new(body),
             };
             let mut abandoned = Abandoned(Some(&self.counters));
             let answer = self.carry(context, &call, &mut progress).await;

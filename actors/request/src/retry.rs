@@ -162,9 +162,7 @@ mod tests {
     #[test]
     fn decisions() {
         use Execution::{Executed, MaybeExecuted, NotExecuted};
-        let full = FaultKind::Overloaded {
-            retry_after_millis: 0,
-        };
+        let full = FaultKind::Overloaded { retry_after_ms: 0 };
         let wait = Next::After(BACKOFF_FIRST);
         check(FaultKind::Unavailable, NotExecuted, |_| (), wait);
         check(

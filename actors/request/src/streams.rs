@@ -7,12 +7,10 @@
 mod receiver;
 mod sender;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::AbortHandle,
@@ -31,7 +29,7 @@ use wrt_transport::{Inbound, Lane, Transport, TransportError};
 use crate::{counters::Counter, listen::Listening};
 
 /// A body that this node sends.
-struct Outgoing {
+struct OutgoingStream {
     /// Who receives it; nobody else grants credit or cancels.
     to: NodeId,
     credit: Arc<Semaphore>,
@@ -39,15 +37,15 @@ struct Outgoing {
 }
 
 /// A body that this node receives.
-struct Incoming {
+struct IncomingStream {
     from: NodeId,
     frames: mpsc::Sender<(StreamSignal, Bytes)>,
 }
 
 #[derive(Default)]
 struct Open {
-    outgoing: HashMap<StreamId, Outgoing>,
-    incoming: HashMap<StreamId, Incoming>,
+    outgoing: HashMap<StreamId, OutgoingStream>,
+    incoming: HashMap<StreamId, IncomingStream>,
 }
 
 /// The bodies that a node sends and receives.
@@ -62,12 +60,7 @@ pub struct Streams {
 
 impl Drop for Streams {
     fn drop(&mut self) {
-        if let Some(reader) = self
-            .reader
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-        {
+        if let Some(reader) = self.reader.get_mut().take() {
             reader.abort();
         }
     }
@@ -108,10 +101,7 @@ impl Streams {
             true
         };
         let reader = tokio::spawn(listening.keep(frames, take));
-        *streams
-            .reader
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(reader.abort_handle());
+        *streams.reader.lock() = Some(reader.abort_handle());
         Ok(streams)
     }
 
@@ -139,7 +129,7 @@ impl Streams {
         let stream = StreamId::mint();
         let credit = Arc::new(Semaphore::new(0));
         let cancelled = CancellationToken::new();
-        let outgoing = Outgoing {
+        let outgoing = OutgoingStream {
             to: to.clone(),
             credit: Arc::clone(&credit),
             cancelled: cancelled.clone(),
@@ -190,7 +180,7 @@ impl Streams {
         }
         open.incoming.insert(
             stream,
-            Incoming {
+            IncomingStream {
                 from: from.clone(),
                 frames: sender,
             },
@@ -216,7 +206,7 @@ impl Streams {
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 
     fn take_in(&self, payload: &Bytes) {
@@ -299,7 +289,7 @@ impl Streams {
 
 fn too_many() -> Fault {
     let kind = FaultKind::Overloaded {
-        retry_after_millis: 1000,
+        retry_after_ms: 1000,
     };
     let detail = format!("{STREAMS_OPEN_MAX} bodies are open already");
     Fault::not_executed(kind, Hop::Stream, detail)

@@ -1,14 +1,12 @@
 //! What heartbeats read: each replica's state, without asking it.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
+use parking_lot::{Mutex, MutexGuard};
 use wrt_contract::{Gate, GateLoad, Offer};
 use wrt_protocol::{ActorAddress, heartbeat::ReplicaState};
 
-use crate::{Change, OnChange, Running};
+use crate::{OfferChange, OnChange, Running};
 
 /// The posts of all replicas.
 #[derive(Default)]
@@ -25,7 +23,7 @@ pub(crate) struct Post {
 struct Shown {
     state: ReplicaState,
     serving: Option<Serving>,
-    /// The door of what is being drained, for its load.
+    /// The gate of what is being drained, for its load.
     draining: Option<Arc<Gate>>,
 }
 
@@ -74,7 +72,7 @@ impl Board {
     }
 
     fn posts(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, Arc<Post>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -91,7 +89,7 @@ impl Post {
         self.shown().state = state;
     }
 
-    /// Offers what runs; answers the door of what it replaces.
+    /// Offers what runs; answers the gate of what it replaces.
     pub(crate) fn offer(&self, running: &Running) -> Option<Arc<Gate>> {
         let offers: Arc<[Offer]> = running.offers.clone().into();
         let gate = Arc::clone(&running.gate);
@@ -118,14 +116,14 @@ impl Post {
                 .cloned()
                 .collect();
             if !gone.is_empty() {
-                self.tell(Change::Withdrawn { offers: gone });
+                self.tell(OfferChange::Withdrawn { offers: gone });
             }
         }
-        self.tell(Change::Offered { offers, gate });
+        self.tell(OfferChange::Offered { offers, gate });
         before.map(|before| before.gate)
     }
 
-    /// Takes all offers back, and answers their door, which refuses what is new from now on.
+    /// Takes all offers back, and answers their gate, which refuses what is new from now on.
     pub(crate) fn withdraw(&self, state: ReplicaState) -> Option<Arc<Gate>> {
         let serving = {
             let mut shown = self.shown();
@@ -135,18 +133,18 @@ impl Post {
             serving
         };
         // First out of the links, so that calls go elsewhere without having been refused here.
-        self.tell(Change::Withdrawn {
+        self.tell(OfferChange::Withdrawn {
             offers: serving.offers,
         });
         serving.gate.start_draining();
         Some(serving.gate)
     }
 
-    fn tell(&self, change: Change) {
+    fn tell(&self, change: OfferChange) {
         (self.on_change)(&self.actor, change);
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shown.lock()
     }
 }

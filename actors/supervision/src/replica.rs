@@ -62,7 +62,7 @@ pub(crate) struct ReplicaData {
     /// The probe that is made, or waited for. Apart from attempts, so that what runs is still probed
     /// while what is to replace it does not start.
     probing: Job,
-    /// Doors of what was replaced or failed.
+    /// Gates of what was replaced or failed.
     drains: JoinSet<()>,
 }
 

@@ -29,7 +29,7 @@ pub struct Running {
     pub offers: Vec<Offer>,
     /// How to ask whether it still works; never asked if none.
     pub probe: Option<Probe>,
-    /// The door that its offers are behind.
+    /// The gate that its offers are behind.
     pub gate: Arc<Gate>,
 }
 
@@ -56,12 +56,12 @@ pub enum StartError {
 
 /// What became of a replica's offers.
 #[derive(Debug, Clone)]
-pub enum Change {
+pub enum OfferChange {
     /// It offers these from now on, in place of what it offered before for the same interfaces.
     Offered {
         /// Each interface.
         offers: Arc<[Offer]>,
-        /// The door that they are behind.
+        /// The gate that they are behind.
         gate: Arc<Gate>,
     },
     /// It does not offer these any more.
@@ -72,4 +72,4 @@ pub enum Change {
 }
 
 /// Told of each change, in order for each replica, on the replica's own task: it must be quick.
-pub type OnChange = Arc<dyn Fn(&ActorAddress, Change) + Send + Sync>;
+pub type OnChange = Arc<dyn Fn(&ActorAddress, OfferChange) + Send + Sync>;

@@ -11,7 +11,7 @@ use wrt_protocol::{ActorAddress, heartbeat::ReplicaState, limits::REPLICAS_PER_N
 
 use crate::{
     OnChange, Start, SupervisionOptions,
-    supervisor::{Shared, StopRequest, Supervisor, SupervisorMessage, Wanted},
+    supervisor::{Shared, StopRequest, Supervisor, SupervisorMessage, WantedReplica},
 };
 
 /// What replicas get beyond their patience to say that they are drained.
@@ -126,7 +126,7 @@ impl Supervision {
         }
     }
 
-    fn wish(&self, actor: &ActorAddress, wish: impl FnOnce(&mut Wanted)) -> bool {
+    fn wish(&self, actor: &ActorAddress, wish: impl FnOnce(&mut WantedReplica)) -> bool {
         if self.supervisor.get_status() == ActorStatus::Stopped {
             return false;
         }

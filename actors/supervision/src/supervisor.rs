@@ -1,11 +1,8 @@
 //! The supervisor's actor: brings its children into agreement with what is wanted.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{sync::oneshot, task::JoinSet, time};
 use tracing::error;
@@ -26,12 +23,12 @@ pub(crate) struct Shared {
     pub(crate) board: Board,
     pub(crate) options: SupervisionOptions,
     pub(crate) on_change: OnChange,
-    wanted: Mutex<HashMap<ActorAddress, Wanted>>,
+    wanted: Mutex<HashMap<ActorAddress, WantedReplica>>,
 }
 
 /// What is to be done for an address: stop, run, or the one after the other.
 #[derive(Default)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedReplica {
     pub(crate) stop: Option<StopRequest>,
     pub(crate) run: Option<Arc<dyn Start>>,
 }
@@ -76,7 +73,7 @@ impl Shared {
     }
 
     /// Notes a wish. Answers whether the supervisor must be told: only of the first since it looked.
-    pub(crate) fn want(&self, actor: ActorAddress, wish: impl FnOnce(&mut Wanted)) -> bool {
+    pub(crate) fn want(&self, actor: ActorAddress, wish: impl FnOnce(&mut WantedReplica)) -> bool {
         let mut wanted = self.wanted();
         let is_first = wanted.is_empty();
         wish(wanted.entry(actor).or_default());
@@ -103,8 +100,8 @@ impl Shared {
         addresses
     }
 
-    fn wanted(&self) -> MutexGuard<'_, HashMap<ActorAddress, Wanted>> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wanted(&self) -> MutexGuard<'_, HashMap<ActorAddress, WantedReplica>> {
+        self.wanted.lock()
     }
 }
 

@@ -6,10 +6,10 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Deadline, ServerError, spawner};
@@ -329,9 +329,9 @@ impl Process {
         log[start..].to_owned()
     }
 
-    /// A panic elsewhere cannot leave a `Child` half changed, so a poisoned lock is fine.
+    /// A panic elsewhere unlocks it: none can leave a `Child` half changed.
     fn lock(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+        self.child.lock()
     }
 }
 

@@ -5,10 +5,10 @@ use std::{
     marker::PhantomData,
     path::{Path, PathBuf},
     process::Command,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tempfile::TempDir;
 
 use crate::{Process, ServerError, free_port};
@@ -173,7 +173,7 @@ impl<K: ServerKind> Server<K> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Process>> {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+        self.process.lock()
     }
 }
 

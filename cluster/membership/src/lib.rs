@@ -33,5 +33,5 @@ pub use interval::{
 };
 pub use member::{Liveness, Member};
 pub use membership::{Membership, MembershipError, MembershipOptions, Report};
-pub use table::{Change, MemberTable, Observed};
+pub use table::{MemberTable, Observed, ViewChange};
 pub use view::{Candidate, View};

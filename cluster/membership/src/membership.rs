@@ -3,9 +3,10 @@
 mod beater;
 mod listener;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -20,7 +21,7 @@ use wrt_protocol::{
 use wrt_transport::{Lane, Transport, TransportError};
 
 use crate::{
-    Change, MemberTable, MembershipCounts, NodeClock, Observed, View, counters::Counters,
+    MemberTable, MembershipCounts, NodeClock, Observed, View, ViewChange, counters::Counters,
     table::is_within_label_limits,
 };
 use beater::Beater;
@@ -256,7 +257,7 @@ impl Shared {
     /// Changes the table, and publishes a view if that changed as much as `threshold`.
     fn update<T>(
         &self,
-        threshold: Change,
+        threshold: ViewChange,
         change: impl FnOnce(&mut MemberTable, Instant) -> T,
     ) -> T {
         let mut table = lock(&self.table);
@@ -274,5 +275,5 @@ impl Shared {
 
 /// A lock whose data a panic cannot leave half changed in a way that matters more than going on.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

@@ -67,7 +67,7 @@ pub enum Observed {
 
 /// How much of the view is out of date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum Change {
+pub enum ViewChange {
     /// Nothing.
     #[default]
     None,
@@ -83,7 +83,7 @@ pub struct MemberTable {
     own: NodeId,
     clock: NodeClock,
     entries: BTreeMap<NodeId, Entry>,
-    change: Change,
+    change: ViewChange,
     link: LinkState,
     mass_silence: bool,
     ticked_at: Option<Instant>,
@@ -101,7 +101,7 @@ impl MemberTable {
             own,
             clock,
             entries: BTreeMap::new(),
-            change: Change::None,
+            change: ViewChange::None,
             link: LinkState::Up,
             mass_silence: false,
             ticked_at: None,
@@ -117,7 +117,7 @@ impl MemberTable {
         } else {
             let entry = Entry::new(heartbeat, ClockOffset::exact(self.clock), true, now);
             self.entries.insert(self.own.clone(), entry);
-            self.change = Change::Membership;
+            self.change = ViewChange::Membership;
         }
     }
 
@@ -159,7 +159,7 @@ impl MemberTable {
             entry.member.lost.cancel();
             let offset = ClockOffset::new(heartbeat.sent_at, now);
             *entry = Entry::new(heartbeat, offset, false, now);
-            self.change = Change::Membership;
+            self.change = ViewChange::Membership;
         }
         Observed::Applied
     }
@@ -190,7 +190,7 @@ impl MemberTable {
         self.weigh_silence(now);
         self.bury(now);
         if was_isolated != self.is_isolated() {
-            self.change = Change::Membership;
+            self.change = ViewChange::Membership;
         }
     }
 
@@ -210,13 +210,13 @@ impl MemberTable {
 
     /// How much has changed since the last [`MemberTable::view`].
     #[must_use]
-    pub fn change(&self) -> Change {
+    pub fn change(&self) -> ViewChange {
         self.change
     }
 
     /// What the table now believes.
     pub fn view(&mut self) -> View {
-        self.change = Change::None;
+        self.change = ViewChange::None;
         self.generation += 1;
         let members = self.entries.values().map(|entry| &entry.member);
         let present = members.filter(|member| member.state != NodeState::Leaving || member.is_self);
@@ -242,7 +242,7 @@ impl MemberTable {
         let offset = ClockOffset::new(heartbeat.sent_at, now);
         let entry = Entry::new(heartbeat, offset, false, now);
         self.entries.insert(node, entry);
-        self.change = Change::Membership;
+        self.change = ViewChange::Membership;
         Observed::Applied
     }
 
@@ -265,12 +265,12 @@ impl MemberTable {
     }
 
     fn suspect(&mut self, now: Instant) {
-        let mut change = Change::None;
+        let mut change = ViewChange::None;
         for entry in self.silent_ones() {
             let silent = entry.silence(now) >= suspect_after(entry.interval);
             if silent && entry.member.liveness == Liveness::Alive {
                 entry.give_up(Liveness::Suspect);
-                change = Change::Membership;
+                change = ViewChange::Membership;
             }
         }
         self.change = self.change.max(change);
@@ -294,7 +294,7 @@ impl MemberTable {
     fn bury(&mut self, now: Instant) {
         if self.link == LinkState::Up {
             let mass_silence = self.mass_silence;
-            let mut change = Change::None;
+            let mut change = ViewChange::None;
             for entry in self.silent_ones() {
                 let silence = entry.silence(now);
                 let dead = silence >= mass_death_hold(entry.interval)
@@ -304,7 +304,7 @@ impl MemberTable {
                 if dead {
                     entry.give_up(Liveness::Dead);
                     entry.ended_at = Some(now);
-                    change = Change::Membership;
+                    change = ViewChange::Membership;
                 }
             }
             self.change = self.change.max(change);
@@ -316,7 +316,7 @@ impl MemberTable {
                 .is_none_or(|at| now.saturating_duration_since(at) < DEAD_REMEMBERED)
         });
         if self.entries.len() != before {
-            self.change = Change::Membership;
+            self.change = ViewChange::Membership;
         }
     }
 }

@@ -24,10 +24,10 @@ pub enum FaultKind {
     DeadlineExceeded,
     /// The caller went away, or took the call back.
     Cancelled,
-    /// A mailbox was full.
+    /// A gate was full: as many calls run and wait there as may.
     Overloaded {
         /// When another try has a chance, by the load seen: 0 is unknown.
-        retry_after_millis: u32,
+        retry_after_ms: u32,
     },
     /// Nobody serves the target: no replica is known, no one answered for it, or its backend is
     /// not connected.
@@ -64,8 +64,8 @@ pub enum Hop {
     Route,
     /// On the bus.
     Bus,
-    /// At the callee's door.
-    Mailbox,
+    /// At the callee's gate.
+    Gate,
     /// In the actor.
     Actor,
     /// At the service behind a provider.
@@ -208,7 +208,7 @@ impl Fault {
         &self.0.detail
     }
 
-    /// Whether this is a full mailbox.
+    /// Whether this is a full gate.
     #[must_use]
     pub fn is_overloaded(&self) -> bool {
         matches!(self.0.kind, FaultKind::Overloaded { .. })

@@ -43,7 +43,7 @@ pub struct ReplicaReport {
     pub state: ReplicaState,
     /// Calls running.
     pub running: u32,
-    /// Calls waiting in its mailbox.
+    /// Calls waiting at its gate.
     pub waiting: u32,
     /// Calls that may run at a time.
     pub concurrency_max: u32,
@@ -65,7 +65,7 @@ pub struct Heartbeat {
     /// When it was sent, on the sender's own clock.
     pub sent_at: NodeMicros,
     /// When the next one is due, in milliseconds.
-    pub interval_millis: u32,
+    pub interval_ms: u32,
     /// Whether the node takes work.
     pub state: NodeState,
     /// The sender's build.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::TRACE_STATE_BYTES_MAX;
 
-/// The context of a trace, so that one trace goes from a trigger through the bus to a backend.
+/// The context of a trace, so that one trace goes from a server through the bus to a backend.
 /// Source: W3C Trace Context, version 00.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceContext {

@@ -108,9 +108,9 @@ fn reply(outcome: Result<(), Fault>) -> Reply {
 
 fn fault() -> Fault {
     let kind = FaultKind::Overloaded {
-        retry_after_millis: 250,
+        retry_after_ms: 250,
     };
-    Fault::not_executed(kind, Hop::Mailbox, "mailbox of 64 is full")
+    Fault::not_executed(kind, Hop::Gate, "mailbox of 64 is full")
         .at_node(&node("south-1"))
         .on_link("component/shop/cart wasi:keyvalue get")
         .after(Duration::from_micros(1500))
@@ -131,7 +131,7 @@ fn heartbeat() -> Heartbeat {
         epoch: Epoch(7),
         sequence: 41,
         sent_at: NodeMicros(10_250_000),
-        interval_millis: 250,
+        interval_ms: 250,
         state: NodeState::Serving,
         version: "0.1.0".to_owned(),
         labels: vec![("zone".to_owned(), "north".to_owned())],
@@ -266,9 +266,7 @@ fn numbers_of_the_kinds() {
     let kinds = [
         FaultKind::DeadlineExceeded,
         FaultKind::Cancelled,
-        FaultKind::Overloaded {
-            retry_after_millis: 5,
-        },
+        FaultKind::Overloaded { retry_after_ms: 5 },
         FaultKind::Unavailable,
         FaultKind::NodeLost,
         FaultKind::Disconnected,
@@ -285,7 +283,7 @@ fn numbers_of_the_kinds() {
         Hop::Caller,
         Hop::Route,
         Hop::Bus,
-        Hop::Mailbox,
+        Hop::Gate,
         Hop::Actor,
         Hop::Backend,
         Hop::Stream,

@@ -36,7 +36,7 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let work = "1 GiB echoed by a component on another node";
     Ok(vec![
         Row::alone(
-            (work, "memory, trigger's node grows by", "MiB"),
+            (work, "memory, server's node grows by", "MiB"),
             edge as f64 / MIB,
             BOUND,
         ),

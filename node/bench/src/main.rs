@@ -9,6 +9,7 @@
 mod across;
 mod body;
 mod colocated;
+mod cursors;
 mod deduplication;
 mod hello;
 mod lossless;

@@ -52,7 +52,7 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The trigger is on node `edge`, the component on `a` and `b`, its store on `c` and `d`.
+/// The server is on node `edge`, the component on `a` and `b`, its store on `c` and `d`.
 async fn scenario(victim: &str, whose: &str, fault: Fault) -> anyhow::Result<Vec<Row>> {
     let cluster = Cluster::start(Profile::Release)?;
     cluster.start_nodes(&["edge", "a", "b", "c", "d"])?;
@@ -101,7 +101,7 @@ async fn scenario(victim: &str, whose: &str, fault: Fault) -> anyhow::Result<Vec
     ])
 }
 
-/// The counter: trigger on `edge`, component on `a` and `b`, Redis behind `c` and `d`.
+/// The counter: server on `edge`, component on `a` and `b`, Redis behind `c` and `d`.
 pub fn counter(cluster: &Cluster, address: &str) -> anyhow::Result<Manifest> {
     let manifest = Manifest::counter(&["a", "b"])?;
     Ok(manifest

@@ -18,7 +18,7 @@ const PROBE_PER_SECOND: u32 = 20;
 const PROBE: Duration = Duration::from_secs(5);
 const WORK: &str = "overload: 50 ms guest, 4 permits, 320/s for 8 s";
 
-/// The trigger and the component are on two nodes.
+/// The server and the component are on two nodes.
 pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let cluster = Cluster::start(Profile::Release)?;
     cluster.start_nodes(&["edge", "a"])?;

@@ -17,8 +17,8 @@ use wrt_request::Seat;
 use wrt_test_servers::{NatsServer, Process};
 
 use crate::{
+    cursors::{CursorsInterface, Served},
     node, outgoing, outside,
-    pinned::{CursorsInterface, Served},
 };
 
 pub const VALUE_BYTES: usize = 128;

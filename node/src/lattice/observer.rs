@@ -1,12 +1,9 @@
 //! Nodes, by their heartbeats.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::StreamExt;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::{
     task::JoinSet,
@@ -46,7 +43,7 @@ impl SeenNode {
     /// Whether it was heard as recently as it should have been.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        let interval = Duration::from_millis(self.beat.interval_millis.into());
+        let interval = Duration::from_millis(self.beat.interval_ms.into());
         self.heard_at.elapsed() < interval * (HEARTBEATS_MISSED_SUSPECT + 1)
     }
 }
@@ -84,7 +81,7 @@ impl Observer {
             let slowest = self
                 .nodes()
                 .values()
-                .map(|node| node.beat.interval_millis)
+                .map(|node| node.beat.interval_ms)
                 .max();
             let slowest = Duration::from_millis(slowest.unwrap_or(0).into());
             let end = begun + least.max(slowest * 2 + slowest / 5);
@@ -102,11 +99,7 @@ impl Observer {
     /// The nodes heard so far; those that said goodbye are gone.
     #[must_use]
     pub fn nodes(&self) -> BTreeMap<NodeId, SeenNode> {
-        self.seen
-            .nodes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.seen.nodes.lock().clone()
     }
 
     /// The nodes, as placement sees them.
@@ -123,7 +116,7 @@ impl Observer {
 
 impl Seen {
     fn hear(&self, beat: Heartbeat) {
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = self.nodes.lock();
         let is_stale = nodes
             .get(&beat.node)
             .is_some_and(|seen| seen.beat.epoch > beat.epoch);

@@ -10,7 +10,7 @@ use wrt_host::{Instances, LinkSite, Package};
 use wrt_protocol::{ActorAddress, Name};
 use wrt_supervision::{Running, Start, StartError};
 
-use super::{Parts, desired::Deduplication};
+use super::{Parts, deduplication::Deduplication};
 
 /// Fetches, compiles, links and offers a component.
 pub(crate) struct ComponentStart {

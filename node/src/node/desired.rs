@@ -1,18 +1,16 @@
 //! What a node's share is made of, and which revisions it has taken up.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use wrt_deployment::{
-    DesiredApp, DesiredProvider, Digest, LinkEnd, LinkTable, PlacementRule, Snapshot,
-};
+use parking_lot::Mutex;
+use wrt_deployment::{DesiredApp, Digest, PlacementRule, Snapshot};
 use wrt_protocol::{ActorAddress, ActorKind, Name};
 use wrt_supervision::Start;
 
-use super::{Parts, component::ComponentStart, provider::ProviderStart, replica::Recorded};
+use super::{
+    Parts, component::ComponentStart, deduplication::Deduplication, provider::ProviderStart,
+    replica::Recorded,
+};
 
 /// The revisions of apps that the node has taken up.
 #[derive(Default)]
@@ -24,26 +22,27 @@ impl Applied {
             .apps
             .iter()
             .map(|(name, app)| (name.clone(), app.revision.0));
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = revisions.collect();
+        *self.0.lock() = revisions.collect();
     }
 
     pub(crate) fn revisions(&self) -> BTreeMap<Name, u64> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().clone()
     }
 }
 
 /// One actor of the node's share.
-pub(crate) struct Wanted {
+pub(crate) struct WantedActor {
     /// Stands for everything that it is made of; where it runs is no part of that.
     pub(crate) specification: Digest,
     pub(crate) start: Arc<dyn Start>,
 }
 
 /// How to start an actor of `app`; `None` if it has no such actor.
-pub(crate) fn wanted(app: &DesiredApp, actor: &ActorAddress, parts: &Arc<Parts>) -> Option<Wanted> {
+pub(crate) fn wanted(
+    app: &DesiredApp,
+    actor: &ActorAddress,
+    parts: &Arc<Parts>,
+) -> Option<WantedActor> {
     if actor.kind == ActorKind::Component {
         let mut desired = app.components.get(&actor.name)?.clone();
         desired.placement = PlacementRule::default();
@@ -55,7 +54,7 @@ pub(crate) fn wanted(app: &DesiredApp, actor: &ActorAddress, parts: &Arc<Parts>)
             deduplication,
             parts: Arc::clone(parts),
         };
-        return Some(Wanted::new(actor, specification, start, parts));
+        return Some(WantedActor::new(actor, specification, start, parts));
     }
     let mut desired = app.providers.get(&actor.name)?.clone();
     desired.placement = PlacementRule::default();
@@ -65,37 +64,10 @@ pub(crate) fn wanted(app: &DesiredApp, actor: &ActorAddress, parts: &Arc<Parts>)
         desired,
         parts: Arc::clone(parts),
     };
-    Some(Wanted::new(actor, specification, start, parts))
+    Some(WantedActor::new(actor, specification, start, parts))
 }
 
-/// For how long each provider of an app deduplicates, in milliseconds; not those that do not.
-#[derive(Default)]
-pub(crate) struct Deduplication(BTreeMap<Name, u64>);
-
-impl Deduplication {
-    fn of(app: &DesiredApp) -> Self {
-        let of_provider = |(name, provider): (&Name, &DesiredProvider)| {
-            Some((name.clone(), provider.deduplicates_for_ms?))
-        };
-        Self(app.providers.iter().filter_map(of_provider).collect())
-    }
-
-    /// Those that a component links to.
-    fn of_links<'a>(&self, links: &'a LinkTable) -> BTreeMap<&'a Name, u64> {
-        let linked = links.values().flat_map(BTreeMap::values);
-        let of_provider = |end: &'a LinkEnd| match end {
-            LinkEnd::Provider(provider) => Some((provider, *self.0.get(provider)?)),
-            LinkEnd::Component(_) => None,
-        };
-        linked.filter_map(of_provider).collect()
-    }
-
-    pub(crate) fn of_provider(&self, provider: &Name) -> Option<Duration> {
-        self.0.get(provider).copied().map(Duration::from_millis)
-    }
-}
-
-impl Wanted {
+impl WantedActor {
     fn new(
         actor: &ActorAddress,
         specification: Digest,

@@ -3,15 +3,16 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use wrt_contract::{LocalDirectory, Offer};
 use wrt_protocol::{ActorAddress, Incarnation, heartbeat::ReplicaState};
 use wrt_request::Seat;
-use wrt_supervision::{Change, OnChange};
+use wrt_supervision::{OfferChange, OnChange};
 
 use super::servers::Servers;
 use crate::catalog::chain;
@@ -24,12 +25,12 @@ pub(crate) struct Hosting {
     directory: Arc<LocalDirectory>,
     servers: Arc<Servers>,
     seat: OnceLock<Seat>,
-    posts: Mutex<BTreeMap<ActorAddress, Post>>,
+    posts: Mutex<BTreeMap<ActorAddress, HostedActor>>,
     changed: Notify,
 }
 
 #[derive(Default)]
-struct Post {
+struct HostedActor {
     offers: Vec<Offer>,
     /// Counts changes of the offers.
     version: u64,
@@ -60,8 +61,8 @@ impl Hosting {
     pub(crate) fn on_change(self: &Arc<Self>) -> OnChange {
         let hosting = Arc::clone(self);
         Arc::new(move |actor, change| match change {
-            Change::Offered { offers, .. } => hosting.offered(actor, &offers),
-            Change::Withdrawn { offers } => hosting.withdrawn(actor, &offers),
+            OfferChange::Offered { offers, .. } => hosting.offered(actor, &offers),
+            OfferChange::Withdrawn { offers } => hosting.withdrawn(actor, &offers),
         })
     }
 
@@ -132,7 +133,7 @@ impl Hosting {
         let Some(seat) = self.seat.get() else {
             return true;
         };
-        let is_new = |(_, post): &(&ActorAddress, &Post)| post.hosted != Some(post.version);
+        let is_new = |(_, post): &(&ActorAddress, &HostedActor)| post.hosted != Some(post.version);
         let fresh: Vec<_> = self
             .posts()
             .iter()
@@ -159,7 +160,7 @@ impl Hosting {
         took_all
     }
 
-    fn posts(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, Post>> {
-        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn posts(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, HostedActor>> {
+        self.posts.lock()
     }
 }

@@ -1,11 +1,9 @@
 //! The attempts to start each replica: what was wanted, what was reached, and what went wrong.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::{FutureExt, future::BoxFuture};
+use parking_lot::{Mutex, MutexGuard};
 use wrt_deployment::Digest;
 use wrt_protocol::ActorAddress;
 use wrt_supervision::{Running, Start, StartError};
@@ -14,11 +12,11 @@ use crate::catalog::chain;
 
 /// The attempts by address. It has the addresses that this node was given, which are bounded.
 #[derive(Default)]
-pub(crate) struct Attempts(Mutex<BTreeMap<ActorAddress, Attempt>>);
+pub(crate) struct StartAttempts(Mutex<BTreeMap<ActorAddress, StartAttempt>>);
 
 /// Where the attempts to start one replica stand.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Attempt {
+pub(crate) struct StartAttempt {
     /// What the replica shall be.
     pub(crate) wanted: Option<Digest>,
     /// What it is.
@@ -29,7 +27,7 @@ pub(crate) struct Attempt {
     pub(crate) is_refused: bool,
 }
 
-impl Attempts {
+impl StartAttempts {
     pub(crate) fn want(&self, actor: &ActorAddress, wanted: Digest) {
         self.attempts().entry(actor.clone()).or_default().wanted = Some(wanted);
     }
@@ -38,7 +36,7 @@ impl Attempts {
         self.attempts().remove(actor);
     }
 
-    pub(crate) fn of(&self, actor: &ActorAddress) -> Attempt {
+    pub(crate) fn of(&self, actor: &ActorAddress) -> StartAttempt {
         self.attempts().get(actor).cloned().unwrap_or_default()
     }
 
@@ -63,8 +61,8 @@ impl Attempts {
         attempt.is_refused = matches!(result, Err(StartError::Refused(_)));
     }
 
-    fn attempts(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, Attempt>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn attempts(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, StartAttempt>> {
+        self.0.lock()
     }
 }
 
@@ -81,7 +79,7 @@ pub(crate) struct Recorded<S> {
     pub(crate) actor: ActorAddress,
     /// Stands for everything that the replica is made of.
     pub(crate) specification: Digest,
-    pub(crate) attempts: Arc<Attempts>,
+    pub(crate) attempts: Arc<StartAttempts>,
 }
 
 impl<S: Start> Start for Recorded<S> {

@@ -1,12 +1,8 @@
 //! What this node's providers serve with.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio_util::task::TaskTracker;
 use wrt_contract::Permit;
 use wrt_protocol::ActorAddress;
@@ -100,15 +96,11 @@ impl Servers {
         let patience = self.patience;
         self.drains.spawn(async move {
             server.serving.drain(patience).await;
-            server
-                .permit
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take();
+            server.permit.lock().take();
         });
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, Arc<Server>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock()
     }
 }

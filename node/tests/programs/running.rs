@@ -112,12 +112,12 @@ impl Running {
         self.process.wait_for_log(text, READY_LIMIT).unwrap();
     }
 
-    /// Where a trigger listens.
-    pub fn address(&self, trigger: &str) -> String {
-        let start = format!("{trigger} listens on http://");
+    /// Where a provider listens.
+    pub fn address(&self, provider: &str) -> String {
+        let start = format!("{provider} listens on http://");
         let log = self.process.log().unwrap();
         let line = log.lines().find_map(|line| line.strip_prefix(&start));
-        line.expect("a trigger that listens says so").to_owned()
+        line.expect("a provider that listens says so").to_owned()
     }
 
     /// Asks it to end; it must end well, and by itself.

@@ -5,7 +5,7 @@ use std::{
     io::{self, BufRead, BufReader, IsTerminal, Read},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         mpsc::{RecvTimeoutError, sync_channel},
     },
     thread,
@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 
 /// How often a quiet step shows that it lives: on a terminal, and in a log.
 const SPINNER_INTERVAL: Duration = Duration::from_millis(120);
@@ -97,7 +98,7 @@ fn watch(mut child: Child, title: &'static str) -> anyhow::Result<(ExitStatus, S
                     return Ok(String::new());
                 };
                 for line in BufReader::new(stderr).split(b'\n') {
-                    let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut errors = errors.lock();
                     errors.push_str(&String::from_utf8_lossy(&line?));
                     errors.push('\n');
                 }
@@ -106,7 +107,7 @@ fn watch(mut child: Child, title: &'static str) -> anyhow::Result<(ExitStatus, S
         }),
     ];
     let last_line = || {
-        let errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let errors = errors.lock();
         errors
             .lines()
             .next_back()
@@ -141,10 +142,7 @@ fn watch(mut child: Child, title: &'static str) -> anyhow::Result<(ExitStatus, S
     let [stdout, _] = readers.map(|reader| -> io::Result<String> {
         reader.join().expect("reading a pipe does not panic")
     });
-    let errors = errors
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone();
+    let errors = errors.lock().clone();
     Ok((status, stdout?, errors))
 }
 

@@ -2,11 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test program uses a part")]
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+use std::{io, sync::Arc};
 
+use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 use wrt_component::{ComponentActor, ComponentLimits, ComponentSpec, EngineOptions, Engines};
@@ -69,13 +67,13 @@ pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     pub fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).expect("a log is text")
+        String::from_utf8(self.0.lock().clone()).expect("a log is text")
     }
 }
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

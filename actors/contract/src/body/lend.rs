@@ -2,11 +2,12 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use futures::Stream;
+use parking_lot::Mutex;
 use wrt_protocol::Fault;
 
 use super::{Body, BodyFrame, WholeBody};
@@ -33,7 +34,7 @@ impl<E> Untouched<E> {
 }
 
 fn take<E>(shared: &Shared<E>) -> Option<Body<E>> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner).take()
+    shared.lock().take()
 }
 
 /// Lends `body`.

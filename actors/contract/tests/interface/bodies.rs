@@ -1,12 +1,13 @@
 //! Bodies in and out of an operation.
 
 use std::sync::{
-    Arc, Mutex,
+    Arc,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use wrt_contract::{
     Body, BodyFrame, CallContext, DispatchRequest, Gate, GateLimits, Interface, InterfaceError,
@@ -105,7 +106,7 @@ impl Tape for Deck {
         }
         if self.refuses {
             let detail = "stopping";
-            return Err(Fault::not_executed(FaultKind::Draining, Hop::Mailbox, detail).into());
+            return Err(Fault::not_executed(FaultKind::Draining, Hop::Gate, detail).into());
         }
         Ok(tape.collect(1024).await?.len() as u64)
     }
@@ -113,7 +114,7 @@ impl Tape for Deck {
     async fn play(&self, context: &CallContext, name: &str) -> Result<Body, TapeError> {
         if self.keeps {
             let admission = context.admission().expect("an operation with a body");
-            *self.kept.lock().expect("unpoisoned") = admission.take();
+            *self.kept.lock() = admission.take();
         }
         match name {
             "none" => Err(TapeError::Torn { at: 0 }),
@@ -245,7 +246,7 @@ async fn a_callee_takes_its_permit_along() {
     });
     drop(tape.play(&CallContext::default(), "la").await.unwrap());
     assert_eq!(gate.load().running, 1);
-    drop(deck.kept.lock().unwrap().take());
+    drop(deck.kept.lock().take());
     assert_eq!(gate.load().running, 0);
 }
 

@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize, Serializer};
 use wrt_contract::{
     Answer, CallContext, Caller, Dispatch, DispatchRequest, InterfaceError, Invocation, Schema,
@@ -258,7 +259,7 @@ impl Shelf for MemoryShelf {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().expect("nobody panics while holding it")
+    mutex.lock()
 }
 
 /// The address of the shelf.

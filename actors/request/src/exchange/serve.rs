@@ -200,12 +200,12 @@ impl Exchange {
         let room = Arc::clone(&self.collecting).try_acquire_many_owned(units);
         room.map_err(|_no_room| {
             let kind = FaultKind::Overloaded {
-                retry_after_millis: 1000,
+                retry_after_ms: 1000,
             };
             let detail = format!(
                 "no room for {bytes} bytes of arguments: at most {COLLECTED_BYTES_MAX} at a time"
             );
-            Fault::not_executed(kind, Hop::Mailbox, detail)
+            Fault::not_executed(kind, Hop::Gate, detail)
         })
     }
 

@@ -37,7 +37,7 @@ pub(super) fn is_over(fault: &Fault) -> bool {
     match fault.kind() {
         FaultKind::NodeLost | FaultKind::StaleEpoch | FaultKind::Draining => true,
         // The callee's word; the bus, which only found nobody listening, says another hop.
-        FaultKind::Unavailable => fault.hop() == Hop::Mailbox,
+        FaultKind::Unavailable => fault.hop() == Hop::Gate,
         _ => false,
     }
 }

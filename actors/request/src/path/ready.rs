@@ -10,7 +10,7 @@ use wrt_protocol::{
 };
 use wrt_transport::Lane;
 
-use super::{Progress, RequestPath};
+use super::{Progress, RequestPath, call_body::CallBody};
 use crate::{
     attempt::{Attempt, Destination, transport_fault},
     inbound::{arguments_body, collect_arguments},
@@ -33,12 +33,12 @@ pub(super) struct Chosen {
 /// An attempt, and what goes with it.
 pub(super) struct Ready<'a> {
     attempt: Attempt<'a>,
-    outgoing: Option<Box<Outgoing>>,
+    outgoing: Option<Box<AttemptStream>>,
     _flight: Option<Flight>,
 }
 
 /// What an attempt sends as a stream.
-struct Outgoing {
+struct AttemptStream {
     sending: Sending,
     /// Whether it is the call's own body, and not its arguments.
     is_body: bool,
@@ -48,7 +48,7 @@ struct Outgoing {
 enum Announced {
     Nothing,
     Inside(Box<WholeBody>),
-    Stream(BodyAnnounce, Box<Outgoing>),
+    Stream(BodyAnnounce, Box<AttemptStream>),
 }
 
 impl Ready<'_> {
@@ -72,10 +72,7 @@ impl RequestPath {
     ) -> Result<Ready<'_>, Fault> {
         let chosen = self.choose(view, context, call, progress)?;
         let node = chosen.destination.node();
-        let had_body = progress.body.is_some();
-        let outgoing = self.prepare_outgoing(call, node, progress);
-        // Without room for it the body is gone, and the call must not go out without it.
-        progress.body_untouched &= outgoing.is_ok() || progress.body.is_some() == had_body;
+        let outgoing = self.prepare_outgoing(call, node, &mut progress.body);
         let made = outgoing.and_then(|outgoing| {
             let call_id = CallId::mint();
             let (announce, body, outgoing) = match outgoing {
@@ -133,7 +130,15 @@ impl RequestPath {
         }
         let reply = match outgoing {
             None => attempt.run(context).await,
-            Some(outgoing) => Box::pin(send_with_body(context, attempt, *outgoing, progress)).await,
+            Some(outgoing) => {
+                Box::pin(send_with_body(
+                    context,
+                    attempt,
+                    *outgoing,
+                    &mut progress.body,
+                ))
+                .await
+            }
         };
         let reply = reply.map_err(|fault| match attempt.destination.node() {
             Some(node) => fault.at_node(node),
@@ -175,7 +180,7 @@ impl RequestPath {
         &self,
         context: &CallContext,
         attempt: &mut Attempt<'_>,
-        outgoing: Option<Box<Outgoing>>,
+        outgoing: Option<Box<AttemptStream>>,
     ) -> Result<Answer, Fault> {
         let (subject, envelope) = attempt.take_message();
         let sent = self.transport.publish(Lane::Calls, subject, envelope);
@@ -261,11 +266,11 @@ impl RequestPath {
         &self,
         call: &Invocation,
         node: Option<&NodeId>,
-        progress: &mut Progress,
+        body: &mut CallBody,
     ) -> Result<Announced, Fault> {
         let bytes = call.arguments.len() + call.bulk.len();
         let is_large = bytes > INLINE_BYTES_MAX.min(self.transport.payload_bytes_max() / 2);
-        if is_large && progress.body.is_some() {
+        if is_large && body.is_here() {
             let detail = format!("arguments of {bytes} bytes beside a body");
             return Err(Fault::not_executed(
                 FaultKind::TooLarge,
@@ -273,11 +278,10 @@ impl RequestPath {
                 detail,
             ));
         }
-        let inside = progress.body.as_ref().and_then(|b| self.inline().take(b));
-        if let Some(whole) = inside {
+        if let Some(whole) = body.inside(self.inline()) {
             return Ok(Announced::Inside(Box::new(whole)));
         }
-        if !is_large && progress.body.is_none() {
+        if !is_large && !body.is_here() {
             return Ok(Announced::Nothing);
         }
         let Some(node) = node.cloned() else {
@@ -288,14 +292,8 @@ impl RequestPath {
                 detail,
             ));
         };
-        let (announce, sending) = match progress.body.take() {
-            Some(body) => {
-                progress.body = body.as_whole().map(Body::from);
-                let length = body.length();
-                let sending = self.streams.announce(body, node)?;
-                let stream = sending.stream;
-                (BodyAnnounce::Stream { stream, length }, sending)
-            }
+        let (announce, sending) = match body.announce(&self.streams, node.clone()) {
+            Some(announced) => announced?,
             None => {
                 let (body, bytes) = arguments_body(&call.arguments, &call.bulk);
                 let sending = self.streams.announce(body, node)?;
@@ -304,7 +302,7 @@ impl RequestPath {
             }
         };
         let is_body = matches!(announce, BodyAnnounce::Stream { .. });
-        let outgoing = Outgoing { sending, is_body };
+        let outgoing = AttemptStream { sending, is_body };
         Ok(Announced::Stream(announce, Box::new(outgoing)))
     }
 }
@@ -326,20 +324,18 @@ fn answer(
 async fn send_with_body(
     context: &CallContext,
     attempt: &mut Attempt<'_>,
-    outgoing: Outgoing,
-    progress: &mut Progress,
+    outgoing: AttemptStream,
+    body: &mut CallBody,
 ) -> Result<Reply, Fault> {
-    let Outgoing { sending, is_body } = outgoing;
+    let AttemptStream { sending, is_body } = outgoing;
     let mut sending = Some(sending);
     let reply = attempt.run_with_body(context, &mut sending).await;
     let answered = matches!(&reply, Ok(reply) if reply.head.outcome.is_ok());
     match sending {
         // An answer may come before the body is read, and be made from it.
         Some(sending) if answered => sending.start(),
-        // What failed before any of the body was asked for gives it back.
-        Some(sending) if is_body => progress.body = Some(sending.untouched()),
-        // What is here can be sent again.
-        None if is_body => progress.body_untouched = progress.body.is_some(),
+        Some(sending) if is_body => body.give_back(sending),
+        None if is_body => body.was_read(),
         _ => {}
     }
     reply

@@ -227,7 +227,7 @@ async fn a_producer_that_fails_midway() {
         0 => good(),
         _ => panic!("the test asked for it"),
     });
-    *b.mirror.produce.lock().unwrap() = Some(Body::new(None, panics));
+    *b.mirror.produce.lock() = Some(Body::new(None, panics));
     let answer = caller.reflect(5_000, PRODUCE, None).await;
     let started = Instant::now();
     let fault = answer.unwrap().body.unwrap().collect(usize::MAX).await;
@@ -264,7 +264,7 @@ async fn dropping_a_receiver_cancels_the_producer() {
         kept.unwrap();
         let mut body = b.mirror.take_kept().remove(0);
         let (produced, produced_alive) = watched();
-        *b.mirror.produce.lock().unwrap() = Some(produced);
+        *b.mirror.produce.lock() = Some(produced);
         let answer = caller.reflect(1_000, PRODUCE, None).await;
         let mut answer = answer.unwrap().body.unwrap();
         if read {
@@ -342,7 +342,7 @@ async fn a_body_of_a_lost_node_ends_at_suspicion() {
     let (caller, b) = pair(&bus).await;
     let first = Ok(BodyFrame::Data(Bytes::from_static(b"x")));
     let slow = stream::iter([first]).chain(stream::pending());
-    *b.mirror.produce.lock().unwrap() = Some(Body::new(None, slow));
+    *b.mirror.produce.lock() = Some(Body::new(None, slow));
     let answer = caller.reflect(1_000, PRODUCE, None).await;
     let mut body = answer.unwrap().body.unwrap();
     body.next().await.unwrap().unwrap();
@@ -426,7 +426,7 @@ async fn a_body_of_another_length_is_the_same_error_on_every_way() {
         check("co-located", taken.unwrap_err());
         let taken = caller.reflect(5_000, SUM, Some(wrong())).await;
         check("of a request", taken.unwrap_err());
-        *b.mirror.produce.lock().unwrap() = Some(wrong());
+        *b.mirror.produce.lock() = Some(wrong());
         let given = caller.reflect(5_000, PRODUCE, None).await.unwrap();
         check("of a reply", sum(given.body.unwrap()).await.unwrap_err());
     }

@@ -265,13 +265,13 @@ async fn rule_1_no_room_for_a_result_is_not_a_call_that_has_not_run() {
     for (first, second) in [(&b, &c), (&c, &b)] {
         caller.prefers(first, second).await;
         for _ in 0..STREAMS_OPEN_MAX / 2 {
-            *first.mirror.produce.lock().unwrap() = Some(large());
+            *first.mirror.produce.lock() = Some(large());
             let answer = caller.reflect(5_000, PRODUCE, None).await;
             unread.push(answer.expect("there is room"));
         }
     }
     for node in [&b, &c] {
-        *node.mirror.produce.lock().unwrap() = Some(large());
+        *node.mirror.produce.lock() = Some(large());
     }
     let ran = b.record.all_runs() + c.record.all_runs();
     let answer = caller.reflect(300, PRODUCE, None).await;

@@ -1,4 +1,4 @@
-//! Rule 4: admission comes before work. A full mailbox answers at once and the caller tries another
+//! Rule 4: admission comes before work. A full gate answers at once and the caller tries another
 //! replica; what has expired is dropped unrun; a caller that goes away takes its call back.
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
@@ -47,7 +47,7 @@ async fn rule_4_a_full_mailbox_answers_at_once_and_another_replica_is_tried() {
         let fault = fault.unwrap_err();
         assert!(fault.is_overloaded(), "{fault}");
         assert_eq!(fault.execution(), Execution::NotExecuted);
-        assert_eq!(fault.hop(), Hop::Mailbox);
+        assert_eq!(fault.hop(), Hop::Gate);
         assert!(started.elapsed() < Duration::from_millis(5), "{fault}");
         assert_eq!(b.record.runs(3) + c.record.runs(3), 0);
         assert!(b.gate.load().refused >= 1 && c.gate.load().refused >= 1);

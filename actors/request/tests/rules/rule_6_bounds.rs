@@ -87,7 +87,7 @@ async fn rule_6_calls_in_hand() {
     let fault = fault.unwrap_err();
     assert!(fault.is_overloaded(), "{fault}");
     assert_eq!(fault.execution(), Execution::NotExecuted);
-    assert_eq!(fault.hop(), Hop::Mailbox);
+    assert_eq!(fault.hop(), Hop::Gate);
     push(&caller, &b, CallId::mint()).await;
     eventually("one more is refused", || {
         b.exchange.counts().overloaded == 2

@@ -3,18 +3,19 @@
 
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use futures::{FutureExt, future::BoxFuture};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 use wrt_contract::{CallContext, Gate, GateLimits, InterfaceError, Offer, Schema};
 use wrt_protocol::{ActorAddress, Fault, Name, heartbeat::ReplicaState};
-use wrt_supervision::{Change, OnChange, Running, Start, StartError, Supervision};
+use wrt_supervision::{OfferChange, OnChange, Running, Start, StartError, Supervision};
 
 /// Rings.
 #[wrt_contract::interface(name = "test:bell", error = BellError)]
@@ -102,7 +103,7 @@ impl Service {
     }
 
     pub fn gate(&self) -> Arc<Gate> {
-        Arc::clone(self.gates.lock().unwrap().last().expect("it was started"))
+        Arc::clone(self.gates.lock().last().expect("it was started"))
     }
 }
 
@@ -125,7 +126,7 @@ impl Start for Connect {
                 return Err(StartError::Transient("connection refused".into()));
             }
             let gate = Gate::new(GateLimits::default());
-            service.gates.lock().unwrap().push(Arc::clone(&gate));
+            service.gates.lock().push(Arc::clone(&gate));
             let mut offers = vec![Offer::new::<BellInterface>(Arc::new(House), &gate)];
             if service.with_door {
                 offers.push(Offer::new::<DoorInterface>(Arc::new(House), &gate));
@@ -160,10 +161,10 @@ impl Told {
         let told = self.clone();
         Arc::new(move |_, change| {
             let (sign, offers) = match change {
-                Change::Offered { offers, .. } => ('+', offers),
-                Change::Withdrawn { offers } => ('-', offers),
+                OfferChange::Offered { offers, .. } => ('+', offers),
+                OfferChange::Withdrawn { offers } => ('-', offers),
             };
-            let mut told = told.0.lock().unwrap();
+            let mut told = told.0.lock();
             told.extend(
                 offers
                     .iter()
@@ -173,7 +174,7 @@ impl Told {
     }
 
     pub fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().clone()
     }
 }
 

@@ -13,7 +13,7 @@ use wrt_protocol::{
 use wrt_transport::{Lane, LinkState, Transport};
 
 use super::{Report, Shared, lock};
-use crate::{Change, heartbeat_interval};
+use crate::{ViewChange, heartbeat_interval};
 
 /// Time between two heartbeats at least, however often one is asked for.
 const ANNOUNCE_GAP_MIN: Duration = Duration::from_millis(10);
@@ -61,7 +61,7 @@ impl Beater {
         let (heartbeat, interval) = self.compose();
         let state = heartbeat.state;
         self.sequence += 1;
-        self.shared.update(Change::Membership, |table, now| {
+        self.shared.update(ViewChange::Membership, |table, now| {
             table.observe_own(heartbeat.clone(), now);
         });
         if self.send(&heartbeat, interval).await {
@@ -91,7 +91,7 @@ impl Beater {
             epoch: options.epoch,
             sequence: self.sequence,
             sent_at: self.shared.clock.now(),
-            interval_millis: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
+            interval_ms: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
             state,
             version: options.version.clone(),
             labels: options.labels.clone(),

@@ -14,7 +14,7 @@ use wrt_protocol::{
 use wrt_transport::{Inbound, LinkState, Subscription};
 
 use super::{MembershipError, Shared, lock};
-use crate::{Change, Observed, interval::claimed_interval};
+use crate::{Observed, ViewChange, interval::claimed_interval};
 
 /// Time between two judgements of silence, and between two views when only load changed.
 const TICK: Duration = Duration::from_millis(50);
@@ -56,7 +56,7 @@ impl Listener {
             let Some(heartbeat) = self.read(&inbound) else {
                 continue;
             };
-            slowest = slowest.max(claimed_interval(heartbeat.interval_millis));
+            slowest = slowest.max(claimed_interval(heartbeat.interval_ms));
             if heartbeat.node != self.shared.options.node {
                 self.take_in(heartbeat);
             } else if heartbeat.state != NodeState::Leaving {
@@ -75,7 +75,7 @@ impl Listener {
             false => LinkState::Down,
         };
         self.shared
-            .update(Change::Load, |table, now| table.tick(now, link));
+            .update(ViewChange::Load, |table, now| table.tick(now, link));
     }
 
     /// Listens until it is stopped.
@@ -116,7 +116,7 @@ impl Listener {
                 None => break,
             }
         }
-        self.shared.update(Change::Membership, |_, _| ());
+        self.shared.update(ViewChange::Membership, |_, _| ());
     }
 
     fn read(&self, inbound: &Inbound) -> Option<Heartbeat> {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wrt_protocol::heartbeat::{Heartbeat, NodeState, ReplicaReport};
 
-use super::Change;
+use super::ViewChange;
 use crate::{
     ClockOffset, Liveness, Member, interval::claimed_interval, member::PeerClock, suspect_after,
 };
@@ -41,7 +41,7 @@ impl Entry {
         }
         Self {
             sequence: heartbeat.sequence,
-            interval: claimed_interval(heartbeat.interval_millis),
+            interval: claimed_interval(heartbeat.interval_ms),
             late_by: Duration::ZERO,
             heard_at: now,
             spared_until: now,
@@ -80,12 +80,12 @@ impl Entry {
     }
 
     /// Takes in a newer heartbeat of the same incarnation.
-    pub(super) fn update(&mut self, heartbeat: Heartbeat, now: Instant) -> Change {
+    pub(super) fn update(&mut self, heartbeat: Heartbeat, now: Instant) -> ViewChange {
         self.sequence = heartbeat.sequence;
-        self.interval = claimed_interval(heartbeat.interval_millis);
+        self.interval = claimed_interval(heartbeat.interval_ms);
         self.heard_at = now;
         let change = self.compare(&heartbeat);
-        if change == Change::None {
+        if change == ViewChange::None {
             return change;
         }
         let left = heartbeat.state == NodeState::Leaving && !self.member.is_self;
@@ -115,7 +115,7 @@ impl Entry {
         Arc::make_mut(&mut self.member).liveness = liveness;
     }
 
-    fn compare(&self, heartbeat: &Heartbeat) -> Change {
+    fn compare(&self, heartbeat: &Heartbeat) -> ViewChange {
         let Member {
             state,
             liveness,
@@ -133,11 +133,11 @@ impl Entry {
             && replicas.len() == heartbeat.replicas.len()
             && replicas.iter().zip(&heartbeat.replicas).all(same_replica);
         if !same_membership {
-            Change::Membership
+            ViewChange::Membership
         } else if **replicas != *heartbeat.replicas {
-            Change::Load
+            ViewChange::Load
         } else {
-            Change::None
+            ViewChange::None
         }
     }
 

@@ -217,11 +217,11 @@ fn a_change_says_how_much_changed() {
     let now = scene.now;
     let mut next = heartbeat("a", 1, 100);
     scene.table.observe(next.clone(), now);
-    assert_eq!(scene.table.change(), Change::None);
+    assert_eq!(scene.table.change(), ViewChange::None);
     next.sequence += 1;
     next.replicas[0].running = 3;
     scene.table.observe(next.clone(), now);
-    assert_eq!(scene.table.change(), Change::Load);
+    assert_eq!(scene.table.change(), ViewChange::Load);
     assert_eq!(scene.table.view().candidates(&actor())[1].report.running, 3);
     let changes: [fn(&mut Heartbeat); 4] = [
         |beat| beat.replicas[0].state = ReplicaState::Draining,
@@ -233,7 +233,7 @@ fn a_change_says_how_much_changed() {
         next.sequence += 1;
         change(&mut next);
         scene.table.observe(next.clone(), now);
-        assert_eq!(scene.table.change(), Change::Membership);
+        assert_eq!(scene.table.change(), ViewChange::Membership);
         let member = scene.member("a");
         assert_eq!(*member.replicas, *next.replicas);
         assert_eq!(*member.labels, *next.labels);
@@ -363,7 +363,7 @@ fn a_heartbeat_from_before_the_own_pause_is_a_sign_of_life() {
 fn slow_beats_are_waited_for() {
     let mut scene = Scene::of(&["b"]);
     let mut slow = heartbeat("a", 1, 0);
-    slow.interval_millis = 1000;
+    slow.interval_ms = 1000;
     let now = scene.now;
     scene.table.observe(slow, now);
     for (seconds, expected) in [(3, Alive), (1, Suspect), (3, Suspect), (1, Dead)] {

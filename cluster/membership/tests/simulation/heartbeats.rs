@@ -86,7 +86,7 @@ async fn in_a_large_lattice_each_beats_slower_and_says_so() {
     let world = World::of(&["a"]).await;
     for other in 1..400 {
         let mut slow = heartbeat(&format!("n{other}"), 1, 0);
-        slow.interval_millis = 10_000;
+        slow.interval_ms = 10_000;
         world.say(&slow).await;
     }
     advance_slowly(SECOND).await;
@@ -100,7 +100,7 @@ async fn in_a_large_lattice_each_beats_slower_and_says_so() {
     for _ in 0..10 {
         let inbound = heard.next().await.expect("the bus is open");
         let beat = Heartbeat::decode(&inbound.payload).expect("it is honest");
-        assert_eq!(beat.interval_millis, 1000);
+        assert_eq!(beat.interval_ms, 1000);
     }
     let took = began.elapsed();
     assert!(took >= 9 * SECOND && took <= 11 * SECOND, "{took:?}");

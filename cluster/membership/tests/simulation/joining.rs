@@ -47,7 +47,7 @@ async fn a_name_is_taken_once() {
 async fn a_slow_namesake_is_heard_before_the_name_is_taken() {
     let world = World::new();
     let mut slow = heartbeat("b", 1, 0);
-    slow.interval_millis = 4_000;
+    slow.interval_ms = 4_000;
     let joining = world.joining("a", 2);
     let says = async {
         advance_slowly(100 * MILLI).await;

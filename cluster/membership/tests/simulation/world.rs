@@ -1,11 +1,8 @@
 //! A bus, and nodes on it that each host a replica of the same actor.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use wrt_membership::{Liveness, Membership, MembershipError, MembershipOptions, Report, View};
@@ -61,7 +58,7 @@ impl World {
         let transport = self.bus.transport(name(node));
         let report = Arc::new(Mutex::new(ready()));
         let said = Arc::clone(&report);
-        let said: Report = Arc::new(move || vec![said.lock().expect("no test poisons it").clone()]);
+        let said: Report = Arc::new(move || vec![said.lock().clone()]);
         let on_bus = Arc::clone(&transport);
         let membership = Membership::start(options(node, epoch), on_bus, said).await?;
         self.memberships.insert(node.to_owned(), membership);
@@ -101,7 +98,7 @@ impl World {
 
     /// Changes what a node says of its replica, from its next heartbeat on.
     pub fn report(&self, node: &str, change: impl FnOnce(&mut ReplicaReport)) {
-        change(&mut self.reports[node].lock().expect("no test poisons it"));
+        change(&mut self.reports[node].lock());
     }
 
     /// Puts a heartbeat on the bus that no node of this world sent.
@@ -182,7 +179,7 @@ pub fn heartbeat(node: &str, epoch: u64, sequence: u64) -> Heartbeat {
         epoch: Epoch(epoch),
         sequence,
         sent_at: NodeMicros(0),
-        interval_millis: 250,
+        interval_ms: 250,
         state: NodeState::Serving,
         version: "1".into(),
         labels: vec![],

@@ -70,7 +70,7 @@ pub fn a_body() -> impl Strategy<Value = BodyAnnounce> {
 
 pub fn a_fault() -> impl Strategy<Value = Fault> {
     let kind = prop_oneof![
-        any::<u32>().prop_map(|retry_after_millis| FaultKind::Overloaded { retry_after_millis }),
+        any::<u32>().prop_map(|retry_after_ms| FaultKind::Overloaded { retry_after_ms }),
         select(vec![
             FaultKind::DeadlineExceeded,
             FaultKind::Cancelled,
@@ -96,7 +96,7 @@ pub fn a_fault() -> impl Strategy<Value = Fault> {
         Hop::Caller,
         Hop::Route,
         Hop::Bus,
-        Hop::Mailbox,
+        Hop::Gate,
         Hop::Actor,
         Hop::Backend,
         Hop::Stream,
@@ -235,12 +235,12 @@ pub fn a_heartbeat() -> impl Strategy<Value = Heartbeat> {
         replicas,
     )
         .prop_map(
-            |(node, numbers, interval_millis, state, (version, labels), replicas)| Heartbeat {
+            |(node, numbers, interval_ms, state, (version, labels), replicas)| Heartbeat {
                 node,
                 epoch: Epoch(numbers[0]),
                 sequence: numbers[1],
                 sent_at: NodeMicros(numbers[2]),
-                interval_millis,
+                interval_ms,
                 state,
                 version,
                 labels,

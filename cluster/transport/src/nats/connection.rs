@@ -25,7 +25,7 @@ use wrt_protocol::pack::PackEntry;
 use super::{
     NatsOptions,
     options::may_heal,
-    outbox::{Outbox, Outgoing},
+    outbox::{Outbox, OutgoingMessage},
     refusals::{Refusals, Watched},
     replies::{Answer, Replies},
     reply_to::ReplyTo,
@@ -176,9 +176,9 @@ impl Connection {
         payload: Bytes,
     ) -> Result<(), TransportError> {
         self.check_size(&payload)?;
-        let outgoing = Outgoing::published(subject, payload);
+        let outgoing = OutgoingMessage::published(subject, payload);
         // Calls come in bursts, and so do their replies.
-        let in_company = matches!(outgoing, Outgoing::Reply(..));
+        let in_company = matches!(outgoing, OutgoingMessage::Reply(..));
         self.unless_down(self.hand_over(outgoing, in_company)).await
     }
 
@@ -192,7 +192,7 @@ impl Connection {
         let slot = ticket.slot();
         // Shares the text with what is sent.
         let subject = Subject::from(subject);
-        let request = Outgoing::Request(subject.clone(), PackEntry { slot, payload });
+        let request = OutgoingMessage::Request(subject.clone(), PackEntry { slot, payload });
         let in_company = !self.replies.is_calm();
         self.unless_down(self.hand_over(request, in_company))
             .await?;
@@ -208,7 +208,11 @@ impl Connection {
 
     /// Sends a message, or lets it wait for others to go with. One that comes alone, while nothing
     /// waits, has nothing to gain from that.
-    async fn hand_over(&self, outgoing: Outgoing, in_company: bool) -> Result<(), TransportError> {
+    async fn hand_over(
+        &self,
+        outgoing: OutgoingMessage,
+        in_company: bool,
+    ) -> Result<(), TransportError> {
         match &self.outbox {
             Some(outbox) if in_company || !outbox.is_idle() => {
                 outbox.put(outgoing).await;
@@ -219,21 +223,21 @@ impl Connection {
     }
 
     /// Hands a message to the client.
-    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<(), TransportError> {
+    pub(super) async fn send(&self, outgoing: OutgoingMessage) -> Result<(), TransportError> {
         let sent = match outgoing {
-            Outgoing::Request(to, PackEntry { slot, payload }) => {
+            OutgoingMessage::Request(to, PackEntry { slot, payload }) => {
                 let reply = self.replies.subject_of(ReplyTo::Slot(slot));
                 self.client.publish_with_reply(to, reply, payload).await
             }
-            Outgoing::Requests(to, number, payload) => {
+            OutgoingMessage::Requests(to, number, payload) => {
                 let reply = self.replies.subject_of(ReplyTo::Pack(number));
                 self.client.publish_with_reply(to, reply, payload).await
             }
-            Outgoing::Reply(inbox, PackEntry { slot, payload }) => {
+            OutgoingMessage::Reply(inbox, PackEntry { slot, payload }) => {
                 let to = ReplyTo::Slot(slot).subject(&inbox);
                 self.client.publish(to, payload).await
             }
-            Outgoing::Plain(to, payload) => self.client.publish(to, payload).await,
+            OutgoingMessage::Plain(to, payload) => self.client.publish(to, payload).await,
         };
         sent.map_err(|error| refused_publish(&error, self))
     }
@@ -272,7 +276,7 @@ impl Connection {
     pub(super) async fn round_trip(&self) -> Result<(), TransportError> {
         let ticket = self.replies.ticket();
         let own = self.replies.subject_of(ReplyTo::Slot(ticket.slot()));
-        self.hand_over(Outgoing::Plain(own.into(), Bytes::new()), false)
+        self.hand_over(OutgoingMessage::Plain(own.into(), Bytes::new()), false)
             .await?;
         match ticket.answer().await {
             Some(_) => Ok(()),

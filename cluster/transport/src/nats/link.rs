@@ -4,10 +4,11 @@
 //! and its count of connects say what is so. They are looked at on each event and at short intervals.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -42,7 +43,7 @@ impl Link {
     }
 
     pub(super) fn report(&self, connection: &Connection, up: bool) {
-        let mut lanes_up = self.lanes_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes_up = self.lanes_up.lock();
         lanes_up[connection.lane as usize] = up;
         let now = match lanes_up.iter().all(|up| *up) {
             true => LinkState::Up,

@@ -4,14 +4,11 @@
 //! time that its turn comes goes out together: requests to one subject, and replies to one caller. With
 //! one call at a time there is nothing to gather, and the messages are plain ones.
 
-use std::{
-    collections::VecDeque,
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use async_nats::Subject;
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{Notify, Semaphore},
     task::yield_now,
@@ -34,7 +31,7 @@ const PACKS_OPEN_MAX: usize = 32;
 
 /// A message that waits.
 #[derive(Debug)]
-pub(super) enum Outgoing {
+pub(super) enum OutgoingMessage {
     /// A request, and its slot in the table of those who wait for a reply.
     Request(Subject, PackEntry),
     /// A pack of requests, and its number.
@@ -45,7 +42,7 @@ pub(super) enum Outgoing {
     Plain(Subject, Bytes),
 }
 
-impl Outgoing {
+impl OutgoingMessage {
     /// What is published to `subject`: a reply, if that is an inbox of ours.
     pub(super) fn published(subject: String, payload: Bytes) -> Self {
         match ReplyTo::parse(&subject) {
@@ -59,7 +56,7 @@ impl Outgoing {
 
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: VecDeque<Outgoing>,
+    waiting: VecDeque<OutgoingMessage>,
     /// Whether some were taken that are not sent yet.
     sending: bool,
 }
@@ -87,7 +84,7 @@ impl Outbox {
         queue.waiting.is_empty() && !queue.sending
     }
 
-    fn take(&self) -> VecDeque<Outgoing> {
+    fn take(&self) -> VecDeque<OutgoingMessage> {
         let mut queue = self.lock();
         queue.sending = !queue.waiting.is_empty();
         mem::take(&mut queue.waiting)
@@ -97,7 +94,7 @@ impl Outbox {
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the message is not in.
-    pub(super) async fn put(&self, outgoing: Outgoing) {
+    pub(super) async fn put(&self, outgoing: OutgoingMessage) {
         // It is never closed.
         if let Ok(room) = self.room.acquire().await {
             room.forget();
@@ -117,7 +114,7 @@ impl Outbox {
         let mut queue = self.lock();
         let mut slots = Vec::new();
         queue.waiting.retain(|outgoing| match outgoing {
-            Outgoing::Request(_, entry) => {
+            OutgoingMessage::Request(_, entry) => {
                 slots.push(entry.slot);
                 false
             }
@@ -129,7 +126,7 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 }
 
@@ -178,11 +175,11 @@ struct Packer<'a> {
 }
 
 impl Packer<'_> {
-    async fn add(&mut self, outgoing: Outgoing) {
+    async fn add(&mut self, outgoing: OutgoingMessage) {
         let (is_request, to, entry) = match outgoing {
-            Outgoing::Request(to, entry) => (true, to, entry),
-            Outgoing::Reply(to, entry) => (false, to, entry),
-            whole @ (Outgoing::Requests(..) | Outgoing::Plain(..)) => {
+            OutgoingMessage::Request(to, entry) => (true, to, entry),
+            OutgoingMessage::Reply(to, entry) => (false, to, entry),
+            whole @ (OutgoingMessage::Requests(..) | OutgoingMessage::Plain(..)) => {
                 self.send_all().await;
                 return self.hand_over(whole).await;
             }
@@ -247,24 +244,26 @@ impl Packer<'_> {
                 }
             }
             (Some(packed), Some(number)) => {
-                self.hand_over(Outgoing::Requests(to, number, packed)).await;
+                self.hand_over(OutgoingMessage::Requests(to, number, packed))
+                    .await;
             }
             (Some(packed), None) => {
                 let to = ReplyTo::Packed.subject(&to);
-                self.hand_over(Outgoing::Plain(to.into(), packed)).await;
+                self.hand_over(OutgoingMessage::Plain(to.into(), packed))
+                    .await;
             }
         }
     }
 
     async fn send_one(&self, is_request: bool, to: Subject, entry: PackEntry) {
         let outgoing = match is_request {
-            true => Outgoing::Request(to, entry),
-            false => Outgoing::Reply(to, entry),
+            true => OutgoingMessage::Request(to, entry),
+            false => OutgoingMessage::Reply(to, entry),
         };
         self.hand_over(outgoing).await;
     }
 
-    async fn hand_over(&self, outgoing: Outgoing) {
+    async fn hand_over(&self, outgoing: OutgoingMessage) {
         if let Err(error) = self.connection.send(outgoing).await {
             // Whoever waits for a reply learns it when the connection is taken down, or from its own
             // deadline.
@@ -287,9 +286,13 @@ mod tests {
         for ticket in &tickets {
             let (slot, payload) = (ticket.slot(), payload.clone());
             let entry = PackEntry { slot, payload };
-            outbox.put(Outgoing::Request("a".into(), entry)).await;
+            outbox
+                .put(OutgoingMessage::Request("a".into(), entry))
+                .await;
         }
-        outbox.put(Outgoing::Plain("b".into(), payload)).await;
+        outbox
+            .put(OutgoingMessage::Plain("b".into(), payload))
+            .await;
         assert_eq!(outbox.room.available_permits(), 2);
         outbox.take_back_requests(&replies);
         assert_eq!(outbox.room.available_permits(), 7);
@@ -300,7 +303,7 @@ mod tests {
         assert!(!outbox.is_idle());
         assert!(matches!(
             &outbox.take().make_contiguous(),
-            [Outgoing::Plain(..)]
+            [OutgoingMessage::Plain(..)]
         ));
         assert_eq!(replies.waiting(), 0);
     }

@@ -4,11 +4,9 @@
 //! task: it may come before `subscribe` returns, and then that fails, or a moment later, and then the
 //! subscription ends. It never just stays silent.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 /// The subscriptions of a connection, by the subject that a refusal would name.
@@ -47,7 +45,7 @@ impl Refusals {
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

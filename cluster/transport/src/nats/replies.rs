@@ -4,13 +4,11 @@
 //! reply arrives. Each call that ended by its deadline would stay in it for ever, and none would end
 //! when the connection is lost.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
 
 use async_nats::{Message, StatusCode};
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 use wrt_protocol::pack::{self, PackEntry};
 
@@ -169,7 +167,7 @@ impl Replies {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }
 

@@ -48,10 +48,9 @@ fn write_value(writer: &mut dyn fmt::Write, text: &str) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
+    use std::{io, sync::Arc};
+
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -60,10 +59,7 @@ mod tests {
 
     impl io::Write for Log {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0
-                .lock()
-                .unwrap()
-                .push_str(std::str::from_utf8(bytes).unwrap());
+            self.0.lock().push_str(std::str::from_utf8(bytes).unwrap());
             Ok(bytes.len())
         }
 
@@ -88,7 +84,7 @@ mod tests {
             tracing::error!(error = %trap, tenths = 3, "the guest\u{7} failed");
             tracing::error!(long = "x".repeat(2 * VALUE_BYTES_MAX), "long");
         });
-        let text = log.0.lock().unwrap().clone();
+        let text = log.0.lock().clone();
         let lines: Vec<&str> = text.lines().collect();
         let start = "ERROR wrt_node::cli::logging::fields::tests: ";
         assert_eq!(

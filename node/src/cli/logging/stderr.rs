@@ -3,11 +3,12 @@
 use std::{
     collections::VecDeque,
     io::{self, Write},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 /// Bytes that wait for the reader of standard error. A message more is dropped and counted: a reader
 /// that is stuck must not stop the node.
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -72,17 +73,17 @@ impl Drop for Stderr {
     fn drop(&mut self) {
         let queue = &self.0.0;
         let is_busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
-        let waited = queue
+        let mut state = queue.lock();
+        // Whoever is not heard within this time is not heard.
+        queue
             .changed
-            .wait_timeout_while(queue.lock(), LAST_WORDS_MAX, is_busy);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
+            .wait_while_for(&mut state, is_busy, LAST_WORDS_MAX);
     }
 }
 
 impl Queue {
-    /// No operation leaves the state half changed, so a poisoned lock is fine.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn push(&self, message: &[u8]) {
@@ -111,10 +112,7 @@ impl Queue {
                 return message;
             }
             self.changed.notify_all();
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait(&mut state);
         }
     }
 }
@@ -168,7 +166,7 @@ mod tests {
 
     impl Write for Reader {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -181,7 +179,7 @@ mod tests {
     #[test]
     fn a_reader_that_is_stuck_stops_nobody_and_hears_of_what_it_missed() {
         let reader = Reader::default();
-        let stuck = reader.0.lock().unwrap();
+        let stuck = reader.0.lock();
         let stderr = Stderr::to(reader.clone(), 80);
         let writer = stderr.writer();
         // The thread has one in hand, or will have: from here on exactly eight find room.
@@ -194,7 +192,7 @@ mod tests {
         }
         drop(stuck);
         drop(stderr);
-        let text = String::from_utf8(reader.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(reader.0.lock().clone()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 10, "{text}");
         assert_eq!((lines[0], lines[8]), ("line 000", "line 008"));
@@ -204,7 +202,7 @@ mod tests {
     #[test]
     fn the_end_does_not_wait_for_ever() {
         let reader = Reader::default();
-        let stuck = reader.0.lock().unwrap();
+        let stuck = reader.0.lock();
         let stderr = Stderr::to(reader.clone(), 80);
         stderr.writer().line("nobody reads this");
         let started = Instant::now();

@@ -1,23 +1,21 @@
 //! One connection.
 
-use std::{
-    convert::Infallible,
-    pin::pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
-};
+use std::{convert::Infallible, pin::pin, sync::Arc};
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::{net::TcpStream, time::Instant};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::HttpServerConfig, metrics::Counted, service::Service, stall::Impatient};
+use crate::{
+    config::HttpServerConfig,
+    connection_use::{ConnectionUse, State},
+    service::Service,
+    stall::Impatient,
+};
 
 /// How the two versions are spoken, for all connections of a server.
 pub(crate) fn protocol(config: &HttpServerConfig) -> auto::Builder<TokioExecutor> {
@@ -47,7 +45,7 @@ pub(crate) async fn serve(
     service: Arc<Service>,
     draining: CancellationToken,
 ) {
-    let use_of_it = Arc::new(Use::new());
+    let use_of_it = Arc::new(ConnectionUse::new());
     let config = service.config.clone();
     let stream = TokioIo::new(Impatient::new(stream, config.write_timeout()));
     let service = service_fn(|request: http::Request<Incoming>| {
@@ -80,109 +78,6 @@ pub(crate) async fn serve(
                     }
                 }
             }
-        }
-    }
-}
-
-/// How a connection is used.
-struct Use {
-    requests: AtomicU32,
-    since: Mutex<Since>,
-}
-
-#[derive(Clone, Copy)]
-struct Since {
-    /// When the last request ended, or the connection began.
-    idle: Instant,
-    never_used: bool,
-}
-
-enum State {
-    InUse,
-    NeverUsed,
-    Idle,
-}
-
-/// A request in hand, for the server's counters and the connection's; dropped with its response.
-pub(crate) struct Request {
-    counted: Counted,
-    connection: Arc<Use>,
-}
-
-impl Request {
-    /// How many requests the server has in hand, this one included.
-    pub(crate) fn number(&self) -> u32 {
-        self.counted.number
-    }
-}
-
-impl Drop for Request {
-    fn drop(&mut self) {
-        self.connection.set_since(Since {
-            idle: Instant::now(),
-            never_used: false,
-        });
-        self.connection.requests.fetch_sub(1, Relaxed);
-    }
-}
-
-impl Use {
-    fn new() -> Self {
-        Self {
-            requests: AtomicU32::new(0),
-            since: Mutex::new(Since {
-                idle: Instant::now(),
-                never_used: true,
-            }),
-        }
-    }
-
-    fn request(self: &Arc<Self>, counted: Counted) -> Request {
-        self.requests.fetch_add(1, Relaxed);
-        Request {
-            counted,
-            connection: Arc::clone(self),
-        }
-    }
-
-    fn since(&self) -> Since {
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set_since(&self, since: Since) {
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = since;
-    }
-
-    /// When the connection has stood idle for too long, if nothing comes before.
-    fn idle_until(&self, config: &HttpServerConfig) -> Instant {
-        let since = self.since();
-        let patience = if since.never_used {
-            config.header_timeout()
-        } else {
-            config.idle_timeout()
-        };
-        since.idle + patience
-    }
-
-    /// When to look at it again. Requests that come and go move its end without waking anybody, so
-    /// it is looked at in steps.
-    fn looked_at_next(&self, config: &HttpServerConfig) -> Instant {
-        let step = Instant::now() + config.header_timeout().min(config.idle_timeout());
-        if self.requests.load(Relaxed) > 0 {
-            step
-        } else {
-            step.min(self.idle_until(config))
-        }
-    }
-
-    fn state(&self, config: &HttpServerConfig) -> State {
-        if self.requests.load(Relaxed) > 0 || Instant::now() < self.idle_until(config) {
-            return State::InUse;
-        }
-        if self.since().never_used {
-            State::NeverUsed
-        } else {
-            State::Idle
         }
     }
 }

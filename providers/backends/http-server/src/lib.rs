@@ -13,6 +13,7 @@
 
 mod config;
 mod connection;
+mod connection_use;
 mod headers;
 mod listener;
 mod metrics;

@@ -15,7 +15,7 @@ use wrt_http::HttpBody;
 use wrt_protocol::Fault;
 
 use crate::{
-    connection::Request,
+    connection_use::Request,
     headers::strip_hop_by_hop,
     metrics::Metrics,
     request::Refused,

@@ -10,7 +10,7 @@ use wrt_protocol::{Fault, FaultKind, Hop, limits::BUDGET_GRACE};
 
 use crate::{
     config::HttpServerConfig,
-    connection::Request,
+    connection_use::Request,
     metrics::Metrics,
     request::{Refused, for_handler, trace_of},
     response::{Responder, ResponseBody},

@@ -33,8 +33,8 @@ pub(crate) fn status_of(fault: &Fault) -> StatusCode {
 /// When the client may try again, in seconds, where that has a chance.
 pub(crate) fn retry_after_secs(fault: &Fault) -> Option<u64> {
     match fault.kind() {
-        FaultKind::Overloaded { retry_after_millis } => {
-            Some(u64::from(retry_after_millis).div_ceil(1000).max(1))
+        FaultKind::Overloaded { retry_after_ms } => {
+            Some(u64::from(retry_after_ms).div_ceil(1000).max(1))
         }
         _ if status_of(fault) == StatusCode::SERVICE_UNAVAILABLE => Some(1),
         _ => None,
@@ -54,16 +54,14 @@ mod tests {
             (FaultKind::DeadlineExceeded, MaybeExecuted, 504, None),
             (FaultKind::Cancelled, MaybeExecuted, 503, Some(1)),
             (
-                FaultKind::Overloaded {
-                    retry_after_millis: 0,
-                },
+                FaultKind::Overloaded { retry_after_ms: 0 },
                 NotExecuted,
                 503,
                 Some(1),
             ),
             (
                 FaultKind::Overloaded {
-                    retry_after_millis: 2100,
+                    retry_after_ms: 2100,
                 },
                 NotExecuted,
                 503,

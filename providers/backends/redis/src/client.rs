@@ -1,12 +1,8 @@
 //! The connection.
 
-use std::{
-    error::Error,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use redis::{
     Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, ProtocolVersion, RedisError,
     RedisResult, ServerErrorKind, Value,
@@ -199,8 +195,7 @@ impl Redis {
 
     /// Held for no longer than it takes to clone or to replace.
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        let connection = self.0.connection.lock();
-        connection.unwrap_or_else(PoisonError::into_inner)
+        self.0.connection.lock()
     }
 }
 

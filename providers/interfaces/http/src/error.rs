@@ -264,7 +264,7 @@ mod tests {
             let fault = Fault::maybe_executed(kind, Hop::Route, detail);
             assert_eq!(text(fault), expected);
         }
-        let late = Fault::not_executed(FaultKind::DeadlineExceeded, Hop::Mailbox, detail);
+        let late = Fault::not_executed(FaultKind::DeadlineExceeded, Hop::Gate, detail);
         assert_eq!(text(late), "connection timeout");
     }
 }

@@ -28,7 +28,7 @@ use crate::{
     HandlerAsClient, HttpClientInterface, HttpHandler, HttpHandlerInterface, RequestHead,
     ResponseHead,
 };
-use exchange::{Exchange, HeadSender};
+use exchange::{GuestExchange, HeadSender};
 
 /// `wasi:http`: the requests that a component sends and those that it answers.
 ///
@@ -123,7 +123,7 @@ impl HttpHandler for HttpComponent {
         let request = with_authority(request)?.with_body(body);
         let permit = context.admission().and_then(Admission::take);
         let prepared = self.instances.prepare(context);
-        let exchange = Exchange::new(self.instances.actor(), prepared.leash, &request);
+        let exchange = GuestExchange::new(self.instances.actor(), prepared.leash, &request);
         let response = exchange
             .run(self.export.clone(), prepared.store, request, permit)
             .await?;

@@ -9,7 +9,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -18,6 +18,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
+use parking_lot::Mutex;
 use proptest::prelude::*;
 use wrt_contract::{
     Answer, Body, BodyFrame, CallContext, Caller, Dispatch, DispatchRequest, Gate, GateLimits,
@@ -86,7 +87,7 @@ impl Caller for Loop {
                 body: invocation.body,
             };
             let answer = self.dispatcher.dispatch(context, request).await?;
-            self.seen.lock().unwrap().push_back(idempotent);
+            self.seen.lock().push_back(idempotent);
             Ok(answer)
         }
         .boxed()
@@ -150,7 +151,7 @@ async fn heads_arrive_as_they_were() {
         .collect();
     assert_eq!(two, [&b"1"[..], b"\xff"]);
     assert_eq!(response.into_body().collect(10).await.unwrap(), "small");
-    assert_eq!(joined.seen.lock().unwrap().pop_front(), Some(true));
+    assert_eq!(joined.seen.lock().pop_front(), Some(true));
 }
 
 #[tokio::test]
@@ -163,7 +164,7 @@ async fn long_bodies_stream_byte_exact() {
         assert_eq!(frame.unwrap(), BodyFrame::Data(expected.next().unwrap()));
     }
     assert_eq!(expected.next(), None);
-    assert_eq!(joined.seen.lock().unwrap().pop_front(), Some(false));
+    assert_eq!(joined.seen.lock().pop_front(), Some(false));
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +177,7 @@ async fn a_slow_body_is_not_waited_for() {
     let response = call(&remote, request("POST", Body::new(None, slow)))
         .await
         .unwrap();
-    assert_eq!(joined.seen.lock().unwrap().pop_front(), Some(false));
+    assert_eq!(joined.seen.lock().pop_front(), Some(false));
     let whole = response.into_body().collect(1 << 20).await.unwrap();
     assert_eq!(whole, [piece(0), piece(1), piece(2)].concat());
 }
@@ -261,11 +262,7 @@ async fn a_link_falls_over_with_an_untouched_body_only() {
                 let mut body = request.into_body();
                 body.next().await.unwrap().unwrap();
             }
-            Err(Fault::not_executed(
-                FaultKind::Draining,
-                Hop::Mailbox,
-                "local",
-            ))
+            Err(Fault::not_executed(FaultKind::Draining, Hop::Gate, "local"))
         });
         let asked = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&asked);

@@ -7,11 +7,11 @@ use std::{
     convert::Infallible,
     fmt,
     ops::Bound,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use wrt_contract::{CallContext, async_trait};
 use wrt_runtime::{Backend, Serves};
 
@@ -126,9 +126,9 @@ impl KeyValueDefault {
         Ok(answer)
     }
 
-    /// No operation leaves the state half changed, so a poisoned lock is fine.
+    /// A panic unlocks it: no operation leaves the state half changed.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

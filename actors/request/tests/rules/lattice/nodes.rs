@@ -1,12 +1,9 @@
 //! Whole nodes in one process, and waiting with a deadline.
 
-use std::{
-    fmt::Debug,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::{
     task::block_in_place,
     time::{Instant, sleep, timeout},
@@ -136,7 +133,7 @@ fn report(hosts: bool, gate: &Arc<Gate>, said: &Said) -> Report {
         if !hosts {
             return vec![];
         }
-        let said = said.lock().expect("no test poisons it").clone();
+        let said = said.lock().clone();
         let load = gate.load();
         vec![said.unwrap_or(ReplicaReport {
             actor: target(),
@@ -223,7 +220,7 @@ impl Node {
             handled: 0,
             refused: 0,
         };
-        *self.said.lock().expect("no test poisons it") = Some(said);
+        *self.said.lock() = Some(said);
         self.membership.announce_now();
     }
 
@@ -274,7 +271,7 @@ impl Node {
             epoch: Epoch(self.membership.epoch().0 + 1),
             sequence: 1,
             sent_at: NodeMicros(0),
-            interval_millis: 250,
+            interval_ms: 250,
             state: NodeState::Serving,
             version: "0.1.0".into(),
             labels: vec![],

@@ -4,13 +4,14 @@ use std::{
     cell::Cell,
     collections::HashMap,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize, Serializer};
 use wrt_contract::{CallContext, InterfaceError, Schema, async_trait, interface};
 use wrt_protocol::{Fault, IdempotencyKey};
@@ -115,22 +116,22 @@ pub struct Record {
 impl Record {
     /// How often the operation with that tag has run.
     pub fn runs(&self, tag: u64) -> u32 {
-        let runs = self.runs.lock().expect("no test poisons it");
+        let runs = self.runs.lock();
         runs.get(&tag).copied().unwrap_or_default()
     }
 
     /// How many operations have run.
     pub fn all_runs(&self) -> u32 {
-        self.runs.lock().expect("no test poisons it").values().sum()
+        self.runs.lock().values().sum()
     }
 
     fn saw(&self, context: &CallContext) {
-        let mut attempts = self.attempts.lock().expect("no test poisons it");
+        let mut attempts = self.attempts.lock();
         attempts.push((context.key(), context.attempt()));
     }
 
     pub fn begin(self: &Arc<Self>, tag: u64) -> Running {
-        let mut runs = self.runs.lock().expect("no test poisons it");
+        let mut runs = self.runs.lock();
         *runs.entry(tag).or_default() += 1;
         Running(Some(Arc::clone(self)))
     }

@@ -1,12 +1,13 @@
 //! A transport that remembers what it sent, and can be told to misbehave.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard,
+    Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::watch, time::Instant};
 use wrt_protocol::{
     envelope::Request,
@@ -57,12 +58,12 @@ impl Wire {
     }
 
     pub fn plan(&self) -> MutexGuard<'_, Plan> {
-        self.plan.lock().expect("no test poisons it")
+        self.plan.lock()
     }
 
     /// Everything sent so far.
     pub fn sent(&self) -> MutexGuard<'_, Vec<Sent>> {
-        self.sent.lock().expect("no test poisons it")
+        self.sent.lock()
     }
 
     /// The calls sent so far, in order, with the instant of each.

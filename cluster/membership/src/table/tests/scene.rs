@@ -32,7 +32,7 @@ pub(super) fn heartbeat(name: &str, epoch: u64, sequence: u64) -> Heartbeat {
         epoch: Epoch(epoch),
         sequence,
         sent_at: NodeMicros(0),
-        interval_millis: 250,
+        interval_ms: 250,
         state: NodeState::Serving,
         version: "1".into(),
         labels: vec![],

@@ -134,7 +134,7 @@ async fn a_fault_becomes_a_status() {
     for (kind, status, retry_after) in [
         (
             FaultKind::Overloaded {
-                retry_after_millis: 1500,
+                retry_after_ms: 1500,
             },
             "503",
             Some("2"),

@@ -1,9 +1,6 @@
 //! Buckets on the server: found, or made by the first write.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use async_nats::jetstream::{
     ErrorCode,
@@ -11,6 +8,7 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, Info, Stream},
 };
 use futures::{StreamExt, TryStreamExt};
+use parking_lot::{Mutex, MutexGuard};
 use wrt_keyvalue::{Bucket, KeyValueError, Limit};
 
 use super::{
@@ -46,17 +44,16 @@ impl Buckets {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Bucket, Arc<Opened>>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+        self.opened.lock()
     }
 
     /// The bucket of first answers, if it is known to exist.
     pub(crate) fn answers(&self) -> Option<Arc<Opened>> {
-        let answers = self.answers.lock();
-        answers.unwrap_or_else(PoisonError::into_inner).clone()
+        self.answers.lock().clone()
     }
 
     pub(crate) fn set_answers(&self, opened: Option<Arc<Opened>>) {
-        *self.answers.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+        *self.answers.lock() = opened;
     }
 
     /// Forgets a bucket that no longer answers: somebody may have removed it.

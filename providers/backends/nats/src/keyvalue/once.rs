@@ -196,9 +196,7 @@ impl Nats {
 
 /// What has changed nothing in so many rounds.
 pub(super) fn contended(context: &CallContext) -> KeyValueError {
-    let kind = FaultKind::Overloaded {
-        retry_after_millis: 0,
-    };
+    let kind = FaultKind::Overloaded { retry_after_ms: 0 };
     let detail = "nats: too many others change the key";
     let fault = Fault::not_executed(kind, Hop::Backend, detail);
     fault.after(context.elapsed()).into()

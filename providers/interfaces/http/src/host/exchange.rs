@@ -25,14 +25,14 @@ pub(super) type HeadSender = oneshot::Sender<Result<GuestResponse, Error>>;
 const NO_RESPONSE: &str = "the guest ended without a response";
 
 /// One request in the hands of one guest.
-pub(super) struct Exchange {
+pub(super) struct GuestExchange {
     actor: ActorAddress,
     method: Method,
     path: String,
     progress: Arc<Progress>,
 }
 
-impl Exchange {
+impl GuestExchange {
     pub(super) fn new(
         actor: &ActorAddress,
         leash: Arc<Leash>,

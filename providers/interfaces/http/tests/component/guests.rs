@@ -3,10 +3,11 @@
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use wasmtime::{
     Config, Engine, Store, StoreLimits, UpdateDeadline,
     component::{Component, InstancePre, Linker},
@@ -73,7 +74,7 @@ impl Bench {
     }
 
     fn with_links(guest: &'static str, links: Links) -> Self {
-        let mut guests = GUESTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guests = GUESTS.lock();
         let pre = guests.entry(guest).or_insert_with(|| link(guest)).clone();
         let name = |text| Name::new(text).unwrap();
         let actor = ActorAddress::component(name("test"), name(guest));

@@ -198,11 +198,11 @@ async fn a_guest_that_is_stopped_takes_its_request_along() {
 async fn whoever_leaves_an_answer_stops_what_is_behind_it() {
     for guest in FETCHERS {
         let (body, alive) = endless();
-        let body = std::sync::Mutex::new(Some(body.map_err(HttpError::Fault)));
+        let body = parking_lot::Mutex::new(Some(body.map_err(HttpError::Fault)));
         let handler = fetcher(
             guest,
             does(move |_| {
-                let body = body.lock().unwrap().take().unwrap();
+                let body = body.lock().take().unwrap();
                 futures::future::ready(Ok(http::Response::new(body)))
             }),
         );
