@@ -24,7 +24,7 @@ fn run_component(guest_name: &str, more: &[&str]) -> (Running, String) {
     let mut arguments = vec![source.as_str(), "--address", "127.0.0.1:0"];
     arguments.extend(more);
     let running = Running::start(&arguments);
-    let address = running.address("http");
+    let address = running.address("http-server");
     (running, address)
 }
 
@@ -137,7 +137,7 @@ fn an_artefact_runs_and_one_of_another_version_is_refused() {
     assert!(compiled.status.success(), "{compiled:?}");
     let path = artefact.display().to_string();
     let running = Running::start(&[&path, "--address", "127.0.0.1:0"]);
-    assert_eq!(request(&running.address("http"), "GET", "/", "").0, 200);
+    assert_eq!(request(&running.address("http-server"), "GET", "/", "").0, 200);
     running.stop();
 
     // The version is the first text of the header, after the magic and the header's length.

@@ -17,7 +17,7 @@ fn a_log_that_nobody_reads_stops_neither_the_node_nor_its_end() {
     let script = "mkfifo unread && exec \"$0\" \"$@\" 2<>unread";
     let running = Running::launch_by(|folder| wrt_node_by_shell(folder, script), &arguments);
     running.wait_for("is ready");
-    let address = running.address("http");
+    let address = running.address("http-server");
     for trap in 0..TRAPS {
         let (status, _) = request(&address, "GET", "/trap", "");
         assert_eq!(status, 500, "trap {trap}");
@@ -38,7 +38,7 @@ fn a_guests_panic_is_visible() {
     };
     let running = Running::launch_by(by_default, &["run", probe, "--address", "127.0.0.1:0"]);
     running.wait_for("is ready");
-    let (status, _) = request(&running.address("http"), "GET", "/trap", "");
+    let (status, _) = request(&running.address("http-server"), "GET", "/trap", "");
     assert_eq!(status, 500);
     running.wait_for("asked to trap app=probe component=probe stream=\"stderr\"");
     running.stop();

@@ -22,7 +22,6 @@ pub fn open(name: &str) -> Result<Bucket, Error> {
 pub struct Bucket(store::Bucket);
 
 /// Each operation fails as the store fails, and with nothing else.
-#[expect(clippy::missing_errors_doc, reason = "said once, above")]
 impl Bucket {
     /// The value of a key; none where it does not exist.
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
