@@ -8,5 +8,6 @@ mod programs {
     pub mod fetch;
     pub mod lattice;
     pub mod log;
+    pub mod namespace;
     pub mod running;
 }

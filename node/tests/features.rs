@@ -11,12 +11,13 @@ use std::{
 };
 
 /// Crates that need little and are built alone on purpose: with `wrt-features` they would need more.
-const APART: [&str; 10] = [
+const APART: [&str; 11] = [
     "wrt-features",
     "wrt-protocol",
     "wrt-contract",
     "wrt-supervision",
     "wrt-conformance",
+    "wrt-guest",
     "wrt-contract-macros",
     "wrt-test-servers",
     "wrt-chaos-tests",

@@ -8,8 +8,11 @@ mod store;
 
 use std::io::Write as _;
 
-use wasip2::http::types::{
-    Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
+use wrt_guest::http::wasip2::{
+    self,
+    http::types::{
+        Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
+    },
 };
 
 use store::Failure;

@@ -1,9 +1,8 @@
-//! The counters themselves, through wasi:keyvalue 0.2.0-draft2.
+//! The counters themselves, in the store that the manifest links to.
 
 use std::fmt;
 
-use bindings::wasi::keyvalue::atomics;
-use bindings::wasi::keyvalue::store::{self, Bucket, Error};
+use wrt_guest::keyvalue::{self, Bucket, Error};
 
 /// The variable that names the bucket, and the bucket if it is not set.
 const BUCKET_VARIABLE: &str = "COUNTER_BUCKET";
@@ -29,7 +28,7 @@ pub fn read(key: &str) -> Result<i64, Failure> {
 
 /// Adds one, atomically, and returns the sum.
 pub fn increment(key: &str) -> Result<i64, Failure> {
-    Ok(atomics::increment(&bucket()?, key, 1)?)
+    Ok(bucket()?.increment(key, 1)?)
 }
 
 /// Removes a counter, and returns the value that it has from then on.
@@ -40,8 +39,8 @@ pub fn delete(key: &str) -> Result<i64, Failure> {
 
 fn bucket() -> Result<Bucket, Error> {
     match std::env::var(BUCKET_VARIABLE) {
-        Ok(name) => store::open(&name),
-        Err(_) => store::open(BUCKET_DEFAULT),
+        Ok(name) => keyvalue::open(&name),
+        Err(_) => keyvalue::open(BUCKET_DEFAULT),
     }
 }
 
@@ -54,25 +53,8 @@ impl From<Error> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Store(Error::NoSuchStore) => f.write_str("no such store"),
-            Failure::Store(Error::AccessDenied) => f.write_str("access to the store is denied"),
-            Failure::Store(Error::Other(text)) => f.write_str(text),
+            Failure::Store(error) => error.fmt(f),
             Failure::NotANumber => f.write_str("the key holds something else than a number"),
         }
     }
-}
-
-/// Generated from `wit/`.
-mod bindings {
-    wit_bindgen::generate!({
-        inline: "
-            package wrt:example-counter;
-            world counter {
-                import wasi:keyvalue/store@0.2.0-draft2;
-                import wasi:keyvalue/atomics@0.2.0-draft2;
-            }
-        ",
-        path: "../../wit/deps/keyvalue-0.2.0-draft2",
-        generate_all,
-    });
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use wasip2::{
+use wrt_guest::http::wasip2::{
     http::types::{IncomingBody, OutgoingBody},
     io::streams::StreamError,
 };

@@ -3,11 +3,14 @@
 
 mod copy;
 
-use wasip2::http::{
-    outgoing_handler,
-    types::{
-        ErrorCode, Fields, IncomingRequest, IncomingResponse, Method, OutgoingBody,
-        OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme,
+use wrt_guest::http::wasip2::{
+    self,
+    http::{
+        outgoing_handler,
+        types::{
+            ErrorCode, Fields, IncomingRequest, IncomingResponse, Method, OutgoingBody,
+            OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme,
+        },
     },
 };
 

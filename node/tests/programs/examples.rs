@@ -87,6 +87,22 @@ fn keyvalue_draft() {
 }
 
 #[test]
+fn settings() {
+    let (running, address) = run_app("settings", "settings");
+    for (path, expected) in [
+        ("/greeting", (200, "hello")),
+        ("/never", (404, "not set")),
+        ("/", (200, "colour=green\ngreeting=hello\n")),
+    ] {
+        let (status, body) = request(&address, "GET", path, "");
+        assert_eq!((status, body.as_str()), expected, "{path}");
+    }
+    running.wait_for("asked for \"greeting\"");
+    running.wait_for("\"never\" is not set");
+    running.stop();
+}
+
+#[test]
 fn probe_has_the_environment_of_its_manifest() {
     let (running, address) = run_app("probe", "probe");
     let (status, body) = request(&address, "GET", "/env", "");

@@ -50,6 +50,8 @@ const EDGES: &[(&str, &[&str])] = &[
         INTERFACES,
         &[PROTOCOL, CONTRACT, CONFORMANCE, HOST, RUNTIME],
     ),
+    // What guests are made with; nothing on the host.
+    ("providers/guest", &[INTERFACES]),
     // A bundle of two others.
     (
         "providers/backends/http-default",

@@ -45,10 +45,13 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "20 s, from scratch 2 min",
         "clippy --workspace --all-targets --locked -- -D warnings",
     )?;
+    // The cfg is for a machine that has no clippy for wasm: with it, crates of both sides are the
+    // guests' on the host as well.
     step(
         "lint the examples",
         "1 s, from scratch 20 s",
-        "clippy --manifest-path examples/Cargo.toml --workspace --all-targets --locked -- -D warnings",
+        "clippy --manifest-path examples/Cargo.toml --workspace --all-targets --locked \
+         --config build.rustflags=[\"--cfg=wrt_guest\"] -- -D warnings",
     )?;
     custom_node(
         repository,

@@ -16,20 +16,15 @@
 //!
 //! Start reading at [`HttpHandler`] and [`HttpClient`]. What is HTTP's own is in `head` and `convert`;
 //! `host` has the guests.
+//!
+//! Built for `wasm32` the crate is the other side: what a guest calls, and none of the above.
 
-mod aside;
-mod client;
-mod convert;
-mod error;
-mod handler;
-mod head;
-mod host;
-mod patience;
+#[cfg(any(target_arch = "wasm32", wrt_guest))]
+mod guest;
+#[cfg(not(any(target_arch = "wasm32", wrt_guest)))]
+mod native;
 
-pub use client::{HandlerAsClient, HttpClient, HttpClientInterface, RequestOptions};
-pub use convert::{HttpBody, from_http};
-pub use error::HttpError;
-pub use handler::{HttpHandler, HttpHandlerInterface};
-pub use head::{RequestHead, ResponseHead};
-pub use host::{HttpComponent, WasiHttp};
-pub use patience::with_patience;
+#[cfg(any(target_arch = "wasm32", wrt_guest))]
+pub use guest::*;
+#[cfg(not(any(target_arch = "wasm32", wrt_guest)))]
+pub use native::*;

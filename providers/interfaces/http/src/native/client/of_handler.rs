@@ -6,7 +6,9 @@ use wrt_contract::{Body, CallContext, async_trait};
 use wrt_protocol::{Fault, FaultKind, Hop};
 
 use super::{HttpClient, RequestOptions};
-use crate::{HttpError, HttpHandler, RequestHead, ResponseHead, aside::aside, with_patience};
+use crate::{
+    HttpError, HttpHandler, RequestHead, ResponseHead, native::aside::aside, with_patience,
+};
 
 /// A handler as a client: whatever the host of a request, this handler answers it. So a component that
 /// exports `wasi:http/handler` also serves `wasi:http`, and an app's requests stay inside.

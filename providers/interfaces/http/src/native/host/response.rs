@@ -14,7 +14,7 @@ use wrt_contract::{Body, BodyFrame};
 use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 
 use super::progress::Progress;
-use crate::convert::{HttpBody, from_http};
+use crate::native::convert::{HttpBody, from_http};
 
 /// A request as the glue of a version of `wasi:http` takes it.
 pub(super) type GuestRequest = http::Request<WasiBody>;

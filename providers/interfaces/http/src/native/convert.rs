@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use wrt_contract::{Body, BodyFrame, generated::Bytes};
 use wrt_protocol::{Fault, FaultKind, Hop};
 
-use crate::head::{from_map, into_map};
+use crate::native::head::{from_map, into_map};
 
 /// A [`Body`] for whoever takes an [`http_body::Body`].
 #[derive(Debug)]

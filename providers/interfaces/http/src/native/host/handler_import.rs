@@ -14,8 +14,8 @@ use wrt_host::InstanceState;
 
 use super::outgoing::from_guest;
 use crate::{
-    HttpBody, HttpError, HttpHandlerInterface, RequestHead, ResponseHead, aside::aside,
-    client::of_the_caller,
+    HttpBody, HttpError, HttpHandlerInterface, RequestHead, ResponseHead,
+    native::{aside::aside, client::of_the_caller},
 };
 
 const LINK: &str = "default";

@@ -1,0 +1,67 @@
+//! What the manifest sets, over HTTP: `GET /<key>` answers the value of a key, `GET /` all of them.
+//! Each request leaves a line in the node's log.
+
+use std::io::Write as _;
+
+use wrt_guest::{
+    config,
+    http::wasip2::{
+        self,
+        http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam},
+    },
+    logging,
+};
+
+/// By this word the lines are found in the log.
+const CONTEXT: &str = "settings";
+
+struct Settings;
+
+wasip2::http::proxy::export!(Settings);
+
+impl wasip2::exports::http::incoming_handler::Guest for Settings {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        let target = request.path_with_query().unwrap_or_default();
+        let key = target.trim_start_matches('/');
+        let (status, text) = match answer(key) {
+            Ok(Some(text)) => {
+                logging::info(CONTEXT, format_args!("asked for {key:?}"));
+                (200, text)
+            }
+            Ok(None) => {
+                logging::warn(CONTEXT, format_args!("{key:?} is not set"));
+                (404, "not set".to_owned())
+            }
+            Err(error) => {
+                logging::error(CONTEXT, &error);
+                (503, error.to_string())
+            }
+        };
+        respond(out, status, &text);
+    }
+}
+
+fn answer(key: &str) -> Result<Option<String>, config::Error> {
+    if !key.is_empty() {
+        return config::get(key);
+    }
+    let all = config::get_all()?;
+    let lines = all.iter().map(|(key, value)| format!("{key}={value}\n"));
+    Ok(Some(lines.collect()))
+}
+
+fn respond(out: ResponseOutparam, status: u16, text: &str) {
+    let response = OutgoingResponse::new(Fields::new());
+    response
+        .set_status_code(status)
+        .expect("each status here is valid");
+    let body = response.body().expect("nobody has taken the body yet");
+    ResponseOutparam::set(out, Ok(response));
+    let mut stream = body.write().expect("nobody has taken the stream yet");
+    let sent = stream.write_all(text.as_bytes()).is_ok() && stream.blocking_flush().is_ok();
+    drop(stream);
+    // A body that was not sent whole must not be finished as if it were.
+    if sent {
+        let _ = OutgoingBody::finish(body, None);
+    }
+}
