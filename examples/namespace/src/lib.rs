@@ -72,7 +72,7 @@ impl store::GuestBucket for Bucket {
 struct Cas(RefCell<Option<Current>>);
 
 impl Cas {
-    fn new(current: Current) -> atomics::Cas {
+    fn handle(current: Current) -> atomics::Cas {
         atomics::Cas::new(Self(RefCell::new(Some(current))))
     }
 }
@@ -81,7 +81,7 @@ impl atomics::GuestCas for Cas {
     fn new(bucket: BucketBorrow<'_>, key: String) -> Result<atomics::Cas, Error> {
         let bucket = bucket.get::<Bucket>();
         let current = bucket.inner.current(&bucket.key(&key)).map_err(told)?;
-        Ok(Cas::new(current))
+        Ok(Cas::handle(current))
     }
 
     fn current(&self) -> Result<Option<Vec<u8>>, Error> {
@@ -107,7 +107,7 @@ impl atomics::Guest for Namespace {
         let current = current.expect("a swap consumes the handle, so there is one for each");
         match current.swap(&value) {
             Ok(Swap::Done) => Ok(()),
-            Ok(Swap::Changed(newer)) => Err(CasError::CasFailed(Cas::new(newer))),
+            Ok(Swap::Changed(newer)) => Err(CasError::CasFailed(Cas::handle(newer))),
             Err(error) => Err(CasError::StoreError(told(error))),
         }
     }
