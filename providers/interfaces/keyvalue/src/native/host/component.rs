@@ -259,9 +259,11 @@ impl KeyValue for KeyValueComponent {
         bucket: &Bucket,
         key: &Key,
     ) -> Result<Versioned, KeyValueError> {
-        let value = self.get(context, bucket, key).await?;
-        let version = version(value.as_ref());
-        Ok(Versioned { value, version })
+        let value = self.open(context, bucket).await?.get(key).await?;
+        Ok(Versioned {
+            version: version(value.as_ref()),
+            value,
+        })
     }
 
     async fn swap(
