@@ -3,7 +3,7 @@
 use wrt_contract::CallContext;
 
 use crate::{
-    cursors::{Cursors as _, CursorsInterface},
+    cursors::CursorsInterface,
     rounds::in_turns,
     row::Row,
     serving::Pair,
