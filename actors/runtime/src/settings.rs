@@ -12,7 +12,6 @@ use toml::{Table, Value};
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Nobody's environment: what a manifest leaves out gets its default.
-#[must_use]
 pub fn no_environment() -> Environment<'static> {
     &|_variable| None
 }
