@@ -117,6 +117,10 @@ impl Backend for Nats {
         config.check()
     }
 
+    fn deduplicates_for_ms(config: &NatsConfig) -> Option<u64> {
+        config.deduplicate_for_ms
+    }
+
     /// Whether JetStream answers.
     async fn probe(&self, context: &CallContext) -> Result<(), Box<dyn Error + Send + Sync>> {
         let asked = attempts(context, self.client(), |_earlier| async {

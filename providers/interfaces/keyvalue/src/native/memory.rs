@@ -84,6 +84,10 @@ impl Backend for KeyValueDefault {
     async fn connect_with(config: MemoryConfig) -> Result<Self, Infallible> {
         Ok(Self::new(config))
     }
+
+    fn deduplicates_for_ms(config: &MemoryConfig) -> Option<u64> {
+        config.deduplicate_for_ms
+    }
 }
 
 impl Serves<WasiKeyValue> for KeyValueDefault {
