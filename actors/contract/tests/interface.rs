@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use shelf::{
-    Fragile, Loop, MemoryShelf, Order, SERIALISED, Shelf, ShelfError, ShelfInterface, Stalled,
+    Fragile, Loop, MemoryShelf, Order, Shelf, ShelfError, ShelfInterface, Stalled, serialised,
     target,
 };
 use tokio::time::Instant;
@@ -346,14 +346,14 @@ async fn a_co_located_call_touches_neither_caller_nor_encoder() {
     let context = CallContext::default();
     assert_eq!(link.weigh(&context, Fragile(3), &Fragile(4)).await, Ok(7));
     assert_eq!(
-        (SERIALISED.load(Relaxed), caller.calls.load(Relaxed)),
+        (serialised(), caller.calls.load(Relaxed)),
         (0, 0)
     );
     // The same call the long way does: the test can fail.
     slot.set(None);
     assert_eq!(link.weigh(&context, Fragile(3), &Fragile(4)).await, Ok(7));
     assert_eq!(
-        (SERIALISED.load(Relaxed), caller.calls.load(Relaxed)),
+        (serialised(), caller.calls.load(Relaxed)),
         (2, 1)
     );
 }

@@ -1,6 +1,7 @@
 //! The interface of the test, its providers, and a caller without a bus.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     sync::{
         Arc,
@@ -84,8 +85,15 @@ pub struct Order {
     pub descending: bool,
 }
 
-/// How often a [`Fragile`] has been serialised.
-pub static SERIALISED: AtomicU64 = AtomicU64::new(0);
+thread_local! {
+    /// How often a [`Fragile`] has been serialised on this thread: each test has one of its own.
+    static SERIALISED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often this test has serialised a [`Fragile`].
+pub fn serialised() -> u64 {
+    SERIALISED.get()
+}
 
 /// A value that tells when it is serialised.
 #[derive(Debug, Clone, Deserialize, Schema)]
@@ -93,7 +101,7 @@ pub struct Fragile(pub u64);
 
 impl Serialize for Fragile {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        SERIALISED.fetch_add(1, Relaxed);
+        SERIALISED.set(SERIALISED.get() + 1);
         serializer.serialize_newtype_struct("Fragile", &self.0)
     }
 }
