@@ -29,14 +29,19 @@ macro_rules! template {
 pub(super) const KINDS: &[Kind] = &[
     Kind {
         name: "interface",
-        about: "An interface of our own: WIT, trait, host glue, default in memory, suite",
+        about: "An interface of our own: WIT, trait, host glue, default in memory, suite, guest's side",
         parent: "providers/interfaces",
         files: &[
             ("Cargo.toml", template!("interface/Cargo.toml")),
             ("src/lib.rs", template!("interface/lib.rs")),
-            ("src/host.rs", template!("interface/host.rs")),
-            ("src/memory.rs", template!("interface/memory.rs")),
-            ("src/conformance.rs", template!("interface/conformance.rs")),
+            ("src/guest.rs", template!("interface/guest.rs")),
+            ("src/native.rs", template!("interface/native.rs")),
+            ("src/native/host.rs", template!("interface/host.rs")),
+            ("src/native/memory.rs", template!("interface/memory.rs")),
+            (
+                "src/native/conformance.rs",
+                template!("interface/conformance.rs"),
+            ),
             (
                 "tests/conformance.rs",
                 template!("interface/conformance_test.rs"),
@@ -48,7 +53,8 @@ pub(super) const KINDS: &[Kind] = &[
         ],
         registration: Registration::Package,
         lock: lock_workspace,
-        next: "replace `echo` in the WIT, the trait, the glue, the default and the suite",
+        next: "replace `echo` in the WIT, the trait, the glue, the default, the suite and the guest's side, and \
+               name the crate in providers/guest",
     },
     Kind {
         name: "backend",
