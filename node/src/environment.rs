@@ -5,7 +5,9 @@ use std::{fmt, str::FromStr, sync::Arc};
 /// The variables that a node's operator lets through. A manifest may refer to those, and they fill
 /// settings that name them; to an app all others do not exist.
 #[derive(Clone)]
-pub struct AppEnvironment(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct AppEnvironment(Arc<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// A variable, or all that begin the same: `REDIS_URL`, `SHOP_*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
