@@ -345,17 +345,11 @@ async fn a_co_located_call_touches_neither_caller_nor_encoder() {
     let link = ShelfInterface::linked(slot.clone(), remote);
     let context = CallContext::default();
     assert_eq!(link.weigh(&context, Fragile(3), &Fragile(4)).await, Ok(7));
-    assert_eq!(
-        (serialised(), caller.calls.load(Relaxed)),
-        (0, 0)
-    );
+    assert_eq!((serialised(), caller.calls.load(Relaxed)), (0, 0));
     // The same call the long way does: the test can fail.
     slot.set(None);
     assert_eq!(link.weigh(&context, Fragile(3), &Fragile(4)).await, Ok(7));
-    assert_eq!(
-        (serialised(), caller.calls.load(Relaxed)),
-        (2, 1)
-    );
+    assert_eq!((serialised(), caller.calls.load(Relaxed)), (2, 1));
 }
 
 /// Whether a link whose local replica ends with `fault` goes on to the other one.

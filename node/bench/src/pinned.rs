@@ -2,12 +2,7 @@
 
 use wrt_contract::CallContext;
 
-use crate::{
-    cursors::CursorsInterface,
-    rounds::in_turns,
-    row::Row,
-    serving::Pair,
-};
+use crate::{cursors::CursorsInterface, rounds::in_turns, row::Row, serving::Pair};
 
 const WORK: &str = "a pinned call, another node";
 const BESIDE: &str = "the same call, unpinned";
