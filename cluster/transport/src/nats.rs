@@ -4,6 +4,7 @@ mod connection;
 mod link;
 mod options;
 mod outbox;
+mod packer;
 mod payloads;
 mod refusals;
 mod replies;
@@ -25,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     connection::{Connection, take_replies},
     link::{Link, watch_connection},
-    outbox::send_outbox,
+    packer::send_outbox,
     payloads::Payloads,
 };
 use crate::{
