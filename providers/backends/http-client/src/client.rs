@@ -24,7 +24,7 @@ use tokio_rustls::TlsConnector;
 use wrt_contract::{Body, CallContext, async_trait};
 use wrt_http::{
     HttpBody, HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions,
-    ResponseHead, WasiHttp, from_http, with_patience,
+    ResponseHead, WasiHttp, from_http, strip_hop_by_hop, with_patience,
 };
 use wrt_runtime::{Backend, Entry, Serves, SettingsError};
 
@@ -236,7 +236,7 @@ impl HttpClient for HyperClient {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(HttpError::HttpUpgradeFailed);
         }
-        head::strip(&mut head.headers);
+        strip_hop_by_hop(&mut head.headers);
         Ok((head, with_patience(received(incoming), times.between_bytes)))
     }
 }

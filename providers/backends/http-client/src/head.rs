@@ -1,24 +1,10 @@
 //! Heads on their way out and in.
 
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Uri,
-    header::{self, Entry},
-    request, uri,
-};
-use wrt_http::HttpError;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request, uri};
+use wrt_http::{HttpError, strip_hop_by_hop};
 use wrt_protocol::TraceContext;
 
 use crate::target::Target;
-
-/// Fields that belong to one connection (RFC 9110, section 7.6.1) and not to what is sent over it.
-const OF_THE_CONNECTION: [HeaderName; 6] = [
-    header::CONNECTION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("http2-settings"),
-];
 
 /// A request's head as it leaves this node. The host is written as it was checked.
 ///
@@ -34,14 +20,9 @@ pub(crate) fn outgoing(
         return Err(HttpError::HttpRequestMethodInvalid);
     }
     head.uri = normalised(&head.uri, target)?;
-    strip(&mut head.headers);
+    strip_hop_by_hop(&mut head.headers);
     // The client writes it, from the URI.
     head.headers.remove(header::HOST);
-    if let Entry::Occupied(te) = head.headers.entry(header::TE)
-        && te.get() != "trailers"
-    {
-        te.remove_entry_mult();
-    }
     if let Some(trace) = trace {
         add_trace(&mut head.headers, trace);
     }
@@ -57,22 +38,6 @@ fn normalised(uri: &Uri, target: &Target) -> Result<Uri, HttpError> {
     let path = uri.path_and_query().cloned();
     parts.path_and_query = Some(path.unwrap_or_else(|| uri::PathAndQuery::from_static("/")));
     Uri::from_parts(parts).map_err(|_invalid| HttpError::HttpRequestUriInvalid)
-}
-
-/// Takes out what belongs to the connection, also what it names itself.
-pub(crate) fn strip(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        // It is said of the connection, and means what comes over it.
-        .filter(|name| *name != header::TE)
-        .collect();
-    for name in named.into_iter().chain(OF_THE_CONNECTION) {
-        headers.remove(name);
-    }
 }
 
 /// The call's own trace, unless the guest carries on one of its own.
@@ -147,21 +112,6 @@ mod tests {
             assert_eq!(head.uri, expected);
             assert!(!head.headers.contains_key(header::HOST));
         }
-    }
-
-    #[test]
-    fn what_belongs_to_the_connection_stays_behind() {
-        let headers = [
-            ("connection", "close, X-Hop, TE"),
-            ("x-hop", "1"),
-            ("keep-alive", "1"),
-            ("transfer-encoding", "gzip"),
-            ("te", "trailers"),
-            ("x-own", "1"),
-        ];
-        let head = head("http://a.test/", &headers).unwrap();
-        let left: Vec<_> = head.headers.keys().map(HeaderName::as_str).collect();
-        assert_eq!(left, ["te", "x-own", "traceparent", "tracestate"]);
     }
 
     #[test]

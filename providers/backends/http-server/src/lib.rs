@@ -14,7 +14,6 @@
 mod config;
 mod connection;
 mod connection_use;
-mod headers;
 mod listener;
 mod metrics;
 mod request;

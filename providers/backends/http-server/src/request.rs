@@ -4,10 +4,8 @@ use http::{HeaderMap, StatusCode, Uri, Version, header, uri};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use wrt_contract::{Body, BodyFrame};
-use wrt_http::from_http;
+use wrt_http::{from_http, strip_hop_by_hop};
 use wrt_protocol::{Fault, FaultKind, Hop, TraceContext};
-
-use crate::headers::strip_hop_by_hop;
 
 /// Why a request is answered here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

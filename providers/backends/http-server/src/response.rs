@@ -11,12 +11,11 @@ use http::{HeaderValue, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::{Empty, Full};
 use wrt_contract::Body;
-use wrt_http::HttpBody;
+use wrt_http::{HttpBody, strip_hop_by_hop};
 use wrt_protocol::Fault;
 
 use crate::{
     connection_use::Request,
-    headers::strip_hop_by_hop,
     metrics::Metrics,
     request::Refused,
     status::{retry_after_secs, status_of},

@@ -6,6 +6,7 @@ mod convert;
 mod error;
 mod handler;
 mod head;
+mod hop;
 mod host;
 mod patience;
 
@@ -14,5 +15,6 @@ pub use convert::{HttpBody, from_http};
 pub use error::HttpError;
 pub use handler::{HttpHandler, HttpHandlerInterface};
 pub use head::{RequestHead, ResponseHead};
+pub use hop::strip_hop_by_hop;
 pub use host::{HttpComponent, WasiHttp};
 pub use patience::with_patience;

@@ -182,10 +182,12 @@ async fn a_client_that_reads_nothing_is_cut_off() {
 #[tokio::test]
 async fn trailers_pass() {
     let server = serve(does(|_, request| async {
-        let mut response = http::Response::new(request.into_body());
-        response
-            .headers_mut()
-            .insert("trailer", "x-sum".parse().unwrap());
+        let (parts, body) = request.into_parts();
+        let mut response = http::Response::new(body);
+        let headers = response.headers_mut();
+        headers.insert("trailer", "x-sum".parse().unwrap());
+        // A gRPC handler looks for it.
+        headers.insert("x-te", parts.headers["te"].clone());
         Ok(response)
     }))
     .await;
@@ -193,6 +195,7 @@ async fn trailers_pass() {
                    transfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n\
                    5\r\nhello\r\n0\r\nx-sum: 7\r\n\r\n";
     let answer = exchange(&server, request).await;
+    assert!(answer.contains("x-te: trailers\r\n"), "{answer}");
     assert!(
         answer.ends_with("5\r\nhello\r\n0\r\nx-sum: 7\r\n\r\n"),
         "{answer}"

@@ -1,0 +1,105 @@
+//! Header fields that belong to a connection and not to a message.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{self, Entry},
+};
+
+/// RFC 9110, section 7.6.1, and the fields that a proxy reads itself.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Takes out what is for one connection only, and what `connection` says is. Of `te` it leaves
+/// `trailers`, which every connection of ours can do and a gRPC peer asks for.
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = listed(headers, header::CONNECTION)
+        .filter_map(|name| name.parse().ok())
+        // Framing and routing are not a peer's to take away, and `te` is looked at below.
+        .filter(|name| ![header::HOST, header::CONTENT_LENGTH, header::TE].contains(name))
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+    let takes_trailers = listed(headers, header::TE).any(|te| te.eq_ignore_ascii_case("trailers"));
+    if let Entry::Occupied(mut te) = headers.entry(header::TE) {
+        if takes_trailers {
+            te.insert(HeaderValue::from_static("trailers"));
+        } else {
+            te.remove_entry_mult();
+        }
+    }
+}
+
+/// The members of a field that is a list.
+fn listed(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn left(headers: &[(&'static str, &str)]) -> Vec<String> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        strip_hop_by_hop(&mut map);
+        let mut left: Vec<_> = map
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        left.sort_unstable();
+        left
+    }
+
+    #[test]
+    fn what_belongs_to_the_connection_stays_there() {
+        let left = left(&[
+            ("connection", "close, X-Private"),
+            ("connection", "content-length, host, TE"),
+            ("x-private", "1"),
+            ("keep-alive", "5"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("proxy-authorization", "Basic x"),
+            ("upgrade", "h2c"),
+            ("host", "a.test"),
+            ("content-length", "3"),
+            ("x-kept", "1"),
+        ]);
+        let kept = [
+            "content-length: 3",
+            "host: a.test",
+            "te: trailers",
+            "x-kept: 1",
+        ];
+        assert_eq!(left, kept);
+    }
+
+    #[test]
+    fn of_te_only_trailers_goes_on() {
+        for (values, expected) in [
+            (&["gzip"][..], &[][..]),
+            (&["gzip;q=0.5, Trailers"], &["te: trailers"]),
+            (&["trailers", "deflate"], &["te: trailers"]),
+            (&[], &[]),
+        ] {
+            let headers: Vec<_> = values.iter().map(|value| ("te", *value)).collect();
+            assert_eq!(left(&headers), expected, "{values:?}");
+        }
+    }
+}
