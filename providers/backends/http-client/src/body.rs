@@ -8,15 +8,15 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
-use wrt_http::HttpError;
+use http_body_util::BodyExt;
+use wrt_http::{HttpBody, HttpError};
 
 use crate::{limits::EMPTY_BODY_PATIENCE, pace::Pace};
 
 /// The body of a request, held to its length: a server that is told one and sent another reads the
 /// next request of the connection as the rest of this one.
 pub(crate) struct RequestBody {
-    body: UnsyncBoxBody<Bytes, HttpError>,
+    body: HttpBody<HttpError>,
     /// What was read ahead of the connection.
     first: Option<Frame<Bytes>>,
     /// Bytes still to come, where the length is known.
@@ -26,12 +26,9 @@ pub(crate) struct RequestBody {
 }
 
 impl RequestBody {
-    pub(crate) fn new<B>(body: B, length: Option<u64>, pace: Arc<Pace>) -> Self
-    where
-        B: Body<Data = Bytes, Error = HttpError> + Send + 'static,
-    {
+    pub(crate) fn new(body: HttpBody<HttpError>, length: Option<u64>, pace: Arc<Pace>) -> Self {
         Self {
-            body: body.boxed_unsync(),
+            body,
             first: None,
             left: length,
             seen: 0,

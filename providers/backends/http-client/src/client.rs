@@ -23,8 +23,8 @@ use tokio::{sync::Semaphore, time::Instant};
 use tokio_rustls::TlsConnector;
 use wrt_contract::{Body, CallContext, async_trait};
 use wrt_http::{
-    HttpBody, HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions,
-    ResponseHead, WasiHttp, from_http, strip_hop_by_hop, with_patience,
+    HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions, ResponseHead,
+    WasiHttp, from_http_ahead, strip_hop_by_hop, with_patience,
 };
 use wrt_runtime::{Backend, Entry, Serves, SettingsError};
 
@@ -247,7 +247,7 @@ fn received(incoming: Incoming) -> Body<HttpError> {
         return Body::empty();
     }
     let length = incoming.size_hint().exact();
-    from_http(incoming, length, |error| of_request(&error, Stage::Body))
+    from_http_ahead(incoming, length, |error| of_request(&error, Stage::Body))
 }
 
 async fn connected(mut connection: CaptureConnection) {
@@ -287,7 +287,7 @@ async fn framed(
         return Err(HttpError::HttpRequestBodySize(Some(length)));
     }
     let length = announced.or(length);
-    let mut body = RequestBody::new(HttpBody::from(body), length, Arc::clone(pace));
+    let mut body = RequestBody::new(body.into(), length, Arc::clone(pace));
     match length {
         Some(length) => {
             // A body of no bytes is worth a word where the method makes one expect a body.

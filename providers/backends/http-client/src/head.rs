@@ -31,9 +31,16 @@ pub(crate) fn outgoing(
 }
 
 fn normalised(uri: &Uri, target: &Target) -> Result<Uri, HttpError> {
+    let authority = target.authority();
+    let is_normal = uri
+        .authority()
+        .is_some_and(|own| *own.as_str() == authority);
+    if is_normal && uri.path_and_query().is_some() {
+        return Ok(uri.clone());
+    }
     let mut parts = uri::Parts::default();
     parts.scheme = uri.scheme().cloned();
-    let authority = target.authority().parse();
+    let authority = authority.parse();
     parts.authority = Some(authority.map_err(|_invalid| HttpError::HttpRequestUriInvalid)?);
     let path = uri.path_and_query().cloned();
     parts.path_and_query = Some(path.unwrap_or_else(|| uri::PathAndQuery::from_static("/")));

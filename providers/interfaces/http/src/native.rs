@@ -11,7 +11,7 @@ mod host;
 mod patience;
 
 pub use client::{HandlerAsClient, HttpClient, HttpClientInterface, RequestOptions};
-pub use convert::{HttpBody, from_http};
+pub use convert::{HttpBody, from_http, from_http_ahead};
 pub use error::HttpError;
 pub use handler::{HttpHandler, HttpHandlerInterface};
 pub use head::{RequestHead, ResponseHead};

@@ -5,10 +5,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures::{Stream, stream};
+use futures::{FutureExt, Stream, stream};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
-use wrt_contract::{Body, BodyFrame, generated::Bytes};
+use wrt_contract::{Body, BodyFrame, WholeBody, generated::Bytes};
 use wrt_protocol::{Fault, FaultKind, Hop};
 
 use crate::native::head::{from_map, into_map};
@@ -67,9 +67,50 @@ fn into_frame(frame: BodyFrame) -> Result<Frame<Bytes>, Fault> {
     }
 }
 
-/// `body` as a [`Body`] of `length` bytes; its errors become others by `convert`.
+/// `body` as a [`Body`] of `length` bytes; its errors become others by `convert`. Nothing is read
+/// before it is asked for.
 pub fn from_http<B, E>(
     body: B,
+    length: Option<u64>,
+    convert: impl FnMut(B::Error) -> E + Send + 'static,
+) -> Body<E>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Send,
+    E: From<Fault> + 'static,
+{
+    flowing(None, Box::pin(body), length, convert)
+}
+
+/// The same, of a body that somebody reads from the network already: if all of it has come, it is
+/// taken, so that a small answer costs neither a stream nor a wait.
+pub fn from_http_ahead<B, E>(
+    mut body: B,
+    length: Option<u64>,
+    convert: impl FnMut(B::Error) -> E + Send + 'static,
+) -> Body<E>
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
+    E: From<Fault> + 'static,
+{
+    let first = body.frame().now_or_never().flatten();
+    match first {
+        Some(Ok(frame)) if frame.is_data() && body.is_end_stream() => WholeBody {
+            length,
+            bytes: frame.into_data().unwrap_or_default(),
+            trailers: Vec::new(),
+        }
+        .into(),
+        first => flowing(first, Box::pin(body), length, convert),
+    }
+}
+
+type FrameOf<B> = Result<Frame<Bytes>, <B as http_body::Body>::Error>;
+
+fn flowing<B, E>(
+    first: Option<FrameOf<B>>,
+    body: Pin<Box<B>>,
     length: Option<u64>,
     mut convert: impl FnMut(B::Error) -> E + Send + 'static,
 ) -> Body<E>
@@ -78,14 +119,19 @@ where
     B::Error: Send,
     E: From<Fault> + 'static,
 {
-    let frames = stream::unfold((Box::pin(body), false), |(mut body, failed)| async move {
+    let state = (first, body, false);
+    let frames = stream::unfold(state, |(mut first, mut body, failed)| async move {
         if failed {
             return None;
         }
         loop {
-            let frame = match body.frame().await? {
+            let frame = match first.take() {
+                Some(first) => first,
+                None => body.frame().await?,
+            };
+            let frame = match frame {
                 Ok(frame) => frame,
-                Err(error) => return Some((Err(error), (body, true))),
+                Err(error) => return Some((Err(error), (None, body, true))),
             };
             let frame = match frame.into_data() {
                 // A frame of a lattice's body has bytes.
@@ -96,7 +142,7 @@ where
                     Err(_neither) => continue,
                 },
             };
-            return Some((Ok(frame), (body, false)));
+            return Some((Ok(frame), (None, body, false)));
         }
     });
     Body::new(
@@ -133,5 +179,37 @@ mod tests {
         let back = from_http(body(None, frames), None, |fault| fault);
         let back: Vec<_> = futures::StreamExt::collect(back).await;
         assert_eq!(back, [data("a"), Err(fault)], "nothing comes after a fault");
+    }
+
+    /// What one of them reads is what the other does, whatever part of it is here at once.
+    #[tokio::test]
+    async fn what_is_here_is_taken_and_nothing_is_lost() {
+        let fault = || Fault::maybe_executed(FaultKind::NodeLost, Hop::Stream, "gone");
+        let trailers = || {
+            Ok(BodyFrame::Trailers(vec![(
+                "x-sum".to_owned(),
+                b"7".to_vec(),
+            )]))
+        };
+        for (length, frames) in [
+            (Some(2), vec![data("a"), data("b")]),
+            (None, vec![data("a")]),
+            (None, vec![data("a"), trailers()]),
+            (Some(3), vec![data("a")]),
+            (Some(2), vec![data("a"), Err(fault())]),
+            (Some(2), vec![Err(fault())]),
+            (Some(2), vec![]),
+        ] {
+            let lazy = from_http(body(length, frames.clone()), length, |fault| fault);
+            let ahead = from_http_ahead(body(length, frames), length, |fault| fault);
+            let lazy: Vec<_> = futures::StreamExt::collect(lazy).await;
+            let ahead: Vec<_> = futures::StreamExt::collect(ahead).await;
+            assert_eq!(ahead, lazy);
+        }
+        let whole = http_body_util::Full::new(Bytes::from_static(b"a"));
+        let whole = from_http_ahead(whole, Some(1), |never| match never {});
+        assert!(whole.is_whole());
+        let whole: Vec<Result<_, Fault>> = futures::StreamExt::collect(whole).await;
+        assert_eq!(whole, [data("a")]);
     }
 }
