@@ -13,6 +13,6 @@ pub use client::{HandlerAsClient, HttpClient, HttpClientInterface, RequestOption
 pub use convert::{HttpBody, from_http};
 pub use error::HttpError;
 pub use handler::{HttpHandler, HttpHandlerInterface};
-pub use head::{RequestHead, ResponseHead};
+pub use head::{HEAD_BYTES, HEADERS, RequestHead, ResponseHead};
 pub use host::{HttpComponent, WasiHttp};
 pub use patience::with_patience;
