@@ -6,7 +6,7 @@ use wasmtime::{StoreLimits, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 use wrt_contract::{CallContext, Interface, Links};
-use wrt_protocol::ActorAddress;
+use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
 
 use crate::{GuestLog, Leash, extensions::Extensions, outgoing::OutgoingHttp};
 
@@ -136,6 +136,17 @@ impl InstanceState {
     #[must_use]
     pub fn link<I: Interface>(&self, name: &str) -> Option<Arc<I::Object>> {
         self.parts.links.get::<I>(name)
+    }
+
+    /// The same, for an interface whose errors have room for a fault.
+    ///
+    /// # Errors
+    /// Where nothing is linked: *denied*, and nothing was executed.
+    pub fn linked<I: Interface>(&self, name: &str) -> Result<Arc<I::Object>, Fault> {
+        self.link::<I>(name).ok_or_else(|| {
+            let detail = format!("{} is not linked", I::NAME);
+            Fault::not_executed(FaultKind::Denied, Hop::Caller, detail)
+        })
     }
 
     /// The limits, in the form that the store asks for.

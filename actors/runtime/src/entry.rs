@@ -35,7 +35,7 @@ pub(crate) use part::Part;
 /// #         Ok(())
 /// #     }
 /// # }
-/// # use wrt_runtime::{Backend, BackendEntry, Serves};
+/// # use wrt_runtime::{Backend, BackendEntry, NoSettings, Serves};
 /// # struct Polite;
 /// # #[async_trait]
 /// # impl Greeting for Polite {
@@ -43,12 +43,11 @@ pub(crate) use part::Part;
 /// #         Ok(format!("Good day, {name}"))
 /// #     }
 /// # }
-/// # #[derive(confique::Config)] struct NoOptions {}
 /// # impl Backend for Polite {
 /// #     const NAME: &'static str = "polite";
-/// #     type ConnectOptions = NoOptions;
+/// #     type ConnectOptions = NoSettings;
 /// #     type ConnectError = Fault;
-/// #     async fn connect_with(_: NoOptions) -> Result<Self, Fault> { Ok(Self) }
+/// #     async fn connect_with(_: NoSettings) -> Result<Self, Fault> { Ok(Self) }
 /// # }
 /// impl Serves<ExampleGreeting> for Polite {
 ///     fn serve(entry: &mut wrt_runtime::Entry<Self>) {

@@ -38,7 +38,7 @@ pub struct SelectionError {
 /// use futures::future::BoxFuture;
 /// use wrt_contract::{CallContext, interface};
 /// use wrt_protocol::Fault;
-/// use wrt_runtime::{Backend, Server, ServerLoad, Serving, State, Target};
+/// use wrt_runtime::{Backend, NoSettings, Server, ServerLoad, Serving, State, Target};
 ///
 /// /// Is told the time.
 /// #[interface(name = "example:clock/listener", error = Fault)]
@@ -50,16 +50,12 @@ pub struct SelectionError {
 /// /// Ticks once.
 /// struct Clock;
 ///
-/// /// No settings.
-/// #[derive(confique::Config)]
-/// struct ClockOptions {}
-///
 /// impl Backend for Clock {
 ///     const NAME: &'static str = "clock";
-///     type ConnectOptions = ClockOptions;
+///     type ConnectOptions = NoSettings;
 ///     type ConnectError = Fault;
 ///
-///     async fn connect_with(_: ClockOptions) -> Result<Self, Fault> {
+///     async fn connect_with(_: NoSettings) -> Result<Self, Fault> {
 ///         Ok(Self)
 ///     }
 /// }

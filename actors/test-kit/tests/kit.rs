@@ -11,7 +11,7 @@ use futures::FutureExt;
 use serde::{Deserialize, Serialize};
 use wrt_conformance::panic_text;
 use wrt_contract::{CallContext, InterfaceError, Schema, async_trait};
-use wrt_protocol::{Fault, FaultKind};
+use wrt_protocol::{Execution, Fault, FaultKind};
 use wrt_test_kit::{everywhere, linked_instance, unreachable};
 
 /// Adds.
@@ -100,6 +100,9 @@ async fn an_instance_has_its_links_and_an_unreachable_provider_says_why() {
     let far = unreachable::<AdderInterface>(FaultKind::Denied);
     let state = linked_instance::<AdderInterface>(&[("sums", &far)]);
     assert!(state.link::<AdderInterface>("other").is_none());
+    let fault = state.linked::<AdderInterface>("other").err();
+    let fault = fault.map(|fault| (fault.kind(), fault.execution()));
+    assert_eq!(fault, Some((FaultKind::Denied, Execution::NotExecuted)));
     let link = state.link::<AdderInterface>("sums").unwrap();
     let answer = link.add(state.context(), Place::Here(1), 1).await;
     let error = answer.unwrap_err();

@@ -8,7 +8,7 @@ mod store;
 
 use std::io::Write as _;
 
-use wrt_guest::http::wasip2::{
+use wrt_guest::wasip2::{
     self,
     http::types::{
         Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,

@@ -1,11 +1,14 @@
 //! Asks another server the same: method, path and body go to the host in `UPSTREAM`, and its answer
 //! comes back. Through wasi:http 0.3, whose client the manifest's link `wasi:http` serves.
 
-use wasip3::http::{
-    client,
-    types::{ErrorCode, Fields, Request, Response, Scheme},
+use wrt_guest::wasip3::{
+    self,
+    http::{
+        client,
+        types::{ErrorCode, Fields, Request, Response, Scheme},
+    },
+    wit_future,
 };
-use wasip3::wit_future;
 
 struct Fetch;
 

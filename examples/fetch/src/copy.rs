@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use wrt_guest::http::wasip2::{
+use wrt_guest::wasip2::{
     http::types::{IncomingBody, OutgoingBody},
     io::streams::StreamError,
 };

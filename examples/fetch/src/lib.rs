@@ -3,7 +3,7 @@
 
 mod copy;
 
-use wrt_guest::http::wasip2::{
+use wrt_guest::wasip2::{
     self,
     http::{
         outgoing_handler,

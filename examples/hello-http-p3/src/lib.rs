@@ -1,9 +1,13 @@
 //! Answers every request with one line, and `/echo` with the request's own body, through wasi:http
 //! 0.3: one instance serves many requests at once, and bodies are streams of the component model.
 
-use wasip3::http::types::{ErrorCode, Fields, Request, Response};
-use wasip3::wit_bindgen::{StreamReader, StreamResult, StreamWriter};
-use wasip3::{spawn_local, wit_future, wit_stream};
+use wrt_guest::wasip3::{
+    self,
+    http::types::{ErrorCode, Fields, Request, Response},
+    spawn_local,
+    wit_bindgen::{StreamReader, StreamResult, StreamWriter},
+    wit_future, wit_stream,
+};
 
 const GREETING: &[u8] = b"Hello from WRT\n";
 

@@ -2,8 +2,9 @@
 
 use std::io::Write as _;
 
-use wasip2::http::types::{
-    Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
+use wrt_guest::wasip2::{
+    self,
+    http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam},
 };
 
 const GREETING: &[u8] = b"Hello from WRT\n";

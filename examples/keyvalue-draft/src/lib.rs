@@ -3,8 +3,11 @@
 
 use std::io::{self, Write as _};
 
-use wasip2::http::types::{
-    Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
+use wrt_guest::wasip2::{
+    self,
+    http::types::{
+        Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
+    },
 };
 
 use bindings::wasi::keyvalue::store::{self, Bucket, Error};

@@ -7,8 +7,11 @@ mod stream;
 
 use std::fmt::Write as _;
 
-use wasip2::clocks::{monotonic_clock, wall_clock};
-use wasip2::http::types::{IncomingRequest, ResponseOutparam};
+use wrt_guest::wasip2::{
+    self,
+    clocks::{monotonic_clock, wall_clock},
+    http::types::{IncomingRequest, ResponseOutparam},
+};
 
 use reply::Text;
 

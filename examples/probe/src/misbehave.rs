@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use wasip2::clocks::monotonic_clock;
+use wrt_guest::wasip2::clocks::monotonic_clock;
 
 use crate::reply::Text;
 

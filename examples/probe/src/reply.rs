@@ -2,8 +2,10 @@
 
 use std::io::{self, Write as _};
 
-use wasip2::http::types::{Fields, OutgoingBody, OutgoingResponse, ResponseOutparam};
-use wasip2::io::streams::OutputStream;
+use wrt_guest::wasip2::{
+    http::types::{Fields, OutgoingBody, OutgoingResponse, ResponseOutparam},
+    io::streams::OutputStream,
+};
 
 /// A short answer.
 pub struct Text {

@@ -3,8 +3,10 @@
 
 use std::io::{self, Write as _};
 
-use wasip2::http::types::{IncomingBody, IncomingRequest, ResponseOutparam};
-use wasip2::io::streams::{InputStream, StreamError};
+use wrt_guest::wasip2::{
+    http::types::{IncomingBody, IncomingRequest, ResponseOutparam},
+    io::streams::{InputStream, StreamError},
+};
 
 use crate::reply::{self, Text};
 

@@ -4,12 +4,11 @@
 use std::io::Write as _;
 
 use wrt_guest::{
-    config,
-    http::wasip2::{
+    config, logging,
+    wasip2::{
         self,
         http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam},
     },
-    logging,
 };
 
 /// By this word the lines are found in the log.

@@ -1,8 +1,17 @@
-//! What a component written in Rust needs of WRT: one module for each package that it may import.
+//! What a component written in Rust is made with: one module for each package that it may import, and
+//! the bindings of WASI itself.
 //!
 //! ```ignore
-//! let visits = wrt_guest::keyvalue::open("default")?.increment("visits", 1)?;
-//! wrt_guest::logging::info("visits", format_args!("{visits} so far"));
+//! use wrt_guest::{keyvalue, wasip2::{self, http::types::{IncomingRequest, ResponseOutparam}}};
+//!
+//! struct Visits;
+//!
+//! wasip2::http::proxy::export!(Visits);
+//!
+//! impl wasip2::exports::http::incoming_handler::Guest for Visits {
+//!     fn handle(_: IncomingRequest, out: ResponseOutparam) {
+//!         let visits = keyvalue::open("default").and_then(|bucket| bucket.increment("visits", 1));
+//!         ...
 //! ```
 //!
 //! Invariants:
@@ -14,6 +23,8 @@
 //! std for `wasm32-wasip2`.
 
 #[cfg(any(target_arch = "wasm32", wrt_guest))]
-pub use {
-    wrt_config as config, wrt_http as http, wrt_keyvalue as keyvalue, wrt_logging as logging,
-};
+pub use {wrt_config as config, wrt_keyvalue as keyvalue, wrt_logging as logging};
+
+/// WASI 0.2 and 0.3, HTTP among it: requests to answer, requests to send, clocks, random numbers.
+#[cfg(any(target_arch = "wasm32", wrt_guest))]
+pub use wrt_http::{wasip2, wasip3};

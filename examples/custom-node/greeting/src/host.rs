@@ -5,9 +5,9 @@ use std::sync::Arc;
 use wasmtime::component::{HasSelf, Linker};
 use wrt_contract::{CallContext, Offer, async_trait};
 use wrt_host::{Host, InstanceState, Instances, Package, Prepared, WallTimeExceeded, guest_fault};
-use wrt_protocol::{Fault, FaultKind, Hop};
+use wrt_protocol::Fault;
 
-use crate::{Greeting, GreetingError, GreetingInterface, Listener, ListenerInterface};
+use crate::{GreetingError, GreetingInterface, Listener, ListenerInterface};
 use bindings::{GuestPre, example::greeting::greeter};
 
 /// The link that serves the imports: the interface knows no names.
@@ -47,23 +47,15 @@ impl Host for ExampleGreeting {
     }
 }
 
-/// Who serves the instance's link, and the call that it is in.
-fn linked(state: &InstanceState) -> Result<(Arc<dyn Greeting>, CallContext), GreetingError> {
-    let greeting = state.link::<GreetingInterface>(LINK).ok_or_else(|| {
-        Fault::not_executed(FaultKind::Denied, Hop::Caller, "no greeter is linked")
-    })?;
-    Ok((greeting, state.context().clone()))
-}
-
 impl greeter::Host for InstanceState {
     async fn greet(&mut self, name: String) -> Result<String, GreetingError> {
-        let (greeting, context) = linked(self)?;
-        greeting.greet(&context, &name).await
+        let greeting = self.linked::<GreetingInterface>(LINK)?;
+        greeting.greet(self.context(), &name).await
     }
 
     async fn farewell(&mut self, name: String) -> Result<String, GreetingError> {
-        let (greeting, context) = linked(self)?;
-        greeting.farewell(&context, &name).await
+        let greeting = self.linked::<GreetingInterface>(LINK)?;
+        greeting.farewell(self.context(), &name).await
     }
 
     /// The one place where an error, a fault among them, becomes words for a guest.

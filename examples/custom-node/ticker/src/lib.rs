@@ -19,15 +19,11 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wrt_contract::CallContext;
 use wrt_runtime::{
-    Backend, Entry, SelectionError, Server, ServerLoad, Serves, Serving, State, Target,
+    Backend, Entry, NoSettings, SelectionError, Server, ServerLoad, Serves, Serving, State, Target,
 };
 
 /// How long a component may take for one tick.
 const TICK_BUDGET: Duration = Duration::from_secs(5);
-
-/// It has no settings.
-#[derive(Debug, confique::Config)]
-pub struct TickerOptions {}
 
 /// Ticks.
 #[derive(Debug)]
@@ -49,10 +45,10 @@ fn a_second() -> u64 {
 impl Backend for Ticker {
     const NAME: &'static str = "ticker";
 
-    type ConnectOptions = TickerOptions;
+    type ConnectOptions = NoSettings;
     type ConnectError = Infallible;
 
-    async fn connect_with(_: TickerOptions) -> Result<Self, Infallible> {
+    async fn connect_with(_: NoSettings) -> Result<Self, Infallible> {
         Ok(Self)
     }
 }

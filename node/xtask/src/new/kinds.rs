@@ -53,8 +53,8 @@ pub(super) const KINDS: &[Kind] = &[
         ],
         registration: Registration::Package,
         lock: lock_workspace,
-        next: "replace `echo` in the WIT, the trait, the glue, the default, the suite and the guest's side, and \
-               name the crate in providers/guest",
+        next: "replace `echo` in the WIT, the trait, the glue, the default, the suite and the guest's \
+               side; node/ADDING.md says how",
     },
     Kind {
         name: "backend",

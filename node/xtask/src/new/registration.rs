@@ -1,4 +1,5 @@
-//! The lines by which the workspace and its programs come to know a crate.
+//! The lines by which the standard programs come to know a crate: the workspace itself has it by its
+//! folder.
 //!
 //! They are put into files that people write, so nothing else of a file is touched; a file that does
 //! not look as expected is an error that says which, and then nothing is written at all.
@@ -7,7 +8,6 @@ use std::{fs, path::Path};
 
 use anyhow::{Context, bail};
 
-const WORKSPACE: &str = "Cargo.toml";
 const NODE: &str = "node/Cargo.toml";
 /// What the standard programs are made of.
 const STANDARD: &str = "node/src/standard.rs";
@@ -55,7 +55,6 @@ pub(super) fn edits(
         anyhow::Ok((path, text.with_context(|| format!("cannot add to {path}"))?))
     };
     Ok(vec![
-        edit(WORKSPACE, &|text| in_workspace(text, part))?,
         edit(NODE, &|text| in_node(text, part))?,
         edit(STANDARD, &|text| in_standard(text, part, host))?,
     ])
@@ -65,34 +64,14 @@ fn read(root: &Path, path: &str) -> anyhow::Result<String> {
     fs::read_to_string(root.join(path)).with_context(|| format!("cannot read {path}"))
 }
 
-/// Behind the last crate of the same folder.
-fn in_workspace(text: &str, part: Part<'_>) -> anyhow::Result<String> {
-    let (name, folder) = (part.name, part.folder);
-    let parent = folder.rsplit_once('/').map_or(folder, |(parent, _)| parent);
-    let sibling = format!("path = \"{parent}/");
-    insert_behind(
-        text,
-        |line| line.contains(&sibling),
-        &format!("wrt-{name} = {{ path = \"{folder}\" }}"),
-    )
-}
-
-/// Behind the last crate of ours; only for the standard programs, where the node tells them apart.
+/// Behind the last crate of the standard programs, with the feature that they have and others do not.
 fn in_node(text: &str, part: Part<'_>) -> anyhow::Result<String> {
-    let name = part.name;
-    let is_ours = |line: &str| line.starts_with("wrt-") && line.contains("workspace = true");
-    let until = text.find("[dev-dependencies]").unwrap_or(text.len());
-    let (head, tail) = text.split_at(until);
-    let is_of_standard = |line: &str| line.trim_start().starts_with("\"dep:wrt-");
-    let head = match head.lines().any(is_of_standard) {
-        false => insert_behind(head, is_ours, &format!("wrt-{name}.workspace = true"))?,
-        true => {
-            let head = insert_behind(head, is_of_standard, &format!("    \"dep:wrt-{name}\","))?;
-            let line = format!("wrt-{name} = {{ workspace = true, optional = true }}");
-            insert_behind(&head, is_ours, &line)?
-        }
-    };
-    Ok(head + tail)
+    let (name, folder) = (part.name, part.folder);
+    let is_feature = |line: &str| line.starts_with("    \"dep:wrt-");
+    let text = insert_behind(text, is_feature, &format!("    \"dep:wrt-{name}\","))?;
+    let is_optional = |line: &str| line.starts_with("wrt-") && line.contains("optional = true");
+    let line = format!("wrt-{name} = {{ path = \"../{folder}\", optional = true }}");
+    insert_behind(&text, is_optional, &line)
 }
 
 /// An import, and an entry of `runtime!` or a place in one.
@@ -207,17 +186,13 @@ mod tests {
 
     #[test]
     fn what_only_standard_programs_have_is_optional_for_others() {
-        for (text, expected) in [
-            (
-                "[dependencies]\nwrt-a.workspace = true\ntokio.workspace = true\n\n[dev-dependencies]\nwrt-b.workspace = true\n",
-                "[dependencies]\nwrt-a.workspace = true\nwrt-my-part.workspace = true\ntokio.workspace = true\n\n[dev-dependencies]\nwrt-b.workspace = true\n",
-            ),
-            (
-                "standard = [\n    \"dep:wrt-a\",\n]\n[dependencies]\nwrt-a = { workspace = true, optional = true }\n",
-                "standard = [\n    \"dep:wrt-a\",\n    \"dep:wrt-my-part\",\n]\n[dependencies]\nwrt-a = { workspace = true, optional = true }\nwrt-my-part = { workspace = true, optional = true }\n",
-            ),
-        ] {
-            assert_eq!(in_node(text, PART).unwrap(), expected);
-        }
+        let text = "standard = [\n    \"dep:wrt-a\",\n    \"dep:other\",\n]\n[dependencies]\n\
+                    wrt-b.workspace = true\nwrt-a = { path = \"../a\", optional = true }\ntokio = \"1\"\n";
+        let expected = "standard = [\n    \"dep:wrt-a\",\n    \"dep:wrt-my-part\",\n    \"dep:other\",\n]\n\
+                        [dependencies]\nwrt-b.workspace = true\nwrt-a = { path = \"../a\", optional = true }\n\
+                        wrt-my-part = { path = \"../providers/backends/my-part\", optional = true }\n\
+                        tokio = \"1\"\n";
+        assert_eq!(in_node(text, PART).unwrap(), expected);
+        assert!(in_node("standard = []\n", PART).is_err());
     }
 }

@@ -1,10 +1,11 @@
 //! What the client is told.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
+use wrt_http::{HEAD_BYTES, HEADERS};
 use wrt_protocol::limits::BUDGET_MAX;
-use wrt_runtime::{FromEnv, Settings, SettingsError};
+use wrt_runtime::{FromEnv, Settings, SettingsError, check_range};
 
 use crate::{AllowRule, target::parse_host};
 
@@ -67,12 +68,8 @@ pub enum Http2 {
     Off,
 }
 
-/// The smallest head that hyper's buffer can be held to.
-const HEAD_BYTES_LEAST: u64 = 8 * 1024;
-/// Below the head that the lattice carries, with room for what a response gains on its way.
-const HEAD_BYTES_MOST: u64 = 128 * 1024;
-/// As many header fields as a map of them takes without trouble.
-const HEADERS_MOST: u64 = 1024;
+/// Milliseconds that may be waited for anything.
+const TIMEOUT_MS: RangeInclusive<u64> = 1..=BUDGET_MAX.as_millis() as u64;
 
 impl Default for HttpClientConfig {
     fn default() -> Self {
@@ -110,43 +107,23 @@ impl HttpClientConfig {
                 });
             }
         }
-        let millis_most = u64::try_from(BUDGET_MAX.as_millis()).unwrap_or(u64::MAX);
         let idle = self.idle_connections_per_host_max;
-        for (setting, value, range) in [
-            (
-                "connect_timeout_ms",
-                self.connect_timeout_ms,
-                1..=millis_most,
-            ),
-            (
-                "first_byte_timeout_ms",
-                self.first_byte_timeout_ms,
-                1..=millis_most,
-            ),
-            (
-                "between_bytes_timeout_ms",
-                self.between_bytes_timeout_ms,
-                1..=millis_most,
-            ),
-            ("idle_timeout_ms", self.idle_timeout_ms, 1..=millis_most),
-            ("connections_max", self.connections_max.into(), 1..=1 << 16),
-            ("idle_connections_per_host_max", idle.into(), 0..=1 << 16),
-            (
-                "head_bytes_max",
-                self.head_bytes_max.into(),
-                HEAD_BYTES_LEAST..=HEAD_BYTES_MOST,
-            ),
-            ("headers_max", self.headers_max.into(), 1..=HEADERS_MOST),
-        ] {
-            if !range.contains(&value) {
-                let (least, most) = range.into_inner();
-                return Err(SettingsError::Value {
-                    field: setting.to_owned(),
-                    message: format!("{value} is out of range: {least} to {most}"),
-                });
-            }
-        }
-        Ok(())
+        check_range("connect_timeout_ms", self.connect_timeout_ms, TIMEOUT_MS)?;
+        check_range(
+            "first_byte_timeout_ms",
+            self.first_byte_timeout_ms,
+            TIMEOUT_MS,
+        )?;
+        check_range(
+            "between_bytes_timeout_ms",
+            self.between_bytes_timeout_ms,
+            TIMEOUT_MS,
+        )?;
+        check_range("idle_timeout_ms", self.idle_timeout_ms, TIMEOUT_MS)?;
+        check_range("connections_max", self.connections_max, 1..=1 << 16)?;
+        check_range("idle_connections_per_host_max", idle, 0..=1 << 16)?;
+        check_range("head_bytes_max", self.head_bytes_max, HEAD_BYTES)?;
+        check_range("headers_max", self.headers_max, HEADERS)
     }
 }
 

@@ -1,10 +1,11 @@
 //! What the server is told.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, time::Duration};
 
 use serde::Deserialize;
+use wrt_http::{HEAD_BYTES, HEADERS};
 use wrt_protocol::limits::BUDGET_MAX;
-use wrt_runtime::{FromEnv, Settings, SettingsError};
+use wrt_runtime::{FromEnv, Settings, SettingsError, check_range};
 
 /// The settings of a server. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, confique::Config)]
@@ -86,12 +87,8 @@ pub enum RouteError {
     },
 }
 
-/// The smallest head that hyper's buffer can be held to.
-const HEAD_BYTES_LEAST: u64 = 8 * 1024;
-/// Below the head that the lattice carries, with room for what a request gains on its way.
-const HEAD_BYTES_MOST: u64 = 128 * 1024;
-/// As many header fields as a map of them takes without trouble.
-const HEADERS_MOST: u64 = 1024;
+/// Milliseconds that may be waited for anything.
+const TIMEOUT_MS: RangeInclusive<u64> = 1..=BUDGET_MAX.as_millis() as u64;
 
 impl Default for HttpServerConfig {
     fn default() -> Self {
@@ -119,37 +116,16 @@ impl HttpServerConfig {
     /// # Errors
     /// The first setting that makes no sense.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
-        let budget_most = u64::try_from(BUDGET_MAX.as_millis()).unwrap_or(u64::MAX);
-        let streams: u64 = self.streams_per_connection_max.into();
-        let any = u64::from(u32::MAX);
-        for (setting, value, range) in [
-            (
-                "request_timeout_ms",
-                self.request_timeout_ms,
-                1..=budget_most,
-            ),
-            ("header_timeout_ms", self.header_timeout_ms, 1..=budget_most),
-            ("idle_timeout_ms", self.idle_timeout_ms, 1..=budget_most),
-            ("write_timeout_ms", self.write_timeout_ms, 1..=budget_most),
-            (
-                "head_bytes_max",
-                self.head_bytes_max.into(),
-                HEAD_BYTES_LEAST..=HEAD_BYTES_MOST,
-            ),
-            ("headers_max", self.headers_max.into(), 1..=HEADERS_MOST),
-            ("connections_max", self.connections_max.into(), 1..=any),
-            ("streams_per_connection_max", streams, 1..=100_000),
-            ("requests_max", self.requests_max.into(), 1..=any),
-        ] {
-            if !range.contains(&value) {
-                let (least, most) = range.into_inner();
-                return Err(SettingsError::Value {
-                    field: setting.to_owned(),
-                    message: format!("{value} is out of range: {least} to {most}"),
-                });
-            }
-        }
-        Ok(())
+        let (streams, any) = (self.streams_per_connection_max, u64::from(u32::MAX));
+        check_range("request_timeout_ms", self.request_timeout_ms, TIMEOUT_MS)?;
+        check_range("header_timeout_ms", self.header_timeout_ms, TIMEOUT_MS)?;
+        check_range("idle_timeout_ms", self.idle_timeout_ms, TIMEOUT_MS)?;
+        check_range("write_timeout_ms", self.write_timeout_ms, TIMEOUT_MS)?;
+        check_range("head_bytes_max", self.head_bytes_max, HEAD_BYTES)?;
+        check_range("headers_max", self.headers_max, HEADERS)?;
+        check_range("connections_max", self.connections_max, 1..=any)?;
+        check_range("streams_per_connection_max", streams, 1..=100_000)?;
+        check_range("requests_max", self.requests_max, 1..=any)
     }
 }
 

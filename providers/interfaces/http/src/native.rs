@@ -14,7 +14,7 @@ pub use client::{HandlerAsClient, HttpClient, HttpClientInterface, RequestOption
 pub use convert::{HttpBody, from_http, from_http_ahead};
 pub use error::HttpError;
 pub use handler::{HttpHandler, HttpHandlerInterface};
-pub use head::{RequestHead, ResponseHead};
+pub use head::{HEAD_BYTES, HEADERS, RequestHead, ResponseHead};
 pub use hop::strip_hop_by_hop;
 pub use host::{HttpComponent, WasiHttp};
 pub use patience::with_patience;

@@ -4,7 +4,11 @@
 
 mod fields;
 
-use std::{fmt, ops, str::FromStr};
+use std::{
+    fmt,
+    ops::{self, RangeInclusive},
+    str::FromStr,
+};
 
 use http::{Method, StatusCode, Uri, request, response, uri};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -12,6 +16,12 @@ use wrt_contract::Schema;
 
 use self::fields::{Fields, OwnedFields};
 pub(crate) use self::fields::{from_map, into_map};
+
+/// What a client or a server may be told to take of a head: from what hyper's buffer can be held to, to
+/// what the lattice carries, with room for what the head gains on its way.
+pub const HEAD_BYTES: RangeInclusive<u64> = 8 * 1024..=128 * 1024;
+/// The same for its fields: a map of them takes as many without trouble.
+pub const HEADERS: RangeInclusive<u64> = 1..=1024;
 
 /// The head of a request. Version and extensions stay on the node.
 #[derive(Debug, Clone)]
