@@ -43,7 +43,8 @@ pub struct HttpClientConfig {
     /// Connections without a request that are kept for each host.
     #[config(default = 64)]
     pub idle_connections_per_host_max: u32,
-    /// Connections open at a time; who needs one more waits within its connect timeout.
+    /// Connections open at a time. Who needs one more gets the place of the one that has been without
+    /// a request for longest; where each has one, it waits within its connect timeout.
     #[config(default = 1024)]
     pub connections_max: u32,
     /// The head of a response.
