@@ -189,7 +189,12 @@ impl HyperClient {
     ) -> Result<Response<HeldBody>, HttpError> {
         let connection = capture_connection(&mut request);
         let mut response = pin!(self.client.request(request).map(answered));
-        let connect_until = deadline.min(Instant::now() + times.connect);
+        // The connector knows what the time went on, and says so when it is up: it goes first.
+        let grace = match times.connect < self.times.connect {
+            true => Duration::ZERO,
+            false => limits::CONNECT_GRACE,
+        };
+        let connect_until = deadline.min(Instant::now() + times.connect + grace);
         let _in_use = tokio::select! {
             biased;
             answer = &mut response => return answer,

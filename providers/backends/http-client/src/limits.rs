@@ -26,3 +26,5 @@ pub const EMPTY_BODY_PATIENCE: Duration = Duration::from_millis(2);
 pub const UNUSED_PATIENCE: Duration = Duration::from_secs(2);
 /// How often who waits for a place looks whether such a connection is there.
 pub const IDLE_LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// How long after its time the connector may say what that went on, before the time alone is told.
+pub const CONNECT_GRACE: Duration = Duration::from_millis(50);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::join_all, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use wrt_http::{HttpClient, HttpError};
@@ -76,5 +76,18 @@ async fn a_connection_in_use_keeps_its_place() {
         assert_eq!(busy.accepted.load(Relaxed), 1);
         drop(body);
         assert_eq!(waiting.await.unwrap(), Ok("b".to_owned()), "{http2:?}");
+    }
+}
+
+/// Many, because it was a matter of a millisecond: the client's own clock could be the first to say
+/// that the time to connect was up, and does not know why.
+#[tokio::test]
+async fn who_finds_no_place_is_told_so() {
+    let (_client, as_client) = client(Http2::Negotiated, 200).await;
+    let (busy, other) = (stalling().await, serve(|_| async { answer("b") }).await);
+    let (_, _body) = get(&as_client, busy.uri("/")).await.unwrap();
+    let asked = (0..200).map(|_| get(&as_client, other.uri("/")));
+    for sent in join_all(asked).await {
+        assert_eq!(sent.map(drop), Err(HttpError::ConnectionLimitReached));
     }
 }
