@@ -47,6 +47,7 @@ pub struct HyperClient {
     connector: Arc<ConnectorParts>,
     times: Times,
     connections_max: usize,
+    headers_max: usize,
     requests: AtomicU64,
     denied: AtomicU64,
 }
@@ -150,6 +151,7 @@ impl HyperClient {
                 between_bytes: config.between_bytes_timeout(),
             },
             connections_max,
+            headers_max: config.headers_max as usize,
             requests: AtomicU64::new(0),
             denied: AtomicU64::new(0),
         })
@@ -241,6 +243,10 @@ impl HttpClient for HyperClient {
         let (mut head, incoming) = ResponseHead::split(answer.await?);
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(HttpError::HttpUpgradeFailed);
+        }
+        // HTTP/2 knows a limit of bytes alone.
+        if head.headers.len() > self.headers_max {
+            return Err(HttpError::HttpResponseHeaderSectionSize(None));
         }
         strip_hop_by_hop(&mut head.headers);
         Ok((head, with_patience(received(incoming), times.between_bytes)))

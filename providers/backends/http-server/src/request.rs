@@ -7,6 +7,8 @@ use wrt_contract::{Body, BodyFrame};
 use wrt_http::{from_http, strip_hop_by_hop};
 use wrt_protocol::{Fault, FaultKind, Hop, TraceContext};
 
+use crate::config::HttpServerConfig;
+
 /// Why a request is answered here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refused {
@@ -18,6 +20,10 @@ const NO_HOST: Refused = Refused {
     status: StatusCode::BAD_REQUEST,
     text: "one host header is needed",
 };
+const TOO_MANY_FIELDS: Refused = Refused {
+    status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    text: "too many header fields",
+};
 const BODY_TOO_LARGE: Refused = Refused {
     status: StatusCode::PAYLOAD_TOO_LARGE,
     text: "body too large",
@@ -27,9 +33,14 @@ const BODY_TOO_LARGE: Refused = Refused {
 /// alone, its body is bounded.
 pub(crate) fn for_handler(
     request: http::Request<Incoming>,
-    body_bytes_max: u64,
+    config: &HttpServerConfig,
 ) -> Result<http::Request<Body>, Refused> {
+    let body_bytes_max = config.request_body_bytes_max;
     let (mut parts, body) = request.into_parts();
+    // HTTP/2 knows a limit of bytes alone.
+    if parts.headers.len() > config.headers_max as usize {
+        return Err(TOO_MANY_FIELDS);
+    }
     parts.uri = absolute(parts.uri, &parts.headers, parts.version)?;
     strip_hop_by_hop(&mut parts.headers);
     // The server has met it already: the body flows as soon as it is asked for.
