@@ -240,6 +240,14 @@ async fn malformed_requests_are_refused() {
             "CONNECT a.test:1 HTTP/1.1\r\nhost: a.test:1\r\n\r\n".to_owned(),
             "HTTP/1.1 405",
         ),
+        (
+            "GET http://a.test/ HTTP/1.1\r\n\r\n".to_owned(),
+            "HTTP/1.1 400",
+        ),
+        (
+            "GET / HTTP/1.1\r\nhost: me@a.test\r\n\r\n".to_owned(),
+            "HTTP/1.1 400",
+        ),
         ("GET / HTTP/1.0\r\n\r\n".to_owned(), "HTTP/1.0 200"),
     ] {
         let mut raw = Raw::to(&server).await;
