@@ -6,7 +6,10 @@ use serde::Deserialize;
 use wrt_protocol::limits::BUDGET_MAX;
 use wrt_runtime::{FromEnv, Settings, SettingsError};
 
-use crate::{AllowRule, target::parse_host};
+use crate::{
+    AllowRule,
+    target::{Host, parse_host},
+};
 
 /// The settings of a client. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, confique::Config)]
@@ -104,7 +107,7 @@ impl HttpClientConfig {
     /// The first setting that is refused.
     pub fn validate(&self) -> Result<(), SettingsError> {
         for name in self.resolve.keys() {
-            if parse_host(name).is_none() {
+            if !matches!(parse_host(name), Some(Host::Name(_))) {
                 return Err(SettingsError::Value {
                     field: "resolve".to_owned(),
                     message: format!("{name:?} is no host name"),
@@ -186,6 +189,8 @@ mod tests {
     fn settings_out_of_range_are_refused() {
         for (text, expected) in [
             ("resolve = { 'a b' = [] }", "is no host name"),
+            // Asked for by its address, a host is not resolved.
+            ("resolve = { '1.2.3.4' = [] }", "is no host name"),
             (
                 "connect_timeout_ms = 0",
                 "`connect_timeout_ms`: 0 is out of range",
