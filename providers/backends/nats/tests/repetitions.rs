@@ -1,5 +1,8 @@
 //! Operations that come again, from another node or after another deploy.
 
+use std::time::Duration;
+
+use async_nats::jetstream;
 use bytes::Bytes;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{Bucket, Key, KeyValue};
@@ -23,6 +26,13 @@ fn key(name: &str) -> Key {
 fn again(first: &CallContext) -> CallContext {
     let key = first.key().expect("it is the context of an operation");
     CallContext::default().with_attempt(key, 2)
+}
+
+/// What the tools of NATS say of a stream.
+async fn info(server: &NatsServer, stream: &str) -> jetstream::stream::Info {
+    let client = async_nats::connect(server.url()).await.expect("connect");
+    let stream = jetstream::new(client).get_stream(stream).await;
+    stream.expect("the stream").cached_info().clone()
 }
 
 /// The bug: ids were drawn for each write, so a set whose answer was lost was done once more by the
@@ -80,5 +90,31 @@ async fn each_entry_of_a_batch_is_written() {
         deleted.expect("delete");
         let got = store.get_many(&context, &bucket, &keys).await;
         assert!(got.expect("get").iter().all(Option::is_none));
+    }
+}
+
+/// The bug: told to deduplicate for longer than before, it was ready and failed every increment.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_longer_time_to_deduplicate_for_is_taken_over() {
+    let server = NatsServer::start().expect("nats-server");
+    let bucket = Bucket::default();
+    let mut sum = 0;
+    let first = CallContext::default().for_operation();
+    for (millis, expected) in [(11_000, 11_000), (60_000, 60_000), (12_000, 60_000)] {
+        let store = connect(&server, Some(millis)).await;
+        let probe = store.probe(&CallContext::default()).await;
+        probe.expect("it is ready");
+        let kept = info(&server, "KV_guest-_answers").await.config.max_age;
+        assert_eq!(kept, Duration::from_millis(expected));
+        for context in [&first, &CallContext::default().for_operation()] {
+            let added = store.increment(context, &bucket, &key("n"), 1).await;
+            if context.key() == first.key() {
+                sum = sum.max(1);
+                assert_eq!(added, Ok(1), "the answers that were there still are");
+            } else {
+                sum += 1;
+                assert_eq!(added, Ok(sum));
+            }
+        }
     }
 }
