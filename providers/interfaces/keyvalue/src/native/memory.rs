@@ -152,7 +152,8 @@ impl fmt::Debug for KeyValueDefault {
 
 impl State {
     /// Entries and first answers together.
-    fn bytes_used(&self) -> usize {
+    fn bytes_used(&mut self) -> usize {
+        self.answers.forget_old();
         self.bytes + self.answers.count() * ENTRY_OVERHEAD_BYTES
     }
 
@@ -438,5 +439,28 @@ mod tests {
         tokio::time::advance(Duration::from_millis(1000)).await;
         assert_eq!(increment().await, Ok(3), "what was refused has not run");
         assert_eq!(store.lock().answers.count(), 1);
+    }
+
+    /// The bug: answers whose time was up took room until somebody incremented.
+    #[tokio::test(start_paused = true)]
+    async fn a_set_finds_the_room_of_old_answers() {
+        let store = KeyValueDefault::new(MemoryConfig {
+            bytes_max: 5 * ENTRY_OVERHEAD_BYTES,
+            deduplicate_for_ms: Some(1000),
+        });
+        let (bucket, [n, other]) = (
+            Bucket::default(),
+            ["n", "other"].map(|name| Key::new(name).unwrap()),
+        );
+        for sum in 1..=3 {
+            let context = CallContext::default().for_operation();
+            assert_eq!(store.increment(&context, &bucket, &n, 1).await, Ok(sum));
+        }
+        let (context, value) = (CallContext::default(), Bytes::from_static(b"1"));
+        let set = store.set(&context, &bucket, &other, value.clone()).await;
+        assert_eq!(set, Err(KeyValueError::Full));
+        tokio::time::advance(Duration::from_millis(1000)).await;
+        let set = store.set(&context, &bucket, &other, value).await;
+        assert_eq!(set, Ok(()));
     }
 }
