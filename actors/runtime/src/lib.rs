@@ -30,5 +30,5 @@ pub use backend::Backend;
 pub use entry::{BackendEntry, Complaint, ConnectFailure, Connected, Entry, Facts, Probe, Serves};
 pub use runtime::{Bundle, Runtime, RuntimeBuilder, RuntimeError};
 pub use server::{SelectionError, Server, ServerLoad, Serving, Target};
-pub use settings::{Environment, FromEnv, Settings, SettingsError, no_environment};
+pub use settings::{Environment, FromEnv, Settings, SettingsError, check_range, no_environment};
 pub use state::{LatticeState, State};

@@ -1,6 +1,6 @@
 //! Where a backend's settings come from: the manifest, the environment, a default; in that order.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use confique::{
     Config, Layer,
@@ -109,6 +109,26 @@ impl SettingsError {
             Self::Together { .. } => None,
         }
     }
+}
+
+/// Holds a number of a field to its range.
+///
+/// # Errors
+/// [`SettingsError::Value`] with the range.
+pub fn check_range(
+    field: &str,
+    value: impl Into<u64>,
+    range: RangeInclusive<u64>,
+) -> Result<(), SettingsError> {
+    let value = value.into();
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let (least, most) = range.into_inner();
+    Err(SettingsError::Value {
+        field: field.to_owned(),
+        message: format!("{value} is out of range: {least} to {most}"),
+    })
 }
 
 fn or_variable(variable: Option<&str>) -> String {

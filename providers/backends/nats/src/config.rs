@@ -1,10 +1,11 @@
 //! How the provider is set up.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use async_nats::jetstream::stream::StorageType;
 use serde::{Deserialize, Serialize};
-use wrt_runtime::{FromEnv, ServiceAddress, Settings, SettingsError};
+use wrt_keyvalue::limits::{CONNECT_TIMEOUT_MS, check_deduplicate_for};
+use wrt_runtime::{FromEnv, ServiceAddress, Settings, SettingsError, check_range};
 
 /// NATS servers, and how buckets are made there.
 #[derive(Debug, Clone, PartialEq, Eq, confique::Config)]
@@ -35,8 +36,12 @@ pub struct NatsConfig {
     #[config(env = "NATS_BUCKETS_MAX", default = 256)]
     pub buckets_max: usize,
     /// For how long, at least, the first answer of an increment or a swap is given again under the
-    /// same idempotency key: at least a second. Every writer then reads before it writes; and all
-    /// providers of the same buckets must be told so, because one that was not loses answers.
+    /// same idempotency key: 11 seconds to an hour. Callers try a call again whose budget is at least
+    /// a second shorter; the default one is 10 seconds. Every writer then reads before it writes; and
+    /// all providers of the same buckets must be told so, because one that was not loses answers. At
+    /// most a million answers are kept, of all buckets under the prefix together; a write that would
+    /// need one more fails as full, a set or a delete over such a value too. So 11 seconds allow 90,000
+    /// increments and swaps a second, and an hour 277. Each takes some 150 bytes.
     #[config(env = "NATS_DEDUPLICATE_FOR_MS")]
     pub deduplicate_for_ms: Option<u64>,
     /// The bucket that wasi:config reads, by its name on the server. Somebody else makes and writes
@@ -45,8 +50,8 @@ pub struct NatsConfig {
     pub config_bucket: Option<String>,
 }
 
-/// The shortest time to deduplicate for: a call and its repetition must fit.
-const DEDUPLICATE_FOR_MIN: Duration = Duration::from_secs(1);
+/// As many streams as a server of NATS bears.
+const BUCKETS_MOST: u64 = 1 << 16;
 
 /// Where a bucket is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -94,15 +99,13 @@ impl NatsConfig {
                 message: format!("JetStream keeps 1 to 5 copies, not {}", self.replicas),
             });
         }
-        match self.deduplicate_for_ms {
-            Some(millis) if Duration::from_millis(millis) < DEDUPLICATE_FOR_MIN => {
-                Err(SettingsError::Value {
-                    field: "deduplicate_for_ms".to_owned(),
-                    message: format!("{millis}: use at least 1000"),
-                })
-            }
-            _ => Ok(()),
-        }
+        check_range(
+            "connect_timeout_ms",
+            self.connect_timeout_ms,
+            CONNECT_TIMEOUT_MS,
+        )?;
+        check_range("buckets_max", self.buckets_max as u64, 1..=BUCKETS_MOST)?;
+        check_deduplicate_for(self.deduplicate_for_ms)
     }
 }
 
@@ -127,23 +130,33 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_refused() {
-        assert!(NatsConfig::default().check().is_ok());
-        assert!(
-            NatsConfig {
-                replicas: 6,
-                ..NatsConfig::default()
-            }
-            .check()
-            .is_err()
-        );
-        let bucket_prefix = "a.b".to_owned();
-        assert!(
-            NatsConfig {
-                bucket_prefix,
-                ..NatsConfig::default()
-            }
-            .check()
-            .is_err()
+        let refused = |change: fn(&mut NatsConfig)| {
+            let mut config = NatsConfig::default();
+            change(&mut config);
+            let error = config.check().err()?;
+            error.field().map(str::to_owned)
+        };
+        assert_eq!(refused(|_| ()), None);
+        let cases: [(&str, fn(&mut NatsConfig)); 6] = [
+            ("replicas", |config| config.replicas = 6),
+            ("buckets_max", |config| config.buckets_max = 0),
+            ("connect_timeout_ms", |config| config.connect_timeout_ms = 0),
+            ("deduplicate_for_ms", |config| {
+                config.deduplicate_for_ms = Some(10_999);
+            }),
+            ("deduplicate_for_ms", |config| {
+                config.deduplicate_for_ms = Some(24 * 60 * 60 * 1000);
+            }),
+            ("config_bucket", |config| {
+                config.config_bucket = Some("wrt-x".to_owned());
+            }),
+        ];
+        for (field, change) in cases {
+            assert_eq!(refused(change).as_deref(), Some(field));
+        }
+        assert_eq!(
+            refused(|config| config.deduplicate_for_ms = Some(11_000)),
+            None
         );
     }
 }
