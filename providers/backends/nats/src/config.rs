@@ -53,6 +53,9 @@ pub struct NatsConfig {
 /// As many streams as a server of NATS bears.
 const BUCKETS_MOST: u64 = 1 << 16;
 
+/// What the names of the lattice's own buckets start with.
+const OF_THE_LATTICE: &str = "wrt-";
+
 /// Where a bucket is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,9 +79,19 @@ impl NatsConfig {
                 message: "use at most 32 letters, digits and '-'".to_owned(),
             });
         }
+        // Also where a guest's own name would make up the rest.
+        let start = &prefix[..prefix.len().min(OF_THE_LATTICE.len())];
+        if !prefix.is_empty() && OF_THE_LATTICE.starts_with(start) {
+            return Err(SettingsError::Value {
+                field: "bucket_prefix".to_owned(),
+                message: format!(
+                    "{prefix:?} leads to {OF_THE_LATTICE:?}, the lattice's own buckets"
+                ),
+            });
+        }
         let may_be_read = |bucket: &&String| {
             let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            !bucket.is_empty() && bucket.bytes().all(legal) && !bucket.starts_with("wrt-")
+            !bucket.is_empty() && bucket.bytes().all(legal) && !bucket.starts_with(OF_THE_LATTICE)
         };
         if let Some(bucket) = self
             .config_bucket
@@ -137,6 +150,18 @@ mod tests {
             error.field().map(str::to_owned)
         };
         assert_eq!(refused(|_| ()), None);
+        for prefix in ["", "guest-", "wr", "wrt", "wrt-", "wrt-x", "wrtx", "a.b"] {
+            let config = NatsConfig {
+                bucket_prefix: prefix.to_owned(),
+                ..NatsConfig::default()
+            };
+            let is_refused = config.check().is_err();
+            assert_eq!(
+                is_refused,
+                !["", "guest-", "wrtx"].contains(&prefix),
+                "{prefix:?}"
+            );
+        }
         let cases: [(&str, fn(&mut NatsConfig)); 6] = [
             ("replicas", |config| config.replicas = 6),
             ("buckets_max", |config| config.buckets_max = 0),
