@@ -7,11 +7,12 @@ use std::{
 
 use async_nats::jetstream::{self, kv};
 use wrt_config::{
-    ConfigError, ConfigStore, conformance, limits::VALUE_BYTES_MAX,
+    ConfigError, ConfigStore, ConfigStoreInterface, conformance, limits::VALUE_BYTES_MAX,
 };
 use wrt_contract::CallContext;
 use wrt_nats::{Nats, NatsConfig};
 use wrt_runtime::{Backend as _, ServiceAddress};
+use wrt_test_kit::everywhere;
 use wrt_test_servers::NatsServer;
 
 const BUCKET: &str = "settings";
@@ -75,14 +76,15 @@ async fn stays(store: &Nats, value: &str) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nats_conforms() {
     let server = NatsServer::start().expect("nats-server");
     let bucket = make_bucket(&other(&server).await).await;
     for (key, value) in conformance::values() {
         put(&bucket, &key, value).await;
     }
-    conformance::run(Arc::new(connect(&server).await)).await;
+    let store = Arc::new(connect(&server).await);
+    everywhere::<ConfigStoreInterface>(store, conformance::run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
