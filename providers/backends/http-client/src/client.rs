@@ -98,6 +98,7 @@ impl Times {
 
 impl Backend for HyperClient {
     const NAME: &'static str = "http-client";
+    const NODE_FILES: &'static [&'static str] = &["certificates"];
 
     type ConnectOptions = HttpClientConfig;
     type ConnectError = SetupError;

@@ -21,7 +21,8 @@ pub struct HttpClientConfig {
     /// Addresses of names that are not to be resolved. They are held to `allow` like any other.
     #[config(default = {})]
     pub resolve: BTreeMap<String, Vec<IpAddr>>,
-    /// Files with certificates (PEM) that are trusted besides the system's.
+    /// Files with certificates (PEM) that are trusted besides the system's. A manifest names none: the
+    /// node's operator sets the variable and lets it through.
     #[config(env = "HTTP_CLIENT_CERTIFICATES", default = [])]
     pub certificates: Vec<PathBuf>,
     /// Whether the certificates that the system trusts are trusted.

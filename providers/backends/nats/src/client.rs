@@ -63,6 +63,7 @@ pub enum ConnectError {
 
 impl Backend for Nats {
     const NAME: &'static str = "nats";
+    const NODE_FILES: &'static [&'static str] = &["credentials_file"];
 
     type ConnectOptions = NatsConfig;
     type ConnectError = ConnectError;

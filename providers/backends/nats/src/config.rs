@@ -14,7 +14,8 @@ pub struct NatsConfig {
     /// user and password where needed.
     #[config(env = "NATS_ADDR", default = "nats://127.0.0.1:4222")]
     pub url: ServiceAddress,
-    /// A file with a JWT and its key.
+    /// A file with a JWT and its key. A manifest names none: it refers to a variable that the node's
+    /// operator lets through.
     #[config(env = "NATS_CREDENTIALS_FILE")]
     pub credentials_file: Option<PathBuf>,
     /// How long one attempt to connect may take, in milliseconds.
