@@ -8,10 +8,6 @@ use wrt_protocol::{ActorAddress, Fault, Incarnation, InterfaceName, OperationNam
 
 use crate::{Body, BodyError, CallContext, Operation};
 
-/// How long after its deadline an attempt may still run: the grace of a call, and what a callee's
-/// clock is estimated wrong by.
-const LATE_MAX: Duration = Duration::from_secs(1);
-
 /// Who is called, and what is known of it before it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Callee {
@@ -23,12 +19,16 @@ pub struct Callee {
 }
 
 impl Callee {
+    /// How long after its deadline an attempt may still run: the grace of a call, and what a callee's
+    /// clock is estimated wrong by.
+    pub const LATE_MAX: Duration = Duration::from_secs(1);
+
     /// Whether a keyed operation that is called with `context` counts as idempotent: no attempt of it
     /// may run after the first answer is forgotten, so all of its budget must fit in that time.
     #[must_use]
     pub fn deduplicates(&self, context: &CallContext) -> bool {
         self.deduplicates_for
-            .is_some_and(|time| context.remaining() + LATE_MAX <= time)
+            .is_some_and(|time| context.remaining() + Self::LATE_MAX <= time)
     }
 }
 

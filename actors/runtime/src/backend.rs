@@ -46,6 +46,11 @@ pub trait Backend: Sized + Send + Sync + 'static {
     /// ones of all interfaces are.
     const NAME: &'static str;
 
+    /// Those of its settings that are paths of files on the node. A manifest gives them by reference
+    /// only, `{ env = "NAME" }`, to a variable that the node's operator lets through; a list of files
+    /// comes from its own variable alone.
+    const NODE_FILES: &'static [&'static str] = &[];
+
     /// Its settings.
     type ConnectOptions: FromEnv;
 

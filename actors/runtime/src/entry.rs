@@ -1,8 +1,14 @@
 //! A backend as the node has it: without its types.
 
+mod files;
 mod part;
 
-use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fmt,
+    sync::Arc,
+};
 
 use futures::future::BoxFuture;
 use toml::Table;
@@ -240,6 +246,8 @@ impl BackendEntry {
     ) -> Result<Facts, Vec<Complaint>> {
         let mut facts = Facts::default();
         let mut complaints = Vec::new();
+        let named = self.refuse_named_files(&table, &BTreeSet::new());
+        complaints.extend(named.err().map(Complaint::Setting));
         for (part, table) in self.shares(table) {
             match part.check(table, referred) {
                 Ok(known) => {
@@ -276,6 +284,10 @@ impl BackendEntry {
             secret,
             environment,
         } = settings;
+        if let Err(error) = self.refuse_named_files(&table, &secret) {
+            let refused = Err(ConnectFailure::ForGood(error.into()));
+            return Box::pin(std::future::ready(refused));
+        }
         let starts: Vec<_> = self
             .shares(table)
             .into_iter()
@@ -295,6 +307,15 @@ impl BackendEntry {
             }
             Ok(together(connected))
         })
+    }
+
+    fn refuse_named_files(
+        &self,
+        table: &Table,
+        referred: &BTreeSet<String>,
+    ) -> Result<(), SettingsError> {
+        let files = self.parts.iter().flat_map(|part| part.node_files());
+        files::refuse_named(files.copied(), table, referred)
     }
 
     /// Each part with the settings that are its own. What is nobody's goes to the first, which refuses

@@ -13,7 +13,12 @@ use crate::name;
 /// nothing of WASI but the clocks.
 #[must_use]
 pub fn instance(links: Links) -> InstanceState {
-    let context = CallContext::default();
+    instance_in(CallContext::default(), links)
+}
+
+/// The same, in that call.
+#[must_use]
+pub fn instance_in(context: CallContext, links: Links) -> InstanceState {
     let leash = Arc::new(Leash::until(context.deadline()));
     let parts = InstanceStateParts {
         context,

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | a provider, from wherever it can be called | [`everywhere`] |
 //! | what the macro made of a trait | [`encoded`], [`InProcessCaller`], [`UnreachableCaller`] |
-//! | host glue, without a guest | [`linked_instance`], [`unreachable`] |
+//! | host glue, without a guest | [`linked_instance`], [`instance_in`], [`unreachable`] |
 //! | that the glue serves the whole WIT | [`WitCoverage`] |
 //! | what only two nodes show | [`TwoNodes`] |
 //!
@@ -26,7 +26,7 @@ mod wit_coverage;
 
 pub use callers::{InProcessCaller, UnreachableCaller, encoded, unreachable};
 pub use everywhere::everywhere;
-pub use instance::{instance, linked_instance};
+pub use instance::{instance, instance_in, linked_instance};
 pub use two_nodes::TwoNodes;
 pub use wit_coverage::{Served, WitCoverage};
 

@@ -19,6 +19,7 @@ pub(crate) trait ErasedPart: Send + Sync {
     fn offers(&self) -> Vec<InterfaceName>;
     fn calls(&self) -> Option<InterfaceName>;
     fn fields(&self) -> Vec<&'static str>;
+    fn node_files(&self) -> &'static [&'static str];
     fn check(
         &self,
         table: Table,
@@ -131,6 +132,10 @@ impl<B: Backend> ErasedPart for Part<B> {
 
     fn fields(&self) -> Vec<&'static str> {
         B::ConnectOptions::fields()
+    }
+
+    fn node_files(&self) -> &'static [&'static str] {
+        B::NODE_FILES
     }
 
     fn check(

@@ -1,4 +1,4 @@
-//! Bodies on their way out.
+//! Bodies on their way out and in.
 
 use std::{
     pin::Pin,
@@ -9,9 +9,10 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use wrt_http::{HttpBody, HttpError};
 
-use crate::{limits::EMPTY_BODY_PATIENCE, pace::Pace};
+use crate::{limits::EMPTY_BODY_PATIENCE, pace::Pace, places::InUse};
 
 /// The body of a request, held to its length: a server that is told one and sent another reads the
 /// next request of the connection as the rest of this one.
@@ -127,5 +128,41 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         self.left
             .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+/// The body of a response, which uses its connection until it has ended.
+pub(crate) struct HeldBody {
+    body: Incoming,
+    in_use: Option<InUse>,
+}
+
+impl HeldBody {
+    pub(crate) fn new(body: Incoming, in_use: Option<InUse>) -> Self {
+        Self { body, in_use }
+    }
+}
+
+impl Body for HeldBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let next = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(next, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
+            self.in_use = None;
+        }
+        next
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

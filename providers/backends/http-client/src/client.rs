@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
 use http::{Method, Request, Response, StatusCode, header, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -19,7 +20,7 @@ use hyper_util::{
     },
     rt::{TokioExecutor, TokioTimer},
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 use wrt_contract::{Body, CallContext, async_trait};
 use wrt_http::{
@@ -30,11 +31,12 @@ use wrt_runtime::{Backend, Entry, Serves, SettingsError};
 
 use crate::{
     AllowList, CertificateError, Http2, HttpClientConfig, Target,
-    body::RequestBody,
+    body::{HeldBody, RequestBody},
     connector::{Connector, ConnectorParts},
     error::{Stage, of_request},
     head, limits,
     pace::Pace,
+    places::{InUse, Place, Places},
     resolver::Resolver,
     tls::client_config,
 };
@@ -45,6 +47,7 @@ pub struct HyperClient {
     connector: Arc<ConnectorParts>,
     times: Times,
     connections_max: usize,
+    headers_max: usize,
     requests: AtomicU64,
     denied: AtomicU64,
 }
@@ -95,6 +98,7 @@ impl Times {
 
 impl Backend for HyperClient {
     const NAME: &'static str = "http-client";
+    const NODE_FILES: &'static [&'static str] = &["certificates"];
 
     type ConnectOptions = HttpClientConfig;
     type ConnectError = SetupError;
@@ -137,7 +141,7 @@ impl HyperClient {
             resolver: Resolver::new(&config.resolve),
             tls: TlsConnector::from(Arc::new(tls?)),
             timeout: config.connect_timeout(),
-            places: Arc::new(Semaphore::new(connections_max)),
+            places: Places::new(connections_max),
         });
         Ok(Self {
             client: pool(&config, Connector(Arc::clone(&connector))),
@@ -148,6 +152,7 @@ impl HyperClient {
                 between_bytes: config.between_bytes_timeout(),
             },
             connections_max,
+            headers_max: config.headers_max as usize,
             requests: AtomicU64::new(0),
             denied: AtomicU64::new(0),
         })
@@ -159,7 +164,7 @@ impl HyperClient {
         HttpClientCounts {
             requests: self.requests.load(Relaxed),
             denied: self.denied.load(Relaxed),
-            connections: self.connections_max - self.connector.places.available_permits(),
+            connections: self.connections_max - self.connector.places.free(),
         }
     }
 
@@ -184,25 +189,29 @@ impl HyperClient {
         pace: &Pace,
         times: Times,
         deadline: Instant,
-    ) -> Result<Response<hyper::body::Incoming>, HttpError> {
+    ) -> Result<Response<HeldBody>, HttpError> {
         let connection = capture_connection(&mut request);
-        let mut response = pin!(self.client.request(request));
-        let failed = |error: Error| of_request(&error, Stage::Head);
-        let connect_until = deadline.min(Instant::now() + times.connect);
-        tokio::select! {
+        let mut response = pin!(self.client.request(request).map(answered));
+        // The connector knows what the time went on, and says so when it is up: it goes first.
+        let grace = match times.connect < self.times.connect {
+            true => Duration::ZERO,
+            false => limits::CONNECT_GRACE,
+        };
+        let connect_until = deadline.min(Instant::now() + times.connect + grace);
+        let _in_use = tokio::select! {
             biased;
-            answer = &mut response => return answer.map_err(failed),
-            () = connected(connection) => {}
+            answer = &mut response => return answer,
+            in_use = connected(connection) => in_use,
             () = tokio::time::sleep_until(connect_until) => {
                 return Err(HttpError::ConnectionTimeout);
             }
-        }
+        };
         pace.moved();
         loop {
             let until = deadline.min(pace.last() + times.first_byte);
             tokio::select! {
                 biased;
-                answer = &mut response => return answer.map_err(failed),
+                answer = &mut response => return answer,
                 () = tokio::time::sleep_until(until) => {}
             }
             let now = Instant::now();
@@ -236,22 +245,38 @@ impl HttpClient for HyperClient {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(HttpError::HttpUpgradeFailed);
         }
+        // HTTP/2 knows a limit of bytes alone.
+        if head.headers.len() > self.headers_max {
+            return Err(HttpError::HttpResponseHeaderSectionSize(None));
+        }
         strip_hop_by_hop(&mut head.headers);
         Ok((head, with_patience(received(incoming), times.between_bytes)))
     }
 }
 
 /// The body of a response, of the length that the server has announced.
-fn received(incoming: Incoming) -> Body<HttpError> {
-    if incoming.is_end_stream() {
+fn received(body: HeldBody) -> Body<HttpError> {
+    if body.is_end_stream() {
         return Body::empty();
     }
-    let length = incoming.size_hint().exact();
-    from_http_ahead(incoming, length, |error| of_request(&error, Stage::Body))
+    let length = body.size_hint().exact();
+    from_http_ahead(body, length, |error| of_request(&error, Stage::Body))
 }
 
-async fn connected(mut connection: CaptureConnection) {
-    drop(connection.wait_for_connection_metadata().await);
+/// An answer, which uses its connection until its body has ended. It may be another connection than the
+/// one that the request was for at first: that may have been closed before it was sent.
+fn answered(answer: Result<Response<Incoming>, Error>) -> Result<Response<HeldBody>, HttpError> {
+    let answer = answer.map_err(|error| of_request(&error, Stage::Head))?;
+    let place = answer.extensions().get::<Arc<Place>>();
+    let in_use = place.map(Place::used);
+    Ok(answer.map(|body| HeldBody::new(body, in_use)))
+}
+
+async fn connected(mut connection: CaptureConnection) -> Option<InUse> {
+    let mut extensions = http::Extensions::new();
+    let connected = connection.wait_for_connection_metadata().await;
+    connected.as_ref()?.get_extras(&mut extensions);
+    extensions.get::<Arc<Place>>().map(Place::used)
 }
 
 fn pool(config: &HttpClientConfig, connector: Connector) -> Client<Connector, RequestBody> {

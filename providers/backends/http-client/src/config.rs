@@ -7,7 +7,10 @@ use wrt_http::{HEAD_BYTES, HEADERS};
 use wrt_protocol::limits::BUDGET_MAX;
 use wrt_runtime::{FromEnv, Settings, SettingsError, check_range};
 
-use crate::{AllowRule, target::parse_host};
+use crate::{
+    AllowRule,
+    target::{Host, parse_host},
+};
 
 /// The settings of a client. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, confique::Config)]
@@ -19,7 +22,8 @@ pub struct HttpClientConfig {
     /// Addresses of names that are not to be resolved. They are held to `allow` like any other.
     #[config(default = {})]
     pub resolve: BTreeMap<String, Vec<IpAddr>>,
-    /// Files with certificates (PEM) that are trusted besides the system's.
+    /// Files with certificates (PEM) that are trusted besides the system's. A manifest names none: the
+    /// node's operator sets the variable and lets it through.
     #[config(env = "HTTP_CLIENT_CERTIFICATES", default = [])]
     pub certificates: Vec<PathBuf>,
     /// Whether the certificates that the system trusts are trusted.
@@ -44,7 +48,8 @@ pub struct HttpClientConfig {
     /// Connections without a request that are kept for each host.
     #[config(default = 64)]
     pub idle_connections_per_host_max: u32,
-    /// Connections open at a time; who needs one more waits within its connect timeout.
+    /// Connections open at a time. Who needs one more gets the place of the one that has been without
+    /// a request for longest; where each has one, it waits within its connect timeout.
     #[config(default = 1024)]
     pub connections_max: u32,
     /// The head of a response.
@@ -100,7 +105,7 @@ impl HttpClientConfig {
     /// The first setting that is refused.
     pub fn validate(&self) -> Result<(), SettingsError> {
         for name in self.resolve.keys() {
-            if parse_host(name).is_none() {
+            if !matches!(parse_host(name), Some(Host::Name(_))) {
                 return Err(SettingsError::Value {
                     field: "resolve".to_owned(),
                     message: format!("{name:?} is no host name"),
@@ -162,6 +167,8 @@ mod tests {
     fn settings_out_of_range_are_refused() {
         for (text, expected) in [
             ("resolve = { 'a b' = [] }", "is no host name"),
+            // Asked for by its address, a host is not resolved.
+            ("resolve = { '1.2.3.4' = [] }", "is no host name"),
             (
                 "connect_timeout_ms = 0",
                 "`connect_timeout_ms`: 0 is out of range",

@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -10,14 +11,16 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    sync::OwnedSemaphorePermit,
 };
 use tokio_rustls::client::TlsStream;
 
-/// A connection, which counts as open until it is dropped.
+use crate::places::Held;
+
+/// A connection, which counts as open until it is dropped. Its place may be wanted for another one;
+/// then it reads as if the server had closed it.
 pub(crate) struct OpenConnection {
     io: Io,
-    _place: OwnedSemaphorePermit,
+    held: Held,
 }
 
 enum Io {
@@ -27,24 +30,23 @@ enum Io {
 }
 
 impl OpenConnection {
-    pub(crate) fn plain(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
-        Self {
-            io: Io::Plain(stream),
-            _place: place,
-        }
+    pub(crate) fn plain(stream: TcpStream, held: Held) -> Self {
+        Self::new(Io::Plain(stream), held)
     }
 
-    pub(crate) fn tls(stream: TlsStream<TcpStream>, place: OwnedSemaphorePermit) -> Self {
-        Self {
-            io: Io::Tls(Box::new(stream)),
-            _place: place,
-        }
+    pub(crate) fn tls(stream: TlsStream<TcpStream>, held: Held) -> Self {
+        Self::new(Io::Tls(Box::new(stream)), held)
+    }
+
+    fn new(io: Io, held: Held) -> Self {
+        held.is_made();
+        Self { io, held }
     }
 }
 
 impl Connection for OpenConnection {
     fn connected(&self) -> Connected {
-        let connected = Connected::new();
+        let connected = Connected::new().extra(Arc::clone(self.held.place()));
         match &self.io {
             Io::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
                 connected.negotiated_h2()
@@ -60,10 +62,14 @@ impl AsyncRead for OpenConnection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.io {
+        let read = match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Io::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        };
+        if read.is_pending() && self.held.poll_closing(cx) {
+            return Poll::Ready(Ok(()));
         }
+        read
     }
 }
 
@@ -73,6 +79,10 @@ impl AsyncWrite for OpenConnection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        // A request that has come too late must not be sent where nobody reads the answer.
+        if self.held.is_closing() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Io::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
@@ -84,6 +94,9 @@ impl AsyncWrite for OpenConnection {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.held.is_closing() {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
             Io::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),

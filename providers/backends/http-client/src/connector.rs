@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, FutureExt};
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::{net::TcpStream, sync::Semaphore, time::Instant};
+use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::TlsConnector;
 use wrt_http::HttpError;
 
@@ -20,6 +20,7 @@ use crate::{
     connection::OpenConnection,
     error::{of_connect, of_handshake},
     limits::ADDRESSES_MAX,
+    places::Places,
     resolver::Resolver,
     target::{Host, Target},
 };
@@ -34,8 +35,7 @@ pub(crate) struct ConnectorParts {
     pub(crate) resolver: Resolver,
     pub(crate) tls: TlsConnector,
     pub(crate) timeout: Duration,
-    /// Places for connections.
-    pub(crate) places: Arc<Semaphore>,
+    pub(crate) places: Arc<Places>,
 }
 
 impl tower_service::Service<Uri> for Connector {
@@ -57,10 +57,9 @@ impl ConnectorParts {
     async fn connect(&self, uri: &Uri) -> Result<OpenConnection, HttpError> {
         let target = Target::of(uri)?;
         let deadline = Instant::now() + self.timeout;
-        let place = tokio::time::timeout_at(deadline, Arc::clone(&self.places).acquire_owned())
+        let place = tokio::time::timeout_at(deadline, self.places.take())
             .await
-            .map_err(|_elapsed| HttpError::ConnectionLimitReached)?
-            .map_err(|_closed| HttpError::ConnectionLimitReached)?;
+            .map_err(|_elapsed| HttpError::ConnectionLimitReached)??;
         let found = tokio::time::timeout_at(deadline, self.resolver.resolve(&target))
             .await
             .map_err(|_elapsed| HttpError::DnsTimeout)??;

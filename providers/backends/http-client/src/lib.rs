@@ -25,6 +25,7 @@ mod error;
 mod head;
 pub mod limits;
 mod pace;
+mod places;
 mod resolver;
 mod target;
 mod tls;

@@ -21,3 +21,10 @@ pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the body of a request that has no meaning by its method (GET, HEAD) is waited for, to send
 /// none where there is none.
 pub const EMPTY_BODY_PATIENCE: Duration = Duration::from_millis(2);
+/// A connection that was made and that nobody has used is kept for its request for so long, before its
+/// place may be given to another.
+pub const UNUSED_PATIENCE: Duration = Duration::from_secs(2);
+/// How often who waits for a place looks whether such a connection is there.
+pub const IDLE_LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// How long after its time the connector may say what that went on, before the time alone is told.
+pub const CONNECT_GRACE: Duration = Duration::from_millis(50);

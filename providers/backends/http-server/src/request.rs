@@ -1,11 +1,16 @@
 //! A request as it came in, made into one that a handler takes.
 
-use http::{HeaderMap, StatusCode, Uri, Version, header, uri};
+use http::{
+    HeaderMap, HeaderValue, StatusCode, Uri, Version, header,
+    uri::{self, Authority},
+};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use wrt_contract::{Body, BodyFrame};
 use wrt_http::{from_http, strip_hop_by_hop};
 use wrt_protocol::{Fault, FaultKind, Hop, TraceContext};
+
+use crate::config::HttpServerConfig;
 
 /// Why a request is answered here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +23,10 @@ const NO_HOST: Refused = Refused {
     status: StatusCode::BAD_REQUEST,
     text: "one host header is needed",
 };
+const TOO_MANY_FIELDS: Refused = Refused {
+    status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    text: "too many header fields",
+};
 const BODY_TOO_LARGE: Refused = Refused {
     status: StatusCode::PAYLOAD_TOO_LARGE,
     text: "body too large",
@@ -27,9 +36,14 @@ const BODY_TOO_LARGE: Refused = Refused {
 /// alone, its body is bounded.
 pub(crate) fn for_handler(
     request: http::Request<Incoming>,
-    body_bytes_max: u64,
+    config: &HttpServerConfig,
 ) -> Result<http::Request<Body>, Refused> {
+    let body_bytes_max = config.request_body_bytes_max;
     let (mut parts, body) = request.into_parts();
+    // HTTP/2 knows a limit of bytes alone.
+    if parts.headers.len() > config.headers_max as usize {
+        return Err(TOO_MANY_FIELDS);
+    }
     parts.uri = absolute(parts.uri, &parts.headers, parts.version)?;
     strip_hop_by_hop(&mut parts.headers);
     // The server has met it already: the body flows as soon as it is asked for.
@@ -81,30 +95,25 @@ pub(crate) fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
     TraceContext::parse(parent, Some(&states.join(",")))
 }
 
-/// With scheme and authority: from the target itself or, where it has none, from `host`. A client of
-/// HTTP/1.0 need not name a host, and then there is none to add.
+/// With scheme and authority: from the target itself or, where it has none, from `host`. HTTP/1.1 needs
+/// a `host` beside a target that has one, too (RFC 9112, section 3.2). A client of HTTP/1.0 need not
+/// name any, and then there is none to add.
 fn absolute(uri: Uri, headers: &HeaderMap, version: Version) -> Result<Uri, Refused> {
     let mut parts = uri.into_parts();
     let mut hosts = headers.get_all(header::HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() {
+    let host = hosts.next().map(host_of).transpose()?;
+    if hosts.next().is_some() || (host.is_none() && version == Version::HTTP_11) {
         return Err(NO_HOST);
     }
-    if parts.authority.is_none() {
-        let host = match host {
-            None if version < Version::HTTP_11 => "localhost",
-            None => return Err(NO_HOST),
-            Some(host) => host.to_str().map_err(|_not_text| NO_HOST)?,
-        };
-        parts.authority = Some(host.parse().map_err(|_invalid| NO_HOST)?);
-    }
-    if parts
-        .authority
-        .as_ref()
-        .is_none_or(|authority| authority.host().is_empty())
-    {
+    let authority = match (parts.authority.take(), host) {
+        (Some(authority), _) | (None, Some(authority)) => authority,
+        (None, None) if version < Version::HTTP_11 => Authority::from_static("localhost"),
+        (None, None) => return Err(NO_HOST),
+    };
+    if !names_a_host(&authority) {
         return Err(NO_HOST);
     }
+    parts.authority = Some(authority);
     parts.scheme.get_or_insert(uri::Scheme::HTTP);
     parts
         .path_and_query
@@ -113,6 +122,17 @@ fn absolute(uri: Uri, headers: &HeaderMap, version: Version) -> Result<Uri, Refu
         status: StatusCode::BAD_REQUEST,
         text: "malformed target",
     })
+}
+
+fn host_of(field: &HeaderValue) -> Result<Authority, Refused> {
+    let text = field.to_str().map_err(|_not_text| NO_HOST)?;
+    let host: Authority = text.parse().map_err(|_invalid| NO_HOST)?;
+    names_a_host(&host).then_some(host).ok_or(NO_HOST)
+}
+
+/// A host, and no user before it: to a reader that hides the host (RFC 9110, section 4.2.4).
+fn names_a_host(authority: &Authority) -> bool {
+    !authority.host().is_empty() && !authority.as_str().contains('@')
 }
 
 /// `body`, which ends with a fault where it goes over `bytes_max`.
@@ -146,6 +166,7 @@ mod tests {
     fn the_target_becomes_absolute() {
         let ten = Version::HTTP_10;
         let eleven = Version::HTTP_11;
+        let two = Version::HTTP_2;
         for (version, target, hosts, expected) in [
             (
                 eleven,
@@ -164,6 +185,15 @@ mod tests {
             (eleven, "/x", vec![""], None),
             (eleven, "/x", vec!["a.test", "b.test"], None),
             (eleven, "/x", vec!["a b"], None),
+            (eleven, "/x", vec!["me@a.test"], None),
+            (eleven, "http://b.test/x", vec![], None),
+            (eleven, "http://b.test/x", vec!["a b"], None),
+            (eleven, "http://b.test/x", vec!["me@a.test"], None),
+            (eleven, "http://me:secret@b.test/x", vec!["b.test"], None),
+            (two, "http://b.test/x", vec![], Some("http://b.test/x")),
+            (two, "http://me@b.test/x", vec![], None),
+            (two, "/x", vec![], None),
+            (ten, "http://b.test/x", vec![], Some("http://b.test/x")),
             (ten, "/x", vec![], Some("http://localhost/x")),
         ] {
             let hosts: Vec<_> = hosts.into_iter().map(|host| ("host", host)).collect();

@@ -56,7 +56,7 @@ impl Service {
         if request.method() == Method::CONNECT {
             return responder.refuse(NO_TUNNEL);
         }
-        let request = match for_handler(request, self.config.request_body_bytes_max) {
+        let request = match for_handler(request, &self.config) {
             Ok(request) => request,
             Err(refused) => return responder.refuse(refused),
         };

@@ -63,6 +63,7 @@ pub enum ConnectError {
 
 impl Backend for Nats {
     const NAME: &'static str = "nats";
+    const NODE_FILES: &'static [&'static str] = &["credentials_file"];
 
     type ConnectOptions = NatsConfig;
     type ConnectError = ConnectError;
@@ -121,13 +122,12 @@ impl Backend for Nats {
         config.deduplicate_for_ms
     }
 
-    /// Whether JetStream answers.
+    /// Whether JetStream answers, and keeps first answers where it is to.
     async fn probe(&self, context: &CallContext) -> Result<(), Box<dyn Error + Send + Sync>> {
         let asked = attempts(context, self.client(), |_earlier| async {
             let account = self.jetstream().query_account().await;
-            account
-                .map(drop)
-                .map_err(|error| Failure::NotDone(error.to_string()))
+            account.map_err(|error| Failure::NotDone(error.to_string()))?;
+            self.answers_are_kept().await
         });
         Ok(asked.await?)
     }

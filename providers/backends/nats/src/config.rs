@@ -1,10 +1,11 @@
 //! How the provider is set up.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use async_nats::jetstream::stream::StorageType;
 use serde::{Deserialize, Serialize};
-use wrt_runtime::{FromEnv, ServiceAddress, Settings, SettingsError};
+use wrt_keyvalue::limits::{CONNECT_TIMEOUT_MS, check_deduplicate_for};
+use wrt_runtime::{FromEnv, ServiceAddress, Settings, SettingsError, check_range};
 
 /// NATS servers, and how buckets are made there.
 #[derive(Debug, Clone, PartialEq, Eq, confique::Config)]
@@ -13,7 +14,8 @@ pub struct NatsConfig {
     /// user and password where needed.
     #[config(env = "NATS_ADDR", default = "nats://127.0.0.1:4222")]
     pub url: ServiceAddress,
-    /// A file with a JWT and its key.
+    /// A file with a JWT and its key. A manifest names none: it refers to a variable that the node's
+    /// operator lets through.
     #[config(env = "NATS_CREDENTIALS_FILE")]
     pub credentials_file: Option<PathBuf>,
     /// How long one attempt to connect may take, in milliseconds.
@@ -35,8 +37,12 @@ pub struct NatsConfig {
     #[config(env = "NATS_BUCKETS_MAX", default = 256)]
     pub buckets_max: usize,
     /// For how long, at least, the first answer of an increment or a swap is given again under the
-    /// same idempotency key: at least a second. Every writer then reads before it writes; and all
-    /// providers of the same buckets must be told so, because one that was not loses answers.
+    /// same idempotency key: 11 seconds to an hour. Callers try a call again whose budget is at least
+    /// a second shorter; the default one is 10 seconds. Every writer then reads before it writes; and
+    /// all providers of the same buckets must be told so, because one that was not loses answers. At
+    /// most a million answers are kept, of all buckets under the prefix together; a write that would
+    /// need one more fails as full, a set or a delete over such a value too. So 11 seconds allow 90,000
+    /// increments and swaps a second, and an hour 277. Each takes some 150 bytes.
     #[config(env = "NATS_DEDUPLICATE_FOR_MS")]
     pub deduplicate_for_ms: Option<u64>,
     /// The bucket that wasi:config reads, by its name on the server. Somebody else makes and writes
@@ -45,8 +51,11 @@ pub struct NatsConfig {
     pub config_bucket: Option<String>,
 }
 
-/// The shortest time to deduplicate for: a call and its repetition must fit.
-const DEDUPLICATE_FOR_MIN: Duration = Duration::from_secs(1);
+/// As many streams as a server of NATS bears.
+const BUCKETS_MOST: u64 = 1 << 16;
+
+/// What the names of the lattice's own buckets start with.
+const OF_THE_LATTICE: &str = "wrt-";
 
 /// Where a bucket is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -71,9 +80,19 @@ impl NatsConfig {
                 message: "use at most 32 letters, digits and '-'".to_owned(),
             });
         }
+        // Also where a guest's own name would make up the rest.
+        let start = &prefix[..prefix.len().min(OF_THE_LATTICE.len())];
+        if !prefix.is_empty() && OF_THE_LATTICE.starts_with(start) {
+            return Err(SettingsError::Value {
+                field: "bucket_prefix".to_owned(),
+                message: format!(
+                    "{prefix:?} leads to {OF_THE_LATTICE:?}, the lattice's own buckets"
+                ),
+            });
+        }
         let may_be_read = |bucket: &&String| {
             let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-            !bucket.is_empty() && bucket.bytes().all(legal) && !bucket.starts_with("wrt-")
+            !bucket.is_empty() && bucket.bytes().all(legal) && !bucket.starts_with(OF_THE_LATTICE)
         };
         if let Some(bucket) = self
             .config_bucket
@@ -94,15 +113,13 @@ impl NatsConfig {
                 message: format!("JetStream keeps 1 to 5 copies, not {}", self.replicas),
             });
         }
-        match self.deduplicate_for_ms {
-            Some(millis) if Duration::from_millis(millis) < DEDUPLICATE_FOR_MIN => {
-                Err(SettingsError::Value {
-                    field: "deduplicate_for_ms".to_owned(),
-                    message: format!("{millis}: use at least 1000"),
-                })
-            }
-            _ => Ok(()),
-        }
+        check_range(
+            "connect_timeout_ms",
+            self.connect_timeout_ms,
+            CONNECT_TIMEOUT_MS,
+        )?;
+        check_range("buckets_max", self.buckets_max as u64, 1..=BUCKETS_MOST)?;
+        check_deduplicate_for(self.deduplicate_for_ms)
     }
 }
 
@@ -127,23 +144,45 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_refused() {
-        assert!(NatsConfig::default().check().is_ok());
-        assert!(
-            NatsConfig {
-                replicas: 6,
+        let refused = |change: fn(&mut NatsConfig)| {
+            let mut config = NatsConfig::default();
+            change(&mut config);
+            let error = config.check().err()?;
+            error.field().map(str::to_owned)
+        };
+        assert_eq!(refused(|_| ()), None);
+        for prefix in ["", "guest-", "wr", "wrt", "wrt-", "wrt-x", "wrtx", "a.b"] {
+            let config = NatsConfig {
+                bucket_prefix: prefix.to_owned(),
                 ..NatsConfig::default()
-            }
-            .check()
-            .is_err()
-        );
-        let bucket_prefix = "a.b".to_owned();
-        assert!(
-            NatsConfig {
-                bucket_prefix,
-                ..NatsConfig::default()
-            }
-            .check()
-            .is_err()
+            };
+            let is_refused = config.check().is_err();
+            assert_eq!(
+                is_refused,
+                !["", "guest-", "wrtx"].contains(&prefix),
+                "{prefix:?}"
+            );
+        }
+        let cases: [(&str, fn(&mut NatsConfig)); 6] = [
+            ("replicas", |config| config.replicas = 6),
+            ("buckets_max", |config| config.buckets_max = 0),
+            ("connect_timeout_ms", |config| config.connect_timeout_ms = 0),
+            ("deduplicate_for_ms", |config| {
+                config.deduplicate_for_ms = Some(10_999);
+            }),
+            ("deduplicate_for_ms", |config| {
+                config.deduplicate_for_ms = Some(24 * 60 * 60 * 1000);
+            }),
+            ("config_bucket", |config| {
+                config.config_bucket = Some("wrt-x".to_owned());
+            }),
+        ];
+        for (field, change) in cases {
+            assert_eq!(refused(change).as_deref(), Some(field));
+        }
+        assert_eq!(
+            refused(|config| config.deduplicate_for_ms = Some(11_000)),
+            None
         );
     }
 }

@@ -13,13 +13,13 @@ use crate::Nats;
 
 /// What a bucket holds, within the limits of wasi:config.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub(crate) struct ConfigValues {
     /// None for what is not text.
     values: BTreeMap<String, Option<String>>,
     bytes: usize,
 }
 
-impl Settings {
+impl ConfigValues {
     /// Takes over a change of one key.
     ///
     /// # Errors
@@ -49,10 +49,6 @@ impl Settings {
         if let Some(before) = self.values.remove(key) {
             self.bytes -= size_of_entry(key, before.as_deref());
         }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.values.len()
     }
 }
 
@@ -95,7 +91,7 @@ mod tests {
 
     #[test]
     fn what_is_over_a_limit_changes_nothing() {
-        let mut settings = Settings::default();
+        let mut settings = ConfigValues::default();
         let quarter = vec![b'x'; STORE_BYTES_MAX / 4 - 1];
         for key in ["a", "b", "c", "d"] {
             settings.set(key, &quarter).expect("there is room");
@@ -106,12 +102,12 @@ mod tests {
         settings.remove("a");
         settings.remove("a");
         settings.set("e", b"1").expect("there is room again");
-        assert_eq!(settings.len(), 4);
+        assert_eq!(settings.values.len(), 4);
     }
 
     #[test]
     fn the_number_of_keys_is_bounded() {
-        let mut settings = Settings::default();
+        let mut settings = ConfigValues::default();
         for key in 0..ENTRIES_MAX {
             settings.set(&key.to_string(), b"").expect("there is room");
         }

@@ -87,12 +87,14 @@ impl Nats {
         bucket: &Bucket,
         key: &Key,
         value: Bytes,
+        entry: usize,
     ) -> Result<(), KeyValueError> {
         if self.deduplicates_for().is_some() {
-            return self.set_over(context, bucket, key, value).await;
+            return self.set_over(context, bucket, key, value, entry).await;
         }
         let write = Write {
             value,
+            entry,
             expected: None,
             first: None,
         };
@@ -119,7 +121,7 @@ impl KeyValue for Nats {
         value: Bytes,
     ) -> Result<(), KeyValueError> {
         check_value(&value)?;
-        self.set_value(context, bucket, key, value).await
+        self.set_value(context, bucket, key, value, 0).await
     }
 
     async fn delete(
@@ -128,7 +130,7 @@ impl KeyValue for Nats {
         bucket: &Bucket,
         key: &Key,
     ) -> Result<(), KeyValueError> {
-        self.remove(context, bucket, key).await
+        self.remove(context, bucket, (0, key)).await
     }
 
     async fn exists(
@@ -165,6 +167,7 @@ impl KeyValue for Nats {
             let sum = counter_add(record.value.as_deref(), delta)?;
             let write = Write {
                 value: counter_bytes(sum),
+                entry: 0,
                 expected: Some(record.revision),
                 first: None,
             };
@@ -202,6 +205,7 @@ impl KeyValue for Nats {
         }
         let write = Write {
             value,
+            entry: 0,
             expected: Some(revision(expected)?),
             first: None,
         };
@@ -236,7 +240,7 @@ impl KeyValue for Nats {
     ) -> Result<(), KeyValueError> {
         check_entries(entries)?;
         let write = |entry| self.write_entry(context, bucket, entry);
-        let writes: Vec<_> = entries.iter().map(write).collect();
+        let writes: Vec<_> = entries.iter().enumerate().map(write).collect();
         stream::iter(writes)
             .buffer_unordered(BATCH_CONCURRENCY)
             .try_collect()
@@ -252,7 +256,8 @@ impl KeyValue for Nats {
         check_keys(keys)?;
         let removes: Vec<_> = keys
             .iter()
-            .map(|key| self.remove(context, bucket, key))
+            .enumerate()
+            .map(|entry| self.remove(context, bucket, entry))
             .collect();
         stream::iter(removes)
             .buffer_unordered(BATCH_CONCURRENCY)

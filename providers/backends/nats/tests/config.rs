@@ -6,10 +6,13 @@ use std::{
 };
 
 use async_nats::jetstream::{self, kv};
-use wrt_config::{ConfigError, ConfigStore, conformance, limits::VALUE_BYTES_MAX};
+use wrt_config::{
+    ConfigError, ConfigStore, ConfigStoreInterface, conformance, limits::VALUE_BYTES_MAX,
+};
 use wrt_contract::CallContext;
 use wrt_nats::{Nats, NatsConfig};
 use wrt_runtime::{Backend as _, ServiceAddress};
+use wrt_test_kit::everywhere;
 use wrt_test_servers::NatsServer;
 
 const BUCKET: &str = "settings";
@@ -45,7 +48,11 @@ async fn put(bucket: &kv::Store, key: &str, value: impl AsRef<[u8]>) {
 }
 
 async fn greeting(store: &Nats) -> Result<Option<String>, ConfigError> {
-    store.get(&CallContext::default(), "greeting").await
+    get(store, "greeting").await
+}
+
+async fn get(store: &Nats, key: &str) -> Result<Option<String>, ConfigError> {
+    store.get(&CallContext::default(), key).await
 }
 
 async fn eventually(store: &Nats, is_right: impl Fn(&Result<Option<String>, ConfigError>) -> bool) {
@@ -69,14 +76,15 @@ async fn stays(store: &Nats, value: &str) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nats_conforms() {
     let server = NatsServer::start().expect("nats-server");
     let bucket = make_bucket(&other(&server).await).await;
     for (key, value) in conformance::values() {
         put(&bucket, &key, value).await;
     }
-    conformance::run(Arc::new(connect(&server).await)).await;
+    let store = Arc::new(connect(&server).await);
+    everywhere::<ConfigStoreInterface>(store, conformance::run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,6 +140,54 @@ async fn a_bucket_that_is_removed_or_emptied_leaves_the_last_known_settings() {
     stays(&store, "hello").await;
     put(&bucket, "greeting", "back again").await;
     eventually(&store, |seen| *seen == Ok(Some("back again".to_owned()))).await;
+}
+
+/// The bug: all messages were counted, so the mark of one deleted key hid that another was purged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_purged_goes_without_a_mark() {
+    let server = NatsServer::start().expect("nats-server");
+    let bucket = make_bucket(&other(&server).await).await;
+    for key in ["greeting", "other", "third"] {
+        put(&bucket, key, key).await;
+    }
+    let store = connect(&server).await;
+    eventually(&store, |seen| *seen == Ok(Some("greeting".to_owned()))).await;
+    bucket.delete("third").await.expect("delete");
+    let subject = format!("$KV.{BUCKET}.greeting");
+    bucket.stream.purge().filter(subject).await.expect("purge");
+    eventually(&store, |seen| *seen == Ok(None)).await;
+    assert_eq!(get(&store, "other").await, Ok(Some("other".to_owned())));
+    assert_eq!(get(&store, "third").await, Ok(None));
+}
+
+/// The bug: the first key of a bucket that was made anew took all others away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_made_anew_takes_nothing_away() {
+    let server = NatsServer::start().expect("nats-server");
+    let jetstream = other(&server).await;
+    let bucket = make_bucket(&jetstream).await;
+    put(&bucket, "greeting", "hello").await;
+    put(&bucket, "other", "old").await;
+    let store = connect(&server).await;
+    eventually(&store, |seen| *seen == Ok(Some("hello".to_owned()))).await;
+
+    jetstream.delete_key_value(BUCKET).await.expect("delete");
+    let bucket = make_bucket(&jetstream).await;
+    put(&bucket, "other", "new").await;
+    let started = Instant::now();
+    while get(&store, "other").await != Ok(Some("new".to_owned())) {
+        assert!(started.elapsed() < CHANGES_WITHIN, "it is not followed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stays(&store, "hello").await;
+    // Read once more, because a key is gone: what the new bucket never had is still not missed.
+    let subject = format!("$KV.{BUCKET}.other");
+    put(&bucket, "third", "3").await;
+    bucket.stream.purge().filter(subject).await.expect("purge");
+    stays(&store, "hello").await;
+    assert_eq!(get(&store, "other").await, Ok(None));
+    bucket.delete("greeting").await.expect("delete");
+    eventually(&store, |seen| *seen == Ok(None)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,6 +18,7 @@ use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
 use crate::{
     RedisConfig,
     error::{failure, is_read_only, was_not_sent},
+    eviction,
 };
 
 /// How long sent bytes may stay unacknowledged by the peer's kernel before the connection counts as
@@ -63,6 +64,17 @@ pub enum ConnectError {
         /// What happened.
         source: RedisError,
     },
+    /// A server that is to keep first answers, and that evicts keys when its memory is full.
+    #[error(
+        "{url} evicts keys when its memory is full (maxmemory-policy {policy}), first answers too: \
+         set noeviction there, or leave `deduplicate_for_ms` out"
+    )]
+    Evicts {
+        /// The URL, without its password.
+        url: ServiceAddress,
+        /// Which keys it evicts, in its words.
+        policy: String,
+    },
 }
 
 impl Backend for Redis {
@@ -79,10 +91,11 @@ impl Backend for Redis {
             source,
         })?;
         let manager = ConnectionManager::new_with_config(client.clone(), manager_config(&config));
-        let manager = manager.await.map_err(|source| ConnectError::Unreachable {
+        let mut manager = manager.await.map_err(|source| ConnectError::Unreachable {
             url: url.clone(),
             source,
         })?;
+        eviction::check(&config, &mut manager).await?;
         let connection = Connection {
             manager,
             made: Instant::now(),
@@ -95,7 +108,10 @@ impl Backend for Redis {
     }
 
     fn is_for_good(error: &ConnectError) -> bool {
-        matches!(error, ConnectError::Url { .. })
+        matches!(
+            error,
+            ConnectError::Url { .. } | ConnectError::Evicts { .. }
+        )
     }
 
     fn check(config: &RedisConfig) -> Result<(), SettingsError> {

@@ -14,6 +14,7 @@
 mod client;
 mod config;
 mod error;
+mod eviction;
 mod keyvalue;
 mod layout;
 

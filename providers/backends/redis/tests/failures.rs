@@ -174,3 +174,41 @@ async fn what_others_wrote_is_met_with_grace() {
         .expect("ttl");
     assert_eq!(millis, -1, "nothing expires by itself");
 }
+
+/// The bug: answers are the keys with a time to live, so such a server forgets them first, and an
+/// increment that came again counted twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_evicts_keeps_no_answers() {
+    let server = RedisServer::start().expect("redis-server");
+    let client = redis::Client::open(server.url()).expect("client");
+    let mut other = client.get_multiplexed_async_connection().await.unwrap();
+    let mut set = async |name: &str, value: &str| {
+        let mut command = redis::cmd("CONFIG");
+        command.arg("SET").arg(name).arg(value);
+        let _: () = command.query_async(&mut other).await.expect("set");
+    };
+    let connect = async |deduplicate_for_ms| {
+        let config = RedisConfig {
+            url: ServiceAddress::new(server.url()),
+            deduplicate_for_ms,
+            ..RedisConfig::default()
+        };
+        Redis::connect_with(config).await
+    };
+    set("maxmemory", "100mb").await;
+    for (policy, refused) in [
+        ("volatile-ttl", true),
+        ("allkeys-lru", true),
+        ("noeviction", false),
+    ] {
+        set("maxmemory-policy", policy).await;
+        connect(None).await.expect("it needs no answers");
+        match connect(Some(11_000)).await {
+            Ok(_) => assert!(!refused, "{policy}"),
+            Err(error) => {
+                assert!(refused && Redis::is_for_good(&error), "{error}");
+                assert!(error.to_string().contains(policy), "{error}");
+            }
+        }
+    }
+}

@@ -1,16 +1,17 @@
-//! The suite over the provider of fixed values.
+//! The suite over the provider of fixed values, from wherever it can be called.
 
 use std::sync::Arc;
 
-use wrt_config::{ConfigDefault, ConfigDefaultOptions, conformance};
+use wrt_config::{ConfigDefault, ConfigDefaultOptions, ConfigStoreInterface, conformance};
+use wrt_test_kit::everywhere;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_default_conforms() {
     let options = ConfigDefaultOptions {
         values: conformance::values(),
     };
     let store = ConfigDefault::new(options).expect("within the limits");
-    conformance::run(Arc::new(store)).await;
+    everywhere::<ConfigStoreInterface>(Arc::new(store), conformance::run).await;
 }
 
 #[test]

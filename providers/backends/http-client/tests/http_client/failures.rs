@@ -3,10 +3,10 @@
 use futures::FutureExt;
 use tokio::{io::AsyncReadExt, net::TcpListener};
 use wrt_http::HttpError;
-use wrt_http_client::HttpClientConfig;
+use wrt_http_client::{Http2, HttpClientConfig};
 
 use crate::{
-    server::{Server, accept, serve_raw},
+    server::{Server, accept, answer, serve, serve_raw},
     support::{both_ways, config, get},
 };
 
@@ -83,6 +83,38 @@ async fn a_head_over_its_limit() {
     for (way, client) in both_ways(config).await {
         let expected = HttpError::HttpResponseHeaderSectionSize(None);
         assert_eq!(how_it_ends(&client, &server).await, Err(expected), "{way}");
+    }
+}
+
+/// The bug: over HTTP/2 only their bytes were counted.
+#[tokio::test]
+async fn more_fields_than_may_be() {
+    for http2 in [Http2::Off, Http2::PriorKnowledge] {
+        let config = HttpClientConfig {
+            http2,
+            headers_max: 20,
+            ..config()
+        };
+        let ways = both_ways(config).await;
+        for (fields, expected) in [
+            (10, Ok(())),
+            (21, Err(HttpError::HttpResponseHeaderSectionSize(None))),
+        ] {
+            let server = serve(move |_| async move {
+                let mut response = answer("");
+                for field in 0..fields {
+                    response
+                        .headers_mut()
+                        .append("x", http::HeaderValue::from(field));
+                }
+                response
+            })
+            .await;
+            for (way, client) in &ways {
+                let ended = how_it_ends(client, &server).await;
+                assert_eq!(ended, expected, "{way} {http2:?} {fields}");
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod bodies;
+mod connections;
 mod denied;
 mod failures;
 mod lattice;

@@ -1,9 +1,6 @@
 //! Heads, and which connection they go over.
 
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use wrt_contract::{Body, CallContext};
 use wrt_http::{RequestHead, RequestOptions};
@@ -183,24 +180,4 @@ async fn the_calls_trace_goes_along() {
             "{way}: {seen}"
         );
     }
-}
-
-/// Connections are counted, also those that nobody asks for any more.
-#[tokio::test]
-async fn one_connection_at_a_time_where_only_one_is_allowed() {
-    let server = mirror().await;
-    let config = HttpClientConfig {
-        connections_max: 1,
-        connect_timeout_ms: 200,
-        ..config()
-    };
-    let client = Arc::new(wrt_http_client::HyperClient::new(config).await.unwrap());
-    assert_eq!(client.counts().connections, 0);
-    let as_client: Arc<dyn wrt_http::HttpClient> = Arc::clone(&client) as _;
-    let (_, body) = get(&as_client, server.uri("/")).await.unwrap();
-    text(body).await;
-    assert_eq!(client.counts().connections, 1);
-    let other = mirror().await;
-    let error = get(&as_client, other.uri("/")).await.unwrap_err();
-    assert_eq!(error, wrt_http::HttpError::ConnectionLimitReached);
 }

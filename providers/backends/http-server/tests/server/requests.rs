@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, sync::Notify, time::Instant};
 use wrt_contract::Body;
@@ -45,12 +46,7 @@ async fn http2_with_prior_knowledge() {
         Ok(http::Response::new(Body::whole(text.into())))
     }))
     .await;
-    let stream = TcpStream::connect(server.local_addr()).await.unwrap();
-    let (client, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
-    tokio::spawn(connection);
+    let client = http2(&server).await;
     let requests = (0..20).map(|n| {
         let mut client = client.clone();
         async move {
@@ -65,6 +61,33 @@ async fn http2_with_prior_knowledge() {
     });
     futures::future::join_all(requests).await;
     assert_eq!(server.counts().connections, 1);
+}
+
+async fn http2(server: &HttpListener) -> SendRequest<Empty<bytes::Bytes>> {
+    let stream = TcpStream::connect(server.local_addr()).await.unwrap();
+    let (client, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// The bug: over HTTP/2 only the bytes of a head were counted. HTTP/1.1 is in the table below.
+#[tokio::test]
+async fn http2_may_not_send_more_fields_than_http1() {
+    let server = serve(says("hello")).await;
+    let mut client = http2(&server).await;
+    for (fields, expected) in [(128, 200), (129, 431)] {
+        let mut request = http::Request::get("http://a.test/")
+            .body(Empty::new())
+            .unwrap();
+        for _field in 0..fields {
+            let headers = request.headers_mut();
+            headers.append("x", http::HeaderValue::from_static("1"));
+        }
+        let response = client.send_request(request).await.unwrap();
+        assert_eq!(response.status(), expected, "{fields} fields");
+    }
 }
 
 #[tokio::test]
@@ -216,6 +239,14 @@ async fn malformed_requests_are_refused() {
         (
             "CONNECT a.test:1 HTTP/1.1\r\nhost: a.test:1\r\n\r\n".to_owned(),
             "HTTP/1.1 405",
+        ),
+        (
+            "GET http://a.test/ HTTP/1.1\r\n\r\n".to_owned(),
+            "HTTP/1.1 400",
+        ),
+        (
+            "GET / HTTP/1.1\r\nhost: me@a.test\r\n\r\n".to_owned(),
+            "HTTP/1.1 400",
         ),
         ("GET / HTTP/1.0\r\n\r\n".to_owned(), "HTTP/1.0 200"),
     ] {

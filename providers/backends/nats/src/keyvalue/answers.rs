@@ -1,12 +1,12 @@
 //! The bucket of first answers: one message for each, under its idempotency key.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use async_nats::{
     HeaderMap,
     jetstream::{
         ErrorCode,
-        context::GetStreamErrorKind,
+        context::{CreateStreamErrorKind, GetStreamErrorKind},
         stream::{Config, DiscardPolicy, Info, Stream},
     },
 };
@@ -18,7 +18,7 @@ use wrt_protocol::IdempotencyKey;
 use super::{
     bucket::Opened,
     names::{answers_stream_name, answers_subject_prefix},
-    record::{Record, last_message},
+    record::{Record, has_no_leader, last_message},
 };
 use crate::{
     Nats,
@@ -88,17 +88,12 @@ impl Nats {
             return Ok(opened);
         }
         let time = self.deduplicates_for().unwrap_or_default();
-        let stream = self.answers_stream(time).await?;
-        let Info { config, .. } = stream.cached_info();
-        let forgets_after = config.max_age;
+        let mut stream = self.answers_stream(time).await?;
+        let forgets_after = stream.cached_info().config.max_age;
         if !forgets_after.is_zero() && forgets_after < time {
-            let text = format!(
-                "the bucket {} forgets answers after {forgets_after:?}: remove it, or deduplicate \
-                 for no longer",
-                config.name
-            );
-            return Err(Failure::Final(KeyValueError::other(text)));
+            stream = self.remember_for(stream, time).await?;
         }
+        let Info { config, .. } = stream.cached_info();
         let opened = Arc::new(Opened {
             marks_expire: false,
             reads_direct: config.allow_direct && config.num_replicas == 1,
@@ -107,6 +102,43 @@ impl Nats {
         });
         self.buckets().set_answers(Some(Arc::clone(&opened)));
         Ok(opened)
+    }
+
+    /// Lets a bucket keep its answers for longer, as a provider needs that was told to when it was
+    /// there already. For less it is never told: another provider may count on what it has.
+    async fn remember_for(&self, stream: Stream, time: Duration) -> Result<Stream, Failure> {
+        let Info { config, .. } = stream.cached_info();
+        let longer = Config {
+            max_age: time,
+            ..config.clone()
+        };
+        let refused = |error: &dyn Display| {
+            let (name, now) = (&config.name, config.max_age);
+            Failure::Final(KeyValueError::other(format!(
+                "the bucket {name} forgets answers after {now:?}, and cannot be changed: {error}"
+            )))
+        };
+        match self.jetstream().update_stream(longer).await {
+            Ok(_info) => {}
+            Err(error) => {
+                return Err(match error.kind() {
+                    CreateStreamErrorKind::JetStream(error) if !has_no_leader(&error) => {
+                        refused(&error)
+                    }
+                    _ => Failure::NotDone(error.to_string()),
+                });
+            }
+        }
+        let changed = self.jetstream().get_stream(&config.name).await;
+        changed.map_err(|error| Failure::NotDone(error.to_string()))
+    }
+
+    /// Whether the bucket of answers is there and keeps them for long enough, where that is wanted.
+    pub(crate) async fn answers_are_kept(&self) -> Result<(), Failure> {
+        match self.deduplicates_for() {
+            Some(_) => self.answers().await.map(drop),
+            None => Ok(()),
+        }
     }
 
     async fn answers_stream(&self, time: Duration) -> Result<Stream, Failure> {

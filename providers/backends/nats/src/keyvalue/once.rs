@@ -120,6 +120,7 @@ impl Nats {
             };
             let write = Write {
                 value,
+                entry: 0,
                 expected: Some(record.revision),
                 first: context.key().map(|key| First { key, answer }),
             };
@@ -154,6 +155,7 @@ impl Nats {
         bucket: &Bucket,
         key: &Key,
         value: Bytes,
+        entry: usize,
     ) -> Result<(), KeyValueError> {
         let _turn = self.turn(context, bucket, key).await?;
         for _round in 0..ROUNDS_MAX {
@@ -161,6 +163,7 @@ impl Nats {
             self.keep_answer(context, &record).await?;
             let write = Write {
                 value: value.clone(),
+                entry,
                 expected: Some(record.revision),
                 first: None,
             };
@@ -176,7 +179,7 @@ impl Nats {
         &self,
         context: &CallContext,
         bucket: &Bucket,
-        key: &Key,
+        (entry, key): (usize, &Key),
     ) -> Result<(), KeyValueError> {
         let _turn = self.turn(context, bucket, key).await?;
         for _round in 0..ROUNDS_MAX {
@@ -186,7 +189,7 @@ impl Nats {
             }
             self.keep_answer(context, &record).await?;
             let expected = Some(record.revision);
-            if self.mark(context, bucket, key, expected).await? == SwapOutcome::Swapped {
+            if self.mark(context, bucket, (entry, key), expected).await? == SwapOutcome::Swapped {
                 return Ok(());
             }
         }

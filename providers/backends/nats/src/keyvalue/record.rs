@@ -6,7 +6,7 @@ use async_nats::{
     HeaderMap, Request, StatusCode,
     header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_MESSAGE_TTL, NATS_ROLLUP},
     jetstream::{
-        ErrorCode,
+        self, ErrorCode,
         message::StreamMessage,
         publish::PublishAck,
         response::Response,
@@ -60,6 +60,8 @@ pub(crate) struct First {
 #[derive(Debug)]
 pub(crate) struct Write {
     pub(crate) value: Bytes,
+    /// Which entry of its batch it is, from 0.
+    pub(crate) entry: usize,
     /// Only if that is still the key's revision.
     pub(crate) expected: Option<u64>,
     pub(crate) first: Option<First>,
@@ -134,13 +136,14 @@ impl Nats {
     ) -> Result<SwapOutcome, KeyValueError> {
         let Write {
             value,
+            entry,
             expected,
             first,
         } = write;
         let payload_max = self.client().server_info().max_payload;
         Limit::ValueBytes.check(value.len(), payload_max.saturating_sub(HEADERS_BYTES_MAX))?;
         let mut headers = HeaderMap::new();
-        let id = self.client().new_inbox();
+        let id = self.message_id(context, entry, expected);
         headers.insert(NATS_MESSAGE_ID, id.as_str());
         if let Some(revision) = expected {
             headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, revision.to_string());
@@ -170,9 +173,10 @@ impl Nats {
         &self,
         context: &CallContext,
         bucket: &Bucket,
-        (key, value): &(Key, Bytes),
+        (entry, (key, value)): (usize, &(Key, Bytes)),
     ) -> Result<(), KeyValueError> {
-        self.set_value(context, bucket, key, value.clone()).await
+        let value = value.clone();
+        self.set_value(context, bucket, key, value, entry).await
     }
 
     /// Removes a key, if it is there.
@@ -180,16 +184,18 @@ impl Nats {
         &self,
         context: &CallContext,
         bucket: &Bucket,
-        key: &Key,
+        (entry, key): (usize, &Key),
     ) -> Result<(), KeyValueError> {
         if self.deduplicates_for().is_some() {
-            return self.remove_over(context, bucket, key).await;
+            return self.remove_over(context, bucket, (entry, key)).await;
         }
         // A mark for a key that is not there would only take room.
         if self.read(context, bucket, key).await?.value.is_none() {
             return Ok(());
         }
-        self.mark(context, bucket, key, None).await.map(drop)
+        self.mark(context, bucket, (entry, key), None)
+            .await
+            .map(drop)
     }
 
     /// Marks a key as deleted; where `expected` is given, only if that is still its revision.
@@ -197,11 +203,11 @@ impl Nats {
         &self,
         context: &CallContext,
         bucket: &Bucket,
-        key: &Key,
+        (entry, key): (usize, &Key),
         expected: Option<u64>,
     ) -> Result<SwapOutcome, KeyValueError> {
         let mut headers = HeaderMap::new();
-        headers.insert(NATS_MESSAGE_ID, self.client().new_inbox());
+        headers.insert(NATS_MESSAGE_ID, self.message_id(context, entry, expected));
         headers.insert(OPERATION, "PURGE");
         headers.insert(NATS_ROLLUP, "sub");
         if let Some(revision) = expected {
@@ -220,6 +226,19 @@ impl Nats {
             done
         })
         .await
+    }
+
+    /// The id of a message that writes. It comes from the operation's key, so that an operation that is
+    /// repeated, also from another node, is not written again over what others wrote meanwhile, for
+    /// as long as the server remembers ids. A write upon a revision has that in its id, too: when it
+    /// is refused, the operation goes on with another one, and the servers of a cluster may remember
+    /// the id of a message that they then refuse.
+    fn message_id(&self, context: &CallContext, entry: usize, expected: Option<u64>) -> String {
+        match (context.key(), expected) {
+            (None, _) => self.client().new_inbox(),
+            (Some(key), None) => format!("{key}.{entry}"),
+            (Some(key), Some(revision)) => format!("{key}.{entry}.{revision}"),
+        }
     }
 
     pub(super) async fn publish(
@@ -246,9 +265,7 @@ impl Nats {
         };
         match error.error_code() {
             ErrorCode::STREAM_WRONG_LAST_SEQUENCE => Ok(SwapOutcome::Failed),
-            ErrorCode::CLUSTER_NOT_AVAILABLE | ErrorCode::CLUSTER_NOT_LEADER => {
-                Err(Failure::NotDone(error.to_string()))
-            }
+            _ if has_no_leader(&error) => Err(Failure::NotDone(error.to_string())),
             code if NO_ROOM.contains(&code) || is_over_a_maximum(&error.to_string()) => {
                 Err(Failure::Final(KeyValueError::Full))
             }
@@ -277,6 +294,14 @@ async fn failed_by_itself(opened: &Opened, key: &Key, id: &str) -> Result<SwapOu
     let detail = "nats: an answer was lost, and the key has changed since";
     let fault = Fault::maybe_executed(FaultKind::Unavailable, Hop::Backend, detail);
     Err(Failure::Final(fault.into()))
+}
+
+/// Whether the servers are about to agree on who answers.
+pub(super) fn has_no_leader(error: &jetstream::Error) -> bool {
+    matches!(
+        error.error_code(),
+        ErrorCode::CLUSTER_NOT_AVAILABLE | ErrorCode::CLUSTER_NOT_LEADER
+    )
 }
 
 async fn read_once(opened: &Opened, key: &Key) -> Result<Record, Failure> {

@@ -13,13 +13,15 @@ use std::{
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use wrt_contract::{CallContext, async_trait};
-use wrt_runtime::{Backend, Serves};
+use wrt_runtime::{Backend, Serves, SettingsError};
 
 use self::answers::FirstAnswers;
 use crate::{
     Bucket, Cursor, FirstAnswer, Key, KeyPage, KeyValue, KeyValueError, KeyValueInterface,
     SwapOutcome, Version, Versioned, WasiKeyValue, counter_add, counter_bytes,
-    limits::{PAGE_KEYS_MAX, check_entries, check_keys, check_value, check_values},
+    limits::{
+        PAGE_KEYS_MAX, check_deduplicate_for, check_entries, check_keys, check_value, check_values,
+    },
 };
 
 /// What an entry takes beside its key and value, roughly; it also bounds the number of entries.
@@ -33,7 +35,9 @@ pub struct MemoryConfig {
     #[config(default = 67_108_864)]
     pub bytes_max: usize,
     /// For how long the first answer of an increment or a swap is given again under the same
-    /// idempotency key. Each that is remembered counts as an entry.
+    /// idempotency key: 11 seconds to an hour. Callers try a call again whose budget is at least a
+    /// second shorter; the default one is 10 seconds. Each answer that is remembered counts as an
+    /// entry.
     pub deduplicate_for_ms: Option<u64>,
 }
 
@@ -83,6 +87,10 @@ impl Backend for KeyValueDefault {
 
     async fn connect_with(config: MemoryConfig) -> Result<Self, Infallible> {
         Ok(Self::new(config))
+    }
+
+    fn check(config: &MemoryConfig) -> Result<(), SettingsError> {
+        check_deduplicate_for(config.deduplicate_for_ms)
     }
 
     fn deduplicates_for_ms(config: &MemoryConfig) -> Option<u64> {
@@ -152,7 +160,8 @@ impl fmt::Debug for KeyValueDefault {
 
 impl State {
     /// Entries and first answers together.
-    fn bytes_used(&self) -> usize {
+    fn bytes_used(&mut self) -> usize {
+        self.answers.forget_old();
         self.bytes + self.answers.count() * ENTRY_OVERHEAD_BYTES
     }
 
@@ -438,5 +447,28 @@ mod tests {
         tokio::time::advance(Duration::from_millis(1000)).await;
         assert_eq!(increment().await, Ok(3), "what was refused has not run");
         assert_eq!(store.lock().answers.count(), 1);
+    }
+
+    /// The bug: answers whose time was up took room until somebody incremented.
+    #[tokio::test(start_paused = true)]
+    async fn a_set_finds_the_room_of_old_answers() {
+        let store = KeyValueDefault::new(MemoryConfig {
+            bytes_max: 5 * ENTRY_OVERHEAD_BYTES,
+            deduplicate_for_ms: Some(1000),
+        });
+        let (bucket, [n, other]) = (
+            Bucket::default(),
+            ["n", "other"].map(|name| Key::new(name).unwrap()),
+        );
+        for sum in 1..=3 {
+            let context = CallContext::default().for_operation();
+            assert_eq!(store.increment(&context, &bucket, &n, 1).await, Ok(sum));
+        }
+        let (context, value) = (CallContext::default(), Bytes::from_static(b"1"));
+        let set = store.set(&context, &bucket, &other, value.clone()).await;
+        assert_eq!(set, Err(KeyValueError::Full));
+        tokio::time::advance(Duration::from_millis(1000)).await;
+        let set = store.set(&context, &bucket, &other, value).await;
+        assert_eq!(set, Ok(()));
     }
 }

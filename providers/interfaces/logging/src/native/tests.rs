@@ -4,12 +4,12 @@ use std::{collections::BTreeSet, io, path::Path, sync::Arc};
 
 use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
-use wasmtime::{Engine, StoreLimitsBuilder};
-use wasmtime_wasi::WasiCtx;
+use wasmtime::Engine;
 use wit_parser::Resolve;
 use wrt_contract::{CallContext, Links};
-use wrt_host::{GUEST_CONTEXT_BYTES_MAX, GUEST_MESSAGE_BYTES_MAX, InstanceStateParts, Leash};
-use wrt_protocol::{ActorAddress, Name, TraceContext};
+use wrt_host::{GUEST_CONTEXT_BYTES_MAX, GUEST_MESSAGE_BYTES_MAX};
+use wrt_protocol::{ActorAddress, TraceContext};
+use wrt_test_kit::{instance_in, name};
 
 use super::*;
 
@@ -19,14 +19,7 @@ fn instance() -> InstanceState {
     let trace = TraceContext::parse(TRACE, None);
     assert!(trace.is_some());
     let context = CallContext::default().with_trace(trace);
-    let parts = InstanceStateParts {
-        leash: Arc::new(Leash::until(context.deadline())),
-        context,
-        links: Arc::new(Links::default()),
-        limits: StoreLimitsBuilder::new().build(),
-    };
-    let name = |text| Name::new(text).expect("a legal name");
-    InstanceState::new(WasiCtx::builder().build(), parts)
+    instance_in(context, Links::default())
         .of_actor(ActorAddress::component(name("shop"), name("cart")))
 }
 

@@ -1,47 +1,14 @@
 //! The glue as a guest meets it, without a guest.
 
-use wasmtime::{Engine, StoreLimitsBuilder};
-use wasmtime_wasi::WasiCtx;
-use wrt_contract::{Links, async_trait};
-use wrt_host::{InstanceStateParts, Leash};
-use wrt_protocol::{Fault, FaultKind, Hop, Name};
+use wasmtime::Engine;
+use wrt_protocol::FaultKind;
+use wrt_test_kit::{linked_instance, unreachable};
 
 use super::*;
 use crate::{ConfigDefault, ConfigDefaultOptions, conformance};
 
-fn instance(store: Option<Arc<dyn ConfigStore>>) -> InstanceState {
-    let mut links = Links::default();
-    if let Some(store) = store {
-        links.insert::<ConfigStoreInterface>(Name::new(LINK).expect("a legal name"), store);
-    }
-    let context = CallContext::default();
-    let parts = InstanceStateParts {
-        leash: Arc::new(Leash::until(context.deadline())),
-        context,
-        links: Arc::new(links),
-        limits: StoreLimitsBuilder::new().build(),
-    };
-    InstanceState::new(WasiCtx::builder().build(), parts)
-}
-
-/// A provider that no call reaches.
-struct Unreachable;
-
-impl Unreachable {
-    fn fault() -> ConfigError {
-        Fault::not_executed(FaultKind::Unavailable, Hop::Route, "nobody is there").into()
-    }
-}
-
-#[async_trait]
-impl ConfigStore for Unreachable {
-    async fn get(&self, _: &CallContext, _: &str) -> Result<Option<String>, ConfigError> {
-        Err(Self::fault())
-    }
-
-    async fn get_all(&self, _: &CallContext) -> Result<Vec<(String, String)>, ConfigError> {
-        Err(Self::fault())
-    }
+fn instance(links: &[(&str, &Arc<dyn ConfigStore>)]) -> InstanceState {
+    linked_instance::<ConfigStoreInterface>(links)
 }
 
 #[test]
@@ -56,7 +23,8 @@ async fn every_version_reads_the_same_values() {
         values: conformance::values(),
     };
     let store = ConfigDefault::new(options).expect("within the limits");
-    let mut state = instance(Some(Arc::new(store)));
+    let store: Arc<dyn ConfigStore> = Arc::new(store);
+    let mut state = instance(&[(LINK, &store)]);
     let expected: Vec<_> = conformance::values().into_iter().collect();
     macro_rules! check {
         ($($interface:path),*) => {$({
@@ -78,7 +46,8 @@ async fn every_version_reads_the_same_values() {
 
 #[tokio::test]
 async fn a_fault_is_the_guests_error_and_no_trap() {
-    let mut state = instance(Some(Arc::new(Unreachable)));
+    let store = unreachable::<ConfigStoreInterface>(FaultKind::Unavailable);
+    let mut state = instance(&[(LINK, &store)]);
     let error = rc1::store::Host::get(&mut state, "greeting".to_owned()).await;
     let error = error.expect_err("nobody is there");
     match rc1::store::Host::convert_error(&mut state, error).expect("no trap") {
@@ -89,7 +58,7 @@ async fn a_fault_is_the_guests_error_and_no_trap() {
 
 #[tokio::test]
 async fn without_a_link_the_guest_is_told_so() {
-    let mut state = instance(None);
+    let mut state = instance(&[]);
     let error = draft::runtime::Host::get_all(&mut state).await;
     let error = error.expect_err("nothing is linked");
     match draft::runtime::Host::convert_config_error(&mut state, error).expect("no trap") {
