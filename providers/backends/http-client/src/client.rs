@@ -45,6 +45,7 @@ pub struct HyperClient {
     connector: Arc<ConnectorParts>,
     times: Times,
     connections_max: usize,
+    head_bytes_max: u32,
     requests: AtomicU64,
     denied: AtomicU64,
 }
@@ -148,6 +149,7 @@ impl HyperClient {
                 between_bytes: config.between_bytes_timeout(),
             },
             connections_max,
+            head_bytes_max: config.head_bytes_max,
             requests: AtomicU64::new(0),
             denied: AtomicU64::new(0),
         })
@@ -236,6 +238,7 @@ impl HttpClient for HyperClient {
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(HttpError::HttpUpgradeFailed);
         }
+        head::check_response(&mut head.headers, self.head_bytes_max)?;
         strip_hop_by_hop(&mut head.headers);
         Ok((head, with_patience(received(incoming), times.between_bytes)))
     }
