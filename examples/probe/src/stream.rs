@@ -4,7 +4,7 @@
 use std::io::{self, Write as _};
 
 use wrt_guest::wasip2::{
-    http::types::{IncomingBody, IncomingRequest, ResponseOutparam},
+    http::types::{IncomingBody, IncomingRequest, ResponseOutparam, http_error_code},
     io::streams::{InputStream, StreamError},
 };
 
@@ -81,6 +81,10 @@ fn next_chunk(input: &InputStream) -> io::Result<Option<Vec<u8>>> {
     match input.blocking_read(CHUNK_BYTES) {
         Ok(chunk) => Ok(Some(chunk)),
         Err(StreamError::Closed) => Ok(None),
-        Err(StreamError::LastOperationFailed(error)) => Err(io::Error::other(error)),
+        // What only names a stream that failed may have been an error of HTTP.
+        Err(StreamError::LastOperationFailed(error)) => Err(match http_error_code(&error) {
+            Some(code) => io::Error::other(code),
+            None => io::Error::other(error),
+        }),
     }
 }

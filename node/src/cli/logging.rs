@@ -22,7 +22,7 @@ pub fn start() -> Stderr {
     let writer = stderr.writer();
     let logger = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .fmt_fields(fields::fields())
+        .fmt_fields(fields::Fields)
         .with_writer(move || writer.clone())
         .with_ansi(std::io::stderr().is_terminal() && !wants_no_colour);
     // A test that calls two programs in one process has one already.

@@ -2,10 +2,12 @@
 //!
 //! Results go to standard output, errors to standard error; logs go there too. There are no colours.
 
-#![expect(clippy::print_stdout, reason = "the one place that prints results")]
 #![expect(clippy::print_stderr, reason = "the one place that prints errors")]
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use serde::Serialize;
 
@@ -31,9 +33,9 @@ impl Output {
     /// Prints a result: a line or more for people, or one JSON value for programs.
     pub fn result(self, text: &str, json: &impl Serialize) {
         match self.format {
-            Format::Text => println!("{text}"),
+            Format::Text => print(text),
             Format::Json => match serde_json::to_string(json) {
-                Ok(json) => println!("{json}"),
+                Ok(json) => print(&json),
                 Err(error) => eprintln!("error: the result has no JSON form: {error}"),
             },
         }
@@ -61,6 +63,17 @@ impl Output {
             }
         }
         ExitCode::from(failure.code)
+    }
+}
+
+/// Prints a line to standard output. A reader that has seen enough (`wrt ps | head -1`) is no failure,
+/// and must not end a node that goes on serving.
+fn print(line: &str) {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("error: the result cannot be printed: {error}");
+        }
+        _ => {}
     }
 }
 

@@ -28,7 +28,11 @@ pub async fn run(runtime: Runtime, arguments: RunArgs, output: Output) -> Result
         app,
         code,
         environment,
+        choices,
     } = app;
+    for choice in choices {
+        output.progress(&choice);
+    }
     let options = NodeOptions {
         lattice: LatticeName::new("local")?,
         node: NodeId::new("local")?,

@@ -32,6 +32,8 @@ pub struct LocalApp {
     pub code: BTreeMap<Digest, LocalCode>,
     /// What fills settings that nobody gave.
     pub environment: AppEnvironment,
+    /// Who serves what, where the one who started it has not said so.
+    pub choices: Vec<String>,
 }
 
 pub fn read(
@@ -70,6 +72,7 @@ fn from_manifest(
         app,
         code: read.code,
         environment: AppEnvironment::allowed(arguments.process.allow_env.clone()),
+        choices: Vec::new(),
     })
 }
 
@@ -136,6 +139,7 @@ fn from_component(
     let name = component_name(path);
     let mut app = DesiredApp::empty(name.clone());
     let links = links(runtime, &catalog, &source, &mut app)?;
+    let choices = links.iter().flat_map(choices).collect();
     let digest = Digest::of(&source.bytes);
     let component = DesiredComponent {
         digest,
@@ -151,6 +155,17 @@ fn from_component(
         app,
         code: code(catalog, digest, source.bytes),
         environment: AppEnvironment::everything(),
+        choices,
+    })
+}
+
+/// Which backend serves an interface: that `REDIS_URL` is set, for one, does not choose Redis.
+fn choices<'a>(
+    (interface, named): (&'a InterfaceName, &'a BTreeMap<Name, LinkEnd>),
+) -> impl Iterator<Item = String> + 'a {
+    named.values().filter_map(move |end| match end {
+        LinkEnd::Provider(name) => Some(format!("{interface} is served by the backend {name}")),
+        LinkEnd::Component(_) => None,
     })
 }
 

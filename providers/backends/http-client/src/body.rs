@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use wrt_http::{HttpBody, HttpError};
+use wrt_protocol::FaultKind;
 
 use crate::{limits::EMPTY_BODY_PATIENCE, pace::Pace, places::InUse};
 
@@ -110,6 +111,10 @@ impl Body for RequestBody {
         self.pace.moved();
         Poll::Ready(match next {
             Some(Ok(frame)) => Some(self.checked(frame, cx)),
+            // A body of the lattice holds itself to its length too, and knows no word of HTTP for it.
+            Some(Err(HttpError::Fault(fault))) if fault.kind() == FaultKind::Malformed => {
+                Some(Err(HttpError::HttpRequestBodySize(None)))
+            }
             Some(Err(error)) => Some(Err(error)),
             None if self.left.unwrap_or(0) > 0 => {
                 Some(Err(HttpError::HttpRequestBodySize(Some(self.seen))))

@@ -48,6 +48,7 @@ pub struct HyperClient {
     times: Times,
     connections_max: usize,
     headers_max: usize,
+    head_bytes_max: u32,
     requests: AtomicU64,
     denied: AtomicU64,
 }
@@ -153,6 +154,7 @@ impl HyperClient {
             },
             connections_max,
             headers_max: config.headers_max as usize,
+            head_bytes_max: config.head_bytes_max,
             requests: AtomicU64::new(0),
             denied: AtomicU64::new(0),
         })
@@ -249,6 +251,7 @@ impl HttpClient for HyperClient {
         if head.headers.len() > self.headers_max {
             return Err(HttpError::HttpResponseHeaderSectionSize(None));
         }
+        head::check_response(&mut head.headers, self.head_bytes_max)?;
         strip_hop_by_hop(&mut head.headers);
         Ok((head, with_patience(received(incoming), times.between_bytes)))
     }

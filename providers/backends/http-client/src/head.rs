@@ -1,7 +1,7 @@
 //! Heads on their way out and in.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request, uri};
-use wrt_http::{HttpError, strip_hop_by_hop};
+use wrt_http::{HttpError, strip_hop_by_hop, unknown_coding};
 use wrt_protocol::TraceContext;
 
 use crate::target::Target;
@@ -82,6 +82,30 @@ pub(crate) fn announced(headers: &HeaderMap) -> Result<Option<u64>, HttpError> {
         length = Some(value);
     }
     Ok(length)
+}
+
+/// Checks what the client of HTTP does not, and leaves in the head of a response no word of its framing.
+///
+/// # Errors
+/// A transfer coding besides chunks, which nobody would undo, and a head over its limit: the client
+/// looks at its own only when it has to read on.
+pub(crate) fn check_response(headers: &mut HeaderMap, bytes_max: u32) -> Result<(), HttpError> {
+    if let Some(coding) = unknown_coding(headers) {
+        let coding = Some(coding.to_owned());
+        return Err(HttpError::HttpResponseTransferCoding(coding));
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        // It says nothing beside chunks (RFC 9112, section 6.3), and would be wrong without them.
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    let fields = headers.iter();
+    let bytes: usize = fields
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if bytes > bytes_max as usize {
+        return Err(HttpError::HttpResponseHeaderSectionSize(None));
+    }
+    Ok(())
 }
 
 /// Whether a request of this method says something with a body (RFC 9110, section 9.3).

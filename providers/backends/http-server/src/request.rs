@@ -7,7 +7,7 @@ use http::{
 use http_body::Body as _;
 use hyper::body::Incoming;
 use wrt_contract::{Body, BodyFrame};
-use wrt_http::{from_http, strip_hop_by_hop};
+use wrt_http::{from_http, strip_hop_by_hop, unknown_coding};
 use wrt_protocol::{Fault, FaultKind, Hop, TraceContext};
 
 use crate::config::HttpServerConfig;
@@ -31,6 +31,10 @@ const BODY_TOO_LARGE: Refused = Refused {
     status: StatusCode::PAYLOAD_TOO_LARGE,
     text: "body too large",
 };
+const CODING_UNKNOWN: Refused = Refused {
+    status: StatusCode::NOT_IMPLEMENTED,
+    text: "no transfer coding but chunked is known",
+};
 
 /// The request for a handler: its URI names scheme and authority, its fields are those of the message
 /// alone, its body is bounded.
@@ -45,6 +49,9 @@ pub(crate) fn for_handler(
         return Err(TOO_MANY_FIELDS);
     }
     parts.uri = absolute(parts.uri, &parts.headers, parts.version)?;
+    if unknown_coding(&parts.headers).is_some() {
+        return Err(CODING_UNKNOWN);
+    }
     strip_hop_by_hop(&mut parts.headers);
     // The server has met it already: the body flows as soon as it is asked for.
     parts.headers.remove(header::EXPECT);

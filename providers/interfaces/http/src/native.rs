@@ -15,6 +15,6 @@ pub use convert::{HttpBody, from_http, from_http_ahead};
 pub use error::HttpError;
 pub use handler::{HttpHandler, HttpHandlerInterface};
 pub use head::{HEAD_BYTES, HEADERS, RequestHead, ResponseHead};
-pub use hop::strip_hop_by_hop;
+pub use hop::{strip_hop_by_hop, unknown_coding};
 pub use host::{HttpComponent, WasiHttp};
 pub use patience::with_patience;

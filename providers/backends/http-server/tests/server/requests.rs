@@ -39,6 +39,17 @@ async fn a_connection_serves_one_request_after_another() {
     .await;
 }
 
+/// The bug: the body went to the component as if it was in no coding at all.
+#[tokio::test]
+async fn a_coding_that_nobody_undoes_is_refused() {
+    let server = serve(says("hello")).await;
+    let mut raw = Raw::to(&server).await;
+    let head = "POST / HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: gzip, chunked\r\n\r\n";
+    raw.send(&format!("{head}3\r\nabc\r\n0\r\n\r\n")).await;
+    let answer = raw.read_to("is known").await;
+    assert!(answer.starts_with("HTTP/1.1 501 "), "{answer}");
+}
+
 #[tokio::test]
 async fn http2_with_prior_knowledge() {
     let server = serve(does(|_, request| async move {

@@ -1,7 +1,12 @@
 //! Why there is no response, by the names that `wasi:http` has for it.
 
 use serde::{Deserialize, Serialize};
-use wasmtime_wasi_http::Error;
+use wasmtime_wasi_http::{
+    Error,
+    p2::bindings::http::types::{
+        DnsErrorPayload, ErrorCode, FieldSizePayload, TlsAlertReceivedPayload,
+    },
+};
 use wrt_contract::{InterfaceError, Schema};
 use wrt_protocol::{Execution, Fault, FaultKind};
 
@@ -136,7 +141,7 @@ impl InterfaceError for HttpError {
     }
 }
 
-/// Writes both directions from one list of names.
+/// Writes all directions from one list of names.
 macro_rules! mirror {
     (
         unit: $($unit:ident)*;
@@ -181,6 +186,29 @@ macro_rules! mirror {
                     HttpError::Fault(fault) => error_of(&fault),
                 }
             }
+        }
+
+        /// What 0.2 calls it; `None` where it has no name of `wasi:http`.
+        pub(crate) fn code_of(error: &Error) -> Option<ErrorCode> {
+            Some(match error {
+                $(Error::$unit => ErrorCode::$unit,)*
+                $(Error::$size(size) => ErrorCode::$size(size.clone()),)*
+                $(Error::$field { field_name, field_size } => {
+                    let (field_name, field_size) = (field_name.clone(), *field_size);
+                    ErrorCode::$field(FieldSizePayload { field_name, field_size }.into())
+                })*
+                Error::DnsError { rcode, info_code } => ErrorCode::DnsError(DnsErrorPayload {
+                    rcode: rcode.clone(),
+                    info_code: *info_code,
+                }),
+                Error::TlsAlertReceived { alert_id, alert_message } => {
+                    ErrorCode::TlsAlertReceived(TlsAlertReceivedPayload {
+                        alert_id: *alert_id,
+                        alert_message: alert_message.clone(),
+                    })
+                }
+                _ => return None,
+            })
         }
     };
 }
@@ -247,7 +275,10 @@ mod tests {
             },
             HttpError::InternalError(None),
         ] {
-            assert_eq!(HttpError::from(Error::from(error.clone())), error);
+            let wasi = Error::from(error.clone());
+            let code = code_of(&wasi).unwrap();
+            assert_eq!(HttpError::from(Error::from(code)), error);
+            assert_eq!(HttpError::from(wasi), error);
         }
     }
 

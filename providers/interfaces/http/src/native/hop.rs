@@ -38,6 +38,13 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// A transfer coding besides chunks: nobody here undoes one, so a body in it is not what its head says.
+#[must_use]
+pub fn unknown_coding(headers: &HeaderMap) -> Option<&str> {
+    listed(headers, header::TRANSFER_ENCODING)
+        .find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("chunked"))
+}
+
 /// The members of a field that is a list.
 fn listed(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     headers

@@ -1,5 +1,6 @@
 //! Export glue: a component that exports `wasi:http` as a handler; and the glue of its imports.
 
+mod body_error;
 mod error_code;
 mod exchange;
 mod handler_import;
@@ -43,6 +44,7 @@ const HANDLERS: &[&str] = &["wasi:http/incoming-handler@0.2.", "wasi:http/handle
 impl Host for WasiHttp {
     fn describe(package: &mut Package) {
         package.may_import::<HttpClientInterface>(outgoing::INTERFACES);
+        package.answers(&["wasi:http/types@0.2.0"]);
         package.imports_apart::<HttpHandlerInterface>(
             &[handler_import::INTERFACE],
             handler_import::add_to_linker,
@@ -58,9 +60,9 @@ impl Host for WasiHttp {
         });
     }
 
-    /// Types and outgoing requests are given to every component.
-    fn add_to_linker(_linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
-        Ok(())
+    /// Types and outgoing requests are given to every component; one function of theirs is ours.
+    fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
+        body_error::add_to_linker(linker)
     }
 
     fn prepare(instance: &mut InstanceState) {

@@ -113,6 +113,7 @@ fn link(guest: &str) -> InstancePre<InstanceState> {
     wasmtime_wasi::p3::add_to_linker(&mut linker).unwrap();
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).unwrap();
     wasmtime_wasi_http::p3::add_to_linker(&mut linker).unwrap();
+    WasiHttp::add_to_linker(&mut linker).unwrap();
     linker.instantiate_pre(&component).unwrap()
 }
 

@@ -172,6 +172,19 @@ async fn what_breaks_off_stays_broken() {
     }
 }
 
+/// The bug: `http-error-code` of 0.2 knew no error of a body's stream.
+#[tokio::test]
+async fn the_error_that_ends_a_body_has_its_name() {
+    let handler = Bench::new("probe").handler();
+    let gone = Fault::maybe_executed(FaultKind::Disconnected, Hop::Stream, "client gone");
+    let frames = vec![Ok(BodyFrame::Data("abc".into())), Err(gone)];
+    let request = request("POST", "/sink").map(|_| Body::new(None, stream::iter(frames)));
+    let response = ask(&handler, request).await;
+    assert_eq!(response.status(), 400);
+    let expected = "after 3 bytes: ErrorCode::ConnectionTerminated";
+    assert!(text(response).await.starts_with(expected));
+}
+
 #[tokio::test]
 async fn a_guest_that_is_stopped_takes_its_request_along() {
     for guest in FETCHERS {
