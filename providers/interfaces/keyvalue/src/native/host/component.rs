@@ -6,6 +6,8 @@
 //! that was read, which is compared by the guest's own cas.
 
 mod open;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
