@@ -94,6 +94,7 @@ fn error_code(error: Error) -> ErrorCode {
         Error::ConnectionLimitReached => ErrorCode::ConnectionLimitReached,
         Error::DestinationUnavailable => ErrorCode::DestinationUnavailable,
         Error::ConnectionTerminated => ErrorCode::ConnectionTerminated,
+        Error::InternalError(text) => ErrorCode::InternalError(text),
         other => ErrorCode::InternalError(Some(other.to_string())),
     }
 }
