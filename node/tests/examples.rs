@@ -3,9 +3,11 @@
 #![cfg(test)]
 
 mod programs {
+    pub mod client;
     pub mod custom_node;
     pub mod examples;
     pub mod fetch;
+    pub mod gate;
     pub mod lattice;
     pub mod log;
     pub mod namespace;

@@ -50,17 +50,22 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn invoke(actor: &ComponentActor, context: &CallContext, part: &str) -> anyhow::Result<()> {
-    let mut prepared = actor.prepare(context);
+    let prepared = actor.prepare(context);
     if part == "prepare" {
         return Ok(());
     }
-    let store = &mut prepared.store;
-    let instance = actor.instance_pre().instantiate_async(&mut *store).await?;
-    if part == "and instantiate" {
-        return Ok(());
-    }
-    let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut *store, "add")?;
-    anyhow::ensure!(add.call_async(&mut *store, (2, 3)).await? == (5,));
+    let pre = actor.instance_pre().clone();
+    let calls = part == "and call";
+    let called = prepared.call(|mut store| async move {
+        let instance = pre.instantiate_async(&mut store).await?;
+        if !calls {
+            return Ok(5);
+        }
+        let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut store, "add")?;
+        add.call_async(&mut store, (2, 3)).await.map(|(sum,)| sum)
+    });
+    let sum = called.await.map_err(|error: wasmtime::Error| error);
+    anyhow::ensure!(sum? == 5);
     Ok(())
 }
 

@@ -172,7 +172,8 @@ impl Instances for ComponentActor {
             let rest = Box::pin(tokio::task::yield_now());
             Ok(UpdateDeadline::YieldCustom(EPOCHS_UNTIL_YIELD, rest))
         });
-        Prepared { store, leash }
+        let has_event_loop = self.compiled.kind() == EngineKind::Concurrent;
+        Prepared::new(store, leash, has_event_loop)
     }
 }
 

@@ -17,7 +17,7 @@ use std::{
 
 use futures::future::join_all;
 use rows::{OtherRows, Rows};
-use world::{actor, call, engines, spec};
+use world::{actor, call, call_within, engines, spec};
 use wrt_component::{
     ComponentActor, ComponentError, ComponentLimits, EngineKind, EngineOptions, Engines, inspect,
 };
@@ -53,16 +53,9 @@ async fn an_endless_loop_is_stopped_when_its_wall_time_is_over() {
 async fn the_callers_budget_stops_a_guest_before_its_wall_time() {
     let actor = actor(guest::spinner(), ComponentLimits::default(), &[]).await;
     let started = Instant::now();
-    let mut prepared = actor.prepare(&CallContext::with_budget(Duration::from_millis(50)));
-    let instance = actor
-        .instance_pre()
-        .instantiate_async(&mut prepared.store)
-        .await
-        .unwrap();
-    let spin = instance
-        .get_typed_func::<(), ()>(&mut prepared.store, "spin")
-        .unwrap();
-    let error = spin.call_async(&mut prepared.store, ()).await.unwrap_err();
+    let context = CallContext::with_budget(Duration::from_millis(50));
+    let spin = call_within::<(), ()>(&context, &actor, "spin", ());
+    let error = spin.await.unwrap_err();
     assert_eq!(guest_fault(&error).kind(), FaultKind::DeadlineExceeded);
     assert!(started.elapsed() < Duration::from_secs(5));
 }
@@ -78,8 +71,8 @@ async fn what_a_guest_calls_ends_before_the_guest_does() {
     for (budget_ms, reserve_ms) in [(500, 50), (2_500, 200), (60_000, 200)] {
         let budget = Duration::from_millis(budget_ms);
         let prepared = actor.prepare(&CallContext::with_budget(budget));
-        let calls_end = prepared.store.data().context().deadline();
-        let reserve = prepared.leash.end() - calls_end;
+        let calls_end = prepared.state().context().deadline();
+        let reserve = prepared.leash().end() - calls_end;
         let error = reserve.abs_diff(Duration::from_millis(reserve_ms));
         assert!(error < Duration::from_millis(20), "{budget:?}: {reserve:?}");
     }
@@ -184,7 +177,7 @@ async fn what_a_guest_prints_is_logged_by_the_line() {
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let text = format!("hello\nworld\r\n{}\nunfinished", "x".repeat(20_000));
-    call::<(&str,), ()>(&guest, "print", (&text,))
+    call::<(String,), ()>(&guest, "print", (text.clone(),))
         .await
         .unwrap();
     let log = log.text();
@@ -371,16 +364,18 @@ async fn more_instances_than_there_is_room_for_are_overload_and_nothing_breaks()
     let tasks = (0..1000).map(|_| {
         let actor = Arc::clone(&actor);
         tokio::spawn(async move {
-            let mut prepared = actor.prepare(&CallContext::default());
-            let store = &mut prepared.store;
-            let instance = match actor.instance_pre().instantiate_async(&mut *store).await {
-                Ok(instance) => instance,
-                Err(error) => return Err(guest_fault(&error)),
-            };
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut *store, "add");
-            let sum = add.unwrap().call_async(&mut *store, (2, 3)).await;
-            Ok(sum.unwrap().0)
+            let pre = actor.instance_pre().clone();
+            let prepared = actor.prepare(&CallContext::default());
+            let added = prepared.call(|mut store| async move {
+                let instance = pre.instantiate_async(&mut store).await?;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut store, "add");
+                let sum = add.unwrap().call_async(&mut store, (2, 3)).await;
+                Ok(sum.unwrap().0)
+            });
+            added
+                .await
+                .map_err(|error: wasmtime::Error| guest_fault(&error))
         })
     });
     let mut served = 0;

@@ -6,15 +6,77 @@ use wasmtime::{Store, component::InstancePre};
 use wrt_contract::CallContext;
 use wrt_protocol::ActorAddress;
 
-use crate::{InstanceState, Leash};
+use crate::{GuestRun, InstanceState, Leash, WallTimeExceeded};
 
-/// A store, ready to instantiate in.
+/// A store, ready to instantiate in. It is at hand only within a [`run`](Self::run) or a
+/// [`call`](Self::call), which know on which task it may be used.
 pub struct Prepared {
-    /// The store, with limits, epoch callback and state in place.
-    pub store: Store<InstanceState>,
-    /// When what runs in it is stopped: by the epoch callback while the guest computes, and by
-    /// whoever polls it otherwise.
-    pub leash: Arc<Leash>,
+    store: Store<InstanceState>,
+    leash: Arc<Leash>,
+    has_event_loop: bool,
+}
+
+impl Prepared {
+    /// The store, with limits, epoch callback and state in place, which is stopped at the end of
+    /// `leash`: by the epoch callback while the guest computes, and by whoever polls it otherwise. On an
+    /// engine with concurrency it has an event loop.
+    #[must_use]
+    pub fn new(store: Store<InstanceState>, leash: Arc<Leash>, has_event_loop: bool) -> Self {
+        Self {
+            store,
+            leash,
+            has_event_loop,
+        }
+    }
+
+    /// When what runs in it is stopped.
+    #[must_use]
+    pub fn leash(&self) -> &Arc<Leash> {
+        &self.leash
+    }
+
+    /// The state in the store.
+    #[must_use]
+    pub fn state(&self) -> &InstanceState {
+        self.store.data()
+    }
+
+    /// Lets `work` instantiate and call the guest in the store, to its end or to that of the leash.
+    ///
+    /// # Errors
+    /// Those of `work`, and as such [`WallTimeExceeded`], or a fault when `work` has panicked: for
+    /// [`guest_fault`](crate::guest_fault).
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the guest.
+    pub async fn call<T, E, F>(self, work: impl FnOnce(Store<InstanceState>) -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<wasmtime::Error> + Send + 'static,
+    {
+        let leash = Arc::clone(&self.leash);
+        let run = self.run(|store| {
+            let work = work(store);
+            async move {
+                tokio::select! {
+                    biased;
+                    answer = work => answer,
+                    () = leash.over() => Err(wasmtime::Error::from(WallTimeExceeded).into()),
+                }
+            }
+        });
+        run.await
+            .unwrap_or_else(|fault| Err(wasmtime::Error::new(fault).into()))
+    }
+
+    /// The same, for work that itself ends at the end of the leash.
+    pub fn run<F>(self, work: impl FnOnce(Store<InstanceState>) -> F) -> GuestRun<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        GuestRun::start(work(self.store), self.has_event_loop)
+    }
 }
 
 /// What a component actor lends to export glue. Admission is not its business: the gate in front of

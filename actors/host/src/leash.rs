@@ -42,4 +42,12 @@ impl Leash {
     pub fn is_over(&self) -> bool {
         Instant::now() >= self.end()
     }
+
+    /// Waits for that moment, wherever it is moved meanwhile: a guest that waits is not seen by the
+    /// engine's epochs.
+    pub async fn over(&self) {
+        while !self.is_over() {
+            tokio::time::sleep_until(self.end()).await;
+        }
+    }
 }

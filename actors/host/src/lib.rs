@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! interface (host glue) ── Host, Package ──> linker <── component actor (engine, limits)
-//! interface (export glue) ── Instances ──> store, InstancePre
+//! interface (export glue) ── Instances ──> Prepared (store, task, leash), InstancePre
 //! ```
 //!
 //! Invariants:
@@ -18,6 +18,7 @@ pub mod body;
 mod ended;
 mod extensions;
 mod guest_log;
+mod guest_run;
 mod instances;
 mod leash;
 mod link_site;
@@ -30,6 +31,7 @@ pub use ended::{WallTimeExceeded, guest_exit, guest_fault};
 pub use guest_log::{
     GUEST_CONTEXT_BYTES_MAX, GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog, GuestSource,
 };
+pub use guest_run::GuestRun;
 pub use instances::{Instances, Prepared};
 pub use leash::Leash;
 pub use link_site::LinkSite;

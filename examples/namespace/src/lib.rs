@@ -1,12 +1,13 @@
 //! A key-value store for other components: each key gets a prefix, and what comes then is the store
 //! that the manifest links this component to. So two apps can share a store without seeing each other.
 //!
-//! It exports wasi:keyvalue `store` and `atomics`, and keeps nothing itself.
+//! It exports wasi:keyvalue `store`, `atomics` and `batch`, and keeps nothing itself.
 
 use std::cell::RefCell;
 
 use bindings::exports::wasi::keyvalue::{
     atomics::{self, CasError},
+    batch,
     store::{self, BucketBorrow, Error, KeyResponse},
 };
 use wrt_guest::keyvalue::{self, Current, Swap};
@@ -57,14 +58,39 @@ impl store::GuestBucket for Bucket {
         self.inner.exists(&self.key(&key)).map_err(told)
     }
 
-    /// All keys on one page: what is another namespace's is left out.
-    fn list_keys(&self, _cursor: Option<String>) -> Result<KeyResponse, Error> {
-        let mut keys = Vec::new();
-        for key in self.inner.keys() {
-            let key = key.map_err(told)?;
-            keys.extend(key.strip_prefix(&self.prefix).map(str::to_owned));
-        }
-        Ok(KeyResponse { keys, cursor: None })
+    /// A page of the store behind, without what is another namespace's.
+    fn list_keys(&self, cursor: Option<String>) -> Result<KeyResponse, Error> {
+        let page = self.inner.page(cursor.as_deref()).map_err(told)?;
+        let own = |key: &String| key.strip_prefix(&self.prefix).map(str::to_owned);
+        Ok(KeyResponse {
+            keys: page.keys.iter().filter_map(own).collect(),
+            cursor: page.next,
+        })
+    }
+}
+
+impl batch::Guest for Namespace {
+    fn get_many(
+        bucket: BucketBorrow<'_>,
+        keys: Vec<String>,
+    ) -> Result<Vec<(String, Option<Vec<u8>>)>, Error> {
+        let bucket = bucket.get::<Bucket>();
+        let inner: Vec<_> = keys.iter().map(|key| bucket.key(key)).collect();
+        let values = bucket.inner.get_many(&inner).map_err(told)?;
+        Ok(keys.into_iter().zip(values).collect())
+    }
+
+    fn set_many(bucket: BucketBorrow<'_>, entries: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+        let bucket = bucket.get::<Bucket>();
+        let inner = entries.into_iter();
+        let inner: Vec<_> = inner.map(|(key, value)| (bucket.key(&key), value)).collect();
+        bucket.inner.set_many(&inner).map_err(told)
+    }
+
+    fn delete_many(bucket: BucketBorrow<'_>, keys: Vec<String>) -> Result<(), Error> {
+        let bucket = bucket.get::<Bucket>();
+        let inner: Vec<_> = keys.iter().map(|key| bucket.key(key)).collect();
+        bucket.inner.delete_many(&inner).map_err(told)
     }
 }
 
@@ -130,6 +156,7 @@ mod bindings {
             world namespace {
                 export wasi:keyvalue/store@0.2.0-draft2;
                 export wasi:keyvalue/atomics@0.2.0-draft2;
+                export wasi:keyvalue/batch@0.2.0-draft2;
             }
         ",
         path: "../../wit/deps/keyvalue-0.2.0-draft2",

@@ -14,7 +14,7 @@ use super::running::{guest, output, request, write_manifest, wrt, wrt_node};
 const JOIN_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 
-struct Lattice {
+pub struct Lattice {
     nodes: Vec<Process>,
     nats: NatsServer,
     redis: RedisServer,
@@ -22,7 +22,7 @@ struct Lattice {
 }
 
 impl Lattice {
-    fn start(names: &[&str]) -> Self {
+    pub fn start(names: &[&str]) -> Self {
         let (nats, redis) = (NatsServer::start().unwrap(), RedisServer::start().unwrap());
         let mut lattice = Self {
             nodes: Vec::new(),
@@ -63,7 +63,7 @@ impl Lattice {
         )
     }
 
-    fn wrt_ok(&self, arguments: &[&str]) -> String {
+    pub fn wrt_ok(&self, arguments: &[&str]) -> String {
         let output = self.wrt(arguments);
         let logs: Vec<_> = self.nodes.iter().map(|node| node.log().unwrap()).collect();
         assert!(
@@ -74,12 +74,20 @@ impl Lattice {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Kills a node.
+    pub fn kill(&self, name: &str) {
+        let is_it = |node: &&Process| node.name() == name;
+        let node = self.nodes.iter().find(is_it).expect("a node of that name");
+        node.kill().unwrap();
     }
 }
 
-fn address() -> String {
+/// A free one.
+pub fn address() -> String {
     format!("127.0.0.1:{}", free_port().unwrap())
 }
 

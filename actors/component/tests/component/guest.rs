@@ -228,3 +228,32 @@ pub fn importer(names: &[&str]) -> Vec<u8> {
         .collect();
     wat::parse_str(format!("(component {imports})")).expect("the text is legal")
 }
+
+/// Exports `test:table/rows`, whose `look-up` is one more than the imported one's; with an import of 0.3
+/// or without.
+pub fn adds_one(is_of_0_3: bool) -> Vec<u8> {
+    let (newer, newer_of_module) = if is_of_0_3 {
+        (
+            "import wasi:random/insecure-seed@0.3.0;",
+            r#"(import "wasi:random/insecure-seed@0.3.0" "get-insecure-seed" (func (param i32)))"#,
+        )
+    } else {
+        ("", "")
+    };
+    component(
+        &format!(
+            "package test:adds-one;
+             world guest {{ {newer} import test:table/rows; export test:table/rows; }}
+             package test:table {{ interface rows {{ look-up: func() -> u32; }} }}
+             package wasi:random@0.3.0 {{
+               interface insecure-seed {{ get-insecure-seed: func() -> tuple<u64, u64>; }}
+             }}"
+        ),
+        &format!(
+            r#"{newer_of_module}
+               (import "test:table/rows" "look-up" (func $look_up (result i32)))"#
+        ),
+        r#"(func (export "test:table/rows#look-up") (result i32)
+             (i32.add (i32.const 1) (call $look_up)))"#,
+    )
+}

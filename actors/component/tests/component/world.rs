@@ -46,19 +46,39 @@ pub async fn actor(
 }
 
 /// One invocation in an instance of its own.
-pub async fn call<A, R>(actor: &ComponentActor, function: &str, arguments: A) -> wasmtime::Result<R>
+pub async fn call<A, R>(
+    actor: &ComponentActor,
+    function: &'static str,
+    arguments: A,
+) -> wasmtime::Result<R>
 where
-    A: ComponentNamedList + Lower + Send + Sync,
+    A: ComponentNamedList + Lower + Send + Sync + 'static,
     R: ComponentNamedList + Lift + Send + Sync + 'static,
 {
-    let mut prepared = actor.prepare(&CallContext::default());
-    let store = &mut prepared.store;
-    let instance = actor.instance_pre().instantiate_async(&mut *store).await?;
-    let function = instance
-        .get_func(&mut *store, function)
-        .expect("it exports that");
-    let function = function.typed::<A, R>(&*store)?;
-    function.call_async(&mut *store, arguments).await
+    call_within(&CallContext::default(), actor, function, arguments).await
+}
+
+/// The same, as part of another call.
+pub async fn call_within<A, R>(
+    context: &CallContext,
+    actor: &ComponentActor,
+    function: &'static str,
+    arguments: A,
+) -> wasmtime::Result<R>
+where
+    A: ComponentNamedList + Lower + Send + Sync + 'static,
+    R: ComponentNamedList + Lift + Send + Sync + 'static,
+{
+    let pre = actor.instance_pre().clone();
+    let called = actor.prepare(context).call(|mut store| async move {
+        let instance = pre.instantiate_async(&mut store).await?;
+        let function = instance
+            .get_func(&mut store, function)
+            .expect("it exports that");
+        let function = function.typed::<A, R>(&store)?;
+        function.call_async(&mut store, arguments).await
+    });
+    called.await
 }
 
 /// What was logged.

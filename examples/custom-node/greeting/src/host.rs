@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker};
 use wrt_contract::{CallContext, Offer, async_trait};
-use wrt_host::{Host, InstanceState, Instances, Package, Prepared, WallTimeExceeded, guest_fault};
+use wrt_host::{Host, InstanceState, Instances, Package, guest_fault};
 use wrt_protocol::Fault;
 
 use crate::{GreetingError, GreetingInterface, Listener, ListenerInterface};
@@ -76,15 +76,16 @@ struct ComponentListener {
 #[async_trait]
 impl Listener for ComponentListener {
     async fn tick(&self, context: &CallContext, count: u64) -> Result<(), Fault> {
-        let Prepared { mut store, leash } = self.instances.prepare(context);
-        let call = async {
-            let guest = self.pre.instantiate_async(&mut store).await?;
-            let listener = guest.example_greeting_listener();
-            listener.call_tick(&mut store, count).await
-        };
-        let called = tokio::time::timeout_at(leash.end(), call).await;
-        let ended = called.unwrap_or_else(|_elapsed| Err(WallTimeExceeded.into()));
-        ended.map_err(|error| {
+        let pre = self.pre.clone();
+        let called = self
+            .instances
+            .prepare(context)
+            .call(|mut store| async move {
+                let guest = pre.instantiate_async(&mut store).await?;
+                let listener = guest.example_greeting_listener();
+                listener.call_tick(&mut store, count).await
+            });
+        called.await.map_err(|error: wasmtime::Error| {
             let actor = self.instances.actor();
             tracing::error!(%actor, count, ?error, "the guest failed");
             guest_fault(&error)

@@ -1,6 +1,5 @@
 //! What is built into a node: the traits, and the guests behind them.
 
-mod aside;
 mod client;
 mod convert;
 mod error;

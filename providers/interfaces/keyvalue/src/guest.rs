@@ -49,6 +49,14 @@ impl Bucket {
         Keys::of(&self.0)
     }
 
+    /// One page of the keys: the first one, or the one at which a page before says that the next one
+    /// starts.
+    pub fn page(&self, cursor: Option<&str>) -> Result<Page, Error> {
+        let store::KeyResponse { keys, cursor } = self.0.list_keys(cursor)?;
+        let next = cursor;
+        Ok(Page { keys, next })
+    }
+
     /// Adds to the number that a key holds, as one step, and returns the sum. A key that does not
     /// exist counts as zero and is created; the number is kept as decimal text.
     pub fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
@@ -75,6 +83,15 @@ impl Bucket {
     pub fn delete_many(&self, keys: &[String]) -> Result<(), Error> {
         Ok(batch::delete_many(&self.0, keys)?)
     }
+}
+
+/// One page of keys. It may be empty although others follow.
+#[derive(Debug)]
+pub struct Page {
+    /// The keys, in no particular order.
+    pub keys: Vec<String>,
+    /// Where the next page starts; none after the last one.
+    pub next: Option<String>,
 }
 
 /// A key as it was when it was read.

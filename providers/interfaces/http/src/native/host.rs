@@ -125,9 +125,9 @@ impl HttpHandler for HttpComponent {
         let request = with_authority(request)?.with_body(body);
         let permit = context.admission().and_then(Admission::take);
         let prepared = self.instances.prepare(context);
-        let exchange = GuestExchange::new(self.instances.actor(), prepared.leash, &request);
+        let exchange = GuestExchange::new(self.instances.actor(), prepared.leash(), &request);
         let response = exchange
-            .run(self.export.clone(), prepared.store, request, permit)
+            .run(self.export.clone(), prepared, request, permit)
             .await?;
         Ok(ResponseHead::split(response))
     }

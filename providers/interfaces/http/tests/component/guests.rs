@@ -15,13 +15,19 @@ use wasmtime::{
 use wasmtime_wasi::WasiCtx;
 use wrt_contract::{Body, CallContext, Links};
 use wrt_host::{
-    Host as _, InstanceState, InstanceStateParts, Instances, Leash, Prepared, WallTimeExceeded,
+    Host as _, InstanceState, InstanceStateParts, Instances, Leash, Package, Prepared,
+    WallTimeExceeded,
 };
-use wrt_http::{HttpClient, HttpClientInterface, HttpComponent, HttpHandler, WasiHttp};
+use wrt_http::{
+    HttpClient, HttpClientInterface, HttpComponent, HttpHandler, HttpHandlerInterface, WasiHttp,
+};
 use wrt_protocol::{ActorAddress, Name};
 
 /// Whom the guests that send requests send them to.
 pub const UPSTREAM: &str = "http://up.test:9";
+
+/// Whoever brings it gets through the gate.
+pub const TOKEN: &str = "open-sesame";
 
 const TICK: Duration = Duration::from_millis(5);
 
@@ -46,11 +52,6 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
 static GUESTS: LazyLock<Mutex<HashMap<&str, InstancePre<InstanceState>>>> =
     LazyLock::new(Mutex::default);
 
-/// The one that all of these guests are compiled for.
-pub fn engine() -> &'static Engine {
-    &ENGINE
-}
-
 /// Instances of one guest.
 #[derive(Clone)]
 pub struct Bench(Arc<Inner>);
@@ -70,6 +71,13 @@ impl Bench {
     pub fn with_client(guest: &'static str, client: Arc<dyn HttpClient>) -> Self {
         let mut links = Links::default();
         links.insert::<HttpClientInterface>(Name::new("default").unwrap(), client);
+        Self::with_links(guest, links)
+    }
+
+    /// Instances in front of `next`.
+    pub fn in_front_of(guest: &'static str, next: Arc<dyn HttpHandler>) -> Self {
+        let mut links = Links::default();
+        links.insert::<HttpHandlerInterface>(Name::new("default").unwrap(), next);
         Self::with_links(guest, links)
     }
 
@@ -113,7 +121,9 @@ fn link(guest: &str) -> InstancePre<InstanceState> {
     wasmtime_wasi::p3::add_to_linker(&mut linker).unwrap();
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).unwrap();
     wasmtime_wasi_http::p3::add_to_linker(&mut linker).unwrap();
-    WasiHttp::add_to_linker(&mut linker).unwrap();
+    let is_imported = |wit: &str| wit.starts_with("wasi:http/handler");
+    let package = Package::of::<WasiHttp>();
+    package.add_to_linker(&mut linker, is_imported).unwrap();
     linker.instantiate_pre(&component).unwrap()
 }
 
@@ -134,7 +144,10 @@ impl Instances for Bench {
             limits: StoreLimits::default(),
             leash: Arc::clone(&leash),
         };
-        let wasi = WasiCtx::builder().env("UPSTREAM", UPSTREAM).build();
+        let wasi = WasiCtx::builder()
+            .env("UPSTREAM", UPSTREAM)
+            .env("TOKEN", TOKEN)
+            .build();
         let mut state = InstanceState::new(wasi, parts);
         WasiHttp::prepare(&mut state);
         let mut store = Store::new(&ENGINE, state);
@@ -145,7 +158,7 @@ impl Instances for Bench {
             }
             Ok(UpdateDeadline::Yield(1))
         });
-        Prepared { store, leash }
+        Prepared::new(store, leash, true)
     }
 }
 

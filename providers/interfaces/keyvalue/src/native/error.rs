@@ -95,6 +95,21 @@ impl KeyValueError {
         }
         Self::Other(text[..end].into())
     }
+
+    /// What a component that is a store has answered. Its WIT knows most errors by their text alone; those
+    /// of the store behind it have ours.
+    pub(crate) fn told(text: &str) -> Self {
+        let known = [
+            Self::NotAnInteger,
+            Self::CounterOverflow,
+            Self::NegativeCounter,
+            Self::EmptyName,
+            Self::BadCursor,
+            Self::Full,
+        ];
+        let known = known.into_iter().find(|known| known.to_string() == text);
+        known.unwrap_or_else(|| Self::other(text))
+    }
 }
 
 impl Limit {

@@ -6,9 +6,7 @@ use wrt_contract::{Body, CallContext, async_trait};
 use wrt_protocol::{Fault, FaultKind, Hop};
 
 use super::{HttpClient, RequestOptions};
-use crate::{
-    HttpError, HttpHandler, RequestHead, ResponseHead, native::aside::aside, with_patience,
-};
+use crate::{HttpError, HttpHandler, RequestHead, ResponseHead, with_patience};
 
 /// A handler as a client: whatever the host of a request, this handler answers it. So a component that
 /// exports `wasi:http/handler` also serves `wasi:http`, and an app's requests stay inside.
@@ -34,13 +32,9 @@ impl HttpClient for HandlerAsClient {
         let narrowed = options
             .first_byte_timeout
             .map(|time| context.narrowed(time));
-        let (handler, within) = (
-            Arc::clone(&self.0),
-            narrowed.clone().unwrap_or_else(|| context.clone()),
-        );
+        let within = narrowed.as_ref().unwrap_or(context);
         let body = body.map_err(of_the_caller);
-        let call = aside(async move { handler.handle(&within, request, body).await });
-        let answer = call.await.and_then(|answer| answer);
+        let answer = self.0.handle(within, request, body).await;
         let (head, body) = answer.map_err(|fault| {
             // The guest's own time was up, and not the call's.
             let is_impatience = fault.kind() == FaultKind::DeadlineExceeded

@@ -2,14 +2,13 @@
 
 use std::sync::{Arc, OnceLock};
 
-use futures::{StreamExt, future::BoxFuture};
+use futures::StreamExt;
 use http::{Method, StatusCode, header::CONTENT_LENGTH};
 use tokio::sync::oneshot;
-use tracing::Instrument;
 use wasmtime::Store;
 use wasmtime_wasi_http::Error;
 use wrt_contract::{Body, Permit};
-use wrt_host::{InstanceState, Leash, WallTimeExceeded, guest_exit, guest_fault};
+use wrt_host::{InstanceState, Leash, Prepared, WallTimeExceeded, guest_exit, guest_fault};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
 
 use super::{
@@ -35,14 +34,14 @@ pub(super) struct GuestExchange {
 impl GuestExchange {
     pub(super) fn new(
         actor: &ActorAddress,
-        leash: Arc<Leash>,
+        leash: &Arc<Leash>,
         request: &http::Request<Body>,
     ) -> Self {
         Self {
             actor: actor.clone(),
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
-            progress: Arc::new(Progress::new(leash)),
+            progress: Arc::new(Progress::new(Arc::clone(leash))),
         }
     }
 
@@ -50,7 +49,7 @@ impl GuestExchange {
     pub(super) async fn run(
         self,
         export: Export,
-        store: Store<InstanceState>,
+        prepared: Prepared,
         request: http::Request<Body>,
         permit: Option<Permit>,
     ) -> Result<http::Response<Body>, Fault> {
@@ -60,18 +59,21 @@ impl GuestExchange {
         let (head, mut answer) = oneshot::channel();
         let mut guest = {
             let ending = Arc::clone(&ending);
-            self.guest(export, store, request, permit, head, ending)
+            prepared.run(|store| self.guest(export, store, request, permit, head, ending))
         };
 
         let (answer, rest) = tokio::select! {
             biased;
             answer = &mut answer => (answer.ok(), Some(guest)),
-            () = &mut guest => (answer.try_recv().ok(), None),
+            ended = &mut guest => {
+                ended?;
+                (answer.try_recv().ok(), None)
+            }
         };
         let Some(answer) = answer else {
             // The guest has given up its way to answer. It is worth hearing how it ends.
             if let Some(guest) = rest {
-                guest.await;
+                guest.await?;
             }
             let fault = ending.get().and_then(|ended| ended.fault.clone());
             return Err(fault.unwrap_or_else(|| {
@@ -79,7 +81,7 @@ impl GuestExchange {
             }));
         };
         progress.start_streaming();
-        let mut rest = Rest::new(rest.map(|guest| tokio::spawn(guest.in_current_span())));
+        let mut rest = Rest::new(rest);
         match answer {
             Ok(response) => Ok(respond(response, &method, rest, ending, progress)),
             Err(error) => {
@@ -91,7 +93,7 @@ impl GuestExchange {
     }
 
     /// The guest from its instantiation to its end. Ends at the end of its leash at the latest.
-    fn guest(
+    async fn guest(
         self,
         export: Export,
         store: Store<InstanceState>,
@@ -99,27 +101,25 @@ impl GuestExchange {
         permit: Option<Permit>,
         head: HeadSender,
         ending: Ending,
-    ) -> BoxFuture<'static, ()> {
+    ) {
         let (parts, body) = request.into_parts();
         let body = into_guest(body, Arc::clone(&self.progress));
         let request = http::Request::from_parts(parts, body);
-        Box::pin(async move {
-            // Held until the store is gone: the instance counts for as long as it takes memory.
-            let _permit = permit;
-            let mut store = store;
-            let result = {
-                let call = export.call(&mut store, request, head);
-                tokio::select! {
-                    biased;
-                    result = call => result,
-                    () = self.progress.over() => Err(WallTimeExceeded.into()),
-                }
-            };
-            let _set_once = ending.set(Ended {
-                fault: result.err().map(|error| self.fault(&error)),
-                body_is_whole: export.has_finished_body(&mut store),
-            });
-        })
+        // Held until the store is gone: the instance counts for as long as it takes memory.
+        let _permit = permit;
+        let mut store = store;
+        let result = {
+            let call = export.call(&mut store, request, head);
+            tokio::select! {
+                biased;
+                result = call => result,
+                () = self.progress.over() => Err(WallTimeExceeded.into()),
+            }
+        };
+        let _set_once = ending.set(Ended {
+            fault: result.err().map(|error| self.fault(&error)),
+            body_is_whole: export.has_finished_body(&mut store),
+        });
     }
 
     /// What a guest's failure is to its caller; the log gets the whole chain.

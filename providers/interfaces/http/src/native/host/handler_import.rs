@@ -15,7 +15,7 @@ use wrt_host::InstanceState;
 use super::outgoing::from_guest;
 use crate::{
     HttpBody, HttpError, HttpHandlerInterface, RequestHead, ResponseHead,
-    native::{aside::aside, client::of_the_caller},
+    native::client::of_the_caller,
 };
 
 const LINK: &str = "default";
@@ -63,8 +63,7 @@ async fn handle(
     let (head, body) = RequestHead::split(request);
     let body: Body<HttpError> = from_guest(&head, body);
     let body = body.map_err(of_the_caller);
-    let call = aside(async move { handler.handle(&context, head, body).await });
-    match call.await.and_then(|answer| answer) {
+    match handler.handle(&context, head, body).await {
         Ok((head, body)) => accessor.with(|mut store| {
             let response = respond(store.data_mut(), head, body);
             let resource = store.data_mut().table().push(response)?;
@@ -95,6 +94,7 @@ fn error_code(error: Error) -> ErrorCode {
         Error::ConnectionLimitReached => ErrorCode::ConnectionLimitReached,
         Error::DestinationUnavailable => ErrorCode::DestinationUnavailable,
         Error::ConnectionTerminated => ErrorCode::ConnectionTerminated,
+        Error::InternalError(text) => ErrorCode::InternalError(text),
         other => ErrorCode::InternalError(Some(other.to_string())),
     }
 }

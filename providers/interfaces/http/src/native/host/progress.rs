@@ -42,11 +42,9 @@ impl Progress {
         }
     }
 
-    /// Waits until the instance's time is up: a guest that waits is not seen by the engine's epochs.
+    /// Waits until the instance's time is up.
     pub(super) async fn over(&self) {
-        while !self.leash.is_over() {
-            tokio::time::sleep_until(self.leash.end()).await;
-        }
+        self.leash.over().await;
     }
 }
 

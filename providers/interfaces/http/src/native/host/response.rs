@@ -8,9 +8,10 @@ use std::{
 
 use futures::{Stream, StreamExt};
 use http_body_util::BodyExt;
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error, WasiBody};
 use wrt_contract::{Body, BodyFrame};
+use wrt_host::GuestRun;
 use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 
 use super::progress::Progress;
@@ -60,23 +61,17 @@ fn wasi_error(fault: &Fault) -> Error {
 }
 
 /// The rest of a guest that has sent the head of its response. Stopped when this is dropped.
-pub(super) struct Rest(Option<JoinHandle<()>>);
+pub(super) struct Rest(Option<GuestRun<()>>);
 
 impl Rest {
-    pub(super) fn new(task: Option<JoinHandle<()>>) -> Self {
-        Self(task)
+    pub(super) fn new(guest: Option<GuestRun<()>>) -> Self {
+        Self(guest.map(GuestRun::apart))
     }
 
     /// Lets it run to its end, which its leash bounds: what a guest does after its response is whole.
     pub(super) fn detach(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Rest {
-    fn drop(&mut self) {
-        if let Some(task) = self.0.take() {
-            task.abort();
+        if let Some(guest) = self.0.take() {
+            guest.detach();
         }
     }
 }
