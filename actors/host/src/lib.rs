@@ -28,7 +28,8 @@ mod state;
 
 pub use ended::{WallTimeExceeded, guest_exit, guest_fault};
 pub use guest_log::{
-    GUEST_CONTEXT_BYTES_MAX, GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog, GuestSource,
+    GUEST_CONTEXT_BYTES_MAX, GUEST_LOG_TARGET, GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog,
+    GuestSource,
 };
 pub use instances::{Instances, Prepared};
 pub use leash::Leash;
