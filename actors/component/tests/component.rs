@@ -18,20 +18,18 @@ use std::{
 use futures::future::join_all;
 use rows::{OtherRows, Rows};
 use world::{actor, call, engines, spec};
-use wrt_component::{
-    ComponentActor, ComponentError, ComponentLimits, EngineKind, EngineOptions, Engines, inspect,
-};
+use wrt_component::{ComponentActor, ComponentError, EngineKind, EngineOptions, Engines, inspect};
 use wrt_contract::CallContext;
 use wrt_host::{Instances, Package, guest_fault};
-use wrt_protocol::{Execution, FaultKind};
+use wrt_protocol::{ComponentLimits, Execution, FaultKind};
 
 #[tokio::test]
 async fn an_endless_loop_is_stopped_when_its_wall_time_is_over() {
-    let wall_time_max = Duration::from_millis(200);
     let limits = ComponentLimits {
-        wall_time_max,
+        wall_time_ms_max: 200,
         ..ComponentLimits::default()
     };
+    let wall_time_max = limits.wall_time_max();
     let actor = actor(guest::spinner(), limits, &[]).await;
     // The best of three: what is under test is the runtime, and not how busy the machine is.
     let mut late = Duration::MAX;
@@ -71,7 +69,7 @@ async fn the_callers_budget_stops_a_guest_before_its_wall_time() {
 #[tokio::test]
 async fn what_a_guest_calls_ends_before_the_guest_does() {
     let limits = ComponentLimits {
-        wall_time_max: Duration::from_secs(3),
+        wall_time_ms_max: 3000,
         ..ComponentLimits::default()
     };
     let actor = actor(guest::spinner(), limits, &[]).await;
@@ -88,9 +86,8 @@ async fn what_a_guest_calls_ends_before_the_guest_does() {
 /// On one thread: without the yield at each epoch nothing else would run until the guest is stopped.
 #[tokio::test]
 async fn a_guest_that_computes_lets_others_run() {
-    let wall_time_max = Duration::from_millis(300);
     let limits = ComponentLimits {
-        wall_time_max,
+        wall_time_ms_max: 300,
         ..ComponentLimits::default()
     };
     let actor = actor(guest::spinner(), limits, &[]).await;

@@ -23,7 +23,6 @@
 //!
 //! Start reading at [`Manifest`], then [`DesiredApp`], [`place`] and [`Store`].
 
-mod actor_limits;
 mod catalog;
 mod check;
 mod config;
@@ -36,7 +35,6 @@ mod problem;
 mod store;
 mod suggestion;
 
-pub use actor_limits::{DesiredComponentLimits, LimitError, ProviderLimits};
 pub use catalog::{
     BackendInfo, Catalog, ComplaintAbout, ComponentSource, ImportServer, ProviderComplaint,
     ProviderFacts, SourceComplaint,
