@@ -15,7 +15,7 @@
 mod input;
 mod output;
 
-use futures::{StreamExt, stream};
+use futures::stream;
 use tokio::sync::{mpsc, oneshot};
 use wrt_contract::{Body, BodyFrame, Trailers};
 use wrt_protocol::{Fault, FaultKind, Hop, limits::CHUNK_BYTES_MAX};
@@ -87,7 +87,7 @@ where
     (
         BodyWriter(writer),
         BodyEnd(end),
-        Body::new(length, frames.boxed()),
+        Body::new(length, frames),
     )
 }
 

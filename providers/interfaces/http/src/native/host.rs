@@ -1,5 +1,6 @@
 //! Export glue: a component that exports `wasi:http` as a handler; and the glue of its imports.
 
+mod body;
 mod error_code;
 mod exchange;
 mod handler_import;

@@ -12,9 +12,9 @@ use wasmtime_wasi_http::{
 use wrt_contract::Body;
 use wrt_host::InstanceState;
 
-use super::outgoing::from_guest;
+use super::body::{from_guest, into_guest, length};
 use crate::{
-    HttpBody, HttpError, HttpHandlerInterface, RequestHead, ResponseHead,
+    HttpError, HttpHandlerInterface, RequestHead, ResponseHead,
     native::{aside::aside, client::of_the_caller},
 };
 
@@ -61,7 +61,8 @@ async fn handle(
         return Ok(Err(ErrorCode::HttpRequestDenied));
     };
     let (head, body) = RequestHead::split(request);
-    let body: Body<HttpError> = from_guest(&head, body);
+    let length = length(&head.headers, &body);
+    let body: Body<HttpError> = from_guest(body, length, HttpError::from);
     let body = body.map_err(of_the_caller);
     let call = aside(async move { handler.handle(&context, head, body).await });
     match call.await.and_then(|answer| answer) {
@@ -78,9 +79,7 @@ async fn handle(
 }
 
 fn respond(state: &mut InstanceState, head: ResponseHead, body: Body) -> Response {
-    let body = http_body_util::BodyExt::map_err(HttpBody::from(body), |fault| {
-        Error::from(HttpError::Fault(fault))
-    });
+    let body = into_guest(body, |fault| Error::from(HttpError::Fault(fault)));
     // How reading it went is between the body and the guest.
     let (response, _read) = Response::from_http(state.http().hooks, head.with_body(body));
     response

@@ -3,16 +3,12 @@
 use std::sync::Arc;
 
 use futures::future;
-use http::header::CONTENT_LENGTH;
-use http_body::Body as _;
-use http_body_util::BodyExt;
 use wasmtime_wasi_http::{Error, RequestOptions as WasiOptions, Result, WasiBody, WasiHttpHooks};
-use wrt_contract::{Body, CallContext};
+use wrt_contract::CallContext;
 use wrt_host::InstanceState;
 
-use crate::{
-    HttpBody, HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions, from_http,
-};
+use super::body::{from_guest, into_guest, length};
+use crate::{HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions};
 
 /// `wasi:http` has no names of its own, so there is one link.
 const LINK: &str = "default";
@@ -51,19 +47,20 @@ impl WasiHttpHooks for Linked {
         let context = self.context.clone();
         Box::new(async move {
             let (head, body) = RequestHead::split(request);
-            let body = from_guest(&head, body);
+            let length = length(&head.headers, &body);
+            let body = from_guest(body, length, HttpError::from);
             let options = options.map_or_else(RequestOptions::default, own_options);
             let (head, body) = client
                 .send(&context, head, options, body)
                 .await
                 .inspect_err(tell)?;
-            let body = HttpBody::from(body).map_err(|error| {
+            let body = into_guest(body, |error| {
                 tell(&error);
                 Error::from(error)
             });
             // The connection is the provider's: nothing of it is driven from here.
             let io: Io = Box::new(future::ready(Ok(())));
-            Ok((head.with_body(body.boxed_unsync()), io))
+            Ok((head.with_body(body), io))
         })
     }
 }
@@ -81,20 +78,4 @@ fn own_options(options: WasiOptions) -> RequestOptions {
         first_byte_timeout: options.first_byte_timeout,
         between_bytes_timeout: options.between_bytes_timeout,
     }
-}
-
-/// The body of a guest's request. One that is empty is here, and lets the call be tried again.
-pub(super) fn from_guest<E>(head: &RequestHead, body: WasiBody) -> Body<E>
-where
-    E: From<HttpError> + From<wrt_protocol::Fault> + 'static,
-{
-    let length = body.size_hint().exact();
-    if length == Some(0) {
-        return Body::empty();
-    }
-    let announced = head.headers.get(CONTENT_LENGTH);
-    let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
-    from_http(body, announced.or(length), |error| {
-        E::from(HttpError::from(error))
-    })
 }
