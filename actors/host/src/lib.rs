@@ -21,7 +21,6 @@ mod guest_log;
 mod instances;
 mod leash;
 mod link_site;
-mod outgoing;
 mod package;
 mod printable;
 mod state;

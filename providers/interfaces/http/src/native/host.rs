@@ -4,6 +4,7 @@ mod body;
 mod error_code;
 mod exchange;
 mod handler_import;
+mod instance;
 mod outgoing;
 mod p2;
 mod p3;
@@ -43,11 +44,17 @@ const HANDLERS: &[&str] = &["wasi:http/incoming-handler@0.2.", "wasi:http/handle
 
 impl Host for WasiHttp {
     fn describe(package: &mut Package) {
-        package.may_import::<HttpClientInterface>(outgoing::INTERFACES);
-        package.imports_apart::<HttpHandlerInterface>(
-            &[handler_import::INTERFACE],
-            handler_import::add_to_linker,
-        );
+        package.answers(&[instance::TYPES_0_2]);
+        package.may_import::<HttpClientInterface>(&[instance::OUTGOING_HANDLER_0_2]);
+        package
+            .answers(&[instance::TYPES_0_3])
+            .apart(instance::add_types_0_3);
+        package
+            .may_import::<HttpClientInterface>(&[instance::CLIENT_0_3])
+            .apart(instance::add_client_0_3);
+        package
+            .imports::<HttpHandlerInterface>(&[handler_import::INTERFACE])
+            .apart(handler_import::add_to_linker);
         package.exports::<HttpHandlerInterface>(HANDLERS, |instances, gate| {
             let component = HttpComponent::new(instances)?;
             Ok(component.map(|it| Offer::new::<HttpHandlerInterface>(Arc::new(it), gate)))
@@ -59,9 +66,8 @@ impl Host for WasiHttp {
         });
     }
 
-    /// Types and outgoing requests are given to every component.
-    fn add_to_linker(_linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
-        Ok(())
+    fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
+        instance::add_0_2(linker)
     }
 
     fn prepare(instance: &mut InstanceState) {

@@ -71,14 +71,15 @@ fn the_next_handler_can_be_imported() {
     let component = Component::new(engine(), encoder.encode().unwrap()).unwrap();
 
     let mut linker: Linker<InstanceState> = Linker::new(engine());
-    wasmtime_wasi_http::p3::add_to_linker(&mut linker).unwrap();
+    let package = Package::of::<WasiHttp>();
+    let types = |wit: &str| wit == "wasi:http/types@0.3.0";
+    package.add_to_linker(&mut linker, types).unwrap();
     let missing = linker.instantiate_pre(&component).map(drop).unwrap_err();
     assert!(
         format!("{missing:?}").contains("wasi:http/handler"),
         "{missing:?}"
     );
-    let middleware = Package::of::<WasiHttp>();
-    let is_imported = |wit: &str| wit.starts_with("wasi:http/handler");
-    middleware.add_to_linker(&mut linker, is_imported).unwrap();
+    let handler = |wit: &str| wit.starts_with("wasi:http/handler");
+    package.add_to_linker(&mut linker, handler).unwrap();
     linker.instantiate_pre(&component).unwrap();
 }

@@ -6,16 +6,16 @@ use futures::future;
 use wasmtime_wasi_http::{Error, RequestOptions as WasiOptions, Result, WasiBody, WasiHttpHooks};
 use wrt_contract::CallContext;
 use wrt_host::InstanceState;
+use wrt_protocol::limits::CHUNK_BYTES_MAX;
 
-use super::body::{from_guest, into_guest, length};
+use super::{
+    body::{from_guest, into_guest, length},
+    instance::set_outgoing,
+};
 use crate::{HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions};
 
 /// `wasi:http` has no names of its own, so there is one link.
 const LINK: &str = "default";
-
-/// The imports, which the engine gives every component; who is asked is told by the hooks.
-pub(super) const INTERFACES: &[&str] =
-    &["wasi:http/outgoing-handler@0.2.0", "wasi:http/client@0.3.0"];
 
 /// Lets a guest send requests to whoever its manifest links as `wasi:http`. Without a link each is
 /// refused with `HTTP-request-denied`, and the component runs all the same: the standard libraries of
@@ -23,11 +23,15 @@ pub(super) const INTERFACES: &[&str] =
 pub(super) fn prepare(state: &mut InstanceState) {
     if let Some(client) = state.link::<HttpClientInterface>(LINK) {
         let context = state.context().clone();
-        state.set_outgoing_http(Box::new(Linked { client, context }));
+        set_outgoing(state, Outgoing(Some(Linked { client, context })));
     }
 }
 
-/// Hooks of an instance whose requests go to `client`.
+/// Who is asked for an instance's requests; nobody at first, so that a guest sends nothing that its
+/// manifest does not let it send.
+#[derive(Default)]
+pub(super) struct Outgoing(Option<Linked>);
+
 struct Linked {
     client: Arc<dyn HttpClient>,
     context: CallContext,
@@ -35,7 +39,7 @@ struct Linked {
 
 type Io = Box<dyn Future<Output = Result<()>> + Send>;
 
-impl WasiHttpHooks for Linked {
+impl WasiHttpHooks for Outgoing {
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
@@ -43,8 +47,11 @@ impl WasiHttpHooks for Linked {
         // How the guest fares with the response's body. Whoever sends it sees that it is dropped.
         _read: Io,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io)>> + Send> {
-        let client = Arc::clone(&self.client);
-        let context = self.context.clone();
+        let Some(Linked { client, context }) = &self.0 else {
+            return Box::new(future::ready(Err(Error::HttpRequestDenied)));
+        };
+        let client = Arc::clone(client);
+        let context = context.clone();
         Box::new(async move {
             let (head, body) = RequestHead::split(request);
             let length = length(&head.headers, &body);
@@ -62,6 +69,17 @@ impl WasiHttpHooks for Linked {
             let io: Io = Box::new(future::ready(Ok(())));
             Ok((head.with_body(body), io))
         })
+    }
+
+    // The host keeps up to two pieces of a body for each instance: with the megabyte that is the default,
+    // a thousand instances with slow readers would hold 2 GiB. A chunk of the lattice's own streams is
+    // never cut again on its way.
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES_MAX
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES_MAX
     }
 }
 
