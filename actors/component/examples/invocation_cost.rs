@@ -5,10 +5,10 @@
 
 use std::{sync::Arc, time::Instant};
 
-use wrt_component::{ComponentActor, ComponentLimits, ComponentSpec, EngineOptions, Engines};
+use wrt_component::{ComponentActor, ComponentSpec, EngineOptions, Engines};
 use wrt_contract::{CallContext, Links};
 use wrt_host::Instances;
-use wrt_protocol::{ActorAddress, Name};
+use wrt_protocol::{ActorAddress, ComponentLimits, Name};
 
 #[path = "../tests/component/guest.rs"]
 mod guest;

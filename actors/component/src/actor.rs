@@ -5,15 +5,15 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use wasmtime::{Store, StoreLimits, UpdateDeadline, component::InstancePre};
 use wasmtime_wasi::WasiCtx;
-use wrt_contract::{CallContext, Gate, Links};
+use wrt_contract::{CallContext, Gate, GateLimits, Links};
 use wrt_host::{
     InstanceState, InstanceStateParts, Instances, Leash, MakeWasi, Package, Prepared,
     WallTimeExceeded,
 };
-use wrt_protocol::ActorAddress;
+use wrt_protocol::{ActorAddress, ComponentLimits};
 
 use crate::{
-    CompiledComponent, ComponentError, ComponentLimits, EngineKind, linker, output::GuestOutput,
+    CompiledComponent, ComponentError, EngineKind, limits, linker, output::GuestOutput,
     unserved_imports,
 };
 
@@ -87,7 +87,7 @@ impl ComponentActor {
         };
         let wasi = make_wasi(environment);
         Ok(Arc::new(Self {
-            gate: Gate::of_actor(actor.clone(), limits.gate()),
+            gate: Gate::of_actor(actor.clone(), GateLimits::from(&limits)),
             exports: compiled.exports(),
             packages: linker::imported(packages, &imports).cloned().collect(),
             imports,
@@ -95,7 +95,7 @@ impl ComponentActor {
             compiled,
             instance_pre,
             wasi,
-            wall_time_max: limits.wall_time_max,
+            wall_time_max: limits.wall_time_max(),
             limits,
             links,
         }))
@@ -132,7 +132,7 @@ impl ComponentActor {
     }
 
     fn store_limits(&self) -> StoreLimits {
-        self.limits.store()
+        limits::of_store(&self.limits)
     }
 }
 

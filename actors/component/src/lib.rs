@@ -35,5 +35,4 @@ pub use compile::CompiledComponent;
 pub use engine::{EngineKind, EngineOptions, Engines};
 pub use error::{CacheError, ComponentError};
 pub use inspect::{ComponentDigest, ComponentInterfaces, inspect};
-pub use limits::ComponentLimits;
 pub use linker::{UnservedImport, go_together, unserved_imports};

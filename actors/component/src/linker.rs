@@ -7,8 +7,8 @@ use wrt_host::{InstanceState, Package};
 
 use crate::EngineKind;
 
-/// What every component of WASI 0.2 is given. Files, sockets and outgoing requests are there to be
-/// imported, and are refused when used: the standard libraries of many languages import them all.
+/// What every component of WASI 0.2 is given. Files and sockets are there to be imported, and are
+/// refused when used: the standard libraries of many languages import them all.
 const WASI_0_2: &[(&str, &[&str])] = &[
     (
         "wasi:cli",
@@ -27,7 +27,6 @@ const WASI_0_2: &[(&str, &[&str])] = &[
     ),
     ("wasi:clocks", &["monotonic-clock", "wall-clock"]),
     ("wasi:filesystem", &["types", "preopens"]),
-    ("wasi:http", &["types", "outgoing-handler"]),
     ("wasi:io", &["error", "poll", "streams"]),
     ("wasi:random", &["random", "insecure", "insecure-seed"]),
     (
@@ -64,7 +63,6 @@ const WASI_0_3: &[(&str, &[&str])] = &[
     ),
     ("wasi:clocks", &["monotonic-clock", "system-clock", "types"]),
     ("wasi:filesystem", &["types", "preopens"]),
-    ("wasi:http", &["types", "client"]),
     ("wasi:random", &["random", "insecure", "insecure-seed"]),
     ("wasi:sockets", &["types", "ip-name-lookup"]),
 ];
@@ -109,10 +107,8 @@ pub(crate) fn linker(
 ) -> wasmtime::Result<Linker<InstanceState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     if kind == EngineKind::Concurrent {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     }
     for package in imported(packages, imports) {
         let is_imported = |wit: &str| imports.iter().any(|import| go_together(wit, import));
@@ -247,7 +243,11 @@ mod tests {
         let packages = [Package::of::<WasiKeyValue>()];
         for (import, expected) in [
             ("wasi:cli/stdout@0.2.99", None),
-            ("wasi:http/types@0.3.0", None),
+            ("wasi:cli/stdout@0.3.0", None),
+            (
+                "wasi:http/types@0.3.0",
+                Some("this node has no such interface"),
+            ),
             ("wasi:keyvalue/store@0.2.0-draft", None),
             (
                 "wasi:http/handler@0.3.0",

@@ -21,6 +21,9 @@ use wrt_host::{GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog, GuestSource};
 const LINE_BYTES_MAX: usize = GUEST_MESSAGE_BYTES_MAX;
 /// Bytes that a guest may write at a time.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
+/// Lines of one write that reach the log; the rest is counted there. A guest does not run while they
+/// are written, so that nothing else would stop it.
+const WRITE_LINES_MAX: u32 = 128;
 
 /// One of the two outputs of an instance: each line becomes one message in the log.
 #[derive(Clone)]
@@ -31,6 +34,8 @@ struct Lines {
     stream: &'static str,
     level: GuestLevel,
     begun: Vec<u8>,
+    /// Of the write in hand.
+    ended: u32,
 }
 
 impl GuestOutput {
@@ -49,11 +54,14 @@ impl GuestOutput {
             stream,
             level,
             begun: Vec::new(),
+            ended: 0,
         })))
     }
 
     fn take(&self, bytes: &[u8]) {
-        self.0.lock().take(bytes);
+        let mut lines = self.0.lock();
+        lines.take(bytes);
+        lines.end_write();
     }
 }
 
@@ -77,11 +85,25 @@ impl Lines {
     }
 
     fn end_line(&mut self) {
+        self.ended += 1;
+        if self.ended > WRITE_LINES_MAX {
+            self.begun.clear();
+            return;
+        }
         let line = String::from_utf8_lossy(&self.begun);
         let line = line.trim_end_matches('\r');
         self.log
             .log(self.level, GuestSource::Stream(self.stream), line);
         self.begun.clear();
+    }
+
+    fn end_write(&mut self) {
+        let left_out = std::mem::take(&mut self.ended).saturating_sub(WRITE_LINES_MAX);
+        if left_out > 0 {
+            let text = format!("({left_out} lines more of one write are left out)");
+            self.log
+                .log(self.level, GuestSource::Stream(self.stream), &text);
+        }
     }
 }
 
@@ -136,6 +158,7 @@ impl AsyncWrite for GuestOutput {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        let bytes = &bytes[..bytes.len().min(WRITE_BYTES_MAX)];
         self.take(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
@@ -146,5 +169,93 @@ impl AsyncWrite for GuestOutput {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use tracing::{Event, Metadata, Subscriber, span};
+
+    use super::*;
+
+    /// What is logged, one text each.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<String>>>);
+
+    impl Subscriber for Log {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            let mut text = String::new();
+            event.record(
+                &mut |field: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+                    if field.name() == "message" {
+                        text = format!("{value:?}");
+                    }
+                },
+            );
+            self.0.lock().push(text);
+        }
+
+        fn enter(&self, _: &span::Id) {}
+
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    fn logged(write: impl FnOnce(GuestOutput)) -> Vec<String> {
+        let log = Log::default();
+        tracing::subscriber::with_default(log.clone(), || {
+            write(GuestOutput::stdout(GuestLog::default()));
+        });
+        let logged = log.0.lock();
+        logged.clone()
+    }
+
+    /// Each event is made in the host call of the guest that writes, and takes room from the rest of the
+    /// log.
+    #[test]
+    fn a_write_makes_so_many_lines_and_counts_the_rest() {
+        let lines = logged(|mut output| {
+            output
+                .write(Bytes::from(vec![b'\n'; WRITE_BYTES_MAX]))
+                .unwrap();
+            output
+                .write(Bytes::from_static(b"one\ntwo\nthree"))
+                .unwrap();
+        });
+        let max = WRITE_LINES_MAX as usize;
+        assert_eq!(lines.len(), max + 1 + 3);
+        let left_out = WRITE_BYTES_MAX - max;
+        assert_eq!(
+            lines[max..],
+            [
+                &format!("({left_out} lines more of one write are left out)"),
+                "one",
+                "two",
+                "three"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_write_of_0_3_is_no_longer_than_one_of_0_2() {
+        let bytes = vec![b'\n'; WRITE_BYTES_MAX + 1];
+        logged(|output| {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            let taken = pin!(output).poll_write(&mut cx, &bytes);
+            assert!(matches!(taken, Poll::Ready(Ok(WRITE_BYTES_MAX))));
+        });
     }
 }

@@ -15,7 +15,10 @@ use tokio::{
     sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
-use wrt_protocol::{ActorAddress, ActorKind, Fault, FaultKind, Hop, LeaseId};
+use wrt_protocol::{
+    ActorAddress, ActorKind, ComponentLimits, Fault, FaultKind, Hop, LeaseId,
+    actor_limits::{CONCURRENCY_DEFAULT, QUEUE_DEFAULT},
+};
 
 use crate::{Admission, CallContext, Lease};
 
@@ -31,8 +34,17 @@ pub struct GateLimits {
 impl Default for GateLimits {
     fn default() -> Self {
         Self {
-            concurrency_max: 256,
-            queue_max: 1024,
+            concurrency_max: CONCURRENCY_DEFAULT,
+            queue_max: QUEUE_DEFAULT,
+        }
+    }
+}
+
+impl From<&ComponentLimits> for GateLimits {
+    fn from(limits: &ComponentLimits) -> Self {
+        Self {
+            concurrency_max: limits.concurrency_max,
+            queue_max: limits.queue_max,
         }
     }
 }

@@ -7,6 +7,8 @@ use wrt_protocol::{ActorAddress, TraceContext};
 
 use crate::Printable;
 
+/// The target under which a node's log has what guests say.
+pub const GUEST_LOG_TARGET: &str = "wrt::guest";
 /// Bytes of one message in the log, as the guest wrote them.
 pub const GUEST_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of the word by which a guest tells its messages apart.
@@ -39,7 +41,7 @@ pub enum GuestSource<'a> {
 }
 
 /// The log of one invocation: it says whose guest speaks, and in which trace. Everything goes under
-/// the target `wrt::guest`. What the guest says is cut where it is too long, and
+/// the target [`GUEST_LOG_TARGET`]. What the guest says is cut where it is too long, and
 /// [escaped](Printable).
 #[derive(Debug, Clone, Default)]
 pub struct GuestLog {
@@ -60,7 +62,7 @@ impl GuestLog {
             ($level:ident, $is_critical:expr) => {
                 self.log_at(source, message, |guest| {
                     event!(
-                        target: "wrt::guest",
+                        target: GUEST_LOG_TARGET,
                         Level::$level,
                         app = guest.app.map(field::display),
                         component = guest.component.map(field::display),

@@ -22,14 +22,14 @@ mod guest_run;
 mod instances;
 mod leash;
 mod link_site;
-mod outgoing;
 mod package;
 mod printable;
 mod state;
 
 pub use ended::{WallTimeExceeded, guest_exit, guest_fault};
 pub use guest_log::{
-    GUEST_CONTEXT_BYTES_MAX, GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog, GuestSource,
+    GUEST_CONTEXT_BYTES_MAX, GUEST_LOG_TARGET, GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog,
+    GuestSource,
 };
 pub use guest_run::GuestRun;
 pub use instances::{Instances, Prepared};

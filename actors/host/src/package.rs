@@ -105,6 +105,14 @@ pub struct Exported {
     pub offer: OfferExport,
 }
 
+impl Imported {
+    /// Put on a linker by `add_to_linker`, and only when one of them is imported: for what not every
+    /// engine can have, as an async function.
+    pub fn apart(&mut self, add_to_linker: fn(&mut Linker<InstanceState>) -> wasmtime::Result<()>) {
+        self.add_to_linker = Some(add_to_linker);
+    }
+}
+
 impl Exported {
     /// Whether an export of that name is one of them.
     #[must_use]
@@ -129,43 +137,28 @@ impl Package {
     }
 
     /// Serves `wit` through links that carry `I`.
-    pub fn imports<I: Interface>(&mut self, wit: &'static [&'static str]) {
-        self.add(wit, ImportedFrom::Link(LinkKind::of::<I>()), None);
-    }
-
-    /// The same, put on a linker by `add_to_linker` and only when one of `wit` is imported: for what
-    /// not every engine can have, as an async function.
-    pub fn imports_apart<I: Interface>(
-        &mut self,
-        wit: &'static [&'static str],
-        add_to_linker: fn(&mut Linker<InstanceState>) -> wasmtime::Result<()>,
-    ) {
-        let server = ImportedFrom::Link(LinkKind::of::<I>());
-        self.add(wit, server, Some(add_to_linker));
+    pub fn imports<I: Interface>(&mut self, wit: &'static [&'static str]) -> &mut Imported {
+        self.add(wit, ImportedFrom::Link(LinkKind::of::<I>()))
     }
 
     /// Serves `wit` through links that carry `I`, and refuses each use where there is none: for what
     /// standard libraries import and few programs use.
-    pub fn may_import<I: Interface>(&mut self, wit: &'static [&'static str]) {
-        self.add(wit, ImportedFrom::OptionalLink(LinkKind::of::<I>()), None);
+    pub fn may_import<I: Interface>(&mut self, wit: &'static [&'static str]) -> &mut Imported {
+        self.add(wit, ImportedFrom::OptionalLink(LinkKind::of::<I>()))
     }
 
     /// Serves `wit` by itself, on the guest's own node.
-    pub fn answers(&mut self, wit: &'static [&'static str]) {
-        self.add(wit, ImportedFrom::Node, None);
+    pub fn answers(&mut self, wit: &'static [&'static str]) -> &mut Imported {
+        self.add(wit, ImportedFrom::Node)
     }
 
-    fn add(
-        &mut self,
-        wit: &'static [&'static str],
-        server: ImportedFrom,
-        add_to_linker: Option<AddToLinker>,
-    ) {
+    fn add(&mut self, wit: &'static [&'static str], server: ImportedFrom) -> &mut Imported {
         self.imports.push(Imported {
             wit,
             server,
-            add_to_linker,
+            add_to_linker: None,
         });
+        self.imports.last_mut().expect("it was pushed just now")
     }
 
     /// A component with an export whose name begins with one of `wit` offers `I`.

@@ -4,19 +4,16 @@ use std::sync::Arc;
 
 use wasmtime::{StoreLimits, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 use wrt_contract::{CallContext, Interface, Links};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
 
-use crate::{GuestLog, Leash, extensions::Extensions, outgoing::OutgoingHttp};
+use crate::{GuestLog, Leash, extensions::Extensions};
 
 /// What an instance has: its resources, its place in a call, its links and its limits, and whatever
 /// interfaces keep for it.
 pub struct InstanceState {
     table: ResourceTable,
     wasi: Wasi,
-    http: WasiHttpCtx,
-    outgoing: OutgoingHttp,
     extensions: Extensions,
     actor: Option<ActorAddress>,
     parts: InstanceStateParts,
@@ -81,8 +78,6 @@ impl InstanceState {
         Self {
             table: ResourceTable::new(),
             wasi,
-            http: WasiHttpCtx::new(),
-            outgoing: OutgoingHttp::default(),
             extensions: Extensions::default(),
             actor: None,
             parts,
@@ -105,13 +100,6 @@ impl InstanceState {
         &mut self,
     ) -> (&mut T, &mut ResourceTable) {
         (self.extensions.get(), &mut self.table)
-    }
-
-    /// Lets the guest send HTTP requests, which it may not otherwise. An interface does so when it
-    /// [prepares](crate::Host::prepare) the instance; the last one counts. How large the
-    /// pieces of a body are stays with the host, whatever the hooks say.
-    pub fn set_outgoing_http(&mut self, hooks: Box<dyn WasiHttpHooks>) {
-        self.outgoing.set(hooks);
     }
 
     /// The call that the instance serves.
@@ -172,16 +160,6 @@ impl WasiView for InstanceState {
                 .wasi
                 .get(|| guest_log(self.actor.as_ref(), &self.parts.context)),
             table: &mut self.table,
-        }
-    }
-}
-
-impl WasiHttpView for InstanceState {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            ctx: &mut self.http,
-            table: &mut self.table,
-            hooks: &mut self.outgoing,
         }
     }
 }

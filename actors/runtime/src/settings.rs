@@ -293,8 +293,10 @@ fn readings(text: &str) -> Vec<Value> {
     readings.extend(text.parse().ok().map(Value::Boolean));
     readings.extend(text.parse().ok().map(Value::Float));
     readings.push(Value::String(text.to_owned()));
-    let list = text.split(',').map(|item| item.trim().to_owned());
-    readings.push(Value::Array(list.map(Value::String).collect()));
+    let items = || text.split(',').map(str::trim);
+    let numbers: Result<Vec<i64>, _> = items().map(str::parse).collect();
+    readings.extend(numbers.ok().map(Value::from));
+    readings.push(Value::Array(items().map(Value::from).collect()));
     readings
 }
 
@@ -331,6 +333,8 @@ mod tests {
         tls: Option<bool>,
         #[config(env = "SERVICE_HOSTS", default = [])]
         hosts: Vec<String>,
+        #[config(env = "SERVICE_PORTS", default = [])]
+        ports: Vec<u16>,
         #[config(env = "SERVICE_TOKEN")]
         token: Option<String>,
         #[config(env = "SERVICE_NAME")]
@@ -357,6 +361,7 @@ mod tests {
             ("SERVICE_RETRIES", "7"),
             ("SERVICE_TLS", "true"),
             ("SERVICE_HOSTS", "a, b"),
+            ("SERVICE_PORTS", "80, 8080"),
             ("SERVICE_TOKEN", "12345"),
             ("SERVICE_NAME", ""),
         ];
@@ -371,6 +376,7 @@ mod tests {
         assert_eq!(options.url, "from-table");
         assert_eq!((options.retries, options.tls), (7, Some(true)));
         assert_eq!(options.hosts, ["a", "b"]);
+        assert_eq!(options.ports, [80, 8080]);
         assert_eq!(options.token.as_deref(), Some("12345"), "a text of digits");
         let options = load(
             toml::toml! {
@@ -380,6 +386,32 @@ mod tests {
         )
         .expect("they are sound");
         assert_eq!((options.url.as_str(), options.retries), ("local", 3));
+    }
+
+    #[test]
+    fn a_list_is_of_what_its_field_takes() {
+        for (variables, hosts, ports) in [
+            (
+                [("SERVICE_HOSTS", "1,2"), ("SERVICE_PORTS", "1")],
+                &["1", "2"][..],
+                &[1][..],
+            ),
+            (
+                [("SERVICE_HOSTS", "1"), ("SERVICE_PORTS", "1,2")],
+                &["1"],
+                &[1, 2],
+            ),
+            (
+                [("SERVICE_HOSTS", "1,b"), ("SERVICE_PORTS", "")],
+                &["1", "b"],
+                &[],
+            ),
+        ] {
+            let table = toml::toml! { name = "n" };
+            let options = load(table, &variables).expect("they are sound");
+            assert_eq!(options.ports, ports, "{variables:?}");
+            assert_eq!(options.hosts, hosts);
+        }
     }
 
     #[test]
@@ -414,6 +446,13 @@ mod tests {
                 },
                 &[("SERVICE_RETRIES", "hush")],
                 "the environment variable SERVICE_RETRIES is set to what `retries` cannot be",
+            ),
+            (
+                toml::toml! {
+                name = "n"
+                },
+                &[("SERVICE_PORTS", "80,hush")],
+                "the environment variable SERVICE_PORTS is set to what `ports` cannot be",
             ),
             (
                 toml::toml! {

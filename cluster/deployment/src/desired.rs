@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use wrt_protocol::{ActorAddress, ActorKind, InterfaceName, Name, NodeId};
+use wrt_protocol::{
+    ActorAddress, ActorKind, ComponentLimits, InterfaceName, LimitError, Name, NodeId,
+    ProviderLimits,
+};
 
-use crate::{Config, DesiredComponentLimits, Digest, LimitError, ProviderLimits};
+use crate::{Config, Digest};
 
 /// The version of the stored form. A node refuses every other one rather than guess.
 pub const DESIRED_VERSION: u32 = 2;
@@ -50,7 +53,7 @@ pub struct DesiredComponent {
     /// Who serves its imports.
     pub links: LinkTable,
     /// What it may use.
-    pub limits: DesiredComponentLimits,
+    pub limits: ComponentLimits,
 }
 
 /// A provider.

@@ -1,7 +1,8 @@
 //! The lattice's protocol: what is said on the bus, and nothing about how.
 //!
 //! Ids and addresses, the [`subject`]s they become, the [`envelope`] of a call, the [`Fault`] that
-//! ends one badly, [`heartbeat`]s, [`stream`] frames, and the [`limits`] on all of them.
+//! ends one badly, [`heartbeat`]s, [`stream`] frames, the [`limits`] on all of them, and those that an
+//! app's actors are given ([`actor_limits`]).
 //!
 //! Invariants:
 //! - pure: no I/O, no clock, no task; randomness only where an id is minted;
@@ -13,6 +14,7 @@
 //!
 //! Start reading at [`envelope`].
 
+pub mod actor_limits;
 mod address;
 pub mod envelope;
 mod fault;
@@ -25,6 +27,7 @@ pub mod stream;
 pub mod subject;
 mod trace;
 
+pub use actor_limits::{ComponentLimits, LimitError, ProviderLimits};
 pub use address::{ActorAddress, ActorKind, InterfaceName, OperationName};
 pub use fault::{Execution, Fault, FaultKind, Hop};
 pub use frame::{DecodeError, EncodeError, PROTOCOL_VERSION};

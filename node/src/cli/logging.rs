@@ -19,11 +19,10 @@ pub fn start() -> Stderr {
         EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(FILTER_DEFAULT));
     let wants_no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let stderr = Stderr::start();
-    let writer = stderr.writer();
     let logger = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .fmt_fields(fields::Fields)
-        .with_writer(move || writer.clone())
+        .with_writer(stderr.writer())
         .with_ansi(std::io::stderr().is_terminal() && !wants_no_colour);
     // A test that calls two programs in one process has one already.
     let _started_already = logger.try_init();

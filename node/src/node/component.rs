@@ -1,9 +1,9 @@
 //! Starting a component.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use futures::{FutureExt, future::BoxFuture};
-use wrt_component::{ComponentActor, ComponentLimits, ComponentSpec};
+use wrt_component::{ComponentActor, ComponentSpec};
 use wrt_contract::{Callee, Links};
 use wrt_deployment::{DesiredComponent, LinkEnd, LinkTable};
 use wrt_host::{Instances, LinkSite, Package};
@@ -43,7 +43,7 @@ impl ComponentStart {
                 .iter()
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
-            limits: limits(desired),
+            limits: desired.limits,
             links: Arc::new(parts.links(&actor.app, &desired.links, deduplication)),
         };
         let component = ComponentActor::new(spec, parts.runtime.packages()).map_err(refused)?;
@@ -94,20 +94,6 @@ impl Parts {
             }
         }
         links
-    }
-}
-
-fn limits(desired: &DesiredComponent) -> ComponentLimits {
-    let limits = desired.limits;
-    ComponentLimits {
-        memory_bytes_max: limits.memory_bytes_max,
-        wall_time_max: Duration::from_millis(limits.wall_time_ms_max),
-        concurrency_max: limits.concurrency_max,
-        queue_max: limits.queue_max,
-        table_elements_max: limits.table_elements_max,
-        tables_max: limits.tables_max,
-        memories_max: limits.memories_max,
-        core_instances_max: limits.core_instances_max,
     }
 }
 

@@ -7,10 +7,10 @@ use std::{io, sync::Arc};
 use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
-use wrt_component::{ComponentActor, ComponentLimits, ComponentSpec, EngineOptions, Engines};
+use wrt_component::{ComponentActor, ComponentSpec, EngineOptions, Engines};
 use wrt_contract::{CallContext, Links};
 use wrt_host::Instances;
-use wrt_protocol::{ActorAddress, Name};
+use wrt_protocol::{ActorAddress, ComponentLimits, Name};
 
 pub fn engines() -> Engines {
     let options = EngineOptions {

@@ -99,15 +99,18 @@ fn of_another_app(app: &DesiredApp) -> impl Iterator<Item = Taken<'_>> {
 }
 
 /// Whether one node cannot have both. Port 0 is a free one each time; an address that is none of the
-/// network's is compared as it is written.
+/// network's is compared as it is written. `0.0.0.0` is every address of IPv4; `[::]` is that and every
+/// one of IPv6, as Linux has it unless a socket asks for less.
 fn clash(a: &str, b: &str) -> bool {
     let (Ok(first), Ok(second)) = (a.parse::<SocketAddr>(), b.parse::<SocketAddr>()) else {
         return a == b;
     };
-    let covers = |a: IpAddr, b: IpAddr| a == b || a.is_unspecified();
-    first.port() == second.port()
-        && first.port() != 0
-        && (covers(first.ip(), second.ip()) || covers(second.ip(), first.ip()))
+    let covers = |a: IpAddr, b: IpAddr| match a {
+        IpAddr::V4(a) => b == a || a.is_unspecified() && b.is_ipv4(),
+        IpAddr::V6(a) => b == a || a.is_unspecified(),
+    };
+    let (a, b) = (first.ip().to_canonical(), second.ip().to_canonical());
+    first.port() == second.port() && first.port() != 0 && (covers(a, b) || covers(b, a))
 }
 
 /// Whether one node can get both. Where labels decide against names it is not known before the nodes
@@ -136,6 +139,11 @@ mod tests {
             ("127.0.0.1:80", "127.0.0.2:80", false),
             ("0.0.0.0:80", "127.0.0.1:80", true),
             ("127.0.0.1:80", "[::]:80", true),
+            ("0.0.0.0:80", "[::]:80", true),
+            ("[::1]:80", "[::]:80", true),
+            ("0.0.0.0:80", "[::1]:80", false),
+            ("127.0.0.1:80", "[::1]:80", false),
+            ("127.0.0.1:80", "[::ffff:127.0.0.1]:80", true),
             ("127.0.0.1:0", "127.0.0.1:0", false),
             ("/run/web.sock", "/run/web.sock", true),
             ("/run/web.sock", "/run/api.sock", false),

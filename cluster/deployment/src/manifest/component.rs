@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use toml::{Spanned, de::DeValue};
-use wrt_protocol::{InterfaceName, Name};
+use wrt_protocol::{ComponentLimits, InterfaceName, Name};
 
-use super::section::Section;
+use super::{limits, section::Section};
 use crate::{
-    DesiredComponentLimits, PlacementRule, ProblemKind,
+    PlacementRule, ProblemKind,
     limits::{ENVIRONMENT_KEY_BYTES_MAX, ENVIRONMENT_VALUE_BYTES_MAX},
 };
 
@@ -25,7 +25,7 @@ pub struct ComponentManifest {
     /// Who serves its imports.
     pub links: Vec<LinkManifest>,
     /// What it may use.
-    pub limits: DesiredComponentLimits,
+    pub limits: ComponentLimits,
 }
 
 /// One link.
@@ -47,7 +47,7 @@ impl ComponentManifest {
             environment: read_environment(&mut section),
             placement: PlacementRule::read(&mut section),
             links: read_links(&mut section),
-            limits: DesiredComponentLimits::read(&mut section),
+            limits: limits::of_component(&mut section),
         };
         section.finish();
         component

@@ -1,10 +1,10 @@
 //! `[provider.<name>]`
 
 use toml::Spanned;
-use wrt_protocol::Name;
+use wrt_protocol::{Name, ProviderLimits};
 
-use super::{section::Section, settings::SettingsManifest, target::TargetManifest};
-use crate::{PlacementRule, ProviderLimits, Span};
+use super::{limits, section::Section, settings::SettingsManifest, target::TargetManifest};
+use crate::{PlacementRule, Span};
 
 /// A provider, as the manifest has it.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl ProviderManifest {
             calls_span: section.key_span("calls"),
             calls_are_partial,
             placement: PlacementRule::read(&mut section),
-            limits: ProviderLimits::read(&mut section),
+            limits: limits::of_provider(&mut section),
         };
         section.finish();
         provider

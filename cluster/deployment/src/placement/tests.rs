@@ -6,7 +6,7 @@ use proptest::{
 use wrt_protocol::Name;
 
 use super::*;
-use crate::{DesiredComponent, DesiredComponentLimits, DesiredProvider, Digest};
+use crate::{DesiredComponent, DesiredProvider, Digest};
 
 fn node(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
@@ -32,7 +32,7 @@ fn app(name: &str, components: impl IntoIterator<Item = (String, PlacementRule)>
             environment: BTreeMap::new(),
             placement,
             links: BTreeMap::new(),
-            limits: DesiredComponentLimits::default(),
+            limits: wrt_protocol::ComponentLimits::default(),
         };
         app.components.insert(Name::new(&name).unwrap(), component);
     }

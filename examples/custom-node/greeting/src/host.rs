@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime_wasi::p2::DynInputStream;
 use wrt_contract::{CallContext, Offer, async_trait};
-use wrt_host::{Host, InstanceState, Instances, Package, guest_fault};
-use wrt_protocol::Fault;
+use wrt_host::{Host, InstanceState, Instances, Package, body::BodyInput, guest_fault};
+use wrt_protocol::{Fault, FaultKind, Hop};
 
 use crate::{GreetingError, GreetingInterface, Listener, ListenerInterface};
 use bindings::{GuestPre, example::greeting::greeter};
@@ -23,6 +24,7 @@ mod bindings {
         world: "example:greeting/guest",
         imports: { default: async | trappable },
         exports: { default: async },
+        with: { "wasi:io": wasmtime_wasi::p2::bindings::io },
         trappable_error_type: { "example:greeting/greeter.error" => crate::GreetingError },
     });
 }
@@ -53,9 +55,18 @@ impl greeter::Host for InstanceState {
         greeting.greet(self.context(), &name).await
     }
 
-    async fn farewell(&mut self, name: String) -> Result<String, GreetingError> {
+    async fn recite(
+        &mut self,
+        name: String,
+        times: u32,
+    ) -> Result<Resource<DynInputStream>, GreetingError> {
         let greeting = self.linked::<GreetingInterface>(LINK)?;
-        greeting.farewell(self.context(), &name).await
+        let body = greeting.recite(self.context(), &name, times).await?;
+        let stream: DynInputStream = Box::new(BodyInput::new(body, wasmtime::Error::new));
+        let stream = self.table().push(stream);
+        stream.map_err(|full| {
+            Fault::maybe_executed(FaultKind::TooLarge, Hop::Caller, full.to_string()).into()
+        })
     }
 
     /// The one place where an error, a fault among them, becomes words for a guest.

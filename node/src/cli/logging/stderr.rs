@@ -9,9 +9,15 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use tracing_subscriber::fmt::MakeWriter;
+use wrt_host::GUEST_LOG_TARGET;
+
 /// Bytes that wait for the reader of standard error. A message more is dropped and counted: a reader
 /// that is stuck must not stop the node.
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Of those, what guests have said: one part in so many. The rest is the node's, whose errors matter
+/// most when a guest fills its part.
+const GUESTS_SHARE: usize = 2;
 /// How long the end of the process waits for the reader.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 
@@ -19,9 +25,19 @@ const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 /// it within [`LAST_WORDS_MAX`].
 pub struct Stderr(Writer);
 
-/// One writer to it. Never waits for the reader.
+/// One writer to it, for the node's own messages. Never waits for the reader.
 #[derive(Clone)]
-pub struct Writer(Arc<Queue>);
+pub struct Writer {
+    queue: Arc<Queue>,
+    speaker: Speaker,
+}
+
+/// Who a message is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Speaker {
+    Node,
+    Guest,
+}
 
 struct Queue {
     state: Mutex<State>,
@@ -31,11 +47,18 @@ struct Queue {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Vec<u8>>,
+    waiting: VecDeque<(Speaker, Vec<u8>)>,
+    node: Account,
+    guests: Account,
+    is_writing: bool,
+}
+
+/// What one kind of speaker has in the queue.
+#[derive(Default)]
+struct Account {
     bytes: usize,
     /// Messages that found no room, and that nobody has been told of.
     dropped: u64,
-    is_writing: bool,
 }
 
 impl Stderr {
@@ -60,7 +83,10 @@ impl Stderr {
                     let _closed = target.write_all(&message).and_then(|()| target.flush());
                 }
             });
-        Self(Writer(queue))
+        Self(Writer {
+            queue,
+            speaker: Speaker::Node,
+        })
     }
 
     /// Another writer.
@@ -71,7 +97,7 @@ impl Stderr {
 
 impl Drop for Stderr {
     fn drop(&mut self) {
-        let queue = &self.0.0;
+        let queue = &self.0.queue;
         let is_busy = |state: &mut State| state.is_writing || !state.waiting.is_empty();
         let mut state = queue.lock();
         // Whoever is not heard within this time is not heard.
@@ -86,14 +112,14 @@ impl Queue {
         self.state.lock()
     }
 
-    fn push(&self, message: &[u8]) {
+    fn push(&self, speaker: Speaker, message: &[u8]) {
         let mut state = self.lock();
-        if state.bytes + message.len() > self.bytes_max {
-            state.dropped += 1;
+        if !state.has_room(speaker, message.len(), self.bytes_max) {
+            state.account(speaker).dropped += 1;
             return;
         }
-        state.tell_dropped();
-        state.push(message.to_vec());
+        state.tell_dropped(speaker);
+        state.push(speaker, message.to_vec());
         drop(state);
         self.changed.notify_all();
     }
@@ -104,10 +130,11 @@ impl Queue {
         state.is_writing = false;
         loop {
             if state.waiting.is_empty() {
-                state.tell_dropped();
+                state.tell_dropped(Speaker::Node);
+                state.tell_dropped(Speaker::Guest);
             }
-            if let Some(message) = state.waiting.pop_front() {
-                state.bytes -= message.len();
+            if let Some((speaker, message)) = state.waiting.pop_front() {
+                state.account(speaker).bytes -= message.len();
                 state.is_writing = true;
                 return message;
             }
@@ -118,19 +145,36 @@ impl Queue {
 }
 
 impl State {
-    fn push(&mut self, message: Vec<u8>) {
-        self.bytes += message.len();
-        self.waiting.push_back(message);
+    fn account(&mut self, speaker: Speaker) -> &mut Account {
+        match speaker {
+            Speaker::Node => &mut self.node,
+            Speaker::Guest => &mut self.guests,
+        }
     }
 
-    /// Says, where they are missing, how many messages are.
-    fn tell_dropped(&mut self) {
-        let dropped = std::mem::take(&mut self.dropped);
+    fn has_room(&self, speaker: Speaker, bytes: usize, bytes_max: usize) -> bool {
+        let is_within_share =
+            speaker == Speaker::Node || self.guests.bytes + bytes <= bytes_max / GUESTS_SHARE;
+        is_within_share && self.node.bytes + self.guests.bytes + bytes <= bytes_max
+    }
+
+    fn push(&mut self, speaker: Speaker, message: Vec<u8>) {
+        self.account(speaker).bytes += message.len();
+        self.waiting.push_back((speaker, message));
+    }
+
+    /// Says, where they are missing, how many messages are. It takes the room of those whose they were.
+    fn tell_dropped(&mut self, speaker: Speaker) {
+        let dropped = std::mem::take(&mut self.account(speaker).dropped);
         if dropped > 0 {
+            let whose = match speaker {
+                Speaker::Node => "",
+                Speaker::Guest => " of guests",
+            };
             let text = format!(
-                "WARN wrt::log: {dropped} messages found no room here: standard error is read too slowly\n"
+                "WARN wrt::log: {dropped} messages{whose} found no room here: standard error is read too slowly\n"
             );
-            self.push(text.into_bytes());
+            self.push(speaker, text.into_bytes());
         }
     }
 }
@@ -138,14 +182,34 @@ impl State {
 impl Writer {
     /// Writes a line.
     pub fn line(&self, text: &str) {
-        self.0.push(format!("{text}\n").as_bytes());
+        self.queue
+            .push(self.speaker, format!("{text}\n").as_bytes());
+    }
+}
+
+impl<'a> MakeWriter<'a> for Writer {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+
+    fn make_writer_for(&'a self, meta: &tracing::Metadata<'_>) -> Self {
+        let speaker = match meta.target() {
+            GUEST_LOG_TARGET => Speaker::Guest,
+            _ => Speaker::Node,
+        };
+        Self {
+            queue: Arc::clone(&self.queue),
+            speaker,
+        }
     }
 }
 
 impl Write for Writer {
     /// The whole message: it is either written whole or dropped whole.
     fn write(&mut self, message: &[u8]) -> io::Result<usize> {
-        self.0.push(message);
+        self.queue.push(self.speaker, message);
         Ok(message.len())
     }
 
@@ -184,7 +248,7 @@ mod tests {
         let writer = stderr.writer();
         // The thread has one in hand, or will have: from here on exactly eight find room.
         writer.line("line 000");
-        while !stderr.0.0.lock().is_writing {
+        while !stderr.0.queue.lock().is_writing {
             thread::yield_now();
         }
         for number in 1..100 {
@@ -197,6 +261,36 @@ mod tests {
         assert_eq!(lines.len(), 10, "{text}");
         assert_eq!((lines[0], lines[8]), ("line 000", "line 008"));
         assert!(lines[9].contains("91 messages found no room"), "{text}");
+    }
+
+    #[test]
+    fn guests_that_fill_their_part_leave_the_node_its_own() {
+        let reader = Reader::default();
+        let stuck = reader.0.lock();
+        let stderr = Stderr::to(reader.clone(), 4096);
+        let writer = stderr.writer();
+        writer.line("first");
+        while !stderr.0.queue.lock().is_writing {
+            thread::yield_now();
+        }
+        let logger = tracing_subscriber::fmt()
+            .with_writer(writer)
+            .with_ansi(false)
+            .finish();
+        tracing::subscriber::with_default(logger, || {
+            for number in 0..1000 {
+                tracing::warn!(target: GUEST_LOG_TARGET, number, "a guest speaks");
+            }
+            tracing::error!("the node fails");
+        });
+        drop(stuck);
+        drop(stderr);
+        let text = String::from_utf8(reader.0.lock().clone()).unwrap();
+        assert!(text.contains("the node fails"), "{text}");
+        let heard = text.matches("a guest speaks").count();
+        assert!((10..100).contains(&heard), "{text}");
+        let dropped = format!("{} messages of guests found no room", 1000 - heard);
+        assert!(text.contains(&dropped), "{text}");
     }
 
     #[test]

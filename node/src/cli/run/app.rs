@@ -12,10 +12,9 @@ use bytes::Bytes;
 use wrt_component::Engines;
 use wrt_deployment::{
     Catalog as _, ComponentSource, Config, ConfigValue, DesiredApp, DesiredComponent,
-    DesiredComponentLimits, DesiredProvider, DesiredTarget, Digest, ImportServer, LinkEnd,
-    LinkTable, PlacementRule, Scope,
+    DesiredProvider, DesiredTarget, Digest, ImportServer, LinkEnd, LinkTable, PlacementRule, Scope,
 };
-use wrt_protocol::{InterfaceName, Name};
+use wrt_protocol::{ComponentLimits, InterfaceName, Name};
 use wrt_runtime::{BackendEntry, Runtime};
 
 use crate::{
@@ -146,7 +145,7 @@ fn from_component(
         environment: arguments.environment.iter().cloned().collect(),
         placement: PlacementRule::default(),
         links,
-        limits: DesiredComponentLimits::default(),
+        limits: ComponentLimits::default(),
     };
     app.components.insert(name.clone(), component);
     add_servers(&mut app, &name, runtime, &source)?;

@@ -1,9 +1,11 @@
 //! Export glue: a component that exports `wasi:http` as a handler; and the glue of its imports.
 
+mod body;
 mod body_error;
 mod error_code;
 mod exchange;
 mod handler_import;
+mod instance;
 mod outgoing;
 mod p2;
 mod p3;
@@ -43,12 +45,17 @@ const HANDLERS: &[&str] = &["wasi:http/incoming-handler@0.2.", "wasi:http/handle
 
 impl Host for WasiHttp {
     fn describe(package: &mut Package) {
-        package.may_import::<HttpClientInterface>(outgoing::INTERFACES);
-        package.answers(&["wasi:http/types@0.2.0"]);
-        package.imports_apart::<HttpHandlerInterface>(
-            &[handler_import::INTERFACE],
-            handler_import::add_to_linker,
-        );
+        package.answers(&[instance::TYPES_0_2]);
+        package.may_import::<HttpClientInterface>(&[instance::OUTGOING_HANDLER_0_2]);
+        package
+            .answers(&[instance::TYPES_0_3])
+            .apart(instance::add_types_0_3);
+        package
+            .may_import::<HttpClientInterface>(&[instance::CLIENT_0_3])
+            .apart(instance::add_client_0_3);
+        package
+            .imports::<HttpHandlerInterface>(&[handler_import::INTERFACE])
+            .apart(handler_import::add_to_linker);
         package.exports::<HttpHandlerInterface>(HANDLERS, |instances, gate| {
             let component = HttpComponent::new(instances)?;
             Ok(component.map(|it| Offer::new::<HttpHandlerInterface>(Arc::new(it), gate)))
@@ -60,9 +67,8 @@ impl Host for WasiHttp {
         });
     }
 
-    /// Types and outgoing requests are given to every component; one function of theirs is ours.
     fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
-        body_error::add_to_linker(linker)
+        instance::add_0_2(linker)
     }
 
     fn prepare(instance: &mut InstanceState) {

@@ -119,10 +119,12 @@ fn link(guest: &str) -> InstancePre<InstanceState> {
     let mut linker = Linker::new(&ENGINE);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).unwrap();
     wasmtime_wasi::p3::add_to_linker(&mut linker).unwrap();
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).unwrap();
-    wasmtime_wasi_http::p3::add_to_linker(&mut linker).unwrap();
-    let is_imported = |wit: &str| wit.starts_with("wasi:http/handler");
     let package = Package::of::<WasiHttp>();
+    let imports = component.component_type();
+    let imports: Vec<&str> = imports.imports(&ENGINE).map(|(name, _)| name).collect();
+    // Versions go together; `wrt-component` has the rule for all.
+    let start = |name: &str| name.rsplit_once('.').map(|(start, _)| start.to_owned());
+    let is_imported = |wit: &str| imports.iter().any(|import| start(import) == start(wit));
     package.add_to_linker(&mut linker, is_imported).unwrap();
     linker.instantiate_pre(&component).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use futures::StreamExt;
-use http::{Method, StatusCode, header::CONTENT_LENGTH};
+use http::{Method, StatusCode};
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime_wasi_http::Error;
@@ -13,6 +13,7 @@ use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
 
 use super::{
     Export,
+    body::length,
     error_code::error_response,
     progress::Progress,
     response::{Ended, Ending, GuestResponse, Rest, from_guest, into_guest},
@@ -151,13 +152,7 @@ fn respond(
 ) -> http::Response<Body> {
     let (parts, body) = response.into_parts();
     let bodiless = method == Method::HEAD || is_bodiless(parts.status);
-    let announced = parts
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok());
-    let length = announced
-        .and_then(|text| text.parse().ok())
-        .filter(|_| !bodiless);
+    let length = length(&parts.headers, &body).filter(|_| !bodiless);
     if !bodiless {
         let body = from_guest(body, length, taken, rest, ending, progress);
         return http::Response::from_parts(parts, body);

@@ -6,16 +6,18 @@
 use futures::future::BoxFuture;
 use wasmtime::component::{Accessor, Linker, Resource};
 use wasmtime_wasi_http::{
-    Error, WasiHttpView,
+    Error,
     p3::{Request, Response, bindings::http::types::ErrorCode},
 };
 use wrt_contract::Body;
 use wrt_host::InstanceState;
 
-use super::outgoing::from_guest;
+use super::{
+    body::{from_guest, into_guest, length},
+    instance::view,
+};
 use crate::{
-    HttpBody, HttpError, HttpHandlerInterface, RequestHead, ResponseHead,
-    native::client::of_the_caller,
+    HttpError, HttpHandlerInterface, RequestHead, ResponseHead, native::client::of_the_caller,
 };
 
 const LINK: &str = "default";
@@ -27,7 +29,7 @@ pub(super) const INTERFACE: &str = "wasi:http/handler@0.3.0";
 /// # Errors
 /// When two definitions collide: an error of the program.
 pub(super) fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
-    // The resources are those of `wasi:http/types`, which the runtime has put there.
+    // The resources are those of `wasi:http/types`.
     linker.instance(INTERFACE)?.func_wrap_concurrent(
         "handle",
         |accessor: &Accessor<InstanceState>, (request,): (Resource<Request>,)| {
@@ -49,7 +51,7 @@ async fn handle(
         let context = store.data_mut().context().clone();
         let handler = store.data_mut().link::<HttpHandlerInterface>(LINK);
         // Whether the request's body was taken shows where the guest writes it.
-        let request = request.into_http(&mut store, async { Ok(()) });
+        let request = request.into_http_with_getter(&mut store, async { Ok(()) }, view);
         Ok((context, handler, request))
     });
     let (context, handler, request) = taken?;
@@ -61,7 +63,8 @@ async fn handle(
         return Ok(Err(ErrorCode::HttpRequestDenied));
     };
     let (head, body) = RequestHead::split(request);
-    let body: Body<HttpError> = from_guest(&head, body);
+    let length = length(&head.headers, &body);
+    let body: Body<HttpError> = from_guest(body, length, HttpError::from);
     let body = body.map_err(of_the_caller);
     match handler.handle(&context, head, body).await {
         Ok((head, body)) => accessor.with(|mut store| {
@@ -77,11 +80,9 @@ async fn handle(
 }
 
 fn respond(state: &mut InstanceState, head: ResponseHead, body: Body) -> Response {
-    let body = http_body_util::BodyExt::map_err(HttpBody::from(body), |fault| {
-        Error::from(HttpError::Fault(fault))
-    });
+    let body = into_guest(body, |fault| Error::from(HttpError::Fault(fault)));
     // How reading it went is between the body and the guest.
-    let (response, _read) = Response::from_http(state.http().hooks, head.with_body(body));
+    let (response, _read) = Response::from_http(view(state).hooks, head.with_body(body));
     response
 }
 

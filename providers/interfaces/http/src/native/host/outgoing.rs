@@ -3,23 +3,19 @@
 use std::sync::Arc;
 
 use futures::future;
-use http::header::CONTENT_LENGTH;
-use http_body::Body as _;
-use http_body_util::BodyExt;
 use wasmtime_wasi_http::{Error, RequestOptions as WasiOptions, Result, WasiBody, WasiHttpHooks};
-use wrt_contract::{Body, CallContext};
+use wrt_contract::CallContext;
 use wrt_host::InstanceState;
+use wrt_protocol::limits::CHUNK_BYTES_MAX;
 
-use crate::{
-    HttpBody, HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions, from_http,
+use super::{
+    body::{from_guest, into_guest, length},
+    instance::set_outgoing,
 };
+use crate::{HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions};
 
 /// `wasi:http` has no names of its own, so there is one link.
 const LINK: &str = "default";
-
-/// The imports, which the engine gives every component; who is asked is told by the hooks.
-pub(super) const INTERFACES: &[&str] =
-    &["wasi:http/outgoing-handler@0.2.0", "wasi:http/client@0.3.0"];
 
 /// Lets a guest send requests to whoever its manifest links as `wasi:http`. Without a link each is
 /// refused with `HTTP-request-denied`, and the component runs all the same: the standard libraries of
@@ -27,11 +23,15 @@ pub(super) const INTERFACES: &[&str] =
 pub(super) fn prepare(state: &mut InstanceState) {
     if let Some(client) = state.link::<HttpClientInterface>(LINK) {
         let context = state.context().clone();
-        state.set_outgoing_http(Box::new(Linked { client, context }));
+        set_outgoing(state, Outgoing(Some(Linked { client, context })));
     }
 }
 
-/// Hooks of an instance whose requests go to `client`.
+/// Who is asked for an instance's requests; nobody at first, so that a guest sends nothing that its
+/// manifest does not let it send.
+#[derive(Default)]
+pub(super) struct Outgoing(Option<Linked>);
+
 struct Linked {
     client: Arc<dyn HttpClient>,
     context: CallContext,
@@ -39,7 +39,7 @@ struct Linked {
 
 type Io = Box<dyn Future<Output = Result<()>> + Send>;
 
-impl WasiHttpHooks for Linked {
+impl WasiHttpHooks for Outgoing {
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
@@ -47,24 +47,39 @@ impl WasiHttpHooks for Linked {
         // How the guest fares with the response's body. Whoever sends it sees that it is dropped.
         _read: Io,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io)>> + Send> {
-        let client = Arc::clone(&self.client);
-        let context = self.context.clone();
+        let Some(Linked { client, context }) = &self.0 else {
+            return Box::new(future::ready(Err(Error::HttpRequestDenied)));
+        };
+        let client = Arc::clone(client);
+        let context = context.clone();
         Box::new(async move {
             let (head, body) = RequestHead::split(request);
-            let body = from_guest(&head, body);
+            let length = length(&head.headers, &body);
+            let body = from_guest(body, length, HttpError::from);
             let options = options.map_or_else(RequestOptions::default, own_options);
             let (head, body) = client
                 .send(&context, head, options, body)
                 .await
                 .inspect_err(tell)?;
-            let body = HttpBody::from(body).map_err(|error| {
+            let body = into_guest(body, |error| {
                 tell(&error);
                 Error::from(error)
             });
             // The connection is the provider's: nothing of it is driven from here.
             let io: Io = Box::new(future::ready(Ok(())));
-            Ok((head.with_body(body.boxed_unsync()), io))
+            Ok((head.with_body(body), io))
         })
+    }
+
+    // The host keeps up to two pieces of a body for each instance: with the megabyte that is the default,
+    // a thousand instances with slow readers would hold 2 GiB. A chunk of the lattice's own streams is
+    // never cut again on its way.
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES_MAX
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK_BYTES_MAX
     }
 }
 
@@ -81,20 +96,4 @@ fn own_options(options: WasiOptions) -> RequestOptions {
         first_byte_timeout: options.first_byte_timeout,
         between_bytes_timeout: options.between_bytes_timeout,
     }
-}
-
-/// The body of a guest's request. One that is empty is here, and lets the call be tried again.
-pub(super) fn from_guest<E>(head: &RequestHead, body: WasiBody) -> Body<E>
-where
-    E: From<HttpError> + From<wrt_protocol::Fault> + 'static,
-{
-    let length = body.size_hint().exact();
-    if length == Some(0) {
-        return Body::empty();
-    }
-    let announced = head.headers.get(CONTENT_LENGTH);
-    let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
-    from_http(body, announced.or(length), |error| {
-        E::from(HttpError::from(error))
-    })
 }

@@ -3,7 +3,7 @@
 use http::uri;
 use wasmtime::Store;
 use wasmtime_wasi_http::{
-    Error, WasiHttpView,
+    Error,
     p2::{
         bindings::{ProxyPre, http::types::Scheme},
         body::HostOutgoingBody,
@@ -13,6 +13,7 @@ use wrt_host::InstanceState;
 
 use super::{
     exchange::HeadSender,
+    instance::view,
     response::{GuestRequest, GuestResponse},
 };
 
@@ -27,7 +28,7 @@ pub(super) async fn call(
         Some(scheme) if *scheme == uri::Scheme::HTTPS => Scheme::Https,
         _ => Scheme::Http,
     };
-    let mut view = store.data_mut().http();
+    let mut view = view(store.data_mut());
     let request = view.new_incoming_request(scheme, request)?;
     let out = view.new_response_outparam_from_callback(move |answer| {
         let answer = answer

@@ -6,7 +6,7 @@ use futures::{FutureExt, TryFutureExt};
 use tokio::sync::oneshot;
 use wasmtime::{Store, component::Accessor};
 use wasmtime_wasi_http::{
-    Error, WasiHttpView,
+    Error,
     p3::{
         Request,
         bindings::{Service, ServicePre},
@@ -16,6 +16,7 @@ use wrt_host::InstanceState;
 
 use super::{
     exchange::HeadSender,
+    instance::view,
     response::{GuestRequest, GuestResponse},
 };
 
@@ -27,7 +28,7 @@ pub(super) async fn call(
 ) -> wasmtime::Result<()> {
     let service = pre.instantiate_async(&mut *store).await?;
     // How reading the request went is between its body and the guest: nobody else asks.
-    let (request, _read) = Request::from_http(store.data_mut().http().hooks, request);
+    let (request, _read) = Request::from_http(view(store.data_mut()).hooks, request);
     store
         .run_concurrent(
             async |accessor: &Accessor<InstanceState>| -> wasmtime::Result<()> {
@@ -47,8 +48,10 @@ async fn answer(
     request: Request,
     head: HeadSender,
 ) -> wasmtime::Result<()> {
-    let response = match service.handle(accessor, request).await? {
-        Ok(response) => response,
+    let request = accessor.with(|mut store| store.data_mut().table().push(request))?;
+    let handler = service.wasi_http_handler();
+    let response = match handler.call_handle(accessor, request).await? {
+        Ok(response) => accessor.with(|mut store| store.data_mut().table().delete(response))?,
         Err(code) => {
             let _caller_gone = head.send(Err(Error::from(code)));
             return Ok(());
@@ -57,7 +60,7 @@ async fn answer(
     let (taken, sent) = oneshot::channel();
     let sent = sent.shared();
     let told = sent.clone().map_err(|_dropped| Error::ConnectionTerminated);
-    let response = accessor.with(|store| response.into_http(store, told))?;
+    let response = accessor.with(|store| response.into_http_with_getter(store, told, view))?;
     let _caller_gone = head.send(Ok(GuestResponse {
         response,
         taken: Some(taken),

@@ -7,15 +7,13 @@ use std::{
 };
 
 use futures::{Stream, StreamExt};
-use http_body_util::BodyExt;
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error, WasiBody};
 use wrt_contract::{Body, BodyFrame};
 use wrt_host::GuestRun;
 use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 
-use super::progress::Progress;
-use crate::native::convert::{HttpBody, from_http};
+use super::{body, progress::Progress};
 
 /// A request as the glue of a version of `wasi:http` takes it.
 pub(super) type GuestRequest = http::Request<WasiBody>;
@@ -44,9 +42,7 @@ pub(super) type Ending = Arc<OnceLock<Ended>>;
 pub(super) fn into_guest(body: Body, progress: Arc<Progress>) -> WasiBody {
     let length = body.length();
     let watched = Body::new(length, body.inspect(move |_frame| progress.moved()));
-    HttpBody::from(watched)
-        .map_err(|fault| wasi_error(&fault))
-        .boxed_unsync()
+    body::into_guest(watched, |fault| wasi_error(&fault))
 }
 
 fn wasi_error(fault: &Fault) -> Error {
@@ -96,7 +92,7 @@ pub(super) fn from_guest(
     ending: Ending,
     progress: Arc<Progress>,
 ) -> Body {
-    let body = from_http(body, length, |error| {
+    let body = body::from_guest(body, length, |error| {
         Fault::new(
             FaultKind::Crashed,
             Execution::Executed,

@@ -4,12 +4,10 @@ use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use wasmparser::{Parser, Validator};
-use wrt_component::{
-    ComponentActor, ComponentLimits, ComponentSpec, EngineKind, EngineOptions, Engines,
-};
+use wrt_component::{ComponentActor, ComponentSpec, EngineKind, EngineOptions, Engines};
 use wrt_contract::{CallContext, Gate, GateLimits, Interface, Links};
 use wrt_host::Package;
-use wrt_protocol::{ActorAddress, FaultKind};
+use wrt_protocol::{ActorAddress, ComponentLimits, FaultKind};
 use wrt_test_kit::{everywhere, name, unreachable};
 
 use super::{Export, KeyValueComponent};

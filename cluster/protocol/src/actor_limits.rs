@@ -1,22 +1,56 @@
-//! What components and providers may take, as it is stored: the one place that says which numbers are
-//! legal.
+//! What components and providers may take, as it is stored and as it is held to: the one place that says
+//! which numbers are legal.
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{
-    COMPONENT_CONCURRENCY_DEFAULT, COMPONENT_QUEUE_DEFAULT, CONCURRENCY, CONCURRENCY_DEFAULT,
-    CORE_INSTANCES, CORE_INSTANCES_DEFAULT, MEMORIES, MEMORIES_DEFAULT, MEMORY_BYTES,
-    MEMORY_BYTES_DEFAULT, QUEUE, QUEUE_DEFAULT, TABLE_ELEMENTS, TABLE_ELEMENTS_DEFAULT, TABLES,
-    TABLES_DEFAULT, WALL_TIME_MS, WALL_TIME_MS_DEFAULT,
-};
+use crate::limits::{BUDGET_MAX, CALLS_IN_HAND_MAX};
+
+/// Bytes of each memory of an instance: from one page to what a 32-bit guest can address.
+pub const MEMORY_BYTES: RangeInclusive<u64> = 64 * 1024..=4 * 1024 * 1024 * 1024;
+/// Bytes of each memory of an instance, where the manifest does not say.
+pub const MEMORY_BYTES_DEFAULT: u64 = 128 * 1024 * 1024;
+/// Milliseconds that one invocation may take.
+pub const WALL_TIME_MS: RangeInclusive<u64> = 1..=BUDGET_MAX.as_millis() as u64;
+/// Milliseconds that one invocation may take, where the manifest does not say.
+pub const WALL_TIME_MS_DEFAULT: u64 = 10_000;
+/// Calls that an actor runs at a time.
+pub const CONCURRENCY: RangeInclusive<u64> = 1..=CALLS_IN_HAND_MAX as u64;
+/// Invocations that a component runs at a time, where the manifest does not say: each has memory of
+/// its own.
+pub const COMPONENT_CONCURRENCY_DEFAULT: u32 = 64;
+/// Calls that a provider runs at a time, where the manifest does not say.
+pub const CONCURRENCY_DEFAULT: u32 = 256;
+/// Calls that wait for an actor. With 0 it takes only what it can run at once.
+pub const QUEUE: RangeInclusive<u64> = 0..=CALLS_IN_HAND_MAX as u64;
+/// Invocations that wait for a component, where the manifest does not say.
+pub const COMPONENT_QUEUE_DEFAULT: u32 = 256;
+/// Calls that wait for a provider, where the manifest does not say.
+pub const QUEUE_DEFAULT: u32 = 1024;
+/// Elements of each table of an instance.
+pub const TABLE_ELEMENTS: RangeInclusive<u64> = 1..=10_000_000;
+/// Elements of each table, where the manifest does not say: a function pointer takes one.
+pub const TABLE_ELEMENTS_DEFAULT: u64 = 100_000;
+/// Tables of an instance.
+pub const TABLES: RangeInclusive<u64> = 1..=1000;
+/// Tables of an instance, where the manifest does not say.
+pub const TABLES_DEFAULT: u32 = 16;
+/// Memories of an instance.
+pub const MEMORIES: RangeInclusive<u64> = 1..=100;
+/// Memories of an instance, where the manifest does not say.
+pub const MEMORIES_DEFAULT: u32 = 4;
+/// Core instances of an instance.
+pub const CORE_INSTANCES: RangeInclusive<u64> = 1..=10_000;
+/// Core instances, where the manifest does not say. A guest in a compiled language has about 4, one
+/// that carries an interpreter about 40.
+pub const CORE_INSTANCES_DEFAULT: u32 = 100;
 
 /// What a component may use. Those of memories and tables hold for one instance, so that a replica may
 /// take [`concurrency_max`](Self::concurrency_max) times as much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DesiredComponentLimits {
+pub struct ComponentLimits {
     /// Bytes of each memory.
     pub memory_bytes_max: u64,
     /// How long one invocation may take, waiting included.
@@ -59,7 +93,7 @@ pub struct LimitError {
     pub max: u64,
 }
 
-impl Default for DesiredComponentLimits {
+impl Default for ComponentLimits {
     fn default() -> Self {
         Self {
             memory_bytes_max: MEMORY_BYTES_DEFAULT,
@@ -74,7 +108,13 @@ impl Default for DesiredComponentLimits {
     }
 }
 
-impl DesiredComponentLimits {
+impl ComponentLimits {
+    /// How long one invocation may take, waiting included.
+    #[must_use]
+    pub fn wall_time_max(&self) -> Duration {
+        Duration::from_millis(self.wall_time_ms_max)
+    }
+
     /// Checks each limit.
     ///
     /// # Errors
@@ -142,16 +182,16 @@ mod tests {
 
     #[test]
     fn the_defaults_are_within_their_ranges_and_the_edges_are_legal() {
-        DesiredComponentLimits::default().validate().unwrap();
+        ComponentLimits::default().validate().unwrap();
         ProviderLimits::default().validate().unwrap();
         let edges = ProviderLimits {
             concurrency_max: 1,
             queue_max: 0,
         };
         edges.validate().unwrap();
-        let limits = DesiredComponentLimits {
+        let limits = ComponentLimits {
             memory_bytes_max: 65_535,
-            ..DesiredComponentLimits::default()
+            ..ComponentLimits::default()
         };
         let error = limits.validate().unwrap_err();
         assert_eq!((error.limit, error.min), ("memory_bytes_max", 65_536));
