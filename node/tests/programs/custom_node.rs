@@ -55,6 +55,12 @@ fn built() -> &'static Path {
     })
 }
 
+/// What the guest says when it has read a body, as a stream, to its end.
+fn recital(style: &str) -> String {
+    let line = format!("{style}, {}\n", "la ".repeat(5_000));
+    format!("a recital of {} bytes", 20 * line.len())
+}
+
 fn custom_node(folder: &Path) -> Command {
     program(built(), folder)
 }
@@ -69,6 +75,7 @@ fn a_component_alone_gets_what_the_program_names_set_up_by_the_environment() {
     };
     let running = Running::launch_by(with_style, &["run", &guest]);
     running.wait_for("ahoy, tick ");
+    running.wait_for(&recital("ahoy"));
     running.stop();
 }
 
@@ -126,6 +133,7 @@ fn it_joins_a_lattice_and_deploys_what_only_it_knows() {
     let (code, told) = at_lattice(&["up", "app.toml"]);
     assert_eq!(code, Some(0), "{told}\n{}", nodes[0].log().unwrap());
     nodes[0].wait_for_log("hello, tick ", LIMIT).unwrap();
+    nodes[0].wait_for_log(&recital("hello"), LIMIT).unwrap();
     let (_, told) = at_lattice(&["ps"]);
     assert!(told.contains("provider/greetings/clock"), "{told}");
     let (code, told) = at_lattice(&["down", "greetings"]);

@@ -8,8 +8,8 @@ use wrt_contract::CallContext;
 use crate::{Greeting, GreetingError};
 
 const CASES: &[Case<Arc<dyn Greeting>>] = cases![
-    both_name_who_is_spoken_to,
-    a_greeting_is_no_farewell,
+    a_greeting_names_who_is_greeted,
+    a_recital_is_the_greeting_so_many_times,
     nobody_is_not_greeted,
 ];
 
@@ -21,28 +21,29 @@ pub async fn run(greeting: Arc<dyn Greeting>) {
     run_cases(CASES, |_case| Arc::clone(&greeting)).await;
 }
 
-async fn both(greeting: &dyn Greeting, name: &str) -> [Result<String, GreetingError>; 2] {
-    let context = CallContext::default();
-    let greet = greeting.greet(&context, name).await;
-    [greet, greeting.farewell(&context, name).await]
-}
-
-async fn both_name_who_is_spoken_to(greeting: Arc<dyn Greeting>) {
+async fn a_greeting_names_who_is_greeted(greeting: Arc<dyn Greeting>) {
     for name in ["Ada", "two words", "{name}", "\u{1F980}"] {
-        for said in both(&*greeting, name).await {
-            let said = said.unwrap_or_else(|error| panic!("{name:?}: {error}"));
-            assert!(said.contains(name), "{name:?}: {said:?}");
-        }
+        let said = greeting.greet(&CallContext::default(), name).await;
+        let said = said.unwrap_or_else(|error| panic!("{name:?}: {error}"));
+        assert!(said.contains(name), "{name:?}: {said:?}");
     }
 }
 
-async fn a_greeting_is_no_farewell(greeting: Arc<dyn Greeting>) {
-    let [greet, farewell] = both(&*greeting, "Ada").await;
-    assert_ne!(greet, farewell);
+async fn a_recital_is_the_greeting_so_many_times(greeting: Arc<dyn Greeting>) {
+    let context = CallContext::default();
+    let line = greeting.greet(&context, "Ada").await.expect("a name") + "\n";
+    for times in [0, 1, 1000] {
+        let body = greeting.recite(&context, "Ada", times).await;
+        let recital = body.expect("a name").collect(1 << 20).await;
+        let expected = line.repeat(times as usize);
+        assert_eq!(recital.expect("it ends"), expected, "{times}");
+    }
 }
 
 async fn nobody_is_not_greeted(greeting: Arc<dyn Greeting>) {
-    for said in both(&*greeting, "").await {
-        assert_eq!(said, Err(GreetingError::Nameless));
-    }
+    let context = CallContext::default();
+    let greet = greeting.greet(&context, "").await;
+    assert_eq!(greet, Err(GreetingError::Nameless));
+    let recital = greeting.recite(&context, "", 1).await;
+    assert_eq!(recital.err(), Some(GreetingError::Nameless));
 }

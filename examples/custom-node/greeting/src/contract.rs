@@ -1,7 +1,7 @@
 //! The two contracts.
 
 use serde::{Deserialize, Serialize};
-use wrt_contract::{CallContext, InterfaceError, Schema, interface};
+use wrt_contract::{Body, CallContext, InterfaceError, Schema, interface};
 use wrt_protocol::Fault;
 
 /// Greets.
@@ -11,9 +11,14 @@ pub trait Greeting {
     #[operation(idempotent)]
     async fn greet(&self, context: &CallContext, name: &str) -> Result<String, GreetingError>;
 
-    /// A farewell, with the name in it.
+    /// The greeting so many times, a line each: a body, which is never here as a whole.
     #[operation(idempotent)]
-    async fn farewell(&self, context: &CallContext, name: &str) -> Result<String, GreetingError>;
+    async fn recite(
+        &self,
+        context: &CallContext,
+        name: &str,
+        times: u32,
+    ) -> Result<Body<GreetingError>, GreetingError>;
 }
 
 /// Is told the time.

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime_wasi::p2::DynInputStream;
 use wrt_contract::{CallContext, Offer, async_trait};
-use wrt_host::{Host, InstanceState, Instances, Package, Prepared, WallTimeExceeded, guest_fault};
+use wrt_host::{
+    Host, InstanceState, Instances, Package, Prepared, WallTimeExceeded, body::BodyInput,
+    guest_fault,
+};
 use wrt_protocol::{Fault, FaultKind, Hop};
 
 use crate::{Greeting, GreetingError, GreetingInterface, Listener, ListenerInterface};
@@ -23,6 +27,7 @@ mod bindings {
         world: "example:greeting/guest",
         imports: { default: async | trappable },
         exports: { default: async },
+        with: { "wasi:io": wasmtime_wasi::p2::bindings::io },
         trappable_error_type: { "example:greeting/greeter.error" => crate::GreetingError },
     });
 }
@@ -61,9 +66,18 @@ impl greeter::Host for InstanceState {
         greeting.greet(&context, &name).await
     }
 
-    async fn farewell(&mut self, name: String) -> Result<String, GreetingError> {
+    async fn recite(
+        &mut self,
+        name: String,
+        times: u32,
+    ) -> Result<Resource<DynInputStream>, GreetingError> {
         let (greeting, context) = linked(self)?;
-        greeting.farewell(&context, &name).await
+        let body = greeting.recite(&context, &name, times).await?;
+        let stream: DynInputStream = Box::new(BodyInput::new(body, wasmtime::Error::new));
+        let stream = self.table().push(stream);
+        stream.map_err(|full| {
+            Fault::maybe_executed(FaultKind::TooLarge, Hop::Caller, full.to_string()).into()
+        })
     }
 
     /// The one place where an error, a fault among them, becomes words for a guest.

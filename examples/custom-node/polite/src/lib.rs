@@ -2,8 +2,9 @@
 
 use std::convert::Infallible;
 
+use futures::stream;
 use greeting::{ExampleGreeting, Greeting, GreetingError, GreetingInterface};
-use wrt_contract::{CallContext, async_trait};
+use wrt_contract::{Body, BodyFrame, CallContext, async_trait};
 use wrt_runtime::{Backend, Entry, Serves};
 
 /// How it speaks.
@@ -38,17 +39,21 @@ impl Serves<ExampleGreeting> for Polite {
 #[async_trait]
 impl Greeting for Polite {
     async fn greet(&self, _: &CallContext, name: &str) -> Result<String, GreetingError> {
-        named(name).map(|name| format!("{}, {name}", self.0.style))
+        match name {
+            "" => Err(GreetingError::Nameless),
+            name => Ok(format!("{}, {name}", self.0.style)),
+        }
     }
 
-    async fn farewell(&self, _: &CallContext, name: &str) -> Result<String, GreetingError> {
-        named(name).map(|name| format!("farewell, {name}"))
-    }
-}
-
-fn named(name: &str) -> Result<&str, GreetingError> {
-    match name {
-        "" => Err(GreetingError::Nameless),
-        name => Ok(name),
+    async fn recite(
+        &self,
+        context: &CallContext,
+        name: &str,
+        times: u32,
+    ) -> Result<Body<GreetingError>, GreetingError> {
+        let line = self.greet(context, name).await? + "\n";
+        let length = line.len() as u64 * u64::from(times);
+        let lines = (0..times).map(move |_| Ok(BodyFrame::Data(line.clone().into())));
+        Ok(Body::new(Some(length), stream::iter(lines)))
     }
 }
