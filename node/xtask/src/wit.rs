@@ -37,8 +37,8 @@ pub const COMMAND: Command = Command {
 
 const HEADER: &str = "\
 # The packages under wit/deps: one table a folder. `cargo xtask wit` writes the hashes and adds tables
-# for new folders; `source` (a public repository) and `at` (its tag, commit or release) are written by
-# hand. The hash is the SHA-256 of what `sha256sum *.wit` prints in the folder.
+# for new folders; `source` (a public repository) and `at` (its tag or commit, in this form) are written
+# by hand. The hash is the SHA-256 of what `sha256sum *.wit` prints in the folder.
 ";
 
 /// Folder to pin.
@@ -97,6 +97,9 @@ fn check(root: &Path) -> anyhow::Result<()> {
             (Some(pin), _) if pin.source.is_empty() || pin.at.is_empty() => {
                 "say where it is from: `source` and `at`"
             }
+            (Some(pin), _) if !is_fixed(&pin.at) => {
+                "`at` must begin with what does not move: `tag ...` or `commit ...`"
+            }
             _ => continue,
         };
         let line = format!("  {folder}: {problem}\n");
@@ -109,6 +112,14 @@ fn check(root: &Path) -> anyhow::Result<()> {
         "wit/deps and wit/deps.toml differ:\n{problems}if that is meant, run `cargo xtask wit`"
     );
     Ok(())
+}
+
+/// Whether this is a tag or a commit, by whatever it is followed.
+fn is_fixed(at: &str) -> bool {
+    let word = |start: &str| at.strip_prefix(start)?.split([' ', ',', ';']).next();
+    let is_commit =
+        |word: &str| (7..=40).contains(&word.len()) && word.chars().all(|c| c.is_ascii_hexdigit());
+    word("tag ").is_some_and(|word| !word.is_empty()) || word("commit ").is_some_and(is_commit)
 }
 
 fn folders(root: &Path) -> anyhow::Result<Vec<String>> {
@@ -214,9 +225,8 @@ mod tests {
 
     fn pinned(text: &str) -> String {
         let pins = render(&update(tree(text, None).path()).unwrap());
-        let from = |line: &str| format!("{line} = \"https://example.test/{line}\"");
-        pins.replace("source = \"\"", &from("source"))
-            .replace("at = \"\"", &from("at"))
+        pins.replace("source = \"\"", "source = \"https://example.test/clock\"")
+            .replace("at = \"\"", "at = \"tag v1.0.0\"")
     }
 
     fn problem(write: &str, pins: Option<&str>) -> String {
@@ -245,6 +255,7 @@ mod tests {
     fn each_difference_is_told_with_the_command_that_mends_it() {
         let other = "package a:clock@1.0.0;\n// one more line\n";
         let unknown = pinned(CLOCK).replace("clock-1", "clock-2");
+        let moving = pinned(CLOCK).replace("tag v1.0.0", "main branch of today");
         let nowhere = render(&update(tree(CLOCK, None).path()).unwrap());
         for (pins, expected) in [
             (
@@ -253,11 +264,34 @@ mod tests {
             ),
             (Some(unknown), "clock-2: there is no such folder"),
             (Some(nowhere), "clock-1: say where it is from"),
+            (
+                Some(moving),
+                "clock-1: `at` must begin with what does not move",
+            ),
             (None, "clock-1: the folder is not in wit/deps.toml"),
         ] {
             let problem = problem(CLOCK, pins.as_deref());
             assert!(problem.contains(expected), "{expected}: {problem}");
             assert!(problem.ends_with("run `cargo xtask wit`"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_tag_or_a_commit_is_fixed() {
+        for (at, expected) in [
+            ("tag v0.2.0-draft; a crate has the same", true),
+            ("commit 942de935, its folder wit/deps", true),
+            (
+                "commit f4d699b for `store`, commit c667fe6 for `runtime`",
+                true,
+            ),
+            ("commit of yesterday", false),
+            ("commit f4d699", false),
+            ("commit f4d699bx", false),
+            ("tag ", false),
+            ("main branch, f4d699b", false),
+        ] {
+            assert_eq!(is_fixed(at), expected, "{at}");
         }
     }
 
