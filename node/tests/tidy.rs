@@ -42,6 +42,11 @@ fn files_are_named_by_nouns_that_say_something() {
 }
 
 #[test]
+fn numbers_are_spelled_one_way() {
+    check(tidy::names::misspelled_numbers);
+}
+
+#[test]
 fn subjects_are_spelled_in_one_file() {
     check(tidy::subjects::spelled_elsewhere);
 }

@@ -26,12 +26,12 @@ pub use self::{
 };
 
 /// How a guest's body ended: whole, with what follows its last bytes, or broken.
-type Outcome<E> = Result<Trailers, E>;
+type BodyOutcome<E> = Result<Trailers, E>;
 
 /// The end of a guest's body. Without it the body is broken, however its stream ended: a guest that
 /// traps drops its streams, too.
 #[derive(Debug)]
-pub struct BodyEnd<E>(oneshot::Sender<Outcome<E>>);
+pub struct BodyEnd<E>(oneshot::Sender<BodyOutcome<E>>);
 
 impl<E> BodyEnd<E> {
     /// The guest has said how its body ends. What it has written before comes first.
@@ -66,7 +66,7 @@ where
     E: From<Fault> + Send + 'static,
 {
     let (writer, frames) = mpsc::channel(1);
-    let (end, outcome) = oneshot::channel::<Outcome<E>>();
+    let (end, outcome) = oneshot::channel::<BodyOutcome<E>>();
     let frames = stream::unfold(Some((frames, outcome)), |state| async {
         let (mut frames, outcome) = state?;
         if let Some(frame) = frames.recv().await {
@@ -84,11 +84,7 @@ where
             }
         }
     });
-    (
-        BodyWriter(writer),
-        BodyEnd(end),
-        Body::new(length, frames),
-    )
+    (BodyWriter(writer), BodyEnd(end), Body::new(length, frames))
 }
 
 #[cfg(test)]

@@ -146,14 +146,15 @@ pub enum Complaint {
 }
 
 /// How to ask a provider whether it works.
-pub type Probe = Arc<dyn Fn(CallContext) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+pub type BackendProbe =
+    Arc<dyn Fn(CallContext) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// A provider that is connected. Dropping it ends it.
 pub struct Connected {
     /// What it offers, behind its gate.
     pub offers: Vec<Offer>,
     /// How to ask whether it works.
-    pub probe: Probe,
+    pub probe: BackendProbe,
     /// What it serves with, if it calls components.
     pub serving: Option<Box<dyn Serving>>,
 }

@@ -22,12 +22,12 @@ pub(crate) struct Post {
 
 struct Shown {
     state: ReplicaState,
-    serving: Option<Serving>,
+    serving: Option<Offered>,
     /// The gate of what is being drained, for its load.
     draining: Option<Arc<Gate>>,
 }
 
-struct Serving {
+struct Offered {
     offers: Arc<[Offer]>,
     gate: Arc<Gate>,
 }
@@ -93,7 +93,7 @@ impl Post {
     pub(crate) fn offer(&self, running: &Running) -> Option<Arc<Gate>> {
         let offers: Arc<[Offer]> = running.offers.clone().into();
         let gate = Arc::clone(&running.gate);
-        let serving = Serving {
+        let serving = Offered {
             offers: Arc::clone(&offers),
             gate: Arc::clone(&gate),
         };

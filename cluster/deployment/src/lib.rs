@@ -17,9 +17,11 @@
 //! - nothing waits for JetStream without a limit.
 //!
 //! How limits and settings are spelled, here and wherever else a number is written by a user or stored:
-//! what it bounds, then its unit, then `max`: `memory_bytes_max`, `wall_time_ms_max`; a count has no
-//! unit: `concurrency_max`; a setting that is no bound ends with its unit: `request_timeout_ms`. Times
-//! are whole milliseconds, sizes are bytes. In code a time is a `Duration`, whose name has no unit.
+//! what may be taken is what it bounds, then its unit, then `max`: `memory_bytes_max`, `wall_time_ms_max`;
+//! a count has no unit: `concurrency_max`. How long another is waited for is a timeout:
+//! `connect_timeout_ms`. Every other number ends with its unit: `deduplicate_for_ms`. Times are whole
+//! milliseconds, sizes are bytes. In code a time is a `Duration`, whose name has no unit. A test of the
+//! house rules knows the ways in which this has been spelled otherwise.
 //!
 //! Start reading at [`Manifest`], then [`DesiredApp`], [`place`] and [`Store`].
 

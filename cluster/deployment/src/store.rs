@@ -23,7 +23,7 @@ use crate::{
     DesiredApp, DesiredError, Digest,
     limits::{DESIRED_BYTES_MAX, STORE_CALL_WAIT_MAX},
 };
-use attempt::{Outcome, attempts};
+use attempt::{AttemptError, attempts};
 pub use components::Pushed;
 
 /// Keys that are read at the same time.
@@ -156,7 +156,7 @@ impl Store {
                 context
                     .create_key_value(config)
                     .await
-                    .map_err(Outcome::again)
+                    .map_err(AttemptError::again)
             },
         );
         let apps = apps.await?;
@@ -172,7 +172,7 @@ impl Store {
                 context
                     .create_object_store(config)
                     .await
-                    .map_err(Outcome::again)
+                    .map_err(AttemptError::again)
             },
         );
         Ok(Self {
@@ -237,11 +237,11 @@ impl Store {
         name: &Name,
         bytes: &Bytes,
         expected: Option<Revision>,
-    ) -> Result<Option<Revision>, Outcome> {
+    ) -> Result<Option<Revision>, AttemptError> {
         let revision = match expected {
             None => match self.apps.create(name.as_str(), bytes.clone()).await {
                 Err(error) if error.kind() == CreateErrorKind::AlreadyExists => return Ok(None),
-                created => created.map_err(Outcome::again)?,
+                created => created.map_err(AttemptError::again)?,
             },
             Some(Revision(expected)) => {
                 match self
@@ -252,7 +252,7 @@ impl Store {
                     Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
                         return Ok(None);
                     }
-                    updated => updated.map_err(Outcome::again)?,
+                    updated => updated.map_err(AttemptError::again)?,
                 }
             }
         };
@@ -272,7 +272,7 @@ impl Store {
             self.apps
                 .delete(name.as_str())
                 .await
-                .map_err(Outcome::again)
+                .map_err(AttemptError::again)
         };
         attempts(&what, STORE_CALL_WAIT_MAX, delete).await?;
         Ok(true)
@@ -285,10 +285,10 @@ impl Store {
     /// [`Snapshot::unreadable`].
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let list = || async {
-            let keys = self.apps.keys().await.map_err(Outcome::again)?;
+            let keys = self.apps.keys().await.map_err(AttemptError::again)?;
             keys.try_collect::<Vec<String>>()
                 .await
-                .map_err(Outcome::again)
+                .map_err(AttemptError::again)
         };
         let keys = attempts("list the desired apps", STORE_CALL_WAIT_MAX, list).await?;
         let reads = futures::stream::iter(keys)
@@ -308,7 +308,7 @@ impl Store {
 
     async fn read(&self, key: &str) -> Result<Option<(Revision, Bytes)>, StoreError> {
         let what = format!("read app {key}");
-        let read = || async { self.apps.entry(key).await.map_err(Outcome::again) };
+        let read = || async { self.apps.entry(key).await.map_err(AttemptError::again) };
         let entry = attempts(&what, STORE_CALL_WAIT_MAX, read).await?;
         let is_there = |entry: &kv::Entry| entry.operation == kv::Operation::Put;
         Ok(entry

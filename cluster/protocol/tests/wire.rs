@@ -110,7 +110,7 @@ fn fault() -> Fault {
     let kind = FaultKind::Overloaded {
         retry_after_ms: 250,
     };
-    Fault::not_executed(kind, Hop::Gate, "mailbox of 64 is full")
+    Fault::not_executed(kind, Hop::Gate, "the gate (64) is full")
         .at_node(&node("south-1"))
         .on_link("component/shop/cart wasi:keyvalue get")
         .after(Duration::from_micros(1500))

@@ -16,7 +16,7 @@ use wasmtime_wasi::p2::{InputStream, Pollable, StreamError};
 use wrt_contract::{Body, BodyFrame, Trailers};
 use wrt_protocol::Fault;
 
-use super::Outcome;
+use super::BodyOutcome;
 
 /// A body as an input stream of WASI 0.2. Its trailers are dropped.
 pub struct BodyInput<E> {
@@ -84,7 +84,7 @@ impl<E: From<Fault> + 'static> InputStream for BodyInput<E> {
 pub struct BodyProducer<E> {
     body: Body<E>,
     trailers: Trailers,
-    outcome: Option<oneshot::Sender<Outcome<E>>>,
+    outcome: Option<oneshot::Sender<BodyOutcome<E>>>,
 }
 
 impl<E> BodyProducer<E> {
@@ -101,7 +101,7 @@ impl<E> BodyProducer<E> {
         (producer, ended)
     }
 
-    fn end(&mut self, outcome: Outcome<E>) -> StreamResult {
+    fn end(&mut self, outcome: BodyOutcome<E>) -> StreamResult {
         if let Some(sender) = self.outcome.take() {
             let _nobody_asks = sender.send(outcome);
         }

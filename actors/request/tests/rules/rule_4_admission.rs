@@ -26,7 +26,7 @@ const ONE: GateLimits = GateLimits {
 
 /// Fails when the gate is not asked first, or when the path does not try the other replica.
 #[tokio::test(start_paused = true)]
-async fn rule_4_a_full_mailbox_answers_at_once_and_another_replica_is_tried() {
+async fn rule_4_a_full_gate_answers_at_once_and_another_replica_is_tried() {
     let bus = Bus::loopback();
     let caller = bus.caller().await;
     let b = bus.join("b", 1, Some(ONE)).await;

@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use wrt_contract::{Gate, Interface};
 use wrt_protocol::{InterfaceName, Name};
 
-use super::{Complaint, ConnectFailure, Connected, Entry, Facts, Probe};
+use super::{BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts};
 use crate::{Backend, FromEnv, LatticeState, Server, Serving, Settings, SettingsError, Target};
 
 /// A backend type without its type.
@@ -219,7 +219,7 @@ fn refused_selection(complaint: Complaint) -> ConnectFailure {
     ConnectFailure::ForGood(text.into())
 }
 
-fn probe<B: Backend>(backend: Arc<B>) -> Probe {
+fn probe<B: Backend>(backend: Arc<B>) -> BackendProbe {
     Arc::new(move |context| {
         let backend = Arc::clone(&backend);
         async move {

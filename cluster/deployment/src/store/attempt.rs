@@ -10,14 +10,14 @@ use crate::{
 };
 
 /// Why an attempt failed.
-pub(super) enum Outcome {
+pub(super) enum AttemptError {
     /// The next one may succeed.
     Again(Box<dyn std::error::Error + Send + Sync>),
     /// No other one would.
     Final(StoreError),
 }
 
-impl Outcome {
+impl AttemptError {
     pub(super) fn again(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Again(Box::new(error))
     }
@@ -37,14 +37,14 @@ pub(super) async fn attempts<T, F>(
     mut call: impl FnMut() -> F,
 ) -> Result<T, StoreError>
 where
-    F: Future<Output = Result<T, Outcome>>,
+    F: Future<Output = Result<T, AttemptError>>,
 {
     let attempt = || {
         let answer = tokio::time::timeout(wait, call());
         async {
             answer.await.map_or_else(
                 |_elapsed| Err(timed_out(what, wait)),
-                |answer| answer.map_err(|outcome| failure(what, outcome)),
+                |answer| answer.map_err(|error| failure(what, error)),
             )
         }
     };
@@ -61,13 +61,13 @@ where
     answer.await.map_err(|failure| failure.error)
 }
 
-fn failure(what: &str, outcome: Outcome) -> Failure {
-    match outcome {
-        Outcome::Final(error) => Failure {
+fn failure(what: &str, error: AttemptError) -> Failure {
+    match error {
+        AttemptError::Final(error) => Failure {
             error,
             is_final: true,
         },
-        Outcome::Again(source) => Failure {
+        AttemptError::Again(source) => Failure {
             error: StoreError::Failed {
                 what: what.to_owned(),
                 source,

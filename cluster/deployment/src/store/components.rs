@@ -6,7 +6,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::{
     Store,
-    attempt::{Outcome, attempts},
+    attempt::{AttemptError, attempts},
 };
 use crate::{
     Digest, StoreError,
@@ -38,7 +38,7 @@ impl Store {
             self.components
                 .put(name.as_str(), &mut reader)
                 .await
-                .map_err(Outcome::again)
+                .map_err(AttemptError::again)
         };
         attempts(&what, STORE_TRANSFER_WAIT_MAX, put).await?;
         Ok((digest, Pushed::New))
@@ -51,7 +51,7 @@ impl Store {
             match self.components.info(name.as_str()).await {
                 Ok(info) => Ok(!info.deleted && info.size == bytes),
                 Err(error) if error.kind() == InfoErrorKind::NotFound => Ok(false),
-                Err(error) => Err(Outcome::again(error)),
+                Err(error) => Err(AttemptError::again(error)),
             }
         };
         attempts(&what, STORE_CALL_WAIT_MAX, look).await
@@ -66,9 +66,9 @@ impl Store {
         let fetch = || async {
             let object = match self.components.get(name.as_str()).await {
                 Err(error) if error.kind() == GetErrorKind::NotFound => {
-                    return Err(Outcome::Final(StoreError::NoComponent { digest }));
+                    return Err(AttemptError::Final(StoreError::NoComponent { digest }));
                 }
-                object => object.map_err(Outcome::again)?,
+                object => object.map_err(AttemptError::again)?,
             };
             // The store's own word on the length is not trusted with memory.
             let mut bytes = Vec::with_capacity(object.info().size.min(COMPONENT_BYTES_MAX));
@@ -76,7 +76,7 @@ impl Store {
             limited
                 .read_to_end(&mut bytes)
                 .await
-                .map_err(Outcome::again)?;
+                .map_err(AttemptError::again)?;
             Ok(bytes)
         };
         let bytes = Bytes::from(attempts(&what, STORE_TRANSFER_WAIT_MAX, fetch).await?);
