@@ -24,6 +24,7 @@ use crate::{
     counters::PathCounters,
     gather::Inline,
     retry::{self, Failed, Next, RetryBudget},
+    room::Room,
     route::{self, InFlight},
 };
 
@@ -41,6 +42,8 @@ pub struct RequestPath {
     retries: RetryBudget,
     counters: PathCounters,
 }
+    /// For results that come as streams.
+    collecting: Room,
 
 /// The part of an invocation that changes as it is tried.
 struct Progress {
@@ -96,6 +99,7 @@ impl RequestPath {
             retries: RetryBudget::default(),
             counters: PathCounters::default(),
         })
+            collecting: Room::default(),
     }
 
     /// What its callers have seen so far.

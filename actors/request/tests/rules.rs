@@ -7,6 +7,7 @@
 #![cfg(test)]
 
 mod rules {
+    mod answers;
     mod bodies;
     mod lattice;
     mod messages;

@@ -63,7 +63,7 @@ impl CallBody {
         let body = self.body.take()?;
         self.body = body.as_whole().map(Body::from);
         let length = body.length();
-        let sending = streams.announce(body, node);
+        let sending = streams.announce(body, node, None);
         // Without room for it the body is gone, and the call must not go out without it.
         self.untouched &= sending.is_ok() || self.is_here();
         Some(sending.map(|sending| {
