@@ -143,17 +143,22 @@ impl Streams {
         };
         let mut open = self.open();
         if open.outgoing.len() >= STREAMS_OPEN_MAX {
-            return Err(too_many());
+            // With its own table full, no other replica could help a caller.
+            let hop = match answers {
+                Some(_) => Hop::Stream,
+                None => Hop::Caller,
+            };
+            return Err(too_many(hop));
         }
         open.outgoing.insert(stream, outgoing);
+        if let Some(call) = answers {
+            open.answers.insert((to.clone(), call), stream);
+        }
         drop(open);
         let registration = Registration {
             streams: Arc::clone(self),
             stream,
             outgoing: true,
-        if let Some(call) = answers {
-            open.answers.insert((to.clone(), call), stream);
-        }
         };
         let lost = self.lost(&to);
         Ok(Sending {
@@ -178,7 +183,7 @@ impl Streams {
         let (sender, frames) = mpsc::channel(STREAM_CREDIT_CHUNKS as usize + 2);
         let mut open = self.open();
         if open.incoming.len() >= STREAMS_OPEN_MAX {
-            return Err(too_many());
+            return Err(too_many(Hop::Stream));
         }
         if open.incoming.contains_key(&stream) {
             let detail = "a body under the same id is open already";
@@ -206,11 +211,6 @@ impl Streams {
         Ok(Body::new(length, receiving.into_stream()))
     }
 
-    /// Cancelled when waiting for `node` makes no sense. A node that is not in the view gets a token
-    /// of its own, and the idle limit bounds the wait.
-    fn lost(&self, node: &NodeId) -> CancellationToken {
-        let view = self.membership.view();
-        view.member(node)
     /// Stops the body that answers a call which its caller took back; false if there is none.
     pub(crate) fn take_back(&self, call: &CallKey) -> bool {
         let open = self.open();
@@ -237,6 +237,11 @@ impl Streams {
         });
     }
 
+    /// Cancelled when waiting for `node` makes no sense. A node that is not in the view gets a token
+    /// of its own, and the idle limit bounds the wait.
+    fn lost(&self, node: &NodeId) -> CancellationToken {
+        let view = self.membership.view();
+        view.member(node)
             .map(|member| member.lost.clone())
             .unwrap_or_default()
     }
@@ -323,12 +328,12 @@ impl Streams {
     }
 }
 
-fn too_many() -> Fault {
+fn too_many(hop: Hop) -> Fault {
     let kind = FaultKind::Overloaded {
         retry_after_ms: 1000,
     };
     let detail = format!("{STREAMS_OPEN_MAX} bodies are open already");
-    Fault::not_executed(kind, Hop::Stream, detail)
+    Fault::not_executed(kind, hop, detail)
 }
 
 /// A stream's place in the table; it is free again when this is dropped.
