@@ -178,7 +178,9 @@ pub use wrt_contract_macros::Schema;
 /// errors of the interface's own, `Body` with a fault. An operation with a body counts as running
 /// until the body of its answer has ended or is dropped; work that goes on after that takes
 /// [`CallContext::admission`] along. A link that has lent a body to its local replica asks another
-/// one only while nobody has read from it.
+/// one only while nobody has read from it. Between nodes the arguments beside a body, and a result
+/// beside one, are at most [`INLINE_BYTES_MAX`](wrt_protocol::limits::INLINE_BYTES_MAX): one more
+/// is *too large* there. What can be larger belongs into the body.
 ///
 /// An argument by value should be cheap to clone: a link with a local replica clones it, to have
 /// one left for another replica.
