@@ -51,7 +51,7 @@ impl CallBody {
 
     /// Whether it is here and has to travel as a stream, to a node that is known.
     pub(super) fn needs_stream(&self, inline: Inline) -> bool {
-        self.is_here() && self.inside(inline).is_none()
+        self.body.as_ref().is_some_and(|body| !inline.takes(body))
     }
 
     /// Gives it to a stream to `node`; none if it is not here.

@@ -47,7 +47,7 @@ struct AttemptStream {
 /// What the envelope says of a body, or of large arguments.
 enum Announced {
     Nothing,
-    Inside(Box<WholeBody>),
+    Inside(WholeBody),
     Stream(BodyAnnounce, Box<AttemptStream>),
 }
 
@@ -82,7 +82,7 @@ impl RequestPath {
                         length,
                         bytes,
                         trailers,
-                    } = *whole;
+                    } = whole;
                     let announce = BodyAnnounce::Inline { length, trailers };
                     (Some(announce), bytes, None)
                 }
@@ -290,7 +290,7 @@ impl RequestPath {
             ));
         }
         if let Some(whole) = body.inside(self.inline()) {
-            return Ok(Announced::Inside(Box::new(whole)));
+            return Ok(Announced::Inside(whole));
         }
         if !is_large && !body.is_here() {
             return Ok(Announced::Nothing);
