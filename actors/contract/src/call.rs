@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use wrt_protocol::{ActorAddress, Fault, Incarnation, InterfaceName, OperationName};
 
-use crate::{Body, BodyError, CallContext, Operation};
+use crate::{Body, BodyError, CallContext};
 
 /// How long after its deadline an attempt may still run: the grace of a call, and what a callee's
 /// clock is estimated wrong by.
@@ -117,9 +117,6 @@ pub trait Dispatch: Send + Sync + 'static {
 
     /// What this build takes it for. A caller of another one is refused, and told so.
     fn fingerprint(&self) -> u64;
-
-    /// The operations that it takes.
-    fn operations(&self) -> &'static [Operation];
 
     /// Decodes, runs and encodes.
     ///

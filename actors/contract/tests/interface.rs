@@ -141,7 +141,6 @@ async fn the_dispatcher_refuses_what_it_does_not_know() {
     let shelf = Arc::new(MemoryShelf::default());
     let dispatcher = ShelfInterface::dispatcher(Arc::clone(&shelf) as _);
     assert_eq!(dispatcher.interface(), ShelfInterface::NAME);
-    assert_eq!(dispatcher.operations(), ShelfInterface::OPERATIONS);
     let ask = async |operation, arguments: &[u8]| {
         let request = DispatchRequest {
             operation: OperationName::from_static(operation),

@@ -100,13 +100,6 @@ impl InstanceState {
         self.extensions.get()
     }
 
-    /// The same, and the resources beside it.
-    pub fn extension_and_table<T: Default + Send + 'static>(
-        &mut self,
-    ) -> (&mut T, &mut ResourceTable) {
-        (self.extensions.get(), &mut self.table)
-    }
-
     /// Lets the guest send HTTP requests, which it may not otherwise. An interface does so when it
     /// [prepares](crate::Host::prepare) the instance; the last one counts. How large the
     /// pieces of a body are stays with the host, whatever the hooks say.

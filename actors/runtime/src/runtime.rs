@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use wrt_host::{Host, Imported, ImportedFrom, LinkKind, Package};
+use wrt_host::{Host, Imported, LinkKind, Package};
 use wrt_protocol::InterfaceName;
 
 use crate::{
@@ -193,18 +193,6 @@ impl RuntimeBuilder {
         match self.error {
             Some(error) => Err(error),
             None => Ok(Runtime(Arc::new(self.parts))),
-        }
-    }
-}
-
-/// Where the imports of a group come from, for a manifest's check.
-impl Runtime {
-    /// The interface through which a group of imports is linked, if it is.
-    #[must_use]
-    pub fn linked_as(imported: &Imported) -> Option<&InterfaceName> {
-        match &imported.server {
-            ImportedFrom::Node => None,
-            ImportedFrom::Link(kind) | ImportedFrom::OptionalLink(kind) => Some(&kind.interface),
         }
     }
 }

@@ -233,10 +233,11 @@ impl SupervisorData {
                     self.begin(myself, actor, start).await?;
                 }
             }
-            _ => {
+            Step::Finish => {
                 self.finish(&actor);
             }
         }
+            Step::Nothing | Step::Begin | Step::Replace | Step::Note | Step::Tell => {}
         Ok(())
     }
 

@@ -124,10 +124,6 @@ impl Dispatch for Mirror {
         FINGERPRINT
     }
 
-    fn operations(&self) -> &'static [Operation] {
-        OPERATIONS
-    }
-
     fn dispatch<'a>(
         &'a self,
         _: &'a CallContext,
@@ -150,10 +146,6 @@ impl Dispatch for Guarded {
 
     fn fingerprint(&self) -> u64 {
         FINGERPRINT
-    }
-
-    fn operations(&self) -> &'static [Operation] {
-        OPERATIONS
     }
 
     fn dispatch<'a>(
