@@ -87,7 +87,7 @@ impl ComponentActor {
         };
         let wasi = make_wasi(environment);
         Ok(Arc::new(Self {
-            gate: Gate::of_actor(actor.clone(), limits.gate()),
+            gate: Gate::of_actor(&actor, limits.gate()),
             exports: compiled.exports(),
             packages: linker::imported(packages, &imports).cloned().collect(),
             imports,

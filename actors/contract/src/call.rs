@@ -83,7 +83,8 @@ pub struct Answer {
 /// The way out: whoever can carry a call to the node that serves its target.
 pub trait Caller: Send + Sync + 'static {
     /// Makes the call: routes it, keeps to the context's deadline, tries again what may be tried
-    /// again.
+    /// again. So it does with a call whose first attempt has [failed
+    /// here](CallContext::failed_here): it answers with that fault where no other may follow.
     ///
     /// # Errors
     /// A fault that says whether the operation ran; at the latest 100 ms after the deadline.

@@ -60,8 +60,8 @@ pub struct GateLoad {
 #[derive(Debug)]
 pub struct Gate {
     limits: GateLimits,
-    /// Whose gate it is, for its refusals.
-    actor: Option<ActorAddress>,
+    /// Where a call is that was let in.
+    hop: Hop,
     permits: Arc<Semaphore>,
     waiting: AtomicU32,
     admitted: AtomicU64,
@@ -133,23 +133,27 @@ impl Gate {
     /// A gate with `limits`; a concurrency of 0 counts as 1.
     #[must_use]
     pub fn new(limits: GateLimits) -> Arc<Self> {
-        Self::with_actor(limits, None)
+        Self::before(Hop::Backend, limits)
     }
 
-    /// The same, with the actor's address in each refusal.
+    /// The gate of an actor, whose kind says where a call is that was let in.
     #[must_use]
-    pub fn of_actor(actor: ActorAddress, limits: GateLimits) -> Arc<Self> {
-        Self::with_actor(limits, Some(actor))
+    pub fn of_actor(actor: &ActorAddress, limits: GateLimits) -> Arc<Self> {
+        let hop = match actor.kind {
+            ActorKind::Component => Hop::Actor,
+            ActorKind::Provider => Hop::Backend,
+        };
+        Self::before(hop, limits)
     }
 
-    fn with_actor(limits: GateLimits, actor: Option<ActorAddress>) -> Arc<Self> {
+    fn before(hop: Hop, limits: GateLimits) -> Arc<Self> {
         let limits = GateLimits {
             concurrency_max: limits.concurrency_max.max(1),
             ..limits
         };
         Arc::new(Self {
             limits,
-            actor,
+            hop,
             permits: Arc::new(Semaphore::new(limits.concurrency_max as usize)),
             waiting: AtomicU32::new(0),
             admitted: AtomicU64::new(0),
@@ -247,10 +251,7 @@ impl Gate {
     /// Where a call is that was let in: in a component itself, or at the service behind a provider.
     #[must_use]
     pub fn hop(&self) -> Hop {
-        match self.actor.as_ref().map(|actor| actor.kind) {
-            Some(ActorKind::Component) => Hop::Actor,
-            Some(ActorKind::Provider) | None => Hop::Backend,
-        }
+        self.hop
     }
 
     /// What the actor has in hand now.
@@ -340,11 +341,7 @@ impl Gate {
 
     fn refuse(&self, context: &CallContext, kind: FaultKind, detail: &str) -> Fault {
         self.refused.fetch_add(1, Relaxed);
-        let fault = Fault::not_executed(kind, Hop::Gate, detail).after(context.elapsed());
-        match &self.actor {
-            Some(actor) => fault.on_link(actor),
-            None => fault,
-        }
+        Fault::not_executed(kind, Hop::Gate, detail).after(context.elapsed())
     }
 
     fn expired(&self, context: &CallContext) -> Fault {

@@ -186,10 +186,10 @@ pub use wrt_contract_macros::Schema;
 /// one left for another replica.
 ///
 /// # Faults
-/// A fault arrives as the interface's error by `From<Fault>`. A link asks another replica after a
-/// local fault that says *not executed*, unless its reason lies with the call: deadline exceeded,
-/// malformed, too large, denied, unknown operation. When it finds nobody else there, the local
-/// fault is the answer.
+/// A fault arrives as the interface's error by `From<Fault>`. One of the local replica's is an attempt
+/// that has failed, like one over the bus: the link hands the call on with it
+/// ([`CallContext::failed_here`]), and the [`Caller`] decides whether another replica is asked. When
+/// nobody else is there, the local fault is the answer.
 pub use wrt_contract_macros::interface;
 
 /// What the code that [`macro@interface`] writes calls. Not for anybody else.
@@ -202,7 +202,7 @@ pub mod generated {
     pub use crate::{
         admission::Admitted,
         body::{from_wire, into_wire, lend},
-        failover::{may_fall_over, remote_or_local},
+        failover::{failed_here, local_fault, named, remote_or_local},
         lease::{lease_is_over, pinned_to},
         wire::{
             body_argument, decode_arguments, decode_result, decode_result_with_body,

@@ -18,6 +18,8 @@ use crate::{CallContext, Dispatch, Gate, Interface, Lease};
 pub struct LocalSlot<T: ?Sized> {
     place: Arc<Place<T>>,
     home: Home,
+    /// Whose place it is; none outside of a directory.
+    actor: Option<ActorAddress>,
 }
 
 /// The incarnation of the node, once it is on a lattice.
@@ -33,16 +35,22 @@ impl<T: ?Sized> LocalSlot<T> {
     /// An empty place.
     #[must_use]
     pub fn empty() -> Self {
-        Self::at(Home::default())
+        Self::of(None, Home::default())
     }
 
-    fn at(home: Home) -> Self {
+    fn of(actor: Option<ActorAddress>, home: Home) -> Self {
         let place = Place {
             current: ArcSwapOption::const_empty(),
             retired: ArcSwap::from_pointee(Weak::new()),
         };
         let place = Arc::new(place);
-        Self { place, home }
+        Self { place, home, actor }
+    }
+
+    /// Whose place it is, if it is in a directory.
+    #[must_use]
+    pub fn actor(&self) -> Option<&ActorAddress> {
+        self.actor.as_ref()
     }
 
     /// The replica, if there is one.
@@ -97,6 +105,7 @@ impl<T: ?Sized> Clone for LocalSlot<T> {
         Self {
             place: Arc::clone(&self.place),
             home: Arc::clone(&self.home),
+            actor: self.actor.clone(),
         }
     }
 }
@@ -132,9 +141,10 @@ impl LocalDirectory {
     #[must_use]
     pub fn slot<I: Interface>(&self, actor: &ActorAddress) -> LocalSlot<I::Object> {
         let mut slots = self.slots.lock();
-        let slot = slots
-            .entry((actor.clone(), I::NAME))
-            .or_insert_with(|| Arc::new(LocalSlot::<I::Object>::at(Arc::clone(&self.home))));
+        let slot = slots.entry((actor.clone(), I::NAME)).or_insert_with(|| {
+            let home = Arc::clone(&self.home);
+            Arc::new(LocalSlot::<I::Object>::of(Some(actor.clone()), home))
+        });
         slot.downcast_ref::<LocalSlot<I::Object>>()
             .expect("one interface name belongs to one trait")
             .clone()

@@ -9,6 +9,7 @@
 mod rules {
     mod answers;
     mod bodies;
+    mod co_located;
     mod lattice;
     mod messages;
     mod over_nats;
