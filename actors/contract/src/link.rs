@@ -231,28 +231,30 @@ impl fmt::Debug for Offer {
 
 /// The links of one component: which object serves an interface under a name.
 #[derive(Default, Clone)]
-pub struct Links(HashMap<(InterfaceName, Name), Erased>);
+pub struct Links(HashMap<InterfaceName, HashMap<Name, Erased>>);
 
 impl Links {
     /// Links `I` under `name` to `object`.
     pub fn insert<I: Interface>(&mut self, name: Name, object: Arc<I::Object>) {
-        self.0.insert((I::NAME, name), Arc::new(object));
+        let links = self.0.entry(I::NAME).or_default();
+        links.insert(name, Arc::new(object));
     }
 
     /// What serves `I` under `name`: the link of that name, or else the one named `default`.
     #[must_use]
     pub fn get<I: Interface>(&self, name: &str) -> Option<Arc<I::Object>> {
-        let named = |name: Name| self.0.get(&(I::NAME, name));
-        let object = Name::new(name)
-            .ok()
-            .and_then(named)
-            .or_else(|| named(Name::new("default").expect("a legal name")))?;
+        let links = self.0.get(&I::NAME)?;
+        let object = links.get(name).or_else(|| links.get("default"))?;
         object.downcast_ref::<Arc<I::Object>>().map(Arc::clone)
     }
 }
 
 impl fmt::Debug for Links {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        let names = |(interface, links): (_, &HashMap<Name, Erased>)| {
+            let names: Vec<_> = links.keys().cloned().collect();
+            (interface, names)
+        };
+        f.debug_map().entries(self.0.iter().map(names)).finish()
     }
 }
