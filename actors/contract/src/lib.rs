@@ -96,16 +96,20 @@
 extern crate self as wrt_contract;
 
 mod admission;
+mod admitted;
 mod body;
 mod call;
 mod context;
+mod error;
 mod failover;
 mod gate;
 mod interface;
 mod lease;
 mod leases;
 mod link;
+mod permit;
 mod schema;
+mod slot;
 mod wire;
 
 pub use admission::Admission;
@@ -113,12 +117,15 @@ pub use async_trait::async_trait;
 pub use body::{Body, BodyError, BodyFrame, Trailers, WholeBody};
 pub use call::{Answer, Callee, Caller, Dispatch, DispatchRequest, Invocation};
 pub use context::CallContext;
-pub use gate::{Gate, GateLimits, GateLoad, Permit};
-pub use interface::{Interface, InterfaceError, Operation};
+pub use error::InterfaceError;
+pub use gate::{Gate, GateLimits, GateLoad};
+pub use interface::{Interface, NamedInterface, Operation};
 pub use lease::Lease;
 pub use leases::{LeaseLimits, Leases};
-pub use link::{Links, LocalDirectory, LocalSlot, Offer};
+pub use link::{Links, LocalDirectory, Offer};
+pub use permit::Permit;
 pub use schema::{Fingerprint, Schema};
+pub use slot::LocalSlot;
 /// Writes [`trait@InterfaceError`] for the error of an interface, and `From<Fault>` with it.
 ///
 /// The error is an enum. One of its variants carries the fault and nothing else: the one marked
@@ -200,7 +207,7 @@ pub mod generated {
     pub use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName, OperationName};
 
     pub use crate::{
-        admission::Admitted,
+        admitted::Admitted,
         body::{from_wire, into_wire, lend},
         failover::{failed_here, local_fault, named, remote_or_local},
         lease::{lease_is_over, pinned_to},
