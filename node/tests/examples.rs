@@ -7,6 +7,7 @@ mod programs {
     pub mod examples;
     pub mod fetch;
     pub mod lattice;
+    pub mod leases;
     pub mod log;
     pub mod namespace;
     pub mod running;
