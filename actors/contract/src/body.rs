@@ -137,17 +137,16 @@ impl<E> Body<E> {
         Some(WholeBody {
             length: self.length,
             bytes: bytes.clone(),
-            trailers: trailers.to_vec(),
+            trailers: trailers.cloned().unwrap_or_default(),
         })
     }
 
     /// The bytes and the trailers of [`Body::as_whole`].
     #[must_use]
-    pub fn whole_parts(&self) -> Option<(&Bytes, &[(String, Vec<u8>)])> {
+    pub fn whole_parts(&self) -> Option<(&Bytes, Option<&Trailers>)> {
         match &self.frames {
             Frames::Here { bytes, trailers } if self.passed == 0 => {
-                let trailers = trailers.as_deref().map(Vec::as_slice);
-                Some((bytes, trailers.unwrap_or_default()))
+                Some((bytes, trailers.as_deref()))
             }
             _ => None,
         }

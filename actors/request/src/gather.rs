@@ -32,7 +32,7 @@ impl Inline {
     pub(crate) fn takes(self, body: &Body<BodyError>) -> bool {
         let pair = |(name, value): &(String, Vec<u8>)| name.len() + value.len();
         body.whole_parts().is_some_and(|(bytes, trailers)| {
-            let trailers: usize = trailers.iter().map(pair).sum();
+            let trailers: usize = trailers.into_iter().flatten().map(pair).sum();
             bytes.len() <= self.bytes_max && trailers <= INLINE_TRAILERS_BYTES_MAX
         })
     }
