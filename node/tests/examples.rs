@@ -9,6 +9,7 @@ mod programs {
     pub mod fetch;
     pub mod gate;
     pub mod lattice;
+    pub mod leases;
     pub mod log;
     pub mod namespace;
     pub mod running;

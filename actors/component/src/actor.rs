@@ -87,7 +87,7 @@ impl ComponentActor {
         };
         let wasi = make_wasi(environment);
         Ok(Arc::new(Self {
-            gate: Gate::of_actor(actor.clone(), GateLimits::from(&limits)),
+            gate: Gate::of_actor(&actor, GateLimits::from(&limits)),
             exports: compiled.exports(),
             packages: linker::imported(packages, &imports).cloned().collect(),
             imports,

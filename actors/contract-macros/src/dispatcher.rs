@@ -27,10 +27,6 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
                 FINGERPRINT
             }
 
-            fn operations(&self) -> &'static [::wrt_contract::Operation] {
-                OPERATIONS
-            }
-
             fn dispatch<'a>(
                 &'a self,
                 context: &'a ::wrt_contract::CallContext,

@@ -42,10 +42,11 @@ fn call(operation: &OperationModel) -> TokenStream {
             _ => quote!(#ident),
         }
     });
+    let named = named(operation);
     let elsewhere = quote_spanned! {hygienic()=>
         ::wrt_contract::generated::remote_or_local(
             self.remote.#ident(context, #(#arguments),*).await,
-            error,
+            context,
         )
     };
     let (lend, elsewhere) = match operation.body() {
@@ -57,10 +58,12 @@ fn call(operation: &OperationModel) -> TokenStream {
             };
             // Of what the local replica has read, nobody else can get the whole any more.
             let elsewhere = quote_spanned! {hygienic()=>
-                match untouched.take() {
-                    ::core::option::Option::Some(#body) => #elsewhere,
-                    ::core::option::Option::None => ::core::result::Result::Err(error),
-                }
+                let ::core::option::Option::Some(#body) = untouched.take() else {
+                    return ::core::result::Result::Err(
+                        ::wrt_contract::generated::local_fault(context),
+                    );
+                };
+                #elsewhere
             };
             (lend, elsewhere)
         }
@@ -71,14 +74,20 @@ fn call(operation: &OperationModel) -> TokenStream {
             return self.remote.#ident(context, #(#arguments),*).await;
         };
         #lend
-        match local.#ident(context, #(#kept),*).await {
-            ::core::result::Result::Err(error)
-                if ::wrt_contract::generated::may_fall_over(&error) =>
-            {
-                #elsewhere
-            }
-            answer => answer,
-        }
+        let error = match local.#ident(context, #(#kept),*).await {
+            ::core::result::Result::Err(error) => #named,
+            answer => return answer,
+        };
+        let context = &::wrt_contract::generated::failed_here(error, context)?;
+        #elsewhere
+    }
+}
+
+/// The local replica's error; a fault says where it was, as one does that came over the bus.
+fn named(operation: &OperationModel) -> TokenStream {
+    let name = &operation.name;
+    quote_spanned! {hygienic()=>
+        ::wrt_contract::generated::named(error, &self.local, context, (&NAME, #name))
     }
 }
 
@@ -87,13 +96,16 @@ fn pinned_call(operation: &OperationModel, lease: &Ident) -> TokenStream {
     let ident = &operation.ident;
     let arguments = operation.arguments.iter().map(|argument| &argument.ident);
     let arguments = quote!(#(#arguments),*);
+    let named = named(operation);
     quote_spanned! {hygienic()=>
         let context = &self.local.operation(context);
         if !self.local.is_home_of(#lease) {
             return self.remote.#ident(context, #arguments).await;
         }
         match self.local.pinned() {
-            ::core::option::Option::Some(local) => local.#ident(context, #arguments).await,
+            ::core::option::Option::Some(local) => {
+                local.#ident(context, #arguments).await.map_err(|error| #named)
+            }
             ::core::option::Option::None => ::core::result::Result::Err(
                 ::core::convert::From::from(::wrt_contract::generated::lease_is_over(#lease)),
             ),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::{Body, CallContext, Gate, Permit};
+use crate::{Permit, permit::Draining};
 
 /// The permit of a call that has a body. Work that outlives the call's answer takes it along;
 /// otherwise it stays with the body of the answer.
@@ -25,51 +25,9 @@ impl Admission {
         self.0.lock().take()
     }
 
-    /// The same, if it is `gate`'s.
-    pub(crate) fn take_of(&self, gate: &Arc<Gate>) -> Option<Permit> {
+    /// The same, if it is of the gate with that part.
+    pub(crate) fn take_of(&self, gate: &Arc<Draining>) -> Option<Permit> {
         let mut permit = self.0.lock();
         permit.take_if(|permit| permit.is_of(gate))
-    }
-}
-
-/// A call with a body, in the guard: it gives the permit back when it ends, unless the callee or the
-/// body of the answer has it.
-#[derive(Debug)]
-pub struct Admitted {
-    context: CallContext,
-    admission: Admission,
-}
-
-impl Admitted {
-    /// The call of `context`, which was admitted.
-    #[must_use]
-    pub fn new(permit: Permit, context: &CallContext) -> Self {
-        let admission = Admission::new(permit);
-        Self {
-            context: context.clone().with_admission(admission.clone()),
-            admission,
-        }
-    }
-
-    /// The context for the callee, with the admission in it.
-    #[must_use]
-    pub fn context(&self) -> &CallContext {
-        &self.context
-    }
-
-    /// The body of the answer, which holds the permit, unless the callee has taken it.
-    #[must_use]
-    pub fn hold<E>(self, body: Body<E>) -> Body<E> {
-        match self.admission.take() {
-            Some(permit) => body.holding(permit),
-            None => body,
-        }
-    }
-}
-
-impl Drop for Admitted {
-    /// A callee's clone of the context may live on; the permit does not.
-    fn drop(&mut self) {
-        drop(self.admission.take());
     }
 }

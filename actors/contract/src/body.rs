@@ -1,5 +1,6 @@
 //! A body: bytes beside the arguments, in pieces, with bounded memory.
 
+mod hold;
 mod lend;
 mod wire;
 
@@ -14,6 +15,7 @@ use futures::{Stream, StreamExt, stream::BoxStream};
 use parking_lot::Mutex;
 use wrt_protocol::{Fault, FaultKind, Hop};
 
+use self::hold::Hold;
 pub use self::{
     lend::lend,
     wire::{BodyError, from_wire, into_wire},
@@ -57,8 +59,8 @@ pub struct Body<E = Fault> {
     /// Bytes given out.
     passed: u64,
     frames: Frames<E>,
-    /// Given back when the body has ended.
-    permit: Option<Permit>,
+    /// Given back when the body has ended. In a box, as trailers are.
+    hold: Option<Box<Hold>>,
 }
 
 enum Frames<E> {
@@ -106,7 +108,7 @@ impl<E> Body<E> {
             length,
             passed: 0,
             frames,
-            permit: None,
+            hold: None,
         }
     }
 
@@ -131,20 +133,31 @@ impl<E> Body<E> {
     /// All of it, if it is here and nobody has read from it. Shares its memory.
     #[must_use]
     pub fn as_whole(&self) -> Option<WholeBody> {
+        let (bytes, trailers) = self.whole_parts()?;
+        Some(WholeBody {
+            length: self.length,
+            bytes: bytes.clone(),
+            trailers: trailers.cloned().unwrap_or_default(),
+        })
+    }
+
+    /// The bytes and the trailers of [`Body::as_whole`].
+    #[must_use]
+    pub fn whole_parts(&self) -> Option<(&Bytes, Option<&Trailers>)> {
         match &self.frames {
-            Frames::Here { bytes, trailers } if self.passed == 0 => Some(WholeBody {
-                length: self.length,
-                bytes: bytes.clone(),
-                trailers: trailers.as_deref().cloned().unwrap_or_default(),
-            }),
+            Frames::Here { bytes, trailers } if self.passed == 0 => {
+                Some((bytes, trailers.as_deref()))
+            }
             _ => None,
         }
     }
 
-    /// The same body, which gives `permit` back when it has ended, has failed, or is dropped.
+    /// The same body, which gives `permit` back when it has ended, has failed, or is dropped. It fails
+    /// when nothing comes for [`STREAM_IDLE_MAX`](wrt_protocol::limits::STREAM_IDLE_MAX), as it would
+    /// between nodes.
     #[must_use]
     pub fn holding(mut self, permit: Permit) -> Self {
-        self.permit = Some(permit);
+        self.hold = Some(Box::new(Hold::new(permit)));
         self
     }
 
@@ -167,7 +180,7 @@ impl<E> Body<E> {
             length: self.length,
             passed: self.passed,
             frames,
-            permit: self.permit,
+            hold: self.hold,
         }
     }
 
@@ -194,7 +207,7 @@ impl<E> Body<E> {
 
     fn end(&mut self) {
         self.frames = Frames::Ended;
-        self.permit = None;
+        self.hold = None;
     }
 }
 
@@ -225,6 +238,8 @@ impl<E: From<Fault>> Body<E> {
                 first = bytes;
             } else {
                 if rest.is_empty() {
+                    let length = self.length.and_then(|length| usize::try_from(length).ok());
+                    rest.reserve(length.map_or(0, |length| length.min(bytes_max)));
                     rest.extend_from_slice(&std::mem::take(&mut first));
                 }
                 rest.extend_from_slice(&bytes);
@@ -271,7 +286,13 @@ impl<E: From<Fault>> Stream for Body<E> {
         }
         // What comes behind trailers is asked for all the same: its producer wants to know that the
         // body was taken to its end.
-        let next = match ready!(body.frames.poll_next(cx)) {
+        let frame = body.frames.poll_next(cx);
+        let hold = body.hold.as_mut();
+        if let Some(fault) = hold.and_then(|hold| hold.poll(frame.is_pending(), cx)) {
+            body.end();
+            return Poll::Ready(Some(Err(fault.into())));
+        }
+        let next = match ready!(frame) {
             Some(Ok(frame)) => Some(body.check(&frame).map(|()| frame).map_err(E::from)),
             Some(Err(error)) => Some(Err(error)),
             None => body.check_end().err().map(|fault| Err(fault.into())),

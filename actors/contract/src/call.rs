@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use wrt_protocol::{ActorAddress, Fault, Incarnation, InterfaceName, OperationName};
 
-use crate::{Body, BodyError, CallContext, Operation};
+use crate::{Body, BodyError, CallContext};
 
 /// Who is called, and what is known of it before it is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +83,8 @@ pub struct Answer {
 /// The way out: whoever can carry a call to the node that serves its target.
 pub trait Caller: Send + Sync + 'static {
     /// Makes the call: routes it, keeps to the context's deadline, tries again what may be tried
-    /// again.
+    /// again. So it does with a call whose first attempt has [failed
+    /// here](CallContext::failed_here): it answers with that fault where no other may follow.
     ///
     /// # Errors
     /// A fault that says whether the operation ran; at the latest 100 ms after the deadline.
@@ -117,9 +118,6 @@ pub trait Dispatch: Send + Sync + 'static {
 
     /// What this build takes it for. A caller of another one is refused, and told so.
     fn fingerprint(&self) -> u64;
-
-    /// The operations that it takes.
-    fn operations(&self) -> &'static [Operation];
 
     /// Decodes, runs and encodes.
     ///

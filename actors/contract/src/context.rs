@@ -27,6 +27,8 @@ pub struct CallContext {
     admission: Option<Admission>,
     /// The permit of a call that was admitted before it came to its guard.
     early: Option<Admission>,
+    /// How the replica on the caller's own node has failed it.
+    failed_here: Option<Arc<Fault>>,
 }
 
 impl CallContext {
@@ -44,6 +46,7 @@ impl CallContext {
             served_by: None,
             admission: None,
             early: None,
+            failed_here: None,
         }
     }
 
@@ -58,6 +61,7 @@ impl CallContext {
             served_by: None,
             admission: None,
             early: None,
+            failed_here: None,
             ..self.clone()
         }
     }
@@ -99,6 +103,15 @@ impl CallContext {
     pub fn with_tenant(mut self, tenant: Option<Tenant>) -> Self {
         self.tenant = tenant;
         self
+    }
+
+    /// The same operation after its first attempt, by the replica on this node, has ended with `fault`.
+    #[must_use]
+    pub fn having_failed_here(&self, fault: Fault) -> Self {
+        Self {
+            failed_here: Some(Arc::new(fault)),
+            ..self.clone()
+        }
     }
 
     pub(crate) fn with_admission(mut self, admission: Admission) -> Self {
@@ -165,6 +178,13 @@ impl CallContext {
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// How the operation's first attempt has ended, if a link has made that on this node. Whether
+    /// another follows is decided by whom it is handed to, as after any other attempt.
+    #[must_use]
+    pub fn failed_here(&self) -> Option<&Fault> {
+        self.failed_here.as_deref()
     }
 
     /// Which replica serves the call: that of this incarnation of a node. None on a node without a

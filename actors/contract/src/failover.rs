@@ -1,46 +1,67 @@
-//! When a link may turn from the local replica to another node's.
+//! What a link makes of a fault of the replica on its node.
 
-use wrt_protocol::{Execution, Fault, FaultKind};
+use wrt_protocol::{Execution, Fault, FaultKind, InterfaceName};
 
-use crate::InterfaceError;
+use crate::{CallContext, InterfaceError, LocalSlot};
 
-/// Whether another replica may be asked after this one's error: it has *not executed*, and the
-/// reason lies with the replica and not with the call.
-pub fn may_fall_over(error: &impl InterfaceError) -> bool {
-    error.as_fault().is_some_and(|fault| {
-        fault.execution() == Execution::NotExecuted && !lies_with_the_call(fault.kind())
-    })
+/// The local replica's error, if it is a fault: named, as one that came over the bus is.
+pub fn named<T: ?Sized, E: InterfaceError>(
+    error: E,
+    slot: &LocalSlot<T>,
+    context: &CallContext,
+    (interface, operation): (&InterfaceName, &str),
+) -> E {
+    match error.into_fault() {
+        Err(own) => own,
+        Ok(fault) => {
+            let fault = match slot.actor() {
+                Some(actor) => fault.on_link(format_args!("{actor} {interface}.{operation}")),
+                None => fault.on_link(format_args!("{interface}.{operation}")),
+            };
+            let fault = match context.served_by() {
+                Some(here) => fault.at_node(&here.node),
+                None => fault,
+            };
+            fault.after(context.elapsed()).into()
+        }
+    }
 }
 
-/// What the other replica answered; or the local error, when there was no other replica to ask:
+/// The context for whoever carries calls to other replicas, and decides whether one is asked after
+/// this error of the local replica; the error, if it is the operation's own.
+///
+/// # Errors
+/// That.
+pub fn failed_here<E: InterfaceError>(error: E, context: &CallContext) -> Result<CallContext, E> {
+    match error.as_fault() {
+        Some(fault) => Ok(context.having_failed_here(fault.clone())),
+        None => Err(error),
+    }
+}
+
+/// The fault with which [`failed_here`] has made `context`.
+pub fn local_fault<E: InterfaceError>(context: &CallContext) -> E {
+    let fault = context.failed_here();
+    fault.expect("a link has put it there").clone().into()
+}
+
+/// What the other replica answered; or the local fault, when there was no other replica to ask:
 /// "overloaded, try again in a second" helps its reader more than "nobody else is there".
-pub fn remote_or_local<T, E: InterfaceError>(remote: Result<T, E>, local: E) -> Result<T, E> {
-    match remote {
-        Err(error) if error.as_fault().is_some_and(is_nobody_there) => Err(local),
-        answer => answer,
+pub fn remote_or_local<T, E: InterfaceError>(
+    remote: Result<T, E>,
+    context: &CallContext,
+) -> Result<T, E> {
+    let local = context.failed_here();
+    match (remote, local) {
+        (Err(error), Some(local)) if error.as_fault().is_some_and(|f| says_less(f, local)) => {
+            Err(local.clone().into())
+        }
+        (answer, _) => answer,
     }
 }
 
-/// Only where nothing has run: the local fault says *not executed*, which must stay true.
-fn is_nobody_there(fault: &Fault) -> bool {
-    fault.kind() == FaultKind::Unavailable && fault.execution() == Execution::NotExecuted
-}
-
-fn lies_with_the_call(kind: FaultKind) -> bool {
-    match kind {
-        FaultKind::DeadlineExceeded
-        | FaultKind::Malformed
-        | FaultKind::TooLarge
-        | FaultKind::Denied
-        | FaultKind::UnknownOperation => true,
-        FaultKind::Cancelled
-        | FaultKind::Overloaded { .. }
-        | FaultKind::Unavailable
-        | FaultKind::NodeLost
-        | FaultKind::Disconnected
-        | FaultKind::Draining
-        | FaultKind::StaleEpoch
-        | FaultKind::VersionMismatch
-        | FaultKind::Crashed => false,
-    }
+/// Not where the local replica has not run the operation and another one may have.
+fn says_less(remote: &Fault, local: &Fault) -> bool {
+    let may_have_run = |fault: &Fault| fault.execution() != Execution::NotExecuted;
+    remote.kind() == FaultKind::Unavailable && (may_have_run(local) || !may_have_run(remote))
 }

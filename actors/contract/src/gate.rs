@@ -5,14 +5,14 @@ use std::{
     collections::HashSet,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{
-    sync::{AcquireError, Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 use wrt_protocol::{
@@ -20,7 +20,7 @@ use wrt_protocol::{
     actor_limits::{CONCURRENCY_DEFAULT, QUEUE_DEFAULT},
 };
 
-use crate::{Admission, CallContext, Lease};
+use crate::{Admission, CallContext, Lease, Permit, permit::Draining};
 
 /// How much an actor takes in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,19 +72,27 @@ pub struct GateLoad {
 #[derive(Debug)]
 pub struct Gate {
     limits: GateLimits,
-    /// Whose gate it is, for its refusals.
-    actor: Option<ActorAddress>,
+    /// Where a call is that was let in.
+    hop: Hop,
     permits: Arc<Semaphore>,
     waiting: AtomicU32,
     admitted: AtomicU64,
     refused: AtomicU64,
-    draining: AtomicBool,
-    released: Notify,
-    /// Those that a drain waits for. As many as the provider's tables allow.
-    leases: Mutex<HashSet<LeaseId>>,
-    /// What calls that are pinned by a lease still need while the gate drains.
-    kept: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
+    draining: Arc<Draining>,
+    held: Mutex<Held>,
 }
+
+/// What leases hold.
+#[derive(Debug, Default)]
+struct Held {
+    /// Those that a drain waits for. As many as the provider's tables allow.
+    leases: HashSet<LeaseId>,
+    /// What calls that are pinned by one still need while the gate drains. It may hold the gate in its
+    /// turn, so it must not outlive the last lease.
+    kept: Kept,
+}
+
+type Kept = Vec<Arc<dyn Any + Send + Sync>>;
 
 /// A live lease; over when dropped.
 #[derive(Debug)]
@@ -95,8 +103,13 @@ pub(crate) struct LeaseHold {
 
 impl Drop for LeaseHold {
     fn drop(&mut self) {
-        self.gate.leases().remove(&self.id);
-        self.gate.released.notify_waiters();
+        let kept = {
+            let mut held = self.gate.held();
+            held.leases.remove(&self.id);
+            self.gate.needed_no_longer(&mut held)
+        };
+        drop(kept);
+        self.gate.draining.released().notify_waiters();
     }
 }
 
@@ -105,30 +118,8 @@ struct Drained<'a>(&'a Gate);
 
 impl Drop for Drained<'_> {
     fn drop(&mut self) {
-        let kept = std::mem::take(&mut *self.0.kept());
+        let kept = std::mem::take(&mut self.0.held().kept);
         drop(kept);
-    }
-}
-
-/// Leave to run one call; given back when dropped.
-#[derive(Debug)]
-pub struct Permit {
-    gate: Arc<Gate>,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-impl Permit {
-    pub(crate) fn is_of(&self, gate: &Arc<Gate>) -> bool {
-        Arc::ptr_eq(&self.gate, gate)
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        drop(self.permit.take());
-        if self.gate.draining.load(Relaxed) {
-            self.gate.released.notify_waiters();
-        }
     }
 }
 
@@ -145,31 +136,33 @@ impl Gate {
     /// A gate with `limits`; a concurrency of 0 counts as 1.
     #[must_use]
     pub fn new(limits: GateLimits) -> Arc<Self> {
-        Self::with_actor(limits, None)
+        Self::before(Hop::Backend, limits)
     }
 
-    /// The same, with the actor's address in each refusal.
+    /// The gate of an actor, whose kind says where a call is that was let in.
     #[must_use]
-    pub fn of_actor(actor: ActorAddress, limits: GateLimits) -> Arc<Self> {
-        Self::with_actor(limits, Some(actor))
+    pub fn of_actor(actor: &ActorAddress, limits: GateLimits) -> Arc<Self> {
+        let hop = match actor.kind {
+            ActorKind::Component => Hop::Actor,
+            ActorKind::Provider => Hop::Backend,
+        };
+        Self::before(hop, limits)
     }
 
-    fn with_actor(limits: GateLimits, actor: Option<ActorAddress>) -> Arc<Self> {
+    fn before(hop: Hop, limits: GateLimits) -> Arc<Self> {
         let limits = GateLimits {
             concurrency_max: limits.concurrency_max.max(1),
             ..limits
         };
         Arc::new(Self {
             limits,
-            actor,
+            hop,
             permits: Arc::new(Semaphore::new(limits.concurrency_max as usize)),
             waiting: AtomicU32::new(0),
             admitted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
-            draining: AtomicBool::new(false),
-            released: Notify::new(),
-            leases: Mutex::default(),
-            kept: Mutex::default(),
+            draining: Arc::default(),
+            held: Mutex::default(),
         })
     }
 
@@ -183,10 +176,13 @@ impl Gate {
     /// # Cancel safety
     /// Dropping the future leaves the queue.
     pub async fn admit(self: &Arc<Self>, context: &CallContext) -> Result<Permit, Fault> {
-        if let Some(permit) = context.early().and_then(|early| early.take_of(self)) {
+        if let Some(permit) = context
+            .early()
+            .and_then(|early| early.take_of(&self.draining))
+        {
             return Ok(permit);
         }
-        if self.draining.load(Relaxed) {
+        if self.is_draining() {
             return Err(self.refuse(context, FaultKind::Draining, "the replica is stopping"));
         }
         self.let_in(context).await
@@ -205,10 +201,13 @@ impl Gate {
         context: &CallContext,
         lease: &Lease,
     ) -> Result<Permit, Fault> {
-        if let Some(permit) = context.early().and_then(|early| early.take_of(self)) {
+        if let Some(permit) = context
+            .early()
+            .and_then(|early| early.take_of(&self.draining))
+        {
             return Ok(permit);
         }
-        if self.draining.load(Relaxed) && !self.leases().contains(&lease.id()) {
+        if self.is_draining() && !self.held().leases.contains(&lease.id()) {
             let detail = "the replica is stopping, and the lease is over";
             return Err(self.refuse(context, FaultKind::Draining, detail));
         }
@@ -259,10 +258,7 @@ impl Gate {
     /// Where a call is that was let in: in a component itself, or at the service behind a provider.
     #[must_use]
     pub fn hop(&self) -> Hop {
-        match self.actor.as_ref().map(|actor| actor.kind) {
-            Some(ActorKind::Component) => Hop::Actor,
-            Some(ActorKind::Provider) | None => Hop::Backend,
-        }
+        self.hop
     }
 
     /// What the actor has in hand now.
@@ -280,45 +276,57 @@ impl Gate {
 
     /// Refuses everything new from now on. Calls that wait in the queue still get their turn.
     pub fn start_draining(&self) {
-        self.draining.store(true, Relaxed);
-        self.released.notify_waiters();
+        let kept = {
+            let mut held = self.held();
+            self.draining.start();
+            self.needed_no_longer(&mut held)
+        };
+        drop(kept);
+        self.draining.released().notify_waiters();
     }
 
     /// Whether it refuses everything new.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Relaxed)
+        self.draining.is_draining()
     }
 
     /// Leases that are live.
     #[must_use]
     pub fn leases_held(&self) -> usize {
-        self.leases().len()
+        self.held().leases.len()
     }
 
-    /// Holds the gate for a lease.
-    pub(crate) fn hold(self: &Arc<Self>, id: LeaseId) -> LeaseHold {
-        self.leases().insert(id);
-        LeaseHold {
-            gate: Arc::clone(self),
-            id,
+    /// Holds the gate for a lease; not while it drains.
+    pub(crate) fn hold(self: &Arc<Self>, id: LeaseId) -> Option<LeaseHold> {
+        let mut held = self.held();
+        if self.is_draining() {
+            return None;
         }
+        held.leases.insert(id);
+        let gate = Arc::clone(self);
+        Some(LeaseHold { gate, id })
     }
 
-    /// Keeps what calls pinned by the live leases still need, until the drain ends; nothing where no
-    /// lease is live.
+    /// Keeps what calls pinned by leases still need, as long as one is live or can be given: from
+    /// before the drain, which has to follow, to the last lease or to the end of the drain's patience.
     pub(crate) fn keep_for_leases(&self, needed: Arc<dyn Any + Send + Sync>) {
-        if self.leases_held() > 0 {
-            self.kept().push(needed);
+        let mut held = self.held();
+        if !self.is_draining() || !held.leases.is_empty() {
+            held.kept.push(needed);
         }
     }
 
-    fn leases(&self) -> MutexGuard<'_, HashSet<LeaseId>> {
-        self.leases.lock()
+    /// What was kept, once nobody can need it any more; to be dropped without the lock.
+    fn needed_no_longer(&self, held: &mut Held) -> Kept {
+        match self.is_draining() && held.leases.is_empty() {
+            true => std::mem::take(&mut held.kept),
+            false => Kept::new(),
+        }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<Arc<dyn Any + Send + Sync>>> {
-        self.kept.lock()
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock()
     }
 
     /// Drains: waits until nothing runs, nothing waits, and no lease is live, at most for `patience`.
@@ -328,7 +336,7 @@ impl Gate {
         self.start_draining();
         let emptied = async {
             loop {
-                let released = self.released.notified();
+                let released = self.draining.released().notified();
                 let load = self.load();
                 if load.running == 0 && load.waiting == 0 && self.leases_held() == 0 {
                     return;
@@ -342,21 +350,14 @@ impl Gate {
         drained
     }
 
-    fn permit(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Permit {
+    fn permit(&self, permit: OwnedSemaphorePermit) -> Permit {
         self.admitted.fetch_add(1, Relaxed);
-        Permit {
-            gate: Arc::clone(self),
-            permit: Some(permit),
-        }
+        Permit::new(&self.draining, permit)
     }
 
     fn refuse(&self, context: &CallContext, kind: FaultKind, detail: &str) -> Fault {
         self.refused.fetch_add(1, Relaxed);
-        let fault = Fault::not_executed(kind, Hop::Gate, detail).after(context.elapsed());
-        match &self.actor {
-            Some(actor) => fault.on_link(actor),
-            None => fault,
-        }
+        Fault::not_executed(kind, Hop::Gate, detail).after(context.elapsed())
     }
 
     fn expired(&self, context: &CallContext) -> Fault {

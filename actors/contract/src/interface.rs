@@ -1,9 +1,8 @@
 //! An interface, as the rest of the runtime sees it.
 
-use std::sync::Arc;
+use std::{any::TypeId, sync::Arc};
 
-use serde::{Serialize, de::DeserializeOwned};
-use wrt_protocol::{Fault, InterfaceName, OperationName};
+use wrt_protocol::{InterfaceName, OperationName};
 
 use crate::{Callee, Caller, Dispatch, Gate, LocalSlot};
 
@@ -51,26 +50,34 @@ pub trait Interface: Send + Sync + 'static {
     fn dispatcher(inner: Arc<Self::Object>) -> Arc<dyn Dispatch>;
 }
 
-/// What the error type of an interface's trait must be able to do: carry a fault next to the
-/// interface's own errors, so that host glue can tell the two apart in one place.
-pub trait InterfaceError: From<Fault> + Serialize + DeserializeOwned + Send + 'static {
-    /// The fault, if this is one.
-    fn as_fault(&self) -> Option<&Fault>;
-
-    /// Splits it: the fault if it is one, itself otherwise.
-    ///
-    /// # Errors
-    /// The interface's own error.
-    fn into_fault(self) -> Result<Fault, Self>;
+/// An interface's name, and the trait that it stands for in this build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedInterface {
+    name: InterfaceName,
+    object: TypeId,
+    type_name: &'static str,
 }
 
-/// The error of an interface that has none of its own.
-impl InterfaceError for Fault {
-    fn as_fault(&self) -> Option<&Fault> {
-        Some(self)
+impl NamedInterface {
+    /// That of `I`.
+    #[must_use]
+    pub fn of<I: Interface>() -> Self {
+        Self {
+            name: I::NAME,
+            object: TypeId::of::<I::Object>(),
+            type_name: std::any::type_name::<I::Object>(),
+        }
     }
 
-    fn into_fault(self) -> Result<Fault, Self> {
-        Ok(self)
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &InterfaceName {
+        &self.name
+    }
+
+    /// The trait, for messages.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        self.type_name
     }
 }

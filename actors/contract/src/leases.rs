@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::task::AbortHandle;
+use tokio::{task::AbortHandle, time::Instant};
 use wrt_protocol::{Fault, FaultKind, Hop, LeaseId};
 
 use crate::{CallContext, Gate, Lease, gate::LeaseHold, lease::lease_is_over};
@@ -32,6 +32,8 @@ struct Table<T> {
 
 struct Kept<T> {
     value: Arc<T>,
+    /// When it is over: a timer that was late to be stopped ends nothing before.
+    ends_at: Instant,
     end: AbortHandle,
     _hold: LeaseHold,
 }
@@ -69,10 +71,6 @@ impl<T: Send + Sync + 'static> Leases<T> {
     /// Outside a tokio runtime.
     pub fn give(&self, context: &CallContext, value: T) -> Result<Lease, Fault> {
         let LeaseLimits { leases_max, lasts } = self.0.limits;
-        if self.0.gate.is_draining() {
-            let detail = "the replica is stopping, and gives no leases";
-            return Err(Fault::not_executed(FaultKind::Draining, Hop::Actor, detail));
-        }
         let lease = Lease::new(context.served_by().cloned(), lasts);
         let mut kept = self.0.lock();
         if kept.len() >= leases_max {
@@ -80,10 +78,16 @@ impl<T: Send + Sync + 'static> Leases<T> {
             let detail = format!("{leases_max} leases are given already");
             return Err(Fault::not_executed(kind, Hop::Actor, detail));
         }
+        let hold = self.0.gate.hold(lease.id()).ok_or_else(|| {
+            let detail = "the replica is stopping, and gives no leases";
+            Fault::not_executed(FaultKind::Draining, Hop::Actor, detail)
+        })?;
+        let ends_at = Instant::now() + lasts;
         let entry = Kept {
             value: Arc::new(value),
-            end: self.0.end_later(lease.id()),
-            _hold: self.0.gate.hold(lease.id()),
+            ends_at,
+            end: self.0.end_at(ends_at, lease.id()),
+            _hold: hold,
         };
         kept.insert(lease.id(), entry);
         Ok(lease)
@@ -112,7 +116,8 @@ impl<T: Send + Sync + 'static> Leases<T> {
         let entry = kept.get_mut(&lease.id());
         let entry = entry.ok_or_else(|| lease_is_over(lease))?;
         entry.end.abort();
-        entry.end = self.0.end_later(lease.id());
+        entry.ends_at = Instant::now() + self.0.limits.lasts;
+        entry.end = self.0.end_at(entry.ends_at, lease.id());
         Ok(())
     }
 
@@ -134,18 +139,29 @@ impl<T> Table<T> {
     fn lock(&self) -> MutexGuard<'_, HashMap<LeaseId, Kept<T>>> {
         self.kept.lock()
     }
+
+    /// Ends a lease, unless it has been renewed since its timer went off.
+    fn end_if_over(&self, id: &LeaseId) {
+        let ended = {
+            let mut kept = self.lock();
+            let is_over = kept
+                .get(id)
+                .is_some_and(|entry| entry.ends_at <= Instant::now());
+            is_over.then(|| kept.remove(id))
+        };
+        drop(ended);
+    }
 }
 
 impl<T: Send + Sync + 'static> Table<T> {
     /// A task of each lease and not one of the table: what its value holds at a service is given back
     /// on time, and there are as many as leases, which are bounded.
-    fn end_later(self: &Arc<Self>, id: LeaseId) -> AbortHandle {
-        let (table, lasts) = (Arc::downgrade(self), self.limits.lasts);
+    fn end_at(self: &Arc<Self>, ends_at: Instant, id: LeaseId) -> AbortHandle {
+        let table = Arc::downgrade(self);
         let task = tokio::spawn(async move {
-            tokio::time::sleep(lasts).await;
+            tokio::time::sleep_until(ends_at).await;
             if let Some(table) = table.upgrade() {
-                let ended = table.lock().remove(&id);
-                drop(ended);
+                table.end_if_over(&id);
             }
         });
         task.abort_handle()
@@ -158,5 +174,65 @@ impl<T> fmt::Debug for Leases<T> {
             .field("count", &self.0.lock().len())
             .field("limits", &self.0.limits)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::GateLimits;
+
+    const LIMITS: LeaseLimits = LeaseLimits {
+        leases_max: 2,
+        lasts: Duration::from_secs(10),
+    };
+
+    /// A gate, and a table of one lease behind it.
+    fn given() -> (Arc<Gate>, Leases<u8>, Lease) {
+        let gate = Gate::new(GateLimits::default());
+        let leases = Leases::new(&gate, LIMITS);
+        let lease = leases.give(&CallContext::default(), 7).unwrap();
+        (gate, leases, lease)
+    }
+
+    /// A task that has slept enough cannot be aborted any more, and ended the lease all the same.
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_that_is_late_does_not_end_a_lease_that_was_renewed() {
+        let (_gate, leases, lease) = given();
+        tokio::time::advance(LIMITS.lasts / 2).await;
+        leases.renew(&lease).unwrap();
+        leases.0.end_if_over(&lease.id());
+        assert_eq!(leases.get(&lease).as_deref(), Ok(&7));
+        tokio::time::sleep(LIMITS.lasts + Duration::from_millis(1)).await;
+        leases.get(&lease).unwrap_err();
+    }
+
+    /// What a drain keeps may hold the gate, which held it until the end of a drain that never came.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_goes_with_the_last_lease() {
+        let (gate, leases, lease) = given();
+        let needed = Arc::new(Arc::clone(&gate));
+        gate.keep_for_leases(Arc::clone(&needed) as _);
+        gate.start_draining();
+        assert_eq!(Arc::strong_count(&needed), 2);
+        leases.release(&lease);
+        assert_eq!(Arc::strong_count(&needed), 1);
+    }
+
+    /// Between its withdrawal and its drain a replica still gives leases; their calls found nobody.
+    #[tokio::test(start_paused = true)]
+    async fn what_the_last_moment_gave_a_lease_is_kept_for_it() {
+        for is_given in [true, false] {
+            let gate = Gate::new(GateLimits::default());
+            let leases = Leases::new(&gate, LIMITS);
+            let needed = Arc::new(());
+            gate.keep_for_leases(Arc::clone(&needed) as _);
+            let lease = is_given.then(|| leases.give(&CallContext::default(), 7).unwrap());
+            gate.start_draining();
+            let refused = leases.give(&CallContext::default(), 8).unwrap_err();
+            assert_eq!(refused.kind(), FaultKind::Draining);
+            let kept = Arc::strong_count(&needed) > 1;
+            assert_eq!(kept, lease.is_some());
+        }
     }
 }

@@ -96,16 +96,20 @@
 extern crate self as wrt_contract;
 
 mod admission;
+mod admitted;
 mod body;
 mod call;
 mod context;
+mod error;
 mod failover;
 mod gate;
 mod interface;
 mod lease;
 mod leases;
 mod link;
+mod permit;
 mod schema;
+mod slot;
 mod wire;
 
 pub use admission::Admission;
@@ -113,12 +117,15 @@ pub use async_trait::async_trait;
 pub use body::{Body, BodyError, BodyFrame, Trailers, WholeBody};
 pub use call::{Answer, Callee, Caller, Dispatch, DispatchRequest, Invocation};
 pub use context::CallContext;
-pub use gate::{Gate, GateLimits, GateLoad, Permit};
-pub use interface::{Interface, InterfaceError, Operation};
+pub use error::InterfaceError;
+pub use gate::{Gate, GateLimits, GateLoad};
+pub use interface::{Interface, NamedInterface, Operation};
 pub use lease::Lease;
 pub use leases::{LeaseLimits, Leases};
-pub use link::{Links, LocalDirectory, LocalSlot, Offer};
+pub use link::{Links, LocalDirectory, Offer};
+pub use permit::Permit;
 pub use schema::{Fingerprint, Schema};
+pub use slot::LocalSlot;
 /// Writes [`trait@InterfaceError`] for the error of an interface, and `From<Fault>` with it.
 ///
 /// The error is an enum. One of its variants carries the fault and nothing else: the one marked
@@ -178,16 +185,18 @@ pub use wrt_contract_macros::Schema;
 /// errors of the interface's own, `Body` with a fault. An operation with a body counts as running
 /// until the body of its answer has ended or is dropped; work that goes on after that takes
 /// [`CallContext::admission`] along. A link that has lent a body to its local replica asks another
-/// one only while nobody has read from it.
+/// one only while nobody has read from it. Between nodes the arguments beside a body, and a result
+/// beside one, are at most [`INLINE_BYTES_MAX`](wrt_protocol::limits::INLINE_BYTES_MAX): one more
+/// is *too large* there. What can be larger belongs into the body.
 ///
 /// An argument by value should be cheap to clone: a link with a local replica clones it, to have
 /// one left for another replica.
 ///
 /// # Faults
-/// A fault arrives as the interface's error by `From<Fault>`. A link asks another replica after a
-/// local fault that says *not executed*, unless its reason lies with the call: deadline exceeded,
-/// malformed, too large, denied, unknown operation. When it finds nobody else there, the local
-/// fault is the answer.
+/// A fault arrives as the interface's error by `From<Fault>`. One of the local replica's is an attempt
+/// that has failed, like one over the bus: the link hands the call on with it
+/// ([`CallContext::failed_here`]), and the [`Caller`] decides whether another replica is asked. When
+/// nobody else is there, the local fault is the answer.
 pub use wrt_contract_macros::interface;
 
 /// What the code that [`macro@interface`] writes calls. Not for anybody else.
@@ -198,9 +207,9 @@ pub mod generated {
     pub use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName, OperationName};
 
     pub use crate::{
-        admission::Admitted,
+        admitted::Admitted,
         body::{from_wire, into_wire, lend},
-        failover::{may_fall_over, remote_or_local},
+        failover::{failed_here, local_fault, named, remote_or_local},
         lease::{lease_is_over, pinned_to},
         wire::{
             body_argument, decode_arguments, decode_result, decode_result_with_body,

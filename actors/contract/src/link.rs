@@ -1,116 +1,11 @@
 //! Who serves whom on this node.
 
-use std::{
-    any::Any,
-    collections::HashMap,
-    fmt,
-    sync::{Arc, OnceLock, Weak},
-};
+use std::{any::Any, collections::HashMap, fmt, sync::Arc};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use wrt_protocol::{ActorAddress, Incarnation, InterfaceName, Name};
 
-use crate::{CallContext, Dispatch, Gate, Interface, Lease};
-
-/// The place where a node's own replica of an actor's interface stands, if it has one. All links to
-/// that actor share it, so they change over in one step when the replica starts or stops.
-pub struct LocalSlot<T: ?Sized> {
-    place: Arc<Place<T>>,
-    home: Home,
-}
-
-/// The incarnation of the node, once it is on a lattice.
-type Home = Arc<OnceLock<Incarnation>>;
-
-struct Place<T: ?Sized> {
-    current: ArcSwapOption<Arc<T>>,
-    /// The one that stood there, as long as somebody keeps it for its leases.
-    retired: ArcSwap<Weak<Arc<T>>>,
-}
-
-impl<T: ?Sized> LocalSlot<T> {
-    /// An empty place.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self::at(Home::default())
-    }
-
-    fn at(home: Home) -> Self {
-        let place = Place {
-            current: ArcSwapOption::const_empty(),
-            retired: ArcSwap::from_pointee(Weak::new()),
-        };
-        let place = Arc::new(place);
-        Self { place, home }
-    }
-
-    /// The replica, if there is one.
-    #[must_use]
-    pub fn get(&self) -> Option<Arc<T>> {
-        self.place.current.load().as_deref().cloned()
-    }
-
-    /// Puts a replica in, or takes it out.
-    pub fn set(&self, replica: Option<Arc<T>>) {
-        self.place.current.store(replica.map(Arc::new));
-    }
-
-    /// The context of an operation that is called through this slot: with a key of its own, and
-    /// served here if the replica here serves it.
-    #[must_use]
-    pub fn operation(&self, context: &CallContext) -> CallContext {
-        context.for_operation().at(self.home.get().cloned())
-    }
-
-    /// Whether a lease is of this node in its incarnation, so that no other one can serve it.
-    #[must_use]
-    pub fn is_home_of(&self, lease: &Lease) -> bool {
-        lease
-            .home()
-            .is_none_or(|home| self.home.get() == Some(home))
-    }
-
-    /// The replica for a call that is pinned to this node: the one there is, or the one that was
-    /// taken out, as long as it drains.
-    #[must_use]
-    pub fn pinned(&self) -> Option<Arc<T>> {
-        let retired = || self.place.retired.load().upgrade();
-        self.get()
-            .or_else(|| retired().map(|retired| (*retired).clone()))
-    }
-}
-
-impl<T: ?Sized + Send + Sync + 'static> LocalSlot<T> {
-    /// Takes the replica out. Calls that are pinned by a live lease reach it until `gate`, which is
-    /// its, has drained.
-    fn retire(&self, gate: &Gate) {
-        if let Some(replica) = self.place.current.swap(None) {
-            self.place.retired.store(Arc::new(Arc::downgrade(&replica)));
-            gate.keep_for_leases(replica);
-        }
-    }
-}
-
-impl<T: ?Sized> Clone for LocalSlot<T> {
-    fn clone(&self) -> Self {
-        Self {
-            place: Arc::clone(&self.place),
-            home: Arc::clone(&self.home),
-        }
-    }
-}
-
-impl<T: ?Sized> fmt::Debug for LocalSlot<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = if self.place.current.load().is_some() {
-            "filled"
-        } else {
-            "empty"
-        };
-        write!(f, "LocalSlot({state})")
-    }
-}
+use crate::{Dispatch, Gate, Interface, LocalSlot, slot::Home};
 
 type Erased = Arc<dyn Any + Send + Sync>;
 type Slots = HashMap<(ActorAddress, InterfaceName), Erased>;
@@ -132,11 +27,12 @@ impl LocalDirectory {
     #[must_use]
     pub fn slot<I: Interface>(&self, actor: &ActorAddress) -> LocalSlot<I::Object> {
         let mut slots = self.slots.lock();
-        let slot = slots
-            .entry((actor.clone(), I::NAME))
-            .or_insert_with(|| Arc::new(LocalSlot::<I::Object>::at(Arc::clone(&self.home))));
+        let slot = slots.entry((actor.clone(), I::NAME)).or_insert_with(|| {
+            let home = Arc::clone(&self.home);
+            Arc::new(LocalSlot::<I::Object>::of(Some(actor.clone()), home))
+        });
         slot.downcast_ref::<LocalSlot<I::Object>>()
-            .expect("one interface name belongs to one trait")
+            .expect("a runtime is refused in which one name stands for two traits")
             .clone()
     }
 }
@@ -221,28 +117,30 @@ impl fmt::Debug for Offer {
 
 /// The links of one component: which object serves an interface under a name.
 #[derive(Default, Clone)]
-pub struct Links(HashMap<(InterfaceName, Name), Erased>);
+pub struct Links(HashMap<InterfaceName, HashMap<Name, Erased>>);
 
 impl Links {
     /// Links `I` under `name` to `object`.
     pub fn insert<I: Interface>(&mut self, name: Name, object: Arc<I::Object>) {
-        self.0.insert((I::NAME, name), Arc::new(object));
+        let links = self.0.entry(I::NAME).or_default();
+        links.insert(name, Arc::new(object));
     }
 
     /// What serves `I` under `name`: the link of that name, or else the one named `default`.
     #[must_use]
     pub fn get<I: Interface>(&self, name: &str) -> Option<Arc<I::Object>> {
-        let named = |name: Name| self.0.get(&(I::NAME, name));
-        let object = Name::new(name)
-            .ok()
-            .and_then(named)
-            .or_else(|| named(Name::new("default").expect("a legal name")))?;
+        let links = self.0.get(&I::NAME)?;
+        let object = links.get(name).or_else(|| links.get("default"))?;
         object.downcast_ref::<Arc<I::Object>>().map(Arc::clone)
     }
 }
 
 impl fmt::Debug for Links {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        let names = |(interface, links): (_, &HashMap<Name, Erased>)| {
+            let names: Vec<_> = links.keys().cloned().collect();
+            (interface, names)
+        };
+        f.debug_map().entries(self.0.iter().map(names)).finish()
     }
 }

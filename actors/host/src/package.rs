@@ -1,9 +1,9 @@
 //! A WIT package: what serves its imports, and what components that export it offer.
 
-use std::{fmt, sync::Arc};
+use std::{any::TypeId, fmt, sync::Arc};
 
 use wasmtime::component::Linker;
-use wrt_contract::{Gate, Interface, Links, Offer};
+use wrt_contract::{Gate, Interface, Links, NamedInterface, Offer};
 use wrt_protocol::{InterfaceName, Name};
 
 use crate::{InstanceState, Instances, LinkSite};
@@ -52,6 +52,7 @@ pub trait Host: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone)]
 pub struct Package {
     host: &'static str,
+    host_type: TypeId,
     imports: Vec<Imported>,
     exports: Vec<Exported>,
     add_to_linker: AddToLinker,
@@ -87,6 +88,7 @@ pub enum ImportedFrom {
 pub struct LinkKind {
     /// The interface; a manifest links it by that name.
     pub interface: InterfaceName,
+    named: NamedInterface,
     link: fn(&LinkSite<'_>, &mut Links, Name),
 }
 
@@ -99,6 +101,7 @@ pub type OfferExport = fn(Arc<dyn Instances>, &Arc<Gate>) -> wasmtime::Result<Op
 pub struct Exported {
     /// The interface that it offers then.
     pub interface: InterfaceName,
+    named: NamedInterface,
     /// How the WIT names of such exports begin.
     pub wit: &'static [&'static str],
     /// How the offer is made.
@@ -127,6 +130,7 @@ impl Package {
     pub fn of<H: Host>() -> Self {
         let mut package = Self {
             host: short_name(std::any::type_name::<H>()),
+            host_type: TypeId::of::<H>(),
             imports: Vec::new(),
             exports: Vec::new(),
             add_to_linker: H::add_to_linker,
@@ -165,6 +169,7 @@ impl Package {
     pub fn exports<I: Interface>(&mut self, wit: &'static [&'static str], offer: OfferExport) {
         self.exports.push(Exported {
             interface: I::NAME,
+            named: NamedInterface::of::<I>(),
             wit,
             offer,
         });
@@ -174,6 +179,18 @@ impl Package {
     #[must_use]
     pub fn host(&self) -> &'static str {
         self.host
+    }
+
+    /// Whether both are of the same type.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.host_type == other.host_type
+    }
+
+    /// Each interface that it links or by which components are called.
+    pub fn interfaces(&self) -> impl Iterator<Item = &NamedInterface> {
+        let links = self.links().map(|kind| &kind.named);
+        links.chain(self.exports.iter().map(|exported| &exported.named))
     }
 
     /// What it serves.
@@ -239,6 +256,7 @@ impl LinkKind {
     fn of<I: Interface>() -> Self {
         Self {
             interface: I::NAME,
+            named: NamedInterface::of::<I>(),
             link: |site, links, name| links.insert::<I>(name, site.object::<I>()),
         }
     }

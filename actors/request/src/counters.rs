@@ -48,6 +48,8 @@ counts! {
         retries,
         /// Retries that the retry budget did not allow.
         retries_refused,
+        /// Results for which this node had no room.
+        answers_refused,
         /// Calls that were dropped by whoever made them.
         abandoned,
         /// Attempts that the bus, and not a chosen node, gave to a replica.

@@ -19,7 +19,7 @@ use wrt_membership::Membership;
 use wrt_protocol::{
     ActorAddress, ActorKind, CallId, DecodeError, Fault, FaultKind, Hop, Incarnation, NodeId,
     envelope::{Cancel, Reply, Request, RequestHead},
-    limits::{CALLS_IN_HAND_MAX, COLLECTED_BYTES_MAX},
+    limits::CALLS_IN_HAND_MAX,
     subject::{self, Subjects},
 };
 use wrt_transport::{Inbound, Lane, ReplySubject, Subscription, Transport, TransportError};
@@ -31,6 +31,7 @@ use crate::{
     hosted::{Hosted, WayIn},
     in_hand::{InHand, NoEntry},
     listen::Listening,
+    room::Room,
 };
 
 /// How much later than its estimate a call may expire at the callee: the caller's estimate of the
@@ -39,9 +40,6 @@ const EXPIRY_SLACK: Duration = Duration::from_millis(100);
 
 /// Refusals that wait for room in the socket; over that a caller learns it from its own deadline.
 const REFUSALS_WAITING_MAX: usize = 1024;
-
-/// What a unit of room for collected arguments stands for.
-const COLLECTED_UNIT_BYTES: usize = 1024;
 
 /// A node that cannot take calls from the lattice.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +63,8 @@ pub struct Exchange {
     inbox: Mutex<Option<AbortHandle>>,
     /// Refusals that may wait for the socket.
     refusals: Arc<Semaphore>,
-    /// Room for arguments that come as streams, in units of [`COLLECTED_UNIT_BYTES`].
-    collecting: Arc<Semaphore>,
+    /// For arguments that come as streams.
+    collecting: Room,
     counters: ExchangeCounters,
 }
 
@@ -117,7 +115,7 @@ impl Exchange {
             fenced,
             inbox: Mutex::default(),
             refusals: Arc::new(Semaphore::new(REFUSALS_WAITING_MAX)),
-            collecting: Arc::new(Semaphore::new(COLLECTED_BYTES_MAX / COLLECTED_UNIT_BYTES)),
+            collecting: Room::default(),
             counters: ExchangeCounters::default(),
         });
         let reader = tokio::spawn(read(Arc::downgrade(&exchange), listening, calls));
@@ -233,7 +231,11 @@ impl Exchange {
     }
 
     fn cancel(&self, caller: NodeId, call: CallId) {
-        if self.in_hand.take_back(&(caller, call)) {
+        let key = (caller, call);
+        let ran = self.in_hand.take_back(&key);
+        // Its answer may be a body that is on its way; then the body is what it still has in hand.
+        let answered = self.streams.take_back(&key);
+        if ran || answered {
             self.counters.cancelled.add_one();
         }
     }

@@ -25,13 +25,16 @@ impl Inline {
 
     /// The body, if it is here and small. Shares its memory.
     pub(crate) fn take(self, body: &Body<BodyError>) -> Option<WholeBody> {
-        body.as_whole().filter(|whole| self.fits(whole))
+        self.takes(body).then(|| body.as_whole()).flatten()
     }
 
-    fn fits(self, whole: &WholeBody) -> bool {
+    /// Whether it is.
+    pub(crate) fn takes(self, body: &Body<BodyError>) -> bool {
         let pair = |(name, value): &(String, Vec<u8>)| name.len() + value.len();
-        let trailers: usize = whole.trailers.iter().map(pair).sum();
-        whole.bytes.len() <= self.bytes_max && trailers <= INLINE_TRAILERS_BYTES_MAX
+        body.whole_parts().is_some_and(|(bytes, trailers)| {
+            let trailers: usize = trailers.into_iter().flatten().map(pair).sum();
+            bytes.len() <= self.bytes_max && trailers <= INLINE_TRAILERS_BYTES_MAX
+        })
     }
 
     /// Whether waiting for it could make it one that travels inside.

@@ -51,6 +51,11 @@ impl InHand {
         taken_back.is_some()
     }
 
+    /// Whether a call is there: it has neither ended nor been taken back.
+    pub(crate) fn has(&self, key: &CallKey) -> bool {
+        self.lock().contains_key(key)
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.lock().len()
     }

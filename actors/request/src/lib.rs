@@ -28,6 +28,7 @@ mod inbound;
 mod listen;
 mod path;
 mod retry;
+mod room;
 mod route;
 mod seat;
 mod streams;

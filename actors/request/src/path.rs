@@ -24,13 +24,16 @@ use crate::{
     counters::PathCounters,
     gather::Inline,
     retry::{self, Failed, Next, RetryBudget},
+    room::Room,
     route::{self, InFlight},
 };
 
 /// Carries calls to the nodes that serve them. The only place that retries.
 ///
 /// It never chooses this node itself: a local replica is reached through its slot, and when that
-/// has refused a call, asking it again over the bus would be the same refusal, later.
+/// has refused a call, asking it again over the bus would be the same refusal, later. What that has
+/// failed comes here with its fault, and whether another replica is asked is decided as after any
+/// other attempt.
 pub struct RequestPath {
     transport: Arc<dyn Transport>,
     link: watch::Receiver<LinkState>,
@@ -39,6 +42,8 @@ pub struct RequestPath {
     streams: Arc<Streams>,
     in_flight: InFlight,
     retries: RetryBudget,
+    /// For results that come as streams.
+    collecting: Room,
     counters: PathCounters,
 }
 
@@ -94,6 +99,7 @@ impl RequestPath {
             streams,
             in_flight: InFlight::default(),
             retries: RetryBudget::default(),
+            collecting: Room::default(),
             counters: PathCounters::default(),
         })
     }
@@ -115,6 +121,10 @@ impl RequestPath {
         self.counters.calls.add_one();
         self.retries.earn();
         check_size(call)?;
+        if let Some(wait) = self.after_failure_here(context, call, progress)? {
+            Box::pin(tokio::time::sleep(wait)).await;
+            progress.now = Instant::now();
+        }
         let until = (progress.now + INLINE_BODY_PATIENCE).min(context.deadline());
         progress.body.gather(self.inline(), until).await;
         loop {
@@ -139,6 +149,25 @@ impl RequestPath {
 
     fn inline(&self) -> Inline {
         Inline::on(self.transport.payload_bytes_max())
+    }
+
+    /// Whether a call goes out that this node's own replica has failed, and after which wait: an
+    /// attempt like any other, which was made without this path. That replica is not asked again.
+    fn after_failure_here(
+        &self,
+        context: &CallContext,
+        call: &Invocation,
+        progress: &mut Progress,
+    ) -> Result<Option<Duration>, Fault> {
+        let Some(fault) = context.failed_here() else {
+            return Ok(None);
+        };
+        let view = self.membership.view();
+        if !is_known(&view, call) {
+            return Err(fault.clone());
+        }
+        progress.attempt = 1;
+        self.try_again(fault.clone(), &view, context, call, progress)
     }
 
     /// Whether a call that failed is tried again, and after which wait; the call's fault if not.
@@ -170,7 +199,12 @@ impl RequestPath {
         if next == Next::GiveUp || hopeless {
             return Err(progress.speak_for_all(fault));
         }
-        if !self.retries.spend() {
+        // A refusal here has cost nobody anything, and a replica that is full must be able to hand
+        // everything over.
+        let is_free = context.failed_here().is_some()
+            && progress.attempt == 1
+            && fault.execution() == Execution::NotExecuted;
+        if !is_free && !self.retries.spend() {
             self.counters.retries_refused.add_one();
             return Err(progress.speak_for_all(fault));
         }
@@ -329,9 +363,13 @@ impl Caller for RequestPath {
                     operation,
                     ..
                 } = &call;
+                let elapsed = match context.failed_here() {
+                    Some(_) => context.elapsed(),
+                    None => started.elapsed(),
+                };
                 fault
                     .on_link(format_args!("{target} {interface}.{operation}"))
-                    .after(started.elapsed())
+                    .after(elapsed)
             })
         }
         .boxed()

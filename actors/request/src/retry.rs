@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use wrt_protocol::{Execution, Fault, FaultKind, limits::ATTEMPTS_MAX};
+use wrt_protocol::{Execution, Fault, FaultKind, Hop, limits::ATTEMPTS_MAX};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(25);
 const BACKOFF_MAX: Duration = Duration::from_millis(500);
@@ -53,7 +53,7 @@ pub(crate) fn next(failed: Failed<'_>, jitter: f64) -> Next {
     if !may_run_again || !body_untouched || attempt >= ATTEMPTS_MAX || remaining.is_zero() {
         return Next::GiveUp;
     }
-    match lies_with(fault.kind()) {
+    match lies_with(fault) {
         Blame::Call => Next::GiveUp,
         Blame::Replica if another_replica => Next::AnotherReplica,
         // Everybody is full: more of the same load would not help, and the caller learns it now.
@@ -81,8 +81,10 @@ enum Blame {
     Lattice,
 }
 
-fn lies_with(kind: FaultKind) -> Blame {
-    match kind {
+fn lies_with(fault: &Fault) -> Blame {
+    match fault.kind() {
+        // The caller's own node is full, whoever is asked.
+        FaultKind::Overloaded { .. } if fault.hop() == Hop::Caller => Blame::Call,
         FaultKind::DeadlineExceeded
         | FaultKind::Cancelled
         | FaultKind::TooLarge
@@ -136,8 +138,6 @@ impl RetryBudget {
 
 #[cfg(test)]
 mod tests {
-    use wrt_protocol::Hop;
-
     use super::*;
 
     fn check(
@@ -146,9 +146,12 @@ mod tests {
         change: impl Fn(&mut Failed<'_>),
         expected: Next,
     ) {
-        let fault = Fault::new(kind, execution, Hop::Bus, "");
+        check_fault(&Fault::new(kind, execution, Hop::Bus, ""), change, expected);
+    }
+
+    fn check_fault(fault: &Fault, change: impl Fn(&mut Failed<'_>), expected: Next) {
         let mut failed = Failed {
-            fault: &fault,
+            fault,
             attempt: 1,
             idempotent: false,
             body_untouched: true,
@@ -227,6 +230,9 @@ mod tests {
             |f| f.another_replica = true,
             wait,
         );
+        let here = Fault::not_executed(full, Hop::Caller, "");
+        let at_the_caller = |f: &mut Failed<'_>| f.another_replica = true;
+        check_fault(&here, at_the_caller, Next::GiveUp);
         let last = |f: &mut Failed<'_>| f.remaining = Duration::from_millis(10);
         check(FaultKind::Unavailable, NotExecuted, last, Next::GiveUp);
     }

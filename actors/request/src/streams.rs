@@ -19,19 +19,21 @@ use tokio_util::sync::CancellationToken;
 use wrt_contract::{Body, BodyError};
 use wrt_membership::Membership;
 use wrt_protocol::{
-    Fault, FaultKind, Hop, NodeId, StreamId,
+    CallId, Fault, FaultKind, Hop, NodeId, StreamId,
     limits::{CHUNK_BYTES_MAX, STREAM_CREDIT_CHUNKS, STREAMS_OPEN_MAX},
     stream::{StreamFrame, StreamSignal},
     subject::Subjects,
 };
 use wrt_transport::{Inbound, Lane, Transport, TransportError};
 
-use crate::{counters::Counter, listen::Listening};
+use crate::{counters::Counter, in_hand::CallKey, listen::Listening};
 
 /// A body that this node sends.
 struct OutgoingStream {
     /// Who receives it; nobody else grants credit or cancels.
     to: NodeId,
+    /// The call whose answer it is.
+    answers: Option<CallId>,
     credit: Arc<Semaphore>,
     cancelled: CancellationToken,
 }
@@ -46,6 +48,8 @@ struct IncomingStream {
 struct Open {
     outgoing: HashMap<StreamId, OutgoingStream>,
     incoming: HashMap<StreamId, IncomingStream>,
+    /// Which of the outgoing ones is the answer of a call.
+    answers: HashMap<CallKey, StreamId>,
 }
 
 /// The bodies that a node sends and receives.
@@ -119,26 +123,37 @@ impl Streams {
         open.outgoing.len() + open.incoming.len()
     }
 
-    /// Prepares to send `body` to `to`. Nothing flows before the receiver grants credit. Dropping
-    /// the [`Sending`] before [`Sending::start`] gives the body up.
+    /// Prepares to send `body` to `to`, as the answer of its call `answers` if it is one. Nothing
+    /// flows before the receiver grants credit. Dropping the [`Sending`] before [`Sending::start`]
+    /// gives the body up.
     pub(crate) fn announce(
         self: &Arc<Self>,
         body: Body<BodyError>,
         to: NodeId,
+        answers: Option<CallId>,
     ) -> Result<Sending, Fault> {
         let stream = StreamId::mint();
         let credit = Arc::new(Semaphore::new(0));
         let cancelled = CancellationToken::new();
         let outgoing = OutgoingStream {
             to: to.clone(),
+            answers,
             credit: Arc::clone(&credit),
             cancelled: cancelled.clone(),
         };
         let mut open = self.open();
         if open.outgoing.len() >= STREAMS_OPEN_MAX {
-            return Err(too_many());
+            // With its own table full, no other replica could help a caller.
+            let hop = match answers {
+                Some(_) => Hop::Stream,
+                None => Hop::Caller,
+            };
+            return Err(too_many(hop));
         }
         open.outgoing.insert(stream, outgoing);
+        if let Some(call) = answers {
+            open.answers.insert((to.clone(), call), stream);
+        }
         drop(open);
         let registration = Registration {
             streams: Arc::clone(self),
@@ -168,7 +183,7 @@ impl Streams {
         let (sender, frames) = mpsc::channel(STREAM_CREDIT_CHUNKS as usize + 2);
         let mut open = self.open();
         if open.incoming.len() >= STREAMS_OPEN_MAX {
-            return Err(too_many());
+            return Err(too_many(Hop::Stream));
         }
         if open.incoming.contains_key(&stream) {
             let detail = "a body under the same id is open already";
@@ -194,6 +209,32 @@ impl Streams {
         let lost = self.lost(&from);
         let receiving = receiver::Receiving::new(registration, frames, from, lost);
         Ok(Body::new(length, receiving.into_stream()))
+    }
+
+    /// Stops the body that answers a call which its caller took back; false if there is none.
+    pub(crate) fn take_back(&self, call: &CallKey) -> bool {
+        let open = self.open();
+        let stream = open.answers.get(call);
+        let Some(outgoing) = stream.and_then(|stream| open.outgoing.get(stream)) else {
+            return false;
+        };
+        outgoing.cancelled.cancel();
+        true
+    }
+
+    /// Tells `from` that nobody here wants the body that it announced.
+    pub(crate) fn refuse(self: &Arc<Self>, stream: StreamId, from: NodeId) {
+        // Outside a runtime nobody is left who could send it; the sender's idle limit ends the body.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let streams = Arc::clone(self);
+        runtime.spawn(async move {
+            let cancel = streams.send(&from, stream, StreamSignal::Cancel, Bytes::new());
+            if let Err(fault) = cancel.await {
+                tracing::debug!(%fault, "a body's cancellation was not sent");
+            }
+        });
     }
 
     /// Cancelled when waiting for `node` makes no sense. A node that is not in the view gets a token
@@ -287,12 +328,12 @@ impl Streams {
     }
 }
 
-fn too_many() -> Fault {
+fn too_many(hop: Hop) -> Fault {
     let kind = FaultKind::Overloaded {
         retry_after_ms: 1000,
     };
     let detail = format!("{STREAMS_OPEN_MAX} bodies are open already");
-    Fault::not_executed(kind, Hop::Stream, detail)
+    Fault::not_executed(kind, hop, detail)
 }
 
 /// A stream's place in the table; it is free again when this is dropped.
@@ -306,7 +347,18 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut open = self.streams.open();
         if self.outgoing {
-            open.outgoing.remove(&self.stream);
+            let ended = open.outgoing.remove(&self.stream);
+            if let Some(OutgoingStream {
+                to,
+                answers: Some(call),
+                ..
+            }) = ended
+            {
+                let key = (to, call);
+                if open.answers.get(&key) == Some(&self.stream) {
+                    open.answers.remove(&key);
+                }
+            }
         } else {
             open.incoming.remove(&self.stream);
         }

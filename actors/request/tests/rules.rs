@@ -7,7 +7,9 @@
 #![cfg(test)]
 
 mod rules {
+    mod answers;
     mod bodies;
+    mod co_located;
     mod lattice;
     mod messages;
     mod over_nats;

@@ -12,7 +12,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use toml::Table;
-use wrt_contract::{CallContext, Gate, Interface, Offer};
+use wrt_contract::{CallContext, Gate, Interface, NamedInterface, Offer};
 use wrt_host::Host;
 use wrt_protocol::{InterfaceName, Name};
 
@@ -79,7 +79,7 @@ type OfferOf<B> = Arc<dyn Fn(&Arc<B>, &Arc<Gate>) -> Offer + Send + Sync>;
 
 /// What a backend says of itself.
 pub struct Entry<B: Backend> {
-    offers: Vec<(InterfaceName, OfferOf<B>)>,
+    offers: Vec<(NamedInterface, OfferOf<B>)>,
     server: Option<part::ServerOf<B>>,
 }
 
@@ -93,7 +93,7 @@ impl<B: Backend> Entry<B> {
 
     /// With what another package adds to the same backend.
     fn joined(&self, other: &Self) -> Self {
-        let is_new = |name: &InterfaceName| !self.offers.iter().any(|(known, _)| known == name);
+        let is_new = |name: &NamedInterface| !self.offers.iter().any(|(known, _)| known == name);
         let new = other.offers.iter().filter(|(name, _)| is_new(name));
         Self {
             offers: self.offers.iter().chain(new).cloned().collect(),
@@ -103,10 +103,62 @@ impl<B: Backend> Entry<B> {
 
     /// It serves links that carry `I`.
     pub fn offers<I: Interface>(&mut self, object: fn(Arc<B>) -> Arc<I::Object>) {
+        self.offer::<I>(move |backend, _| object(backend));
+    }
+
+    /// It serves links that carry `I`, whose operations give leases: `object` is given the provider's
+    /// gate, which its [`Leases`](wrt_contract::Leases) hold.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Duration};
+    /// # use wrt_contract::{
+    /// #     CallContext, Gate, Lease, LeaseLimits, Leases, async_trait, interface,
+    /// # };
+    /// # use wrt_protocol::Fault;
+    /// # use wrt_runtime::{Backend, Entry};
+    /// #[interface(name = "example:counters", error = Fault)]
+    /// pub trait Counters {
+    ///     /// Opens one.
+    ///     async fn open(&self, context: &CallContext) -> Result<Lease, Fault>;
+    ///     /// Where it stands.
+    ///     async fn read(&self, context: &CallContext, #[lease] lease: &Lease) -> Result<u64, Fault>;
+    /// }
+    ///
+    /// /// The counters of one provider.
+    /// struct Opened(Leases<u64>);
+    ///
+    /// # #[async_trait]
+    /// # impl Counters for Opened {
+    /// #     async fn open(&self, context: &CallContext) -> Result<Lease, Fault> {
+    /// #         self.0.give(context, 7)
+    /// #     }
+    /// #     async fn read(&self, _: &CallContext, lease: &Lease) -> Result<u64, Fault> {
+    /// #         Ok(*self.0.get(lease)?)
+    /// #     }
+    /// # }
+    /// fn serve<B: Backend>(entry: &mut Entry<B>) {
+    ///     entry.offers_leases::<CountersInterface>(|_backend, gate| {
+    ///         let limits = LeaseLimits { leases_max: 16, lasts: Duration::from_secs(60) };
+    ///         Arc::new(Opened(Leases::new(gate, limits)))
+    ///     });
+    /// }
+    /// ```
+    pub fn offers_leases<I: Interface>(
+        &mut self,
+        object: fn(Arc<B>, &Arc<Gate>) -> Arc<I::Object>,
+    ) {
+        self.offer::<I>(object);
+    }
+
+    fn offer<I: Interface>(
+        &mut self,
+        object: impl Fn(Arc<B>, &Arc<Gate>) -> Arc<I::Object> + Send + Sync + 'static,
+    ) {
         let offer = move |backend: &Arc<B>, gate: &Arc<Gate>| {
-            Offer::new::<I>(object(Arc::clone(backend)), gate)
+            Offer::new::<I>(object(Arc::clone(backend), gate), gate)
         };
-        self.offers.push((I::NAME, Arc::new(offer)));
+        let offer: OfferOf<B> = Arc::new(offer);
+        self.offers.push((NamedInterface::of::<I>(), offer));
     }
 
     /// It calls components.
@@ -219,6 +271,12 @@ impl BackendEntry {
     #[must_use]
     pub fn offers(&self) -> Vec<InterfaceName> {
         self.parts.iter().flat_map(|part| part.offers()).collect()
+    }
+
+    /// What it offers and calls, with the traits behind the names.
+    pub(crate) fn interfaces(&self) -> Vec<NamedInterface> {
+        let interfaces = self.parts.iter().flat_map(|part| part.interfaces());
+        interfaces.collect()
     }
 
     /// What it calls, if it calls components.

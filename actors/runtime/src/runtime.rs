@@ -1,8 +1,8 @@
 //! What a build can do, as a value.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
-use wrt_host::{Host, Imported, ImportedFrom, LinkKind, Package};
+use wrt_host::{Host, Imported, LinkKind, Package};
 use wrt_protocol::InterfaceName;
 
 use crate::{
@@ -38,6 +38,16 @@ pub enum RuntimeError {
         name: &'static str,
         /// What both have.
         what: String,
+    },
+    /// Two traits under one interface name: links between them could not be made.
+    #[error("{interface} stands for two traits: {first} and {second}")]
+    SameInterface {
+        /// The name.
+        interface: InterfaceName,
+        /// One of them.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
     },
     /// Two packages that serve the same imports.
     #[error("the packages {first} and {second} both serve {wit}")]
@@ -147,7 +157,7 @@ impl RuntimeBuilder {
         let package = Package::of::<H>();
         for known in &self.parts.packages {
             // Named again with another backend.
-            if known.host() == package.host() && known.wit().eq(package.wit()) {
+            if known.is_same(&package) {
                 return self;
             }
             if let Some(wit) = known.wit().find(|wit| package.serves(wit)) {
@@ -190,22 +200,31 @@ impl RuntimeBuilder {
     /// # Errors
     /// The first two parts that do not go together.
     pub fn build(self) -> Result<Runtime, RuntimeError> {
-        match self.error {
+        match self.error.or_else(|| self.parts.two_of_one_name()) {
             Some(error) => Err(error),
             None => Ok(Runtime(Arc::new(self.parts))),
         }
     }
 }
 
-/// Where the imports of a group come from, for a manifest's check.
-impl Runtime {
-    /// The interface through which a group of imports is linked, if it is.
-    #[must_use]
-    pub fn linked_as(imported: &Imported) -> Option<&InterfaceName> {
-        match &imported.server {
-            ImportedFrom::Node => None,
-            ImportedFrom::Link(kind) | ImportedFrom::OptionalLink(kind) => Some(&kind.interface),
+impl Parts {
+    /// The first interface name that stands for two traits.
+    fn two_of_one_name(&self) -> Option<RuntimeError> {
+        let packages = self.packages.iter().flat_map(Package::interfaces).cloned();
+        let backends = self.backends.iter().flat_map(BackendEntry::interfaces);
+        let mut known = HashMap::new();
+        for interface in packages.chain(backends) {
+            let name = interface.name().clone();
+            let first = known.entry(name).or_insert_with(|| interface.clone());
+            if *first != interface {
+                return Some(RuntimeError::SameInterface {
+                    interface: interface.name().clone(),
+                    first: first.type_name(),
+                    second: interface.type_name(),
+                });
+            }
         }
+        None
     }
 }
 

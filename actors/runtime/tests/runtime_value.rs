@@ -27,8 +27,9 @@ pub trait Clock {
 /// A package with one import.
 macro_rules! package {
     ($package:ident, $interface:ty, $wit:literal) => {
+        /// It.
         #[derive(Debug)]
-        struct $package;
+        pub struct $package;
 
         impl Host for $package {
             fn describe(package: &mut Package) {
@@ -144,6 +145,48 @@ fn two_backends_of_one_name_are_parts_of_one_provider_or_refused() {
         refused(runtime_value!({ ExampleGreeting: One, ExampleClock: OneAgain })),
         format!("{cannot} the setting `voice`")
     );
+}
+
+/// What a third party's crate has under the names of others.
+mod other {
+    use super::*;
+
+    /// Greets in its own way.
+    #[interface(name = "example:greeting", error = Fault)]
+    pub trait Greeting {
+        /// A greeting to so many.
+        async fn greet(&self, context: &CallContext, guests: u32) -> Result<String, Fault>;
+    }
+
+    package!(
+        ExampleGreeting,
+        super::GreetingInterface,
+        "example:greeting/greet"
+    );
+    package!(Foreign, GreetingInterface, "example:foreign/greet");
+}
+
+/// A node had panicked when both were linked.
+#[test]
+fn two_traits_of_one_interface_name_are_refused() {
+    let refused = refused(runtime_value!({ ExampleGreeting: One, other::Foreign: _ }));
+    let name = |name: &str| format!("dyn runtime_value::{name}Greeting");
+    let (first, second) = (name(""), name("other::"));
+    assert_eq!(
+        refused,
+        format!("example:greeting stands for two traits: {first} and {second}")
+    );
+}
+
+/// It had been taken for the other one, named again.
+#[test]
+fn a_package_of_the_same_type_name_is_another_package() {
+    assert_eq!(
+        refused(runtime_value!({ ExampleGreeting: _, other::ExampleGreeting: _ })),
+        "the packages ExampleGreeting and ExampleGreeting both serve example:greeting/greet"
+    );
+    let twice = runtime_value!({ ExampleGreeting: _, ExampleGreeting: _ });
+    assert_eq!(twice.expect("it is one").packages().len(), 1);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use parking_lot::{Mutex, MutexGuard};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::{sync::oneshot, task::JoinSet, time};
 use tracing::error;
+use wrt_contract::Gate;
 use wrt_protocol::{ActorAddress, heartbeat::ReplicaState};
 
 use crate::{
@@ -233,9 +234,10 @@ impl SupervisorData {
                     self.begin(myself, actor, start).await?;
                 }
             }
-            _ => {
+            Step::Finish => {
                 self.finish(&actor);
             }
+            Step::Nothing | Step::Begin | Step::Replace | Step::Note | Step::Tell => {}
         }
         Ok(())
     }
@@ -251,7 +253,8 @@ impl SupervisorData {
         };
         let delay = child.backoff.failed();
         error!(%actor, reason, ?delay, "a replica's actor failed and is started again");
-        withdraw(&child.post, ReplicaState::Failing);
+        let withdrawn = withdraw(&child.post, ReplicaState::Failing);
+        self.drain(withdrawn);
         let myself = myself.clone();
         self.timers.spawn(async move {
             time::sleep(delay).await;
@@ -300,10 +303,20 @@ impl SupervisorData {
     /// Forgets a child, tells those who wait for its end, and answers what was to run after it.
     fn finish(&mut self, actor: &ActorAddress) -> Option<Arc<dyn Start>> {
         let child = self.children.remove(actor)?;
-        withdraw(&child.post, ReplicaState::Draining);
+        let withdrawn = withdraw(&child.post, ReplicaState::Draining);
+        self.drain(withdrawn);
         self.shared.board.remove(actor);
         answer(child.done);
         Some(child.start)
+    }
+
+    /// Nobody else is left who would, and leases may hold it.
+    fn drain(&mut self, gate: Option<Arc<Gate>>) {
+        let Some(gate) = gate else { return };
+        let patience = self.shared.options.replaced_patience;
+        self.timers.spawn(async move {
+            gate.drain(patience).await;
+        });
     }
 
     async fn spawn(
@@ -329,13 +342,12 @@ fn answer(waiting: Vec<oneshot::Sender<()>>) {
     }
 }
 
-/// Takes back what an ended replica still offers. The callback may be what made it fail; then it is
+/// Takes back what an ended replica still offers, and answers its gate. The callback may be what made it fail; then it is
 /// not asked twice on the supervisor's own task.
-fn withdraw(post: &Post, state: ReplicaState) {
-    let withdrawn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        post.withdraw(state);
-    }));
-    if withdrawn.is_err() {
+fn withdraw(post: &Post, state: ReplicaState) -> Option<Arc<Gate>> {
+    let withdraw = std::panic::AssertUnwindSafe(|| post.withdraw(state));
+    std::panic::catch_unwind(withdraw).unwrap_or_else(|_panic| {
         error!(actor = %post.actor(), "who is told of changes panicked");
-    }
+        None
+    })
 }

@@ -4,15 +4,20 @@
 mod world;
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use tokio::time::Instant;
-use world::{Connect, Service, Told, assert_no_task_is_left, provider, state, until, until_state};
-use wrt_contract::CallContext;
+use world::{
+    Connect, Hotel, Service, Told, assert_no_task_is_left, provider, state, until, until_state,
+};
+use wrt_contract::{CallContext, LocalDirectory};
 use wrt_protocol::{FaultKind, heartbeat::ReplicaState};
-use wrt_supervision::{Supervision, SupervisionOptions};
+use wrt_supervision::{OfferChange, Supervision, SupervisionOptions};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -291,6 +296,36 @@ async fn an_actor_that_fails_itself_is_started_again_by_its_supervisor() {
     assert_eq!(state(&tree, &redis), Some(ReplicaState::Ready));
     tree.shutdown(PATIENCE).await;
     assert_no_task_is_left().await;
+}
+
+/// Its gate held what its lease needed, and that the gate, until the lease ended.
+#[tokio::test(start_paused = true)]
+async fn what_an_actor_that_fails_itself_leaves_is_drained() {
+    let (hotel, inn) = (Arc::<Hotel>::default(), provider("inn"));
+    let directory = LocalDirectory::default();
+    let fails = AtomicBool::new(true);
+    let tree = Supervision::start(Arc::new(move |actor, change| match change {
+        OfferChange::Offered { offers, .. } => {
+            offers
+                .iter()
+                .for_each(|offer| offer.install(&directory, actor));
+            assert!(!fails.swap(false, Relaxed), "a node's bug");
+        }
+        OfferChange::Withdrawn { offers } => {
+            offers
+                .iter()
+                .for_each(|offer| offer.remove(&directory, actor));
+        }
+    }))
+    .await;
+    tree.run(inn.clone(), Arc::clone(&hotel) as _).unwrap();
+    until("it runs again", || hotel.lodges.lock().len() == 2).await;
+    until_state(&tree, &inn, ReplicaState::Ready).await;
+    let first = hotel.lodges.lock()[0].clone();
+    assert!(first.upgrade().is_some(), "its lease may be used");
+    tokio::time::sleep(SupervisionOptions::default().replaced_patience).await;
+    until("it is gone", || first.upgrade().is_none()).await;
+    tree.shutdown(PATIENCE).await;
 }
 
 #[tokio::test(start_paused = true)]

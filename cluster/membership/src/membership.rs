@@ -273,7 +273,6 @@ impl Shared {
     }
 }
 
-/// A lock whose data a panic cannot leave half changed in a way that matters more than going on.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock()
 }

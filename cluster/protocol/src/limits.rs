@@ -26,8 +26,8 @@ pub const PACK_BYTES_MAX: usize = 64 * 1024;
 pub const PACK_ENTRY_BYTES_MAX: usize = 4 * 1024;
 /// Arguments or a reply of one operation, however they travel.
 pub const ARGUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Arguments that a node collects at a time, from streams, for calls that run: one call more is
-/// refused as overloaded.
+/// Arguments that a node collects at a time, from streams, for calls that run, and results, for calls
+/// that it makes: one more is refused as overloaded.
 pub const COLLECTED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// One chunk of a stream.
 pub const CHUNK_BYTES_MAX: usize = 128 * 1024;

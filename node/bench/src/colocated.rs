@@ -51,7 +51,7 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
 
     let actor = ActorAddress::provider(Name::new("bench")?, Name::new("store")?);
     let directory = LocalDirectory::default();
-    let gate = Gate::of_actor(actor.clone(), GateLimits::default());
+    let gate = Gate::of_actor(&actor, GateLimits::default());
     Offer::new::<KeyValueInterface>(Arc::clone(&direct), &gate).install(&directory, &actor);
     let remote = KeyValueInterface::remote(Arc::new(NoWayOut), actor.clone().into());
     let linked = KeyValueInterface::linked(directory.slot::<KeyValueInterface>(&actor), remote);

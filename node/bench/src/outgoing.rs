@@ -112,7 +112,7 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
 fn linked(direct: &Arc<dyn HttpClient>) -> anyhow::Result<Arc<dyn HttpClient>> {
     let actor = provider()?;
     let directory = LocalDirectory::default();
-    let gate = Gate::of_actor(actor.clone(), GateLimits::default());
+    let gate = Gate::of_actor(&actor, GateLimits::default());
     Offer::new::<HttpClientInterface>(Arc::clone(direct), &gate).install(&directory, &actor);
     let remote = HttpClientInterface::remote(Arc::new(NoWayOut), actor.clone().into());
     let slot = directory.slot::<HttpClientInterface>(&actor);

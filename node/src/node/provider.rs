@@ -38,7 +38,7 @@ impl ProviderStart {
         } = self;
         let entry = parts.runtime.backend(&desired.backend);
         let entry = entry.ok_or_else(|| unknown_backend(&desired.backend))?;
-        let gate = Gate::of_actor(actor.clone(), gate_limits(entry, desired));
+        let gate = Gate::of_actor(actor, gate_limits(entry, desired));
         let state = LatticeState::new(
             actor.app.clone(),
             Arc::clone(&parts.directory),

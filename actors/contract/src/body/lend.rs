@@ -8,7 +8,7 @@ use std::{
 
 use futures::Stream;
 use parking_lot::Mutex;
-use wrt_protocol::Fault;
+use wrt_protocol::{Fault, FaultKind, Hop};
 
 use super::{Body, BodyFrame, WholeBody};
 
@@ -65,8 +65,36 @@ impl<E: From<Fault>> Stream for Lent<E> {
         }
         match &mut self.body {
             Some(body) => Pin::new(body).poll_next(cx),
-            // Taken back: whoever still reads here belongs to the attempt that was given up.
-            None => Poll::Ready(None),
+            // Whoever still reads here belongs to the attempt that was given up, and must not take what
+            // it has for the whole.
+            None => {
+                let detail = "the body was taken back, for another attempt";
+                let fault = Fault::maybe_executed(FaultKind::Cancelled, Hop::Stream, detail);
+                Poll::Ready(Some(Err(fault.into())))
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures::{StreamExt, stream};
+
+    use super::*;
+
+    /// One without a length had looked like an empty one.
+    #[tokio::test]
+    async fn what_was_taken_back_does_not_end_as_whole() {
+        let frame = || Ok(BodyFrame::Data(Bytes::from_static(b"a")));
+        let (lent, untouched) = lend(Body::<Fault>::new(None, stream::iter([frame()])));
+        let taken = untouched.take().expect("nobody has read from it");
+        let frames: Vec<_> = StreamExt::collect::<Vec<_>>(lent).await;
+        let kinds: Vec<_> = frames
+            .iter()
+            .map(|f| f.as_ref().map_err(Fault::kind))
+            .collect();
+        assert_eq!(kinds, [Err(FaultKind::Cancelled)]);
+        assert_eq!(StreamExt::collect::<Vec<_>>(taken).await, [frame()]);
     }
 }

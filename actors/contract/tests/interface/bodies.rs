@@ -1,8 +1,11 @@
 //! Bodies in and out of an operation.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -13,7 +16,7 @@ use wrt_contract::{
     Body, BodyFrame, CallContext, DispatchRequest, Gate, GateLimits, Interface, InterfaceError,
     LocalSlot, Permit, Schema, async_trait,
 };
-use wrt_protocol::{Execution, Fault, FaultKind, Hop, OperationName};
+use wrt_protocol::{Execution, Fault, FaultKind, Hop, OperationName, limits::STREAM_IDLE_MAX};
 
 use crate::shelf::{Loop, target};
 
@@ -248,6 +251,30 @@ async fn a_callee_takes_its_permit_along() {
     assert_eq!(gate.load().running, 1);
     drop(deck.kept.lock().take());
     assert_eq!(gate.load().running, 0);
+}
+
+/// Between nodes a stream has this limit; a co-located body had none, and kept its admission for ever.
+#[tokio::test(start_paused = true)]
+async fn a_body_without_progress_gives_its_admission_back() {
+    let gate = Gate::new(GateLimits::default());
+    let permit = gate.admit(&CallContext::default()).await.unwrap();
+    let almost = STREAM_IDLE_MAX - Duration::from_secs(1);
+    let slow = stream::iter([almost, almost]).then(|pause| async move {
+        tokio::time::sleep(pause).await;
+        data("la")
+    });
+    let mut body: Body = Body::new(None, slow.chain(stream::pending())).holding(permit);
+    for _ in 0..2 {
+        assert_eq!(body.next().await, Some(data("la")));
+        // Nor does it count how long its reader takes.
+        tokio::time::sleep(almost).await;
+    }
+    let started = tokio::time::Instant::now();
+    let fault = body.next().await.unwrap().unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::DeadlineExceeded, "{fault}");
+    assert!(started.elapsed().abs_diff(STREAM_IDLE_MAX) < Duration::from_secs(1));
+    assert_eq!(gate.load().running, 0);
+    assert_eq!(body.next().await, None);
 }
 
 /// What a link answers whose local replica refuses a body, after it has read from it or not.

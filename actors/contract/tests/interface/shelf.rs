@@ -282,6 +282,7 @@ pub struct Loop {
     dispatcher: Arc<dyn Dispatch>,
     failure: Mutex<Option<Fault>>,
     last: Mutex<String>,
+    failed_before: Mutex<Option<Fault>>,
 }
 
 impl Loop {
@@ -292,6 +293,7 @@ impl Loop {
             dispatcher,
             failure: Mutex::default(),
             last: Mutex::default(),
+            failed_before: Mutex::default(),
         })
     }
 
@@ -303,6 +305,11 @@ impl Loop {
     /// What the last invocation said of itself.
     pub fn last(&self) -> String {
         lock(&self.last).clone()
+    }
+
+    /// How the operation of the last invocation had failed on its node before.
+    pub fn failed_before(&self) -> Option<Fault> {
+        lock(&self.failed_before).clone()
     }
 }
 
@@ -326,6 +333,7 @@ impl Caller for Loop {
         };
         let one_way = if invocation.one_way { " one-way" } else { "" };
         *lock(&self.last) = format!("{target} {interface} {operation}{idempotent}{one_way}");
+        *lock(&self.failed_before) = context.failed_here().cloned();
         if let Some(fault) = &*lock(&self.failure) {
             return Box::pin(std::future::ready(Err(fault.clone())));
         }

@@ -11,11 +11,11 @@ use wrt_contract::{
 use wrt_protocol::{
     CallId, Execution, Fault, FaultKind, Hop, Incarnation, NodeId, StreamId,
     envelope::{BodyAnnounce, Reply, ReplyHead, Request},
-    limits::{COLLECTED_BYTES_MAX, INLINE_BODY_PATIENCE, INLINE_BYTES_MAX},
+    limits::{INLINE_BODY_PATIENCE, INLINE_BYTES_MAX},
 };
 use wrt_transport::{Lane, ReplySubject};
 
-use super::{COLLECTED_UNIT_BYTES, Exchange};
+use super::Exchange;
 use crate::{
     gather::Inline,
     hosted::WayIn,
@@ -111,6 +111,8 @@ impl Accepted {
             let Some(reply) = reply else { return };
             if exchange.publish(to, reply).await
                 && let Some(sending) = sending
+                // Taken back while this was being polled, it has found no stream to cancel.
+                && exchange.in_hand.has(&(self.caller, self.call))
             {
                 sending.start();
             }
@@ -147,7 +149,8 @@ impl Accepted {
             BodyAnnounce::Arguments { stream, bytes } => {
                 // Calls that wait for their turn must not wait with all of their arguments.
                 self.context = gate.admit_early(self.context.clone()).await?;
-                let room = exchange.room_for(bytes)?;
+                let room = &exchange.collecting;
+                let room = room.take(bytes, Hop::Gate, Execution::NotExecuted)?;
                 let not_run = |fault: Fault| fault.with_execution(Execution::NotExecuted);
                 let body = self.receive(exchange, stream, Some(bytes))?;
                 let collected = self.context.bound(Hop::Stream, collect_arguments(body));
@@ -190,23 +193,6 @@ impl Exchange {
             body: Some(body),
             ..answer
         }
-    }
-
-    /// Room for so many bytes of arguments.
-    fn room_for(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Fault> {
-        let units = bytes.div_ceil(COLLECTED_UNIT_BYTES as u64);
-        // What is too large for the type is too large for the node.
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.collecting).try_acquire_many_owned(units);
-        room.map_err(|_no_room| {
-            let kind = FaultKind::Overloaded {
-                retry_after_ms: 1000,
-            };
-            let detail = format!(
-                "no room for {bytes} bytes of arguments: at most {COLLECTED_BYTES_MAX} at a time"
-            );
-            Fault::not_executed(kind, Hop::Gate, detail)
-        })
     }
 
     fn inline(&self) -> Inline {
@@ -253,7 +239,7 @@ impl Exchange {
         let bytes = reply.result.len() + reply.bulk.len();
         let is_large = bytes > INLINE_BYTES_MAX.min(self.transport.payload_bytes_max() / 2);
         let announce = |body| {
-            let announced = self.streams.announce(body, caller.clone());
+            let announced = self.streams.announce(body, caller.clone(), Some(call));
             announced.map_err(|fault| fault.with_execution(Execution::Executed))
         };
         let sending = match (is_large, body) {

@@ -51,7 +51,7 @@ impl CallBody {
 
     /// Whether it is here and has to travel as a stream, to a node that is known.
     pub(super) fn needs_stream(&self, inline: Inline) -> bool {
-        self.is_here() && self.inside(inline).is_none()
+        self.body.as_ref().is_some_and(|body| !inline.takes(body))
     }
 
     /// Gives it to a stream to `node`; none if it is not here.
@@ -63,7 +63,7 @@ impl CallBody {
         let body = self.body.take()?;
         self.body = body.as_whole().map(Body::from);
         let length = body.length();
-        let sending = streams.announce(body, node);
+        let sending = streams.announce(body, node, None);
         // Without room for it the body is gone, and the call must not go out without it.
         self.untouched &= sending.is_ok() || self.is_here();
         Some(sending.map(|sending| {

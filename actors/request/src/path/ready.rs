@@ -47,7 +47,7 @@ struct AttemptStream {
 /// What the envelope says of a body, or of large arguments.
 enum Announced {
     Nothing,
-    Inside(Box<WholeBody>),
+    Inside(WholeBody),
     Stream(BodyAnnounce, Box<AttemptStream>),
 }
 
@@ -82,7 +82,7 @@ impl RequestPath {
                         length,
                         bytes,
                         trailers,
-                    } = *whole;
+                    } = whole;
                     let announce = BodyAnnounce::Inline { length, trailers };
                     (Some(announce), bytes, None)
                 }
@@ -200,6 +200,14 @@ impl RequestPath {
         bytes: u64,
         home: Incarnation,
     ) -> Result<Answer, Fault> {
+        let room = self
+            .collecting
+            .take(bytes, Hop::Caller, Execution::Executed);
+        let room = room.inspect_err(|_fault| {
+            self.counters.answers_refused.add_one();
+            self.streams.refuse(stream, home.node.clone());
+        });
+        let _room = room.map_err(|fault| fault.at_node(self.membership.node()))?;
         let body = self.receive(stream, Some(bytes), &home.node)?;
         let collected = context.bound(Hop::Stream, collect_arguments(body));
         let (result, bulk) = collected.await.and_then(|result| result).map_err(|fault| {
@@ -218,7 +226,10 @@ impl RequestPath {
         node: &NodeId,
     ) -> Result<Body<BodyError>, Fault> {
         let received = self.streams.receive(stream, length, node.clone());
-        received.map_err(|fault| fault.with_execution(Execution::Executed).at_node(node))
+        received.map_err(|fault| {
+            self.streams.refuse(stream, node.clone());
+            fault.with_execution(Execution::Executed).at_node(node)
+        })
     }
 
     /// Arguments that travel as a stream are not in it.
@@ -279,7 +290,7 @@ impl RequestPath {
             ));
         }
         if let Some(whole) = body.inside(self.inline()) {
-            return Ok(Announced::Inside(Box::new(whole)));
+            return Ok(Announced::Inside(whole));
         }
         if !is_large && !body.is_here() {
             return Ok(Announced::Nothing);
@@ -296,7 +307,7 @@ impl RequestPath {
             Some(announced) => announced?,
             None => {
                 let (body, bytes) = arguments_body(&call.arguments, &call.bulk);
-                let sending = self.streams.announce(body, node)?;
+                let sending = self.streams.announce(body, node, None)?;
                 let stream = sending.stream;
                 (BodyAnnounce::Arguments { stream, bytes }, sending)
             }

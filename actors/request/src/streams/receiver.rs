@@ -148,19 +148,10 @@ impl Drop for Receiving {
         if self.finished {
             return;
         }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
         let Registration {
             streams, stream, ..
         } = &self.registration;
-        let (streams, stream, from) = (streams.clone(), *stream, self.from.clone());
-        runtime.spawn(async move {
-            let cancel = streams.send(&from, stream, StreamSignal::Cancel, Bytes::new());
-            if let Err(fault) = cancel.await {
-                tracing::debug!(%fault, "a body's cancellation was not sent");
-            }
-        });
+        streams.refuse(*stream, self.from.clone());
     }
 }
 

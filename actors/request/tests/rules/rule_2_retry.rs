@@ -224,6 +224,13 @@ async fn rule_2_a_body_without_room_is_not_left_out() {
         assert!(fault.is_overloaded(), "{fault}");
         assert_eq!(fault.execution(), Execution::NotExecuted);
         assert_eq!(ran(), STREAMS_OPEN_MAX);
+        // Large arguments could be sent again, to no avail: it is the caller's own table that is full.
+        let retries = caller.path.counts().retries;
+        let fault = caller.mirror(1_000, 1, vec![0; 1_000_000].into()).await;
+        let fault = fault.unwrap_err();
+        assert!(fault.is_overloaded(), "{fault}");
+        assert_eq!(fault.hop(), Hop::Caller);
+        assert_eq!(caller.path.counts().retries, retries);
     };
     tokio::select! {
         _ = held => panic!("they never end"),

@@ -7,7 +7,7 @@ use futures::{
     future::{BoxFuture, ready},
 };
 use toml::{Table, Value};
-use wrt_contract::{Gate, Interface};
+use wrt_contract::{Gate, NamedInterface};
 use wrt_protocol::{InterfaceName, Name};
 
 use super::{BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts};
@@ -17,6 +17,7 @@ use crate::{Backend, FromEnv, LatticeState, Server, Serving, Settings, SettingsE
 pub(crate) trait ErasedPart: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn offers(&self) -> Vec<InterfaceName>;
+    fn interfaces(&self) -> Vec<NamedInterface>;
     fn calls(&self) -> Option<InterfaceName>;
     fn fields(&self) -> Vec<&'static str>;
     fn node_files(&self) -> &'static [&'static str];
@@ -52,7 +53,7 @@ type Started<B> = Result<Box<dyn Serving>, <B as Backend>::ConnectError>;
 
 /// What a part can do because its type is a [`Server`].
 pub(crate) struct ServerOf<B: Backend> {
-    calls: InterfaceName,
+    calls: NamedInterface,
     check: fn(&[Table]) -> Result<(), Complaint>,
     serve: Serve<B>,
 }
@@ -75,7 +76,7 @@ impl<B: Backend> Clone for ServerOf<B> {
 impl<B: Server> ServerOf<B> {
     pub(super) fn new() -> Self {
         Self {
-            calls: B::Calls::NAME,
+            calls: NamedInterface::of::<B::Calls>(),
             check: |selections| selected::<B>(selections).map(drop),
             serve: |server, state, targets| {
                 async move {
@@ -123,11 +124,19 @@ impl<B: Backend> ErasedPart for Part<B> {
     }
 
     fn offers(&self) -> Vec<InterfaceName> {
-        self.0.offers.iter().map(|(name, _)| name.clone()).collect()
+        let offers = self.0.offers.iter();
+        offers.map(|(named, _)| named.name().clone()).collect()
+    }
+
+    fn interfaces(&self) -> Vec<NamedInterface> {
+        let offers = self.0.offers.iter().map(|(named, _)| named.clone());
+        let called = self.0.server.as_ref().map(|server| server.calls.clone());
+        offers.chain(called).collect()
     }
 
     fn calls(&self) -> Option<InterfaceName> {
-        self.0.server.as_ref().map(|server| server.calls.clone())
+        let server = self.0.server.as_ref();
+        server.map(|server| server.calls.name().clone())
     }
 
     fn fields(&self) -> Vec<&'static str> {

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
@@ -13,7 +13,9 @@ use futures::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
-use wrt_contract::{CallContext, Gate, GateLimits, InterfaceError, Offer, Schema};
+use wrt_contract::{
+    CallContext, Gate, GateLimits, InterfaceError, LeaseLimits, Leases, Offer, Schema,
+};
 use wrt_protocol::{ActorAddress, Fault, Name, heartbeat::ReplicaState};
 use wrt_supervision::{OfferChange, OnChange, Running, Start, StartError, Supervision};
 
@@ -145,6 +147,42 @@ impl Start for Connect {
             Ok(Running {
                 offers,
                 probe: Some(Arc::new(probe)),
+                gate,
+            })
+        }
+        .boxed()
+    }
+}
+
+/// A provider whose replicas each give a lease as they start, which nobody releases.
+#[derive(Default)]
+pub struct Hotel {
+    pub lodges: Mutex<Vec<Weak<Lodge>>>,
+}
+
+pub struct Lodge(Leases<()>);
+
+#[wrt_contract::async_trait]
+impl Bell for Lodge {
+    async fn ring(&self, context: &CallContext) -> Result<(), BellError> {
+        Ok(self.0.give(context, ()).map(drop)?)
+    }
+}
+
+impl Start for Hotel {
+    fn start(&self) -> BoxFuture<'_, Result<Running, StartError>> {
+        async move {
+            let gate = Gate::new(GateLimits::default());
+            let limits = LeaseLimits {
+                leases_max: 1,
+                lasts: Duration::from_secs(3600),
+            };
+            let lodge = Arc::new(Lodge(Leases::new(&gate, limits)));
+            lodge.ring(&CallContext::default()).await.unwrap();
+            self.lodges.lock().push(Arc::downgrade(&lodge));
+            Ok(Running {
+                offers: vec![Offer::new::<BellInterface>(lodge, &gate)],
+                probe: None,
                 gate,
             })
         }

@@ -9,7 +9,9 @@ use wrt_contract::{
     Answer, Body, BodyError, BodyFrame, CallContext, Callee, Caller, Dispatch, DispatchRequest,
     Gate, Interface, LocalSlot, Operation,
 };
-use wrt_protocol::{Fault, FaultKind, Hop, InterfaceName, OperationName};
+use wrt_protocol::{
+    Fault, FaultKind, Hop, InterfaceName, OperationName, limits::ARGUMENT_BYTES_MAX,
+};
 
 use super::probe::Record;
 
@@ -27,6 +29,11 @@ pub const TASTE: OperationName = OperationName::from_static("taste");
 pub const HOLD: OperationName = OperationName::from_static("hold");
 /// Keeps the body, reads none of it, and answers.
 pub const KEEP: OperationName = OperationName::from_static("keep");
+
+/// Answers with [`LARGE_BYTES`] zeros.
+pub const LARGE: OperationName = OperationName::from_static("large");
+/// As many as there may be, with what says where the bulk bytes behind them begin.
+pub const LARGE_BYTES: usize = ARGUMENT_BYTES_MAX - size_of::<u64>();
 
 const OPERATIONS: &[Operation] = &[];
 
@@ -83,6 +90,10 @@ impl Mirror {
                 self.kept.lock().extend(body);
                 Answer::default()
             }
+            "large" => Answer {
+                result: vec![0; LARGE_BYTES].into(),
+                ..Answer::default()
+            },
             other => panic!("no operation {other}"),
         };
         running.end();
@@ -113,10 +124,6 @@ impl Dispatch for Mirror {
         FINGERPRINT
     }
 
-    fn operations(&self) -> &'static [Operation] {
-        OPERATIONS
-    }
-
     fn dispatch<'a>(
         &'a self,
         _: &'a CallContext,
@@ -139,10 +146,6 @@ impl Dispatch for Guarded {
 
     fn fingerprint(&self) -> u64 {
         FINGERPRINT
-    }
-
-    fn operations(&self) -> &'static [Operation] {
-        OPERATIONS
     }
 
     fn dispatch<'a>(

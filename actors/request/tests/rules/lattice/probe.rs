@@ -109,6 +109,8 @@ pub struct Record {
     pub noted_bytes: AtomicU64,
     /// Operations that were dropped before they ended.
     pub dropped: AtomicU64,
+    /// What the next operation fails with.
+    pub failure: Mutex<Option<Fault>>,
     /// Keys and numbers of the attempts that have run.
     pub attempts: Mutex<Vec<(Option<IdempotencyKey>, u32)>>,
 }
@@ -162,6 +164,10 @@ pub struct Actor {
 impl Actor {
     async fn run(&self, tag: Tag, how: How) -> Result<String, ProbeError> {
         let running = self.record.begin(tag.0);
+        if let Some(fault) = self.record.failure.lock().take() {
+            running.end();
+            return Err(fault.into());
+        }
         let answer = match how {
             How::AtOnce => Ok(self.node.clone()),
             How::After(wait) => {

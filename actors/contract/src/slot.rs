@@ -1,0 +1,119 @@
+//! The place of an actor's replica on this node.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, Weak},
+};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use wrt_protocol::{ActorAddress, Incarnation};
+
+use crate::{CallContext, Gate, Lease};
+
+/// The place where a node's own replica of an actor's interface stands, if it has one. All links to
+/// that actor share it, so they change over in one step when the replica starts or stops.
+pub struct LocalSlot<T: ?Sized> {
+    place: Arc<Place<T>>,
+    home: Home,
+    /// Whose place it is; none outside of a directory.
+    actor: Option<ActorAddress>,
+}
+
+/// The incarnation of the node, once it is on a lattice.
+pub(crate) type Home = Arc<OnceLock<Incarnation>>;
+
+struct Place<T: ?Sized> {
+    current: ArcSwapOption<Arc<T>>,
+    /// The one that stood there, as long as somebody keeps it for its leases.
+    retired: ArcSwap<Weak<Arc<T>>>,
+}
+
+impl<T: ?Sized> LocalSlot<T> {
+    /// An empty place.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::of(None, Home::default())
+    }
+
+    pub(crate) fn of(actor: Option<ActorAddress>, home: Home) -> Self {
+        let place = Place {
+            current: ArcSwapOption::const_empty(),
+            retired: ArcSwap::from_pointee(Weak::new()),
+        };
+        let place = Arc::new(place);
+        Self { place, home, actor }
+    }
+
+    /// Whose place it is, if it is in a directory.
+    #[must_use]
+    pub fn actor(&self) -> Option<&ActorAddress> {
+        self.actor.as_ref()
+    }
+
+    /// The replica, if there is one.
+    #[must_use]
+    pub fn get(&self) -> Option<Arc<T>> {
+        self.place.current.load().as_deref().cloned()
+    }
+
+    /// Puts a replica in, or takes it out.
+    pub fn set(&self, replica: Option<Arc<T>>) {
+        self.place.current.store(replica.map(Arc::new));
+    }
+
+    /// The context of an operation that is called through this slot: with a key of its own, and
+    /// served here if the replica here serves it.
+    #[must_use]
+    pub fn operation(&self, context: &CallContext) -> CallContext {
+        context.for_operation().at(self.home.get().cloned())
+    }
+
+    /// Whether a lease is of this node in its incarnation, so that no other one can serve it.
+    #[must_use]
+    pub fn is_home_of(&self, lease: &Lease) -> bool {
+        lease
+            .home()
+            .is_none_or(|home| self.home.get() == Some(home))
+    }
+
+    /// The replica for a call that is pinned to this node: the one there is, or the one that was
+    /// taken out, as long as it drains.
+    #[must_use]
+    pub fn pinned(&self) -> Option<Arc<T>> {
+        let retired = || self.place.retired.load().upgrade();
+        self.get()
+            .or_else(|| retired().map(|retired| (*retired).clone()))
+    }
+}
+
+impl<T: ?Sized + Send + Sync + 'static> LocalSlot<T> {
+    /// Takes the replica out. Calls that are pinned by a live lease reach it until `gate`, which is
+    /// its, has drained.
+    pub(crate) fn retire(&self, gate: &Gate) {
+        if let Some(replica) = self.place.current.swap(None) {
+            self.place.retired.store(Arc::new(Arc::downgrade(&replica)));
+            gate.keep_for_leases(replica);
+        }
+    }
+}
+
+impl<T: ?Sized> Clone for LocalSlot<T> {
+    fn clone(&self) -> Self {
+        Self {
+            place: Arc::clone(&self.place),
+            home: Arc::clone(&self.home),
+            actor: self.actor.clone(),
+        }
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for LocalSlot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.place.current.load().is_some() {
+            "filled"
+        } else {
+            "empty"
+        };
+        write!(f, "LocalSlot({state})")
+    }
+}
