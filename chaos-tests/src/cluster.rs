@@ -163,7 +163,9 @@ impl Cluster {
     fn spawn(&self, name: &str, arguments: &[&str]) -> Result<(), ClusterError> {
         let mut command = Command::new(&self.programs.node);
         command.args(["join", "--name", name]).args(arguments);
-        command.env("RUST_LOG", "info").env("NO_COLOR", "1");
+        // With the calls that are tried again.
+        command.env("RUST_LOG", "info,wrt_request::path=debug");
+        command.env("NO_COLOR", "1");
         let cache = self.folder.path().join(format!("{name}.cache"));
         command.env("XDG_CACHE_HOME", cache);
         let log = self.folder.path().join(format!("{name}.log"));
@@ -254,6 +256,15 @@ impl Cluster {
     pub fn node_log(&self, name: &str) -> String {
         let path = self.folder.path().join(format!("{name}.log"));
         fs::read_to_string(path).unwrap_or_default()
+    }
+
+    /// How many calls of a node were tried again although they may have been executed.
+    pub fn repeated(&self, name: &str) -> usize {
+        let log = self.node_log(name);
+        let is_one = |line: &&str| {
+            line.contains("a call is tried again") && line.contains("(maybe executed;")
+        };
+        log.lines().filter(is_one).count()
     }
 
     /// A free loopback address.

@@ -210,6 +210,7 @@ impl RequestPath {
         }
         progress.may_have_run |= fault.execution() != Execution::NotExecuted;
         self.counters.retries.add_one();
+        tracing::debug!(actor = %call.target, %fault, "a call is tried again");
         match next {
             Next::After(wait) => {
                 progress.tried.clear();

@@ -94,7 +94,7 @@ impl Nats {
         if let Some(opened) = self.find(bucket).await? {
             return Ok(opened);
         }
-        self.check_room().await?;
+        self.check_room(bucket).await?;
         match self
             .jetstream()
             .create_stream(self.stream_config(bucket))
@@ -133,12 +133,15 @@ impl Nats {
         Ok(opened)
     }
 
-    /// Refuses one bucket more than may exist. Several that are made at once may be a few too many.
-    async fn check_room(&self) -> Result<(), Failure> {
+    /// Refuses one bucket more than may exist. Several that are made at once may be a few too many; one
+    /// that an attempt before this has made after all is none more.
+    async fn check_room(&self, bucket: &Bucket) -> Result<(), Failure> {
         let start = format!("KV_{}", self.config().bucket_prefix);
         let answers = answers_stream_name(&self.config().bucket_prefix);
         let names = self.jetstream().stream_names();
-        let is_bucket = |name: &String| name.starts_with(&start) && *name != answers;
+        let own = stream_name(&self.config().bucket_prefix, bucket);
+        let is_bucket =
+            |name: &String| name.starts_with(&start) && *name != answers && *name != own;
         let count = names
             .try_filter(|name| std::future::ready(is_bucket(name)))
             .boxed()
