@@ -331,3 +331,6 @@ fn report(
         status.into_iter().map(report).collect()
     })
 }
+
+#[cfg(test)]
+mod tests;

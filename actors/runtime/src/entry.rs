@@ -154,9 +154,15 @@ pub struct Connected {
     pub offers: Vec<Offer>,
     /// How to ask whether it works.
     pub probe: Probe,
-    /// What it serves with, if it calls components.
-    pub serving: Option<Box<dyn Serving>>,
+    /// Starts it to serve, if it calls components.
+    pub serve: Option<StartServing>,
 }
+
+/// Starts a connected provider to serve. Until this is called it has taken no address, so that an
+/// earlier one of the same provider may keep its own for so long.
+pub type StartServing = Box<dyn FnOnce() -> BoxFuture<'static, Started> + Send>;
+
+type Started = Result<Box<dyn Serving>, ConnectFailure>;
 
 /// Why a provider does not start.
 #[derive(Debug, thiserror::Error)]
@@ -258,7 +264,8 @@ impl BackendEntry {
         }
     }
 
-    /// Connects a provider behind `gate`, and starts it to serve if it calls components.
+    /// Connects a provider behind `gate`; it serves once [`Connected::serve`] is called. Settings and
+    /// selections are read before.
     ///
     /// # Errors
     /// Why it does not run, and whether another attempt makes sense.
@@ -322,12 +329,12 @@ fn together(mut parts: Vec<Connected>) -> Connected {
     let mut whole = Connected {
         offers: Vec::new(),
         probe: Arc::new(|_| Box::pin(async { Ok(()) })),
-        serving: None,
+        serve: None,
     };
     let mut probes = Vec::new();
     for part in parts {
         whole.offers.extend(part.offers);
-        whole.serving = whole.serving.or(part.serving);
+        whole.serve = whole.serve.or(part.serve);
         probes.push(part.probe);
     }
     whole.probe = Arc::new(move |context| {

@@ -27,7 +27,9 @@ mod value_macro;
 
 pub use address::ServiceAddress;
 pub use backend::Backend;
-pub use entry::{BackendEntry, Complaint, ConnectFailure, Connected, Entry, Facts, Probe, Serves};
+pub use entry::{
+    BackendEntry, Complaint, ConnectFailure, Connected, Entry, Facts, Probe, Serves, StartServing,
+};
 pub use runtime::{Bundle, Runtime, RuntimeBuilder, RuntimeError};
 pub use server::{SelectionError, Server, ServerLoad, Serving, Target};
 pub use settings::{Environment, FromEnv, Settings, SettingsError, no_environment};

@@ -114,6 +114,10 @@ pub trait Server: Backend {
 
     /// Starts to serve. Returns when it listens or has subscribed.
     ///
+    /// An earlier server of the same provider and address has closed by then, and is not opened again
+    /// when this fails: what can be found wrong without the address belongs to
+    /// [`Backend::check`], [`Backend::connect_with`] and [`Server::check_selections`].
+    ///
     /// # Errors
     /// As [`Backend::connect_with`].
     ///

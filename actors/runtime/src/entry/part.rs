@@ -3,14 +3,14 @@
 use std::{any::Any, collections::BTreeMap, sync::Arc};
 
 use futures::{
-    FutureExt,
+    FutureExt, TryFutureExt,
     future::{BoxFuture, ready},
 };
 use toml::{Table, Value};
 use wrt_contract::{Gate, Interface};
 use wrt_protocol::{InterfaceName, Name};
 
-use super::{Complaint, ConnectFailure, Connected, Entry, Facts, Probe};
+use super::{Complaint, ConnectFailure, Connected, Entry, Facts, Probe, StartServing};
 use crate::{Backend, FromEnv, LatticeState, Server, Serving, Settings, SettingsError, Target};
 
 /// A backend type without its type.
@@ -53,14 +53,15 @@ type Started<B> = Result<Box<dyn Serving>, <B as Backend>::ConnectError>;
 pub(crate) struct ServerOf<B: Backend> {
     calls: InterfaceName,
     check: fn(&[Table]) -> Result<(), Complaint>,
-    serve: Serve<B>,
+    prepare: Prepare<B>,
 }
 
-type Serve<B> = fn(
-    Arc<B>,
-    LatticeState,
-    Vec<(Name, Table)>,
-) -> BoxFuture<'static, Result<Started<B>, Complaint>>;
+type Prepare<B> = fn(Vec<(Name, Table)>) -> Result<Prepared<B>, Complaint>;
+
+/// Serves targets that were read.
+type Prepared<B> = Box<dyn FnOnce(Arc<B>, LatticeState) -> Starting<B> + Send>;
+
+type Starting<B> = BoxFuture<'static, Started<B>>;
 
 impl<B: Backend> Clone for ServerOf<B> {
     fn clone(&self) -> Self {
@@ -76,18 +77,18 @@ impl<B: Server> ServerOf<B> {
         Self {
             calls: B::Calls::NAME,
             check: |selections| selected::<B>(selections).map(drop),
-            serve: |server, state, targets| {
-                async move {
-                    let (components, selections): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
-                    let selections = selected::<B>(&selections)?;
-                    let targets = components.into_iter().zip(selections);
-                    let targets = targets.map(|(component, selection)| Target {
-                        component,
-                        selection,
-                    });
-                    Ok(server.serve(&state, targets.collect()).await)
-                }
-                .boxed()
+            prepare: |targets| {
+                let (components, selections): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
+                let selections = selected::<B>(&selections)?;
+                let targets = components.into_iter().zip(selections);
+                let targets = targets.map(|(component, selection)| Target {
+                    component,
+                    selection,
+                });
+                let targets = targets.collect();
+                Ok(Box::new(move |server: Arc<B>, state: LatticeState| {
+                    async move { server.serve(&state, targets).await }.boxed()
+                }))
             },
         }
     }
@@ -173,33 +174,45 @@ impl<B: Backend> ErasedPart for Part<B> {
         state: LatticeState,
         gate: Arc<Gate>,
     ) -> BoxFuture<'static, Result<Connected, ConnectFailure>> {
-        let options = B::ConnectOptions::load(settings)
-            .and_then(|options| B::check(&options).map(|()| options));
-        let options = match options {
-            Ok(options) => options,
-            Err(error) => return ready(Err(ConnectFailure::ForGood(error.into()))).boxed(),
+        let prepared = match self.prepare(settings, targets) {
+            Ok(prepared) => prepared,
+            Err(failure) => return ready(Err(failure)).boxed(),
         };
+        let (options, server) = prepared;
         let entry = Arc::clone(&self.0);
         async move {
             let backend = B::connect_with(options).await.map_err(failure::<B>)?;
             let backend = Arc::new(backend);
             let offers = entry.offers.iter();
             let offers = offers.map(|(_, offer)| offer(&backend, &gate)).collect();
-            let serving = match &entry.server {
-                None => None,
-                Some(server) => {
-                    let served = (server.serve)(Arc::clone(&backend), state, targets).await;
-                    let served = served.map_err(refused_selection)?;
-                    Some(served.map_err(failure::<B>)?)
-                }
-            };
+            let serve = server.map(|server| {
+                let backend = Arc::clone(&backend);
+                Box::new(move || server(backend, state).map_err(failure::<B>).boxed())
+                    as StartServing
+            });
             Ok(Connected {
                 offers,
                 probe: probe(backend),
-                serving,
+                serve,
             })
         }
         .boxed()
+    }
+}
+
+impl<B: Backend> Part<B> {
+    /// All that can be wrong before anything is connected.
+    fn prepare(
+        &self,
+        settings: Settings<'_>,
+        targets: Vec<(Name, Table)>,
+    ) -> Result<(B::ConnectOptions, Option<Prepared<B>>), ConnectFailure> {
+        let for_good = |error: SettingsError| ConnectFailure::ForGood(error.into());
+        let options = B::ConnectOptions::load(settings).map_err(for_good)?;
+        B::check(&options).map_err(for_good)?;
+        let server = self.0.server.as_ref();
+        let server = server.map(|server| (server.prepare)(targets)).transpose();
+        Ok((options, server.map_err(refused_selection)?))
     }
 }
 
