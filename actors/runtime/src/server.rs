@@ -150,6 +150,6 @@ pub trait Serving: Send + Sync {
     fn load(&self) -> ServerLoad;
 
     /// Takes nothing new, and returns when nothing is in hand or the patience is over: whether it came
-    /// so far.
+    /// so far. One that takes longer is dropped.
     fn drain(&self, patience: Duration) -> BoxFuture<'_, bool>;
 }
