@@ -17,12 +17,15 @@ use wrt_host::ImportedFrom;
 use wrt_protocol::InterfaceName;
 use wrt_runtime::{BackendEntry, Complaint, Runtime};
 
+use crate::AppEnvironment;
+
 /// The real catalog: what a program is made of, and components relative to a folder.
 pub struct NodeCatalog {
     runtime: Runtime,
     folder: PathBuf,
     /// With engines, artefacts of `wrt-node compile` are taken as components too.
     engines: Option<Engines>,
+    environment: AppEnvironment,
     artefacts: Mutex<BTreeMap<Digest, CompiledComponent>>,
 }
 
@@ -34,7 +37,17 @@ impl NodeCatalog {
             runtime,
             folder: folder.to_owned(),
             engines,
+            environment: AppEnvironment::nothing(),
             artefacts: Mutex::default(),
+        }
+    }
+
+    /// Knows what fills settings that a manifest leaves out, because everything runs in this process.
+    #[must_use]
+    pub fn with_environment(self, environment: AppEnvironment) -> Self {
+        Self {
+            environment,
+            ..self
         }
     }
 
@@ -97,7 +110,8 @@ impl Catalog for NodeCatalog {
         let selections = selections.collect::<Result<Vec<_>, _>>();
         let selections = selections.map_err(|complaint| vec![complaint])?;
         let table = known.resolve(&|_variable| None).unwrap_or_default();
-        let facts = entry.check(table, &referred, &selections);
+        let environment = |variable: &str| self.environment.get(variable);
+        let facts = entry.check(table, &referred, &selections, &environment);
         let facts = facts.map_err(|complaints| {
             let complaints = complaints.into_iter();
             complaints

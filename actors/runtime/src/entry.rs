@@ -10,7 +10,7 @@ use wrt_contract::{CallContext, Gate, Interface, Offer};
 use wrt_host::Host;
 use wrt_protocol::{InterfaceName, Name};
 
-use crate::{Backend, LatticeState, Server, Serving, Settings, SettingsError};
+use crate::{Backend, Environment, LatticeState, Server, Serving, Settings, SettingsError};
 
 use part::ErasedPart;
 pub(crate) use part::Part;
@@ -120,7 +120,7 @@ pub struct BackendEntry {
     parts: Vec<Arc<dyn ErasedPart>>,
 }
 
-/// What is known of a provider from its settings.
+/// What others must know of a provider, from its settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// Where it listens, if it does and if that is known already.
@@ -235,7 +235,7 @@ impl BackendEntry {
 
     /// Looks at a provider's settings and selections without connecting. `referred` are the settings
     /// that are references, each with its variable: they are not in the table, and nothing is held
-    /// against their absence.
+    /// against their absence. `environment` is what surely fills in where the provider will run.
     ///
     /// # Errors
     /// Everything that is wrong.
@@ -244,11 +244,12 @@ impl BackendEntry {
         table: Table,
         referred: &BTreeMap<String, String>,
         selections: &[Table],
+        environment: Environment<'_>,
     ) -> Result<Facts, Vec<Complaint>> {
         let mut facts = Facts::default();
         let mut complaints = Vec::new();
         for (part, table) in self.shares(table) {
-            match part.check(table, referred) {
+            match part.check(table, referred, environment) {
                 Ok(known) => {
                     facts.address = facts.address.or(known.address);
                     facts.deduplicates_for_ms =
@@ -264,7 +265,7 @@ impl BackendEntry {
         }
     }
 
-    /// Connects a provider behind `gate`; it serves once [`Connected::serve`] is called. Settings and
+    /// Connects a provider of which others know `facts`, behind `gate`; it serves once [`Connected::serve`] is called. Settings and
     /// selections are read before.
     ///
     /// # Errors
@@ -275,6 +276,7 @@ impl BackendEntry {
     pub fn connect(
         &self,
         settings: Settings<'_>,
+        facts: &Facts,
         targets: Vec<(Name, Table)>,
         state: &LatticeState,
         gate: &Arc<Gate>,
@@ -293,7 +295,13 @@ impl BackendEntry {
                     secret: secret.clone(),
                     environment,
                 };
-                part.connect(settings, targets.clone(), state.clone(), Arc::clone(gate))
+                part.connect(
+                    settings,
+                    facts,
+                    targets.clone(),
+                    state.clone(),
+                    Arc::clone(gate),
+                )
             })
             .collect();
         Box::pin(async move {

@@ -26,7 +26,7 @@ mod state;
 mod value_macro;
 
 pub use address::ServiceAddress;
-pub use backend::Backend;
+pub use backend::{ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING};
 pub use entry::{
     BackendEntry, Complaint, ConnectFailure, Connected, Entry, Facts, Probe, Serves, StartServing,
 };

@@ -7,7 +7,7 @@ use toml::Table;
 use wrt_contract::{CallContext, Gate, GateLimits};
 use wrt_deployment::{DesiredProvider, DesiredTarget};
 use wrt_protocol::{ActorAddress, Name};
-use wrt_runtime::{BackendEntry, ConnectFailure, LatticeState, Settings, StartServing};
+use wrt_runtime::{BackendEntry, ConnectFailure, Facts, LatticeState, Settings, StartServing};
 use wrt_supervision::{Probe, Running, Start, StartError};
 
 use super::Parts;
@@ -55,7 +55,11 @@ impl ProviderStart {
         };
         let targets = desired.calls.iter().map(target);
         let targets = targets.collect::<Result<Vec<_>, _>>()?;
-        let connecting = entry.connect(settings, targets, &state, &gate);
+        let known = Facts {
+            address: desired.address.clone(),
+            deduplicates_for_ms: desired.deduplicates_for_ms,
+        };
+        let connecting = entry.connect(settings, &known, targets, &state, &gate);
         let connected = connecting.await.map_err(start_error)?;
         if let Some(serve) = connected.serve {
             self.serves(serve, &gate).await?;

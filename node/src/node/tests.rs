@@ -1,123 +1,22 @@
 //! Providers that are started on a node, without a lattice.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use futures::future::BoxFuture;
-use parking_lot::Mutex;
 use wrt_component::{EngineOptions, Engines};
-use wrt_contract::{CallContext, async_trait, interface};
 use wrt_deployment::{ConfigValue, DesiredProvider, DesiredTarget, Reference};
-use wrt_host::{Host, InstanceState, Package};
-use wrt_protocol::{ActorAddress, Fault, FaultKind, Name};
-use wrt_runtime::{
-    Backend, Entry, Runtime, Server, ServerLoad, Serves, Serving, State, Target, runtime_value,
-};
+use wrt_protocol::{ActorAddress, FaultKind, Name};
 use wrt_supervision::{Running, Start as _, StartError};
 use wrt_test_kit::UnreachableCaller;
 
 use super::{Parts, provider::ProviderStart, servers::Servers};
-use crate::{AppEnvironment, Code};
+use crate::{AppEnvironment, Code, bell};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Is told that somebody called.
-#[interface(name = "example:bell/listener", error = Fault)]
-pub trait Listener {
-    /// Somebody did.
-    async fn rung(&self, context: &CallContext) -> Result<(), Fault>;
-}
-
-/// What the bell belongs to.
-#[derive(Debug)]
-struct ExampleBell;
-
-impl Host for ExampleBell {
-    fn describe(_: &mut Package) {}
-
-    fn add_to_linker(_: &mut wasmtime::component::Linker<InstanceState>) -> wasmtime::Result<()> {
-        Ok(())
-    }
-}
-
-/// Listens, and calls nobody.
-struct Bell(BellOptions);
-
-/// Its settings.
-#[derive(confique::Config)]
-struct BellOptions {
-    #[config(default = "127.0.0.1:0")]
-    address: SocketAddr,
-    #[config(default = "ding")]
-    sound: String,
-}
-
-impl Backend for Bell {
-    const NAME: &'static str = "bell";
-    type ConnectOptions = BellOptions;
-    type ConnectError = std::io::Error;
-
-    async fn connect_with(options: BellOptions) -> Result<Self, std::io::Error> {
-        Ok(Self(options))
-    }
-
-    fn address(options: &BellOptions) -> Option<String> {
-        Some(options.address.to_string())
-    }
-}
-
-impl Serves<ExampleBell> for Bell {
-    fn serve(entry: &mut Entry<Self>) {
-        entry.calls();
-    }
-}
-
-impl Server for Bell {
-    type Calls = ListenerInterface;
-    type Selection = toml::Table;
-
-    async fn serve<S: State>(
-        self: Arc<Self>,
-        _: &S,
-        _: Vec<Target<toml::Table>>,
-    ) -> Result<Box<dyn Serving>, std::io::Error> {
-        let listener = TcpListener::bind(self.0.address)?;
-        let address = listener.local_addr()?;
-        Ok(Box::new(Ringing {
-            address,
-            listener: Mutex::new(Some(listener)),
-        }))
-    }
-}
-
-struct Ringing {
-    address: SocketAddr,
-    listener: Mutex<Option<TcpListener>>,
-}
-
-impl Serving for Ringing {
-    fn address(&self) -> Option<SocketAddr> {
-        Some(self.address)
-    }
-
-    fn load(&self) -> ServerLoad {
-        ServerLoad::default()
-    }
-
-    fn drain(&self, _: Duration) -> BoxFuture<'_, bool> {
-        self.listener.lock().take();
-        Box::pin(std::future::ready(true))
-    }
-}
-
 fn parts(environment: AppEnvironment) -> Arc<Parts> {
-    let runtime: Runtime = runtime_value!({ ExampleBell: Bell }).unwrap();
     Arc::new(Parts {
         engines: Engines::new(EngineOptions::default()).unwrap(),
-        runtime,
+        runtime: bell::runtime(),
         environment,
         directory: Arc::default(),
         caller: Arc::new(UnreachableCaller(FaultKind::Unavailable)),
@@ -127,7 +26,7 @@ fn parts(environment: AppEnvironment) -> Arc<Parts> {
     })
 }
 
-fn bell() -> ActorAddress {
+fn provider() -> ActorAddress {
     ActorAddress::provider(Name::new("app").unwrap(), Name::new("bell").unwrap())
 }
 
@@ -145,7 +44,7 @@ fn desired(setting: &str, value: ConfigValue) -> DesiredProvider {
 
 async fn start(parts: &Arc<Parts>, desired: DesiredProvider) -> Result<Running, StartError> {
     let start = ProviderStart {
-        actor: bell(),
+        actor: provider(),
         desired,
         parts: Arc::clone(parts),
     };
@@ -161,7 +60,7 @@ fn text(value: &str) -> ConfigValue {
 async fn a_server_keeps_its_address_while_its_new_settings_are_refused() {
     let parts = parts(AppEnvironment::nothing());
     start(&parts, desired("sound", text("dong"))).await.unwrap();
-    let address = parts.servers.address(&bell());
+    let address = parts.servers.address(&provider());
     let unseen = ConfigValue::Reference(Reference {
         env: "SOUND_OF_TEST".to_owned(),
     });
@@ -172,10 +71,52 @@ async fn a_server_keeps_its_address_while_its_new_settings_are_refused() {
     ] {
         let refused = start(&parts, desired(setting, refused)).await;
         assert!(matches!(refused, Err(StartError::Refused(_))), "{setting}");
-        assert_eq!(parts.servers.address(&bell()), address, "{setting}");
+        assert_eq!(parts.servers.address(&provider()), address, "{setting}");
         assert!(std::net::TcpStream::connect(address.unwrap()).is_ok());
     }
     // One that can serve takes over.
     start(&parts, desired("sound", text("gong"))).await.unwrap();
-    assert_ne!(parts.servers.address(&bell()), address);
+    assert_ne!(parts.servers.address(&provider()), address);
+}
+
+/// The backend paid for it and no caller tried again; and a clash of addresses was told falsely, or
+/// not at all.
+#[tokio::test]
+async fn what_others_must_know_is_not_filled_by_a_variable_of_one_node() {
+    let environment = AppEnvironment::of(|variable| match variable {
+        "BELL_ADDRESS" => Some("127.0.0.2:0".to_owned()),
+        "BELL_DEDUPLICATE_FOR_MS" => Some("60000".to_owned()),
+        _ => None,
+    });
+    let parts = parts(environment);
+    let number = ConfigValue::Integer;
+    let mut by_address = desired("deduplicate_for_ms", number(1000));
+    by_address.deduplicates_for_ms = Some(1000);
+    for (desired, expected) in [
+        (
+            &by_address,
+            "`address` comes from BELL_ADDRESS, which only this node knows: write `address = { env = \
+             \"BELL_ADDRESS\" }`, or its value, in the manifest",
+        ),
+        (
+            &desired("address", text("127.0.0.1:0")),
+            "`deduplicate_for_ms` comes from BELL_DEDUPLICATE_FOR_MS, which only this node knows: \
+             write its value in the manifest",
+        ),
+    ] {
+        match start(&parts, desired.clone()).await {
+            Err(StartError::Refused(error)) => assert_eq!(error.to_string(), expected),
+            other => panic!("{other:?}"),
+        }
+    }
+    // By reference it is known to be an address; and as others know it, it may come from anywhere.
+    let reference = Reference {
+        env: "BELL_ADDRESS".to_owned(),
+    };
+    let mut known = desired("address", ConfigValue::Reference(reference));
+    known.address = Some("env BELL_ADDRESS".to_owned());
+    known.deduplicates_for_ms = Some(60_000);
+    start(&parts, known).await.unwrap();
+    let address = parts.servers.address(&provider());
+    assert_eq!(address.unwrap().ip().to_string(), "127.0.0.2");
 }

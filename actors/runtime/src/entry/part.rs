@@ -1,6 +1,10 @@
 //! One backend type behind an entry.
 
-use std::{any::Any, collections::BTreeMap, sync::Arc};
+use std::{
+    any::Any,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::{
     FutureExt, TryFutureExt,
@@ -11,7 +15,10 @@ use wrt_contract::{Gate, Interface};
 use wrt_protocol::{InterfaceName, Name};
 
 use super::{Complaint, ConnectFailure, Connected, Entry, Facts, Probe, StartServing};
-use crate::{Backend, FromEnv, LatticeState, Server, Serving, Settings, SettingsError, Target};
+use crate::{
+    ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING, Environment, FromEnv, LatticeState, Server,
+    Serving, Settings, SettingsError, Target,
+};
 
 /// A backend type without its type.
 pub(crate) trait ErasedPart: Send + Sync {
@@ -23,11 +30,13 @@ pub(crate) trait ErasedPart: Send + Sync {
         &self,
         table: Table,
         referred: &BTreeMap<String, String>,
+        environment: Environment<'_>,
     ) -> Result<Facts, SettingsError>;
     fn check_selections(&self, selections: &[Table]) -> Result<(), Complaint>;
     fn connect(
         &self,
         settings: Settings<'_>,
+        facts: &Facts,
         targets: Vec<(Name, Table)>,
         state: LatticeState,
         gate: Arc<Gate>,
@@ -138,26 +147,45 @@ impl<B: Backend> ErasedPart for Part<B> {
         &self,
         table: Table,
         referred: &BTreeMap<String, String>,
+        environment: Environment<'_>,
     ) -> Result<Facts, SettingsError> {
         B::ConnectOptions::look_over(&table)?;
-        let referred_here = |field: &str| self.fields().contains(&field);
-        let is_complete = !referred.keys().any(|field| referred_here(field));
-        let options = match B::ConnectOptions::load(Settings::of_table(table)) {
+        let referred_here = referred.keys().filter(|field| self.has(field));
+        let referred_here: Vec<&str> = referred_here.map(String::as_str).collect();
+        if referred_here.contains(&DEDUPLICATION_SETTING) {
+            return Err(SettingsError::Value {
+                field: DEDUPLICATION_SETTING.to_owned(),
+                message: "every caller must know it: write the value itself, and no reference"
+                    .to_owned(),
+            });
+        }
+        let load = |table| {
+            B::ConnectOptions::load(Settings {
+                table,
+                secret: BTreeSet::new(),
+                environment,
+            })
+        };
+        let options = match load(table.clone()) {
             Ok(options) => options,
             // A setting that must be there may well be one of the references.
-            Err(SettingsError::Missing { .. }) if !is_complete => return Ok(Facts::default()),
+            Err(SettingsError::Missing { .. }) if !referred_here.is_empty() => {
+                match load(with_texts(table, &referred_here)) {
+                    Ok(options) => options,
+                    Err(_no_text) => return Ok(Facts::default()),
+                }
+            }
             Err(error) => return Err(error),
         };
-        if is_complete {
+        if referred_here.is_empty() {
             B::check(&options)?;
         }
+        let mut facts = facts::<B>(&options);
         // An address that only its node knows is an address all the same.
-        let of_variable = referred.get("address");
-        let of_variable = of_variable.map(|variable| format!("env {variable}"));
-        Ok(Facts {
-            address: B::address(&options).map(|address| of_variable.unwrap_or(address)),
-            deduplicates_for_ms: B::deduplicates_for_ms(&options),
-        })
+        if let Some(variable) = referred.get(ADDRESS_SETTING) {
+            facts.address = facts.address.map(|_address| format!("env {variable}"));
+        }
+        Ok(facts)
     }
 
     fn check_selections(&self, selections: &[Table]) -> Result<(), Complaint> {
@@ -170,11 +198,12 @@ impl<B: Backend> ErasedPart for Part<B> {
     fn connect(
         &self,
         settings: Settings<'_>,
+        facts: &Facts,
         targets: Vec<(Name, Table)>,
         state: LatticeState,
         gate: Arc<Gate>,
     ) -> BoxFuture<'static, Result<Connected, ConnectFailure>> {
-        let prepared = match self.prepare(settings, targets) {
+        let prepared = match self.prepare(settings, facts, targets) {
             Ok(prepared) => prepared,
             Err(failure) => return ready(Err(failure)).boxed(),
         };
@@ -201,19 +230,72 @@ impl<B: Backend> ErasedPart for Part<B> {
 }
 
 impl<B: Backend> Part<B> {
+    fn has(&self, field: &str) -> bool {
+        B::ConnectOptions::fields().contains(&field)
+    }
+
     /// All that can be wrong before anything is connected.
     fn prepare(
         &self,
         settings: Settings<'_>,
+        known: &Facts,
         targets: Vec<(Name, Table)>,
     ) -> Result<(B::ConnectOptions, Option<Prepared<B>>), ConnectFailure> {
         let for_good = |error: SettingsError| ConnectFailure::ForGood(error.into());
+        let only_here = [ADDRESS_SETTING, DEDUPLICATION_SETTING]
+            .map(|field| from_environment_alone::<B>(&settings, field));
         let options = B::ConnectOptions::load(settings).map_err(for_good)?;
         B::check(&options).map_err(for_good)?;
+        let facts = facts::<B>(&options);
+        let [address, deduplication] = only_here;
+        if let Some(variable) = address.filter(|_| facts.address != known.address) {
+            return Err(for_good(SettingsError::OnlyHere {
+                field: ADDRESS_SETTING.to_owned(),
+                variable: variable.to_owned(),
+                help: format!("`{ADDRESS_SETTING} = {{ env = \"{variable}\" }}`, or its value,"),
+            }));
+        }
+        let is_known = facts.deduplicates_for_ms == known.deduplicates_for_ms;
+        if let Some(variable) = deduplication.filter(|_| !is_known) {
+            return Err(for_good(SettingsError::OnlyHere {
+                field: DEDUPLICATION_SETTING.to_owned(),
+                variable: variable.to_owned(),
+                help: "its value".to_owned(),
+            }));
+        }
         let server = self.0.server.as_ref();
         let server = server.map(|server| (server.prepare)(targets)).transpose();
         Ok((options, server.map_err(refused_selection)?))
     }
+}
+
+fn facts<B: Backend>(options: &B::ConnectOptions) -> Facts {
+    Facts {
+        address: B::address(options),
+        deduplicates_for_ms: B::deduplicates_for_ms(options),
+    }
+}
+
+/// The variable that gives `field`, if the manifest does not.
+fn from_environment_alone<B: Backend>(
+    settings: &Settings<'_>,
+    field: &str,
+) -> Option<&'static str> {
+    let variable = B::ConnectOptions::variable(field)?;
+    let is_set = (settings.environment)(variable).is_some_and(|text| !text.is_empty());
+    (is_set && !settings.table.contains_key(field)).then_some(variable)
+}
+
+/// With a text for each field that is a reference: what the facts are made of is elsewhere.
+fn with_texts(mut table: Table, referred: &[&str]) -> Table {
+    for field in referred {
+        let text = match *field {
+            ADDRESS_SETTING => "127.0.0.1:0",
+            _ => "unknown",
+        };
+        table.insert((*field).to_owned(), Value::String(text.to_owned()));
+    }
+    table
 }
 
 fn failure<B: Backend>(error: B::ConnectError) -> ConnectFailure {

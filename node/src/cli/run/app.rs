@@ -16,15 +16,12 @@ use wrt_deployment::{
     LinkTable, PlacementRule, Scope,
 };
 use wrt_protocol::{InterfaceName, Name};
-use wrt_runtime::{BackendEntry, Runtime};
+use wrt_runtime::{ADDRESS_SETTING, BackendEntry, Runtime};
 
 use crate::{
     AppEnvironment, LocalCode, NodeCatalog,
     cli::{args::RunArgs, exit::Failure, manifest_file},
 };
-
-/// The setting of a provider that listens.
-const ADDRESS: &str = "address";
 
 /// An app and its code.
 pub struct LocalApp {
@@ -60,16 +57,17 @@ fn from_manifest(
             "--env goes with a component; a manifest has `environment`",
         ));
     }
-    let engines = Some(engines.clone());
     let source = &arguments.source;
-    let read = manifest_file::read(source, runtime, Scope::SingleNode, engines, &[])?;
+    let environment = AppEnvironment::allowed(arguments.process.allow_env.clone());
+    let here = Some((engines.clone(), environment.clone()));
+    let read = manifest_file::read(source, runtime, Scope::SingleNode, here, &[])?;
     let mut app = read.checked.app;
     everywhere(&mut app);
     listen_elsewhere(&mut app, &arguments.address)?;
     Ok(LocalApp {
         app,
         code: read.code,
-        environment: AppEnvironment::allowed(arguments.process.allow_env.clone()),
+        environment,
     })
 }
 
@@ -106,7 +104,10 @@ fn listen_elsewhere(app: &mut DesiredApp, given: &[String]) -> Result<(), Failur
         let (_, provider) = &mut listening[at];
         let address = address.to_string();
         let setting = ConfigValue::Text(address.clone());
-        provider.config.0.insert(ADDRESS.to_owned(), setting);
+        provider
+            .config
+            .0
+            .insert(ADDRESS_SETTING.to_owned(), setting);
         provider.address = Some(address);
     }
     Ok(())
@@ -245,7 +246,9 @@ fn provider<'a>(
 ) -> Result<(Name, &'a mut DesiredProvider), Failure> {
     let name = Name::new(entry.name())?;
     let provider = app.providers.entry(name.clone()).or_insert_with(|| {
-        let facts = entry.check(toml::Table::new(), &BTreeMap::new(), &[]);
+        let environment = AppEnvironment::everything();
+        let lookup = |variable: &str| environment.get(variable);
+        let facts = entry.check(toml::Table::new(), &BTreeMap::new(), &[], &lookup);
         let facts = facts.unwrap_or_default();
         DesiredProvider {
             address: facts.address,
