@@ -116,3 +116,7 @@ impl Serving for Ringing {
         Box::pin(std::future::ready(true))
     }
 }
+    fn scheme(&self) -> Option<&'static str> {
+        Some("bell")
+    }
+

@@ -146,6 +146,11 @@ pub trait Serving: Send + Sync {
         None
     }
 
+    /// The scheme of its address as a URL, if it has one: for whoever is told where it listens.
+    fn scheme(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What it has in hand.
     fn load(&self) -> ServerLoad;
 

@@ -88,6 +88,13 @@ impl Servers {
             .and_then(|server| server.serving.address())
     }
 
+    /// The same as a URL, if it is one.
+    pub(crate) fn url(&self, provider: &ActorAddress) -> Option<String> {
+        let running = self.running();
+        let serving = &running.get(provider)?.serving;
+        Some(format!("{}://{}", serving.scheme()?, serving.address()?))
+    }
+
     /// What a provider's server has in hand, if it runs.
     pub(crate) fn load(&self, provider: &ActorAddress) -> Option<ServerLoad> {
         self.running()
