@@ -1,6 +1,7 @@
 //! A trigger for tests: it listens, and calls nobody.
 
 use std::{
+    error::Error,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
@@ -49,7 +50,6 @@ struct BellOptions {
     #[config(env = "BELL_ADDRESS", default = "127.0.0.1:0")]
     address: SocketAddr,
     #[config(default = "ding")]
-    #[allow(dead_code, reason = "it is only set")]
     sound: String,
     #[config(env = "BELL_DEDUPLICATE_FOR_MS")]
     deduplicate_for_ms: Option<u64>,
@@ -62,6 +62,13 @@ impl Backend for Bell {
 
     async fn connect_with(options: BellOptions) -> Result<Self, std::io::Error> {
         Ok(Self(options))
+    }
+
+    async fn probe(&self, _: &CallContext) -> Result<(), Box<dyn Error + Send + Sync>> {
+        match self.0.sound.as_str() {
+            "" => Err(Silent(NoRope).into()),
+            _ => Ok(()),
+        }
     }
 
     fn address(options: &BellOptions) -> Option<String> {
@@ -96,6 +103,16 @@ impl Server for Bell {
         }))
     }
 }
+
+/// Why it does not ring.
+#[derive(Debug, thiserror::Error)]
+#[error("the bell is silent")]
+struct Silent(#[source] NoRope);
+
+/// What lies behind that.
+#[derive(Debug, thiserror::Error)]
+#[error("its rope is gone")]
+struct NoRope;
 
 struct Ringing {
     address: SocketAddr,

@@ -146,7 +146,9 @@ pub enum Complaint {
 }
 
 /// How to ask a provider whether it works.
-pub type Probe = Arc<dyn Fn(CallContext) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+pub type Probe = Arc<dyn Fn(CallContext) -> BoxFuture<'static, ProbeResult> + Send + Sync>;
+
+type ProbeResult = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// A provider that is connected. Dropping it ends it.
 pub struct Connected {

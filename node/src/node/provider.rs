@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::{FutureExt, TryFutureExt, future::BoxFuture};
 use toml::Table;
 use wrt_contract::{CallContext, Gate, GateLimits};
 use wrt_deployment::{DesiredProvider, DesiredTarget};
@@ -11,6 +11,7 @@ use wrt_runtime::{BackendEntry, ConnectFailure, Facts, LatticeState, Settings, S
 use wrt_supervision::{Probe, Running, Start, StartError};
 
 use super::Parts;
+use crate::catalog::chain;
 
 /// How long a provider's service may take to answer a probe; supervision waits a little longer.
 const PROBE_BUDGET: Duration = Duration::from_millis(1800);
@@ -65,7 +66,10 @@ impl ProviderStart {
             self.serves(serve, &gate).await?;
         }
         let ask = connected.probe;
-        let probe: Probe = Arc::new(move || ask(CallContext::with_budget(PROBE_BUDGET)));
+        let probe: Probe = Arc::new(move || {
+            let asked = ask(CallContext::with_budget(PROBE_BUDGET));
+            asked.map_err(|error| chain(error.as_ref())).boxed()
+        });
         Ok(Running {
             offers: connected.offers,
             probe: Some(probe),

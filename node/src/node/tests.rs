@@ -79,6 +79,26 @@ async fn a_server_keeps_its_address_while_its_new_settings_are_refused() {
     assert_ne!(parts.servers.address(&provider()), address);
 }
 
+/// Its cause was not in the log.
+#[tokio::test]
+async fn a_failed_probe_says_why() {
+    let parts = parts(AppEnvironment::nothing());
+    let silent = start(&parts, desired("sound", text(""))).await.unwrap();
+    let probe = silent.probe.expect("it is probed");
+    let expected = "the bell is silent: its rope is gone";
+    assert_eq!(probe().await, Err(expected.to_owned()));
+}
+
+/// All were said to speak HTTP.
+#[tokio::test]
+async fn a_server_says_what_its_url_is() {
+    let parts = parts(AppEnvironment::nothing());
+    start(&parts, desired("sound", text("dong"))).await.unwrap();
+    let address = parts.servers.address(&provider()).unwrap();
+    let url = parts.servers.url(&provider());
+    assert_eq!(url, Some(format!("bell://{address}")));
+}
+
 /// The backend paid for it and no caller tried again; and a clash of addresses was told falsely, or
 /// not at all.
 #[tokio::test]

@@ -317,10 +317,6 @@ fn refused_selection(complaint: Complaint) -> ConnectFailure {
 fn probe<B: Backend>(backend: Arc<B>) -> Probe {
     Arc::new(move |context| {
         let backend = Arc::clone(&backend);
-        async move {
-            let answer = backend.probe(&context).await;
-            answer.map_err(|error| error.to_string())
-        }
-        .boxed()
+        async move { backend.probe(&context).await }.boxed()
     })
 }
