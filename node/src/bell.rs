@@ -18,7 +18,7 @@ use wrt_runtime::{
 
 /// What the tests' programs are made of.
 pub(crate) fn runtime() -> Runtime {
-    let runtime = runtime_value!({ ExampleBell: Bell });
+    let runtime = runtime_value!({ ExampleBell: [Bell, Whistle] });
     runtime.expect("they go together")
 }
 
@@ -124,6 +124,10 @@ impl Serving for Ringing {
         Some(self.address)
     }
 
+    fn scheme(&self) -> Option<&'static str> {
+        Some("bell")
+    }
+
     fn load(&self) -> ServerLoad {
         ServerLoad::default()
     }
@@ -133,7 +137,31 @@ impl Serving for Ringing {
         Box::pin(std::future::ready(true))
     }
 }
-    fn scheme(&self) -> Option<&'static str> {
-        Some("bell")
+
+/// Names the setting with its address as no other backend does.
+struct Whistle;
+
+/// Its settings.
+#[derive(confique::Config)]
+struct WhistleOptions {
+    #[config(default = "127.0.0.1:0")]
+    listen: String,
+}
+
+impl Backend for Whistle {
+    const NAME: &'static str = "whistle";
+    type ConnectOptions = WhistleOptions;
+    type ConnectError = Silent;
+
+    async fn connect_with(_: WhistleOptions) -> Result<Self, Silent> {
+        Ok(Self)
     }
 
+    fn address(options: &WhistleOptions) -> Option<String> {
+        Some(options.listen.clone())
+    }
+}
+
+impl Serves<ExampleBell> for Whistle {
+    fn serve(_: &mut Entry<Self>) {}
+}

@@ -63,7 +63,7 @@ fn from_manifest(
     let read = manifest_file::read(source, runtime, Scope::SingleNode, here, &[])?;
     let mut app = read.checked.app;
     everywhere(&mut app);
-    listen_elsewhere(&mut app, &arguments.address)?;
+    listen_elsewhere(&mut app, runtime, &arguments.address)?;
     Ok(LocalApp {
         app,
         code: read.code,
@@ -81,7 +81,11 @@ fn everywhere(app: &mut DesiredApp) {
 }
 
 /// Gives providers that listen the addresses of the command line.
-fn listen_elsewhere(app: &mut DesiredApp, given: &[String]) -> Result<(), Failure> {
+fn listen_elsewhere(
+    app: &mut DesiredApp,
+    runtime: &Runtime,
+    given: &[String],
+) -> Result<(), Failure> {
     for (provider, address) in addresses(given)? {
         let listening = app.providers.iter_mut();
         let mut listening: Vec<_> = listening.filter(|(_, it)| it.address.is_some()).collect();
@@ -101,7 +105,15 @@ fn listen_elsewhere(app: &mut DesiredApp, given: &[String]) -> Result<(), Failur
                  that listen: {names}"
             )));
         };
-        let (_, provider) = &mut listening[at];
+        let (name, provider) = &mut listening[at];
+        let backend = &provider.backend;
+        let fields = runtime.backend(backend).map(BackendEntry::fields);
+        if !fields.is_some_and(|fields| fields.contains(&ADDRESS_SETTING)) {
+            return Err(Failure::usage(format!(
+                "--address {address}: backend `{backend}` of provider {name} reads its address from \
+                 another setting than `{ADDRESS_SETTING}`: write that one in a manifest"
+            )));
+        }
         let address = address.to_string();
         let setting = ConfigValue::Text(address.clone());
         provider
@@ -147,7 +159,7 @@ fn from_component(
     };
     app.components.insert(name.clone(), component);
     add_servers(&mut app, &name, runtime, &source)?;
-    listen_elsewhere(&mut app, &arguments.address)?;
+    listen_elsewhere(&mut app, runtime, &arguments.address)?;
     Ok(LocalApp {
         app,
         code: code(catalog, digest, source.bytes),
@@ -296,4 +308,34 @@ fn addresses(given: &[String]) -> Result<Vec<(Option<String>, SocketAddr)>, Fail
         Ok((provider, address?))
     };
     given.iter().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It was told that there is no setting `address`, whatever it had asked for.
+    #[test]
+    fn an_address_goes_to_the_setting_of_that_name() {
+        for (backend, refused) in [("bell", None), ("whistle", Some("another setting"))] {
+            let mut app = DesiredApp::empty(Name::new("app").expect("a name"));
+            let provider = DesiredProvider {
+                address: Some("127.0.0.1:80".to_owned()),
+                ..DesiredProvider::new(backend)
+            };
+            app.providers
+                .insert(Name::new("web").expect("a name"), provider);
+            let given = ["127.0.0.1:81".to_owned()];
+            let done = listen_elsewhere(&mut app, &crate::bell::runtime(), &given);
+            let told = done.err().map(|failure| failure.error.to_string());
+            match (told, refused) {
+                (None, None) => {
+                    let provider = app.providers.values().next().expect("there is one");
+                    assert_eq!(provider.address.as_ref(), given.first());
+                }
+                (Some(told), Some(part)) => assert!(told.contains(part), "{told}"),
+                (told, _) => panic!("{backend}: {told:?}"),
+            }
+        }
+    }
 }
