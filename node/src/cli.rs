@@ -101,12 +101,13 @@ fn finish(
     let done = runtime.block_on(work);
     // Whatever still runs, a compile job for instance, must not hold up the end.
     runtime.shutdown_background();
-    // The failure comes last.
-    drop(stderr);
-    match done {
+    let code = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.failure(&failure),
-    }
+    };
+    // Waits for the reader, not for ever.
+    drop(stderr);
+    code
 }
 
 #[cfg(test)]

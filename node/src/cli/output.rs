@@ -3,7 +3,6 @@
 //! Results go to standard output, errors to standard error; logs go there too. There are no colours.
 
 #![expect(clippy::print_stdout, reason = "the one place that prints results")]
-#![expect(clippy::print_stderr, reason = "the one place that prints errors")]
 
 use std::process::ExitCode;
 
@@ -19,8 +18,8 @@ pub struct Output {
 }
 
 impl Output {
-    /// Progress goes to `stderr` in order with the log, and without waiting for its reader. One for
-    /// each process, so that it need not be given back.
+    /// Progress and failures go to `stderr` in order with the log, and without waiting for its reader.
+    /// One for each process, so that it need not be given back.
     pub fn new(format: Format, stderr: logging::Writer) -> Self {
         Self {
             format,
@@ -34,7 +33,10 @@ impl Output {
             Format::Text => println!("{text}"),
             Format::Json => match serde_json::to_string(json) {
                 Ok(json) => println!("{json}"),
-                Err(error) => eprintln!("error: the result has no JSON form: {error}"),
+                Err(error) => {
+                    let text = format!("error: the result has no JSON form: {error}");
+                    self.stderr.line(&text);
+                }
             },
         }
     }
@@ -46,20 +48,21 @@ impl Output {
         }
     }
 
-    /// Prints a failure, and answers its exit code.
+    /// Prints a failure as the last that is heard, and answers its exit code.
     pub fn failure(self, failure: &Failure) -> ExitCode {
-        match (self.format, failure.problems()) {
-            (Format::Text, Some(problems)) => eprintln!("{problems}"),
-            (Format::Text, None) => eprintln!("error: {}", text(&failure.error)),
+        let told = match (self.format, failure.problems()) {
+            (Format::Text, Some(problems)) => problems.to_string(),
+            (Format::Text, None) => format!("error: {}", text(&failure.error)),
             (Format::Json, problems) => {
                 let error = serde_json::json!({
                     "error": format!("{:#}", failure.error),
                     "code": failure.code,
                     "problems": problems,
                 });
-                eprintln!("{error}");
+                error.to_string()
             }
-        }
+        };
+        self.stderr.last_line(&told);
         ExitCode::from(failure.code)
     }
 }

@@ -1,14 +1,17 @@
 //! Standard error, written by a thread of its own.
 
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
     collections::VecDeque,
     io::{self, Write},
+    panic::PanicHookInfo,
     sync::Arc,
     thread,
     time::Duration,
 };
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
+
 /// Bytes that wait for the reader of standard error. A message more is dropped and counted: a reader
 /// that is stuck must not stop the node.
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -36,6 +39,8 @@ struct State {
     /// Messages that found no room, and that nobody has been told of.
     dropped: u64,
     is_writing: bool,
+    /// The last message is there: what comes after it comes too late.
+    is_closed: bool,
 }
 
 impl Stderr {
@@ -88,12 +93,25 @@ impl Queue {
 
     fn push(&self, message: &[u8]) {
         let mut state = self.lock();
+        if state.is_closed {
+            return;
+        }
         if state.bytes + message.len() > self.bytes_max {
             state.dropped += 1;
             return;
         }
         state.tell_dropped();
         state.push(message.to_vec());
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Has room also where others have none.
+    fn close(&self, message: Vec<u8>) {
+        let mut state = self.lock();
+        state.tell_dropped();
+        state.push(message);
+        state.is_closed = true;
         drop(state);
         self.changed.notify_all();
     }
@@ -139,6 +157,24 @@ impl Writer {
     /// Writes a line.
     pub fn line(&self, text: &str) {
         self.0.push(format!("{text}\n").as_bytes());
+    }
+
+    /// Writes a line, and nothing after it.
+    pub fn last_line(&self, text: &str) {
+        self.0.close(format!("{text}\n").into_bytes());
+    }
+
+    /// Writes what a thread's panic says, as the standard library would, which waits for the reader.
+    pub fn panic(&self, panic: &PanicHookInfo<'_>) {
+        let thread = thread::current();
+        let thread = thread.name().unwrap_or("without a name");
+        let backtrace = Backtrace::capture();
+        match backtrace.status() {
+            BacktraceStatus::Captured => {
+                self.line(&format!("thread '{thread}' {panic}\n{backtrace}"));
+            }
+            _ => self.line(&format!("thread '{thread}' {panic}")),
+        }
     }
 }
 
@@ -197,6 +233,47 @@ mod tests {
         assert_eq!(lines.len(), 10, "{text}");
         assert_eq!((lines[0], lines[8]), ("line 000", "line 008"));
         assert!(lines[9].contains("91 messages found no room"), "{text}");
+    }
+
+    #[test]
+    fn the_last_line_finds_room_and_nothing_comes_after_it() {
+        let reader = Reader::default();
+        let stuck = reader.0.lock();
+        let stderr = Stderr::to(reader.clone(), 10);
+        let writer = stderr.writer();
+        for _ in 0..3 {
+            writer.line("a line of the log");
+        }
+        writer.last_line("why it failed");
+        writer.line("late");
+        drop(stuck);
+        drop(stderr);
+        let text = String::from_utf8(reader.0.lock().clone()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("3 messages found no room"), "{text}");
+        assert_eq!(lines[1..], ["why it failed"]);
+    }
+
+    /// A worker that panicked waited for the reader for ever.
+    #[test]
+    fn a_panic_is_told_and_does_not_wait() {
+        let reader = Reader::default();
+        let stderr = Stderr::to(reader.clone(), 4096);
+        let writer = stderr.writer();
+        let others = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| match thread::current().name() {
+            Some("worker of test") => writer.panic(panic),
+            _ => others(panic),
+        }));
+        let stuck = reader.0.lock();
+        let worker = thread::Builder::new().name("worker of test".to_owned());
+        let worker = worker.spawn(|| panic!("a bug")).unwrap();
+        assert!(worker.join().is_err());
+        drop(stuck);
+        drop(stderr);
+        let text = String::from_utf8(reader.0.lock().clone()).unwrap();
+        let told = text.starts_with("thread 'worker of test' panicked at ");
+        assert!(told && text.contains("a bug"), "{text}");
     }
 
     #[test]
