@@ -48,6 +48,11 @@ impl Output {
         }
     }
 
+    /// Messages of the log that found no room so far.
+    pub fn log_messages_dropped(self) -> u64 {
+        self.stderr.dropped_total()
+    }
+
     /// Prints a failure as the last that is heard, and answers its exit code.
     pub fn failure(self, failure: &Failure) -> ExitCode {
         let told = match (self.format, failure.problems()) {

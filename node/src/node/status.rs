@@ -21,6 +21,9 @@ pub struct NodeStatus {
     pub apps: BTreeMap<Name, u64>,
     /// Its share.
     pub replicas: Vec<ReplicaStatus>,
+    /// Messages of its log that found no room on their way, as far as its program counts them.
+    #[serde(default)]
+    pub log_messages_dropped: u64,
 }
 
 /// One replica.

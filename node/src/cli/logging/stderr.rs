@@ -38,6 +38,8 @@ struct State {
     bytes: usize,
     /// Messages that found no room, and that nobody has been told of.
     dropped: u64,
+    /// All that found no room.
+    dropped_total: u64,
     is_writing: bool,
     /// The last message is there: what comes after it comes too late.
     is_closed: bool,
@@ -98,6 +100,7 @@ impl Queue {
         }
         if state.bytes + message.len() > self.bytes_max {
             state.dropped += 1;
+            state.dropped_total += 1;
             return;
         }
         state.tell_dropped();
@@ -157,6 +160,11 @@ impl Writer {
     /// Writes a line.
     pub fn line(&self, text: &str) {
         self.0.push(format!("{text}\n").as_bytes());
+    }
+
+    /// How many messages found no room so far.
+    pub fn dropped_total(&self) -> u64 {
+        self.0.lock().dropped_total
     }
 
     /// Writes a line, and nothing after it.
@@ -228,6 +236,7 @@ mod tests {
         }
         drop(stuck);
         drop(stderr);
+        assert_eq!(writer.dropped_total(), 91);
         let text = String::from_utf8(reader.0.lock().clone()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 10, "{text}");
