@@ -17,13 +17,13 @@ use wrt_host::ImportedFrom;
 use wrt_protocol::InterfaceName;
 use wrt_runtime::{BackendEntry, Complaint, Runtime};
 
-use crate::AppEnvironment;
+use crate::{AppEnvironment, cli::program};
 
 /// The real catalog: what a program is made of, and components relative to a folder.
 pub struct NodeCatalog {
     runtime: Runtime,
     folder: PathBuf,
-    /// With engines, artefacts of `wrt-node compile` are taken as components too.
+    /// With engines, artefacts of `compile` are taken as components too.
     engines: Option<Engines>,
     environment: AppEnvironment,
     artefacts: Mutex<BTreeMap<Digest, CompiledComponent>>,
@@ -60,7 +60,7 @@ impl NodeCatalog {
     fn artefact(&self, bytes: Bytes) -> Result<ComponentSource, SourceComplaint> {
         let Some(engines) = &self.engines else {
             return Err(SourceComplaint {
-                message: "it is an artefact of `wrt-node compile`, and those do not travel".into(),
+                message: "it is an artefact of `compile`, and those do not travel".into(),
                 help: "name the component it was made of: each node compiles it for itself".into(),
             });
         };
@@ -68,7 +68,10 @@ impl NodeCatalog {
             .load_artefact(&bytes)
             .map_err(|error| SourceComplaint {
                 message: chain(&error),
-                help: "run `wrt-node compile` of this build on this machine".to_owned(),
+                help: format!(
+                    "run `{} compile` of this build on this machine",
+                    program::name()
+                ),
             })?;
         let (imports, exports) = (compiled.imports(), compiled.exports());
         let mut artefacts = self.artefacts.lock();

@@ -92,8 +92,7 @@ fn reject_others(bytes: &[u8]) -> Result<(), ComponentError> {
         });
     }
     if crate::artefact::is_artefact(bytes) {
-        let hint =
-            "it is an artefact of `wrt-node compile`; the component is what that was made of";
+        let hint = "it is an artefact of `compile`; the component is what that was made of";
         return Err(ComponentError::NotWasm { hint });
     }
     if !bytes.starts_with(b"\0asm") {

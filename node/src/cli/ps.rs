@@ -14,6 +14,7 @@ use super::{
     args::{LatticeArgs, PsArgs},
     exit::Failure,
     output::Output,
+    program,
 };
 use crate::{NodeStatus, SeenNode, lattice::Lattice};
 
@@ -42,8 +43,9 @@ pub async fn ps(lattice: &LatticeArgs, arguments: PsArgs, output: Output) -> Res
         .collect();
     if shown.is_empty() {
         let text = format!(
-            "no node is on lattice {}: start one with `wrt-node join --name a`",
-            lattice.name()
+            "no node is on lattice {}: start one with {}",
+            lattice.name(),
+            program::join()
         );
         output.result(&text, &serde_json::json!({ "nodes": [] }));
     } else {

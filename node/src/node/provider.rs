@@ -125,7 +125,8 @@ fn start_error(failure: ConnectFailure) -> StartError {
 
 /// The manifest was checked by a build that has it.
 fn unknown_backend(backend: &str) -> StartError {
-    let reason =
-        format!("this build has no backend `{backend}`: bring the node to the build of `wrt`");
+    let reason = format!(
+        "this build has no backend `{backend}`: bring the node to the build that deployed it"
+    );
     StartError::Refused(reason.into())
 }
