@@ -6,7 +6,7 @@ use serde::Deserialize;
 use wrt_protocol::limits::BUDGET_MAX;
 use wrt_runtime::{FromEnv, Settings, SettingsError};
 
-use crate::{AllowRule, target::parse_host};
+use crate::{AllowRule, origin::parse_host};
 
 /// The settings of a client. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, confique::Config)]

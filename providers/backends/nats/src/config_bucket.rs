@@ -16,7 +16,7 @@ use wrt_config::ConfigError;
 use wrt_contract::CallContext;
 use wrt_protocol::Hop;
 
-use crate::{Nats, config_store::Settings};
+use crate::{Nats, config_store::ConfigValues};
 
 /// How often it is looked whether the bucket is still there and still the same: its removal is no
 /// change of a key, so that the watch does not tell it.
@@ -36,7 +36,7 @@ enum Known {
     /// It could not be read yet, and why.
     Trouble(Arc<str>),
     /// What it holds, and when it was made.
-    Settings(Arc<Settings>, i128),
+    Settings(Arc<ConfigValues>, i128),
 }
 
 /// A bucket that is followed for as long as this lives.
@@ -66,7 +66,7 @@ impl Nats {
     pub(crate) async fn settings(
         &self,
         context: &CallContext,
-    ) -> Result<Arc<Settings>, ConfigError> {
+    ) -> Result<Arc<ConfigValues>, ConfigError> {
         let Some(bucket) = self.config_bucket() else {
             return Err(ConfigError::upstream(
                 "this provider has no settings: name their bucket with `config_bucket`",
@@ -154,7 +154,7 @@ impl Follower {
         // Every key there is, and then each change.
         let watch = store.watch_with_history(">").await;
         let mut watch = watch.map_err(trouble("it cannot be watched"))?;
-        let mut settings = Settings::default();
+        let mut settings = ConfigValues::default();
         let mut is_whole = messages == 0;
         while !is_whole {
             let entry = timeout(ANSWER_MAX, watch.next()).await;
@@ -203,7 +203,7 @@ impl Follower {
         Err(Ended::Trouble(format!("it {how}")))
     }
 
-    fn publish(&self, settings: &Settings, made: i128) {
+    fn publish(&self, settings: &ConfigValues, made: i128) {
         let settings = Arc::new(settings.clone());
         self.told.send_replace(Known::Settings(settings, made));
     }
@@ -219,7 +219,7 @@ async fn look(store: &Store) -> Result<(i128, u64), Ended> {
 
 /// Takes over one entry; answers whether it was the last of those that were there at first.
 fn take<E: Display>(
-    settings: &mut Settings,
+    settings: &mut ConfigValues,
     entry: Option<Result<Entry, E>>,
 ) -> Result<bool, Ended> {
     let entry = entry.ok_or_else(|| Ended::Trouble("the watch has ended".to_owned()))?;

@@ -13,13 +13,13 @@ use crate::Nats;
 
 /// What a bucket holds, within the limits of wasi:config.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Settings {
+pub(crate) struct ConfigValues {
     /// None for what is not text.
     values: BTreeMap<String, Option<String>>,
     bytes: usize,
 }
 
-impl Settings {
+impl ConfigValues {
     /// Takes over a change of one key.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_is_over_a_limit_changes_nothing() {
-        let mut settings = Settings::default();
+        let mut settings = ConfigValues::default();
         let quarter = vec![b'x'; STORE_BYTES_MAX / 4 - 1];
         for key in ["a", "b", "c", "d"] {
             settings.set(key, &quarter).expect("there is room");
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_number_of_keys_is_bounded() {
-        let mut settings = Settings::default();
+        let mut settings = ConfigValues::default();
         for key in 0..ENTRIES_MAX {
             settings.set(&key.to_string(), b"").expect("there is room");
         }
