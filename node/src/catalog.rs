@@ -17,12 +17,15 @@ use wrt_host::ImportedFrom;
 use wrt_protocol::InterfaceName;
 use wrt_runtime::{BackendEntry, Complaint, Runtime};
 
+use crate::{AppEnvironment, cli::program};
+
 /// The real catalog: what a program is made of, and components relative to a folder.
 pub struct NodeCatalog {
     runtime: Runtime,
     folder: PathBuf,
-    /// With engines, artefacts of `wrt-node compile` are taken as components too.
+    /// With engines, artefacts of `compile` are taken as components too.
     engines: Option<Engines>,
+    environment: AppEnvironment,
     artefacts: Mutex<BTreeMap<Digest, CompiledComponent>>,
 }
 
@@ -34,7 +37,17 @@ impl NodeCatalog {
             runtime,
             folder: folder.to_owned(),
             engines,
+            environment: AppEnvironment::nothing(),
             artefacts: Mutex::default(),
+        }
+    }
+
+    /// Knows what fills settings that a manifest leaves out, because everything runs in this process.
+    #[must_use]
+    pub fn with_environment(self, environment: AppEnvironment) -> Self {
+        Self {
+            environment,
+            ..self
         }
     }
 
@@ -47,7 +60,7 @@ impl NodeCatalog {
     fn artefact(&self, bytes: Bytes) -> Result<ComponentSource, SourceComplaint> {
         let Some(engines) = &self.engines else {
             return Err(SourceComplaint {
-                message: "it is an artefact of `wrt-node compile`, and those do not travel".into(),
+                message: "it is an artefact of `compile`, and those do not travel".into(),
                 help: "name the component it was made of: each node compiles it for itself".into(),
             });
         };
@@ -55,7 +68,10 @@ impl NodeCatalog {
             .load_artefact(&bytes)
             .map_err(|error| SourceComplaint {
                 message: chain(&error),
-                help: "run `wrt-node compile` of this build on this machine".to_owned(),
+                help: format!(
+                    "run `{} compile` of this build on this machine",
+                    program::name()
+                ),
             })?;
         let (imports, exports) = (compiled.imports(), compiled.exports());
         let mut artefacts = self.artefacts.lock();
@@ -97,7 +113,8 @@ impl Catalog for NodeCatalog {
         let selections = selections.collect::<Result<Vec<_>, _>>();
         let selections = selections.map_err(|complaint| vec![complaint])?;
         let table = known.resolve(&|_variable| None).unwrap_or_default();
-        let facts = entry.check(table, &referred, &selections);
+        let environment = |variable: &str| self.environment.get(variable);
+        let facts = entry.check(table, &referred, &selections, &environment);
         let facts = facts.map_err(|complaints| {
             let complaints = complaints.into_iter();
             complaints

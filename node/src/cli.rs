@@ -17,6 +17,7 @@ mod join;
 mod logging;
 mod manifest_file;
 mod output;
+pub(crate) mod program;
 mod ps;
 mod run;
 mod signals;
@@ -24,7 +25,6 @@ mod up;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use wrt_runtime::{Runtime, RuntimeError};
 
 use args::{AppsCommand, LatticeArgs, NodeArgs, NodeCommand, WrtArgs};
@@ -35,7 +35,7 @@ use output::Output;
 /// A node binary that is made of `runtime`.
 #[must_use]
 pub fn wrt_node(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
-    let NodeArgs { output, command } = NodeArgs::parse();
+    let NodeArgs { output, command } = program::arguments();
     let stderr = logging::start();
     let output = Output::new(output, stderr.writer());
     finish(output, stderr, async move {
@@ -59,7 +59,7 @@ pub fn wrt(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
         output,
         lattice,
         command,
-    } = WrtArgs::parse();
+    } = program::arguments();
     let stderr = logging::start();
     let output = Output::new(output, stderr.writer());
     finish(output, stderr, async move {
@@ -101,12 +101,13 @@ fn finish(
     let done = runtime.block_on(work);
     // Whatever still runs, a compile job for instance, must not hold up the end.
     runtime.shutdown_background();
-    // The failure comes last.
-    drop(stderr);
-    match done {
+    let code = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.failure(&failure),
-    }
+    };
+    // Waits for the reader, not for ever.
+    drop(stderr);
+    code
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@
 //!
 //! Start reading at [`Node`], then [`runtime!`].
 
+#[cfg(test)]
+mod bell;
 mod catalog;
 pub mod cli;
 mod code;

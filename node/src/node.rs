@@ -192,6 +192,7 @@ impl Node {
             is_isolated: membership.is_isolated(),
             apps: applied.revisions(),
             replicas: status::replicas(supervision.get(), &parts),
+            log_messages_dropped: 0,
         }
     }
 
@@ -331,3 +332,6 @@ fn report(
         status.into_iter().map(report).collect()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,7 @@ pub struct ArtefactHeader {
 #[derive(Debug, thiserror::Error)]
 pub enum ArtefactError {
     /// Something else.
-    #[error("this is not an artefact of `wrt-node compile`")]
+    #[error("this is not an artefact of `compile`")]
     NotAnArtefact,
     /// It ends too soon, or goes on too long.
     #[error(

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::{ComponentError, cache::Cache, compile_pool::CompilePool, ticker::Ticker};
+use crate::{ComponentError, EngineKind, cache::Cache, compile_pool::CompilePool, ticker::Ticker};
 
 /// Instances that an engine has room for, where neither the options nor the machine say.
 const INSTANCES_MAX_DEFAULT: u32 = 1000;
@@ -37,26 +37,6 @@ const TABLE_ELEMENTS_MAX: usize = 100_000;
 const INSTANCE_BYTES_MAX: usize = 1 << 20;
 /// Slots that keep their image, so that the next instance of the same component needs no new one.
 const WARM_SLOTS_MAX: u32 = 256;
-
-/// Which of the two engines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineKind {
-    /// For components of WASI 0.2: without what concurrency inside an instance needs, which makes an
-    /// instance less than half as expensive.
-    Plain,
-    /// For components of WASI 0.3: async functions, streams and futures.
-    Concurrent,
-}
-
-impl fmt::Display for EngineKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain => "plain",
-            Self::Concurrent => "concurrent",
-        })
-    }
-}
 
 /// How the engines are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,9 +1,5 @@
 //! What a component imports and exports, without a compiler.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use wasmparser::{
     ComponentExternalKind, ComponentTypeRef, Encoding, Parser, Payload, TypeBounds, ValidPayload,
     Validator, WasmFeatures,
@@ -13,30 +9,6 @@ use crate::{ComponentError, EngineKind};
 
 /// Imports, or exports, of a component. Far above any honest one.
 pub const INTERFACES_MAX: usize = 1024;
-
-/// SHA-256 of a component's bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ComponentDigest(pub [u8; 32]);
-
-impl ComponentDigest {
-    /// The digest of `bytes`.
-    #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-}
-
-impl fmt::Display for ComponentDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for ComponentDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ComponentDigest({self})")
-    }
-}
 
 /// What a component imports and exports: names of WIT interfaces with their versions
 /// (`wasi:http/types@0.2.6`), and plain names of functions that stand outside of one.
@@ -92,8 +64,7 @@ fn reject_others(bytes: &[u8]) -> Result<(), ComponentError> {
         });
     }
     if crate::artefact::is_artefact(bytes) {
-        let hint =
-            "it is an artefact of `wrt-node compile`; the component is what that was made of";
+        let hint = "it is an artefact of `compile`; the component is what that was made of";
         return Err(ComponentError::NotWasm { hint });
     }
     if !bytes.starts_with(b"\0asm") {

@@ -33,10 +33,14 @@ struct Lines {
     log: GuestLog,
     stream: &'static str,
     level: GuestLevel,
-    begun: Vec<u8>,
-    /// Of the write in hand.
+    begun: BegunLine,
+    /// Lines of the write in hand.
     ended: u32,
 }
+
+/// The bytes of a line that has not ended.
+#[derive(Default)]
+struct BegunLine(Vec<u8>);
 
 impl GuestOutput {
     pub(crate) fn stdout(log: GuestLog) -> Self {
@@ -53,7 +57,7 @@ impl GuestOutput {
             log,
             stream,
             level,
-            begun: Vec::new(),
+            begun: BegunLine::default(),
             ended: 0,
         })))
     }
@@ -67,34 +71,19 @@ impl GuestOutput {
 
 impl Lines {
     fn take(&mut self, bytes: &[u8]) {
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (text, is_whole) = match line.strip_suffix(b"\n") {
-                Some(text) => (text, true),
-                None => (line, false),
-            };
-            for piece in text.chunks(LINE_BYTES_MAX) {
-                if self.begun.len() + piece.len() > LINE_BYTES_MAX {
-                    self.end_line();
-                }
-                self.begun.extend_from_slice(piece);
+        let Self {
+            log,
+            stream,
+            level,
+            begun,
+            ended,
+        } = self;
+        begun.take(bytes, |line| {
+            *ended += 1;
+            if *ended <= WRITE_LINES_MAX {
+                log.log(*level, GuestSource::Stream(stream), line);
             }
-            if is_whole {
-                self.end_line();
-            }
-        }
-    }
-
-    fn end_line(&mut self) {
-        self.ended += 1;
-        if self.ended > WRITE_LINES_MAX {
-            self.begun.clear();
-            return;
-        }
-        let line = String::from_utf8_lossy(&self.begun);
-        let line = line.trim_end_matches('\r');
-        self.log
-            .log(self.level, GuestSource::Stream(self.stream), line);
-        self.begun.clear();
+        });
     }
 
     fn end_write(&mut self) {
@@ -107,10 +96,56 @@ impl Lines {
     }
 }
 
+impl BegunLine {
+    fn take(&mut self, bytes: &[u8], mut tell: impl FnMut(&str)) {
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (mut text, is_whole) = match line.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (line, false),
+            };
+            while self.0.len() + text.len() > LINE_BYTES_MAX {
+                let (fits, rest) = text.split_at(LINE_BYTES_MAX - self.0.len());
+                self.0.extend_from_slice(fits);
+                text = rest;
+                let begun_character = self.0.split_off(whole_characters(&self.0));
+                self.end(&mut tell);
+                self.0 = begun_character;
+            }
+            self.0.extend_from_slice(text);
+            if is_whole {
+                self.end(&mut tell);
+            }
+        }
+    }
+
+    fn end(&mut self, tell: &mut impl FnMut(&str)) {
+        let line = String::from_utf8_lossy(&self.0);
+        tell(line.trim_end_matches('\r'));
+        self.0.clear();
+    }
+}
+
+/// Bytes before a last character of which some are still to come.
+fn whole_characters(bytes: &[u8]) -> usize {
+    let last = bytes.iter().rposition(|byte| !is_continuation(*byte));
+    let Some(last) = last else { return bytes.len() };
+    let is_begun =
+        std::str::from_utf8(&bytes[last..]).is_err_and(|error| error.error_len().is_none());
+    match is_begun {
+        true => last,
+        false => bytes.len(),
+    }
+}
+
+/// Whether a byte of UTF-8 belongs to the character before it.
+fn is_continuation(byte: u8) -> bool {
+    byte & 0b1100_0000 == 0b1000_0000
+}
+
 impl Drop for Lines {
     fn drop(&mut self) {
-        if !self.begun.is_empty() {
-            self.end_line();
+        if !self.begun.0.is_empty() {
+            self.take(b"\n");
         }
     }
 }
@@ -257,5 +292,44 @@ mod tests {
             let taken = pin!(output).poll_write(&mut cx, &bytes);
             assert!(matches!(taken, Poll::Ready(Ok(WRITE_BYTES_MAX))));
         });
+    }
+
+    fn lines(pieces: &[&[u8]]) -> Vec<String> {
+        let (mut begun, mut lines) = (BegunLine::default(), Vec::new());
+        for piece in pieces.iter().copied().chain([&b"\n"[..]]) {
+            begun.take(piece, |line| lines.push(line.to_owned()));
+        }
+        lines
+    }
+
+    /// Both halves of the character were shown as U+FFFD.
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        for character in ["\u{e9}", "\u{20ac}", "\u{1f980}"] {
+            for start in ["", "a", "ab", "abc"] {
+                let text = start.to_owned() + &character.repeat(LINE_BYTES_MAX);
+                for piece in [1, 7, LINE_BYTES_MAX, text.len()] {
+                    let pieces: Vec<&[u8]> = text.as_bytes().chunks(piece).collect();
+                    let lines = lines(&pieces);
+                    assert_eq!(lines.concat(), text, "{character} {start} {piece}");
+                    let is_full =
+                        |line: &String| (LINE_BYTES_MAX - 3..=LINE_BYTES_MAX).contains(&line.len());
+                    assert!(lines[..lines.len() - 1].iter().all(is_full));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_cut_where_the_room_ends() {
+        let lines = lines(&[&vec![0x80; 2 * LINE_BYTES_MAX + 1]]);
+        let characters: Vec<usize> = lines.iter().map(|line| line.chars().count()).collect();
+        assert_eq!(characters, [LINE_BYTES_MAX, LINE_BYTES_MAX, 1]);
+    }
+
+    #[test]
+    fn each_line_is_one_message() {
+        let pieces: [&[u8]; 3] = [b"one\r\ntw", b"o\n\nth", b"ree"];
+        assert_eq!(lines(&pieces), ["one", "two", "", "three"]);
     }
 }

@@ -6,6 +6,12 @@ use wrt_contract::CallContext;
 
 use crate::{FromEnv, SettingsError};
 
+/// The setting that [`Backend::address`] is read from.
+pub const ADDRESS_SETTING: &str = "address";
+
+/// The setting that [`Backend::deduplicates_for_ms`] is read from.
+pub const DEDUPLICATION_SETTING: &str = "deduplicate_for_ms";
+
 /// Connects to one vendor's service, and is the provider once connected.
 ///
 /// What it does for a WIT package is in [`Serves`](crate::Serves), one line for each.
@@ -95,6 +101,11 @@ pub trait Backend: Sized + Send + Sync + 'static {
     }
 
     /// Where it listens, if it does: an address that one provider of a node has at a time.
+    ///
+    /// The setting that says so MUST be called `address` ([`ADDRESS_SETTING`]): `--address` of the
+    /// command line sets that one, and a reference there (`address = { env = "HTTP_ADDR" }`) is known
+    /// to be an address. Others must know it; so a variable of a single node, which the manifest does
+    /// not refer to, does not fill it.
     #[must_use]
     fn address(_options: &Self::ConnectOptions) -> Option<String> {
         None
@@ -102,6 +113,9 @@ pub trait Backend: Sized + Send + Sync + 'static {
 
     /// For how long, in milliseconds, a call that arrives again under its idempotency key gets its
     /// first answer, so that callers may try it again.
+    ///
+    /// The setting that says so MUST be called `deduplicate_for_ms` ([`DEDUPLICATION_SETTING`]). Every
+    /// caller must know it: so it is no reference, and a variable of a single node does not fill it.
     #[must_use]
     fn deduplicates_for_ms(_options: &Self::ConnectOptions) -> Option<u64> {
         None

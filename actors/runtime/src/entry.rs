@@ -16,7 +16,7 @@ use wrt_contract::{CallContext, Gate, Interface, NamedInterface, Offer};
 use wrt_host::Host;
 use wrt_protocol::{InterfaceName, Name};
 
-use crate::{Backend, LatticeState, Server, Serving, Settings, SettingsError};
+use crate::{Backend, Environment, LatticeState, Server, Serving, Settings, SettingsError};
 
 use part::ErasedPart;
 pub(crate) use part::Part;
@@ -177,7 +177,7 @@ pub struct BackendEntry {
     parts: Vec<Arc<dyn ErasedPart>>,
 }
 
-/// What is known of a provider from its settings.
+/// What others must know of a provider, from its settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Facts {
     /// Where it listens, if it does and if that is known already.
@@ -203,8 +203,9 @@ pub enum Complaint {
 }
 
 /// How to ask a provider whether it works.
-pub type BackendProbe =
-    Arc<dyn Fn(CallContext) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+pub type BackendProbe = Arc<dyn Fn(CallContext) -> BoxFuture<'static, ProbeResult> + Send + Sync>;
+
+type ProbeResult = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// A provider that is connected. Dropping it ends it.
 pub struct Connected {
@@ -212,9 +213,15 @@ pub struct Connected {
     pub offers: Vec<Offer>,
     /// How to ask whether it works.
     pub probe: BackendProbe,
-    /// What it serves with, if it calls components.
-    pub serving: Option<Box<dyn Serving>>,
+    /// Starts it to serve, if it calls components.
+    pub serve: Option<StartServing>,
 }
+
+/// Starts a connected provider to serve. Until this is called it has taken no address, so that an
+/// earlier one of the same provider may keep its own for so long.
+pub type StartServing = Box<dyn FnOnce() -> BoxFuture<'static, Started> + Send>;
+
+type Started = Result<Box<dyn Serving>, ConnectFailure>;
 
 /// Why a provider does not start.
 #[derive(Debug, thiserror::Error)]
@@ -293,7 +300,7 @@ impl BackendEntry {
 
     /// Looks at a provider's settings and selections without connecting. `referred` are the settings
     /// that are references, each with its variable: they are not in the table, and nothing is held
-    /// against their absence.
+    /// against their absence. `environment` is what surely fills in where the provider will run.
     ///
     /// # Errors
     /// Everything that is wrong.
@@ -302,13 +309,14 @@ impl BackendEntry {
         table: Table,
         referred: &BTreeMap<String, String>,
         selections: &[Table],
+        environment: Environment<'_>,
     ) -> Result<Facts, Vec<Complaint>> {
         let mut facts = Facts::default();
         let mut complaints = Vec::new();
         let named = self.refuse_named_files(&table, &BTreeSet::new());
         complaints.extend(named.err().map(Complaint::Setting));
         for (part, table) in self.shares(table) {
-            match part.check(table, referred) {
+            match part.check(table, referred, environment) {
                 Ok(known) => {
                     facts.address = facts.address.or(known.address);
                     facts.deduplicates_for_ms =
@@ -324,7 +332,8 @@ impl BackendEntry {
         }
     }
 
-    /// Connects a provider behind `gate`, and starts it to serve if it calls components.
+    /// Connects a provider of which others know `facts`, behind `gate`; it serves once [`Connected::serve`] is called. Settings and
+    /// selections are read before.
     ///
     /// # Errors
     /// Why it does not run, and whether another attempt makes sense.
@@ -334,6 +343,7 @@ impl BackendEntry {
     pub fn connect(
         &self,
         settings: Settings<'_>,
+        facts: &Facts,
         targets: Vec<(Name, Table)>,
         state: &LatticeState,
         gate: &Arc<Gate>,
@@ -356,7 +366,13 @@ impl BackendEntry {
                     secret: secret.clone(),
                     environment,
                 };
-                part.connect(settings, targets.clone(), state.clone(), Arc::clone(gate))
+                part.connect(
+                    settings,
+                    facts,
+                    targets.clone(),
+                    state.clone(),
+                    Arc::clone(gate),
+                )
             })
             .collect();
         Box::pin(async move {
@@ -401,12 +417,12 @@ fn together(mut parts: Vec<Connected>) -> Connected {
     let mut whole = Connected {
         offers: Vec::new(),
         probe: Arc::new(|_| Box::pin(async { Ok(()) })),
-        serving: None,
+        serve: None,
     };
     let mut probes = Vec::new();
     for part in parts {
         whole.offers.extend(part.offers);
-        whole.serving = whole.serving.or(part.serving);
+        whole.serve = whole.serve.or(part.serve);
         probes.push(part.probe);
     }
     whole.probe = Arc::new(move |context| {

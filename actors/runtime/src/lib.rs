@@ -26,9 +26,10 @@ mod state;
 mod value_macro;
 
 pub use address::ServiceAddress;
-pub use backend::Backend;
+pub use backend::{ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING};
 pub use entry::{
     BackendEntry, BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, Serves,
+    StartServing,
 };
 pub use runtime::{Bundle, Runtime, RuntimeBuilder, RuntimeError};
 pub use server::{SelectionError, Server, ServerLoad, Serving, Target};

@@ -110,6 +110,10 @@ pub trait Server: Backend {
 
     /// Starts to serve. Returns when it listens or has subscribed.
     ///
+    /// An earlier server of the same provider and address has closed by then, and is not opened again
+    /// when this fails: what can be found wrong without the address belongs to
+    /// [`Backend::check`], [`Backend::connect_with`] and [`Server::check_selections`].
+    ///
     /// # Errors
     /// As [`Backend::connect_with`].
     ///
@@ -138,10 +142,15 @@ pub trait Serving: Send + Sync {
         None
     }
 
+    /// The scheme of its address as a URL, if it has one: for whoever is told where it listens.
+    fn scheme(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What it has in hand.
     fn load(&self) -> ServerLoad;
 
     /// Takes nothing new, and returns when nothing is in hand or the patience is over: whether it came
-    /// so far.
+    /// so far. One that takes longer is dropped.
     fn drain(&self, patience: Duration) -> BoxFuture<'_, bool>;
 }

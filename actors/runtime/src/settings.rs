@@ -89,6 +89,18 @@ pub enum SettingsError {
         /// The variable that may give it where the environment counts.
         variable: Option<String>,
     },
+    /// A value that others must know, and that comes from a variable of this node alone.
+    #[error(
+        "`{field}` comes from {variable}, which only this node knows: write {help} in the manifest"
+    )]
+    OnlyHere {
+        /// The field.
+        field: String,
+        /// The variable.
+        variable: String,
+        /// What makes it known.
+        help: String,
+    },
     /// Values of which each is legal, and that do not go together.
     #[error("{message}")]
     Together {
@@ -105,7 +117,8 @@ impl SettingsError {
             Self::Unknown { field, .. }
             | Self::Value { field, .. }
             | Self::Variable { field, .. }
-            | Self::Missing { field, .. } => Some(field),
+            | Self::Missing { field, .. }
+            | Self::OnlyHere { field, .. } => Some(field),
             Self::Together { .. } => None,
         }
     }
@@ -176,6 +189,9 @@ pub trait FromEnv: Sized + Send + 'static {
     /// The names of its fields.
     fn fields() -> Vec<&'static str>;
 
+    /// The variable that fills a field, if one does.
+    fn variable(field: &str) -> Option<&'static str>;
+
     /// Reads the whole environment of this process; nothing else.
     ///
     /// # Errors
@@ -210,6 +226,10 @@ impl<C: Config + Send + 'static> FromEnv for C {
 
     fn fields() -> Vec<&'static str> {
         C::META.fields.iter().map(|field| field.name).collect()
+    }
+
+    fn variable(field: &str) -> Option<&'static str> {
+        variable(&C::META, field)
     }
 }
 
@@ -309,14 +329,17 @@ fn explain(meta: &Meta, error: &confique::Error) -> SettingsError {
     let Some(field) = missing else {
         return SettingsError::Together { message: text };
     };
-    let variable = meta.fields.iter().find_map(|known| match known.kind {
-        FieldKind::Leaf { env, .. } if known.name == field => env.map(str::to_owned),
-        _ => None,
-    });
     SettingsError::Missing {
         field: field.to_owned(),
-        variable,
+        variable: variable(meta, field).map(str::to_owned),
     }
+}
+
+fn variable(meta: &Meta, field: &str) -> Option<&'static str> {
+    meta.fields.iter().find_map(|known| match known.kind {
+        FieldKind::Leaf { env, .. } if known.name == field => env,
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,53 @@ use wrt_host::LinkSite;
 use wrt_protocol::{ActorAddress, Name};
 
 /// What a running app has: the ways to its components, wherever they run.
+///
+/// ```
+/// use wrt_contract::{CallContext, interface};
+/// use wrt_protocol::{Fault, Name};
+/// use wrt_runtime::State;
+/// # use futures::future::BoxFuture;
+/// # use wrt_contract::{Answer, Caller, Invocation};
+/// # use wrt_protocol::{FaultKind, Hop};
+/// # use wrt_runtime::LatticeState;
+///
+/// /// Is told the time.
+/// #[interface(name = "example:clock/listener", error = Fault)]
+/// pub trait Listener {
+///     /// One tick.
+///     async fn tick(&self, context: &CallContext) -> Result<(), Fault>;
+/// }
+///
+/// /// Tells each of `components` once.
+/// async fn tick(state: &impl State, components: &[Name]) -> Result<(), Fault> {
+///     for component in components {
+///         let listener = state.component::<ListenerInterface>(component);
+///         listener.tick(&CallContext::default()).await?;
+///     }
+///     Ok(())
+/// }
+///
+/// # struct Nobody;
+/// # impl Caller for Nobody {
+/// #     fn call<'a>(
+/// #         &'a self,
+/// #         _: &'a CallContext,
+/// #         _: Invocation,
+/// #     ) -> BoxFuture<'a, Result<Answer, Fault>> {
+/// #         let fault = Fault::not_executed(FaultKind::Unavailable, Hop::Route, "nobody");
+/// #         Box::pin(std::future::ready(Err(fault)))
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let app = Name::new("shop")?;
+/// # let state = LatticeState::new(app, Default::default(), std::sync::Arc::new(Nobody));
+/// // The component is looked for when it is called.
+/// let told = tick(&state, &[Name::new("cart")?]).await;
+/// assert_eq!(told.unwrap_err().kind(), FaultKind::Unavailable);
+/// # Ok(())
+/// # }
+/// ```
 pub trait State: Send + Sync + 'static {
     /// The app.
     fn app(&self) -> &Name;

@@ -42,7 +42,7 @@ pub use catalog::{
     ProviderFacts, SourceComplaint,
 };
 pub use check::{Checked, Scope};
-pub use config::{Config, ConfigValue, MissingSecret};
+pub use config::{Config, ConfigValue, MissingSecret, Reference};
 pub use desired::{
     DESIRED_VERSION, DesiredApp, DesiredComponent, DesiredError, DesiredProvider, DesiredTarget,
     LinkEnd, LinkTable, PlacementRule,

@@ -1,5 +1,5 @@
 //! What can be written on a command line. Each flag of which a deployment may want a default has an
-//! environment variable.
+//! environment variable. `PROGRAM` in an example becomes the program's name.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
 /// Runs WebAssembly components and the providers that serve them: alone in this process, or as a
 /// node of a lattice.
 #[derive(Debug, Parser)]
-#[command(name = "wrt-node", version, after_help = NODE_HELP, max_term_width = 100)]
+#[command(version, after_help = NODE_HELP, max_term_width = 100)]
 pub struct NodeArgs {
     /// How results and errors are printed.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
@@ -33,9 +33,9 @@ pub struct NodeArgs {
 pub enum NodeCommand {
     /// Run a component, or all of an app, in this process: no server, no lattice
     #[command(after_help = "Examples:
-  wrt-node run hello.wasm                       HTTP on 127.0.0.1:8080
-  wrt-node run counter.wasm --address 127.0.0.1:0
-  wrt-node run app.toml --address web=127.0.0.1:9000
+  PROGRAM run hello.wasm                       HTTP on 127.0.0.1:8080
+  PROGRAM run counter.wasm --address 127.0.0.1:0
+  PROGRAM run app.toml --address web=127.0.0.1:9000
 
 A component without a manifest gets, for each interface that it imports, the first backend that this
 program names for it, set up by the environment. `nodes`, `labels` and `replicas` of a manifest mean
@@ -43,16 +43,16 @@ nothing here: everything runs once, in this process.")]
     Run(RunArgs),
     /// Join a lattice and run this node's share of what is deployed there
     #[command(after_help = "Example:
-  wrt-node join --lattice nats://127.0.0.1:4222 --name a --label zone=west
+  PROGRAM join --lattice nats://127.0.0.1:4222 --name a --label zone=west
 
 Ctrl-C or SIGTERM drains: others are told, calls in hand go on for the patience, then the node leaves.
 A second one stops it at once.")]
     Join(JoinArgs),
     /// Compile a component to machine code of this machine, for `run`
     #[command(after_help = "Example:
-  wrt-node compile hello.wasm -o hello.cwasm && wrt-node run hello.cwasm
+  PROGRAM compile hello.wasm -o hello.cwasm && PROGRAM run hello.cwasm
 
-An artefact is a program: run only those that you made. It fits this version of wrt-node on this kind
+An artefact is a program: run only those that you made. It fits this version of PROGRAM on this kind
 of machine, and is refused by any other.")]
     Compile(CompileArgs),
     // A manifest is checked by what a program is made of: so each has the commands for its own.
@@ -132,7 +132,7 @@ pub struct CompileArgs {
 
 /// Deploys apps to a lattice of nodes, and shows what runs there.
 #[derive(Debug, Parser)]
-#[command(name = "wrt", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(version, after_help = EXIT_CODES, max_term_width = 100)]
 pub struct WrtArgs {
     /// How results and errors are printed.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
@@ -149,7 +149,7 @@ pub struct WrtArgs {
 pub enum AppsCommand {
     /// Deploy an app, or change it to what its manifest says now, and wait until it runs
     #[command(after_help = "Example:
-  wrt up app.toml --lattice nats://127.0.0.1:4222
+  PROGRAM up app.toml --lattice nats://127.0.0.1:4222
 
 The manifest is checked as a whole before anything changes. Code 3: it is deployed, and not every
 replica is ready yet; the message says which and why. The nodes go on trying.")]

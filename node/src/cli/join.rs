@@ -26,7 +26,8 @@ use super::{
     signals::asked_to_stop,
 };
 use crate::{
-    AppEnvironment, Code, LatticeError, Node, NodeOptions, catalog::chain, lattice::shown,
+    AppEnvironment, Code, LatticeError, Node, NodeOptions, NodeStatus, catalog::chain,
+    lattice::shown,
 };
 
 /// Pause before the store is tried again.
@@ -44,7 +45,7 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     let epoch = options.epoch;
     let bus = Arc::clone(&transport) as Arc<dyn Transport>;
     let node = Node::start(options, runtime, bus, engines, code).await?;
-    let _announced = announce(&transport, &node, &lattice, &name, epoch).await?;
+    let _announced = announce(&transport, &node, &lattice, output).await?;
     let text = format!("node {name} has joined lattice {lattice} at {}", shown(url));
     let json = serde_json::json!({ "joined": lattice, "node": name, "epoch": epoch });
     output.result(&text, &json);
@@ -127,18 +128,24 @@ async fn announce(
     transport: &Nats,
     node: &Node,
     lattice: &LatticeName,
-    name: &NodeId,
-    epoch: Epoch,
+    output: Output,
 ) -> Result<wrt_transport::ServiceHandle, Failure> {
+    let status = node.status();
     let info = ServiceInfo {
-        node: name.clone(),
-        epoch,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        status_subject: Subjects::new(lattice).status(name),
+        status_subject: Subjects::new(lattice).status(&status.node),
+        node: status.node,
+        epoch: status.epoch,
         metadata: HashMap::from([("lattice".to_owned(), lattice.to_string())]),
     };
     let status = node.status_source();
-    let stats = move || serde_json::to_value(status()).unwrap_or_default();
+    let stats = move || {
+        let status = NodeStatus {
+            log_messages_dropped: output.log_messages_dropped(),
+            ..status()
+        };
+        serde_json::to_value(status).unwrap_or_default()
+    };
     Ok(transport.announce(info, stats).await?)
 }
 

@@ -13,12 +13,14 @@ pub use stderr::{Stderr, Writer};
 /// guests say.
 const FILTER_DEFAULT: &str = "warn,wrt::guest=info";
 
-/// Starts logging, and answers the way to standard error that does not wait for its reader.
+/// Starts logging, panics included, and answers the way to standard error that does not wait for its reader.
 pub fn start() -> Stderr {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(FILTER_DEFAULT));
     let wants_no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let stderr = Stderr::start();
+    let writer = stderr.writer();
+    std::panic::set_hook(Box::new(move |panic| writer.panic(panic)));
     let logger = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .fmt_fields(fields::Fields)

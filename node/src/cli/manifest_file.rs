@@ -8,7 +8,7 @@ use wrt_deployment::{Checked, DesiredApp, Manifest, Scope};
 use wrt_runtime::Runtime;
 
 use super::exit::Failure;
-use crate::{LocalCode, NodeCatalog};
+use crate::{AppEnvironment, LocalCode, NodeCatalog};
 
 /// A manifest that was read and checked.
 pub struct CheckedManifest {
@@ -18,19 +18,21 @@ pub struct CheckedManifest {
     pub code: std::collections::BTreeMap<wrt_deployment::Digest, LocalCode>,
 }
 
-/// Reads and checks a manifest, also against the `others` that are deployed. With `engines` its
-/// components may be artefacts.
+/// Reads and checks a manifest, also against the `others` that are deployed. Where it is to run `here`,
+/// its components may be artefacts, and the environment fills what it leaves out.
 pub fn read(
     path: &Path,
     runtime: &Runtime,
     scope: Scope,
-    engines: Option<Engines>,
+    here: Option<(Engines, AppEnvironment)>,
     others: &[&DesiredApp],
 ) -> Result<CheckedManifest, Failure> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the manifest {}", path.display()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let catalog = NodeCatalog::new(runtime.clone(), folder, engines);
+    let (engines, environment) = here.unzip();
+    let environment = environment.unwrap_or_else(AppEnvironment::nothing);
+    let catalog = NodeCatalog::new(runtime.clone(), folder, engines).with_environment(environment);
     let manifest = Manifest::read(&path.display().to_string(), &text)?;
     let checked = manifest.check(&catalog, scope, others)?;
     let components = checked.components.iter();

@@ -2,8 +2,6 @@
 //!
 //! Results go to standard output, errors to standard error; logs go there too. There are no colours.
 
-#![expect(clippy::print_stderr, reason = "the one place that prints errors")]
-
 use std::{
     io::{self, Write as _},
     process::ExitCode,
@@ -21,8 +19,8 @@ pub struct Output {
 }
 
 impl Output {
-    /// Progress goes to `stderr` in order with the log, and without waiting for its reader. One for
-    /// each process, so that it need not be given back.
+    /// Progress and failures go to `stderr` in order with the log, and without waiting for its reader.
+    /// One for each process, so that it need not be given back.
     pub fn new(format: Format, stderr: logging::Writer) -> Self {
         Self {
             format,
@@ -33,11 +31,26 @@ impl Output {
     /// Prints a result: a line or more for people, or one JSON value for programs.
     pub fn result(self, text: &str, json: &impl Serialize) {
         match self.format {
-            Format::Text => print(text),
+            Format::Text => self.print(text),
             Format::Json => match serde_json::to_string(json) {
-                Ok(json) => print(&json),
-                Err(error) => eprintln!("error: the result has no JSON form: {error}"),
+                Ok(json) => self.print(&json),
+                Err(error) => {
+                    let text = format!("error: the result has no JSON form: {error}");
+                    self.stderr.line(&text);
+                }
             },
+        }
+    }
+
+    /// Prints a line to standard output. A reader that has seen enough (`wrt ps | head -1`) is no
+    /// failure, and must not end a node that goes on serving.
+    fn print(self, line: &str) {
+        match writeln!(io::stdout(), "{line}") {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let text = format!("error: the result cannot be printed: {error}");
+                self.stderr.line(&text);
+            }
+            _ => {}
         }
     }
 
@@ -48,32 +61,27 @@ impl Output {
         }
     }
 
-    /// Prints a failure, and answers its exit code.
+    /// Messages of the log that found no room so far.
+    pub fn log_messages_dropped(self) -> u64 {
+        self.stderr.dropped_total()
+    }
+
+    /// Prints a failure as the last that is heard, and answers its exit code.
     pub fn failure(self, failure: &Failure) -> ExitCode {
-        match (self.format, failure.problems()) {
-            (Format::Text, Some(problems)) => eprintln!("{problems}"),
-            (Format::Text, None) => eprintln!("error: {}", text(&failure.error)),
+        let told = match (self.format, failure.problems()) {
+            (Format::Text, Some(problems)) => problems.to_string(),
+            (Format::Text, None) => format!("error: {}", text(&failure.error)),
             (Format::Json, problems) => {
                 let error = serde_json::json!({
                     "error": format!("{:#}", failure.error),
                     "code": failure.code,
                     "problems": problems,
                 });
-                eprintln!("{error}");
+                error.to_string()
             }
-        }
+        };
+        self.stderr.last_line(&told);
         ExitCode::from(failure.code)
-    }
-}
-
-/// Prints a line to standard output. A reader that has seen enough (`wrt ps | head -1`) is no failure,
-/// and must not end a node that goes on serving.
-fn print(line: &str) {
-    match writeln!(io::stdout(), "{line}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("error: the result cannot be printed: {error}");
-        }
-        _ => {}
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     args::{LatticeArgs, PsArgs},
     exit::Failure,
     output::Output,
+    program,
 };
 use crate::{NodeStatus, SeenNode, lattice::Lattice};
 
@@ -42,8 +43,9 @@ pub async fn ps(lattice: &LatticeArgs, arguments: PsArgs, output: Output) -> Res
         .collect();
     if shown.is_empty() {
         let text = format!(
-            "no node is on lattice {}: start one with `wrt-node join --name a`",
-            lattice.name()
+            "no node is on lattice {}: start one with {}",
+            lattice.name(),
+            program::join()
         );
         output.result(&text, &serde_json::json!({ "nodes": [] }));
     } else {
@@ -61,6 +63,7 @@ struct ShownNode {
     version: String,
     labels: BTreeMap<String, String>,
     replicas: Vec<ShownReplica>,
+    log_messages_dropped: u64,
 }
 
 #[derive(Serialize)]
@@ -111,6 +114,7 @@ impl ShownNode {
             state,
             version: beat.version.clone(),
             labels: beat.labels.iter().cloned().collect(),
+            log_messages_dropped: status.map_or(0, |status| status.log_messages_dropped),
             replicas: beat
                 .replicas
                 .iter()
@@ -130,6 +134,12 @@ fn text(nodes: &[ShownNode]) -> String {
     let mut notes = Vec::new();
     for node in nodes {
         let epoch = node.epoch.to_string();
+        if node.log_messages_dropped > 0 {
+            notes.push(format!(
+                "{} messages are missing in the log of {}: its standard error is read too slowly",
+                node.log_messages_dropped, node.node
+            ));
+        }
         let first = [node.node.to_string(), node.state.to_owned(), epoch];
         if node.replicas.is_empty() {
             table.add_row(first.iter().map(String::as_str).chain(["-"; 6]));
@@ -183,5 +193,31 @@ pub fn replica_state(state: ReplicaState) -> &'static str {
         ReplicaState::Ready => "ready",
         ReplicaState::Failing => "failing",
         ReplicaState::Draining => "draining",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_with_gaps_is_told() {
+        let mut node = ShownNode {
+            node: NodeId::new("a").expect("a legal name"),
+            epoch: 1,
+            state: "serving",
+            version: "0".to_owned(),
+            labels: BTreeMap::new(),
+            replicas: Vec::new(),
+            log_messages_dropped: 0,
+        };
+        let whole = text(std::slice::from_ref(&node));
+        assert!(!whole.contains("messages"), "{whole}");
+        node.log_messages_dropped = 7;
+        let gaps = text(&[node]);
+        assert!(
+            gaps.contains("\n7 messages are missing in the log of a"),
+            "{gaps}"
+        );
     }
 }

@@ -145,7 +145,10 @@ fn announce(status: &NodeStatus, app: &DesiredApp, output: Output) {
             continue;
         };
         let name = &replica.actor.name;
-        let text = format!("{name} listens on http://{address}");
+        let text = format!(
+            "{name} listens on {}",
+            replica.listens_on().unwrap_or(address)
+        );
         output.result(
             &text,
             &serde_json::json!({ "provider": name, "address": address }),

@@ -1,6 +1,9 @@
 use clap::CommandFactory as _;
 
-use super::args::{NodeArgs, WrtArgs};
+use super::{
+    args::{NodeArgs, WrtArgs},
+    program::named,
+};
 
 fn help(command: &mut clap::Command) -> String {
     command.render_long_help().to_string()
@@ -13,7 +16,7 @@ fn help_texts() {
         ("wrt-node", NodeArgs::command()),
         ("wrt", WrtArgs::command()),
     ] {
-        command = command.term_width(100);
+        command = named(command, name.to_owned()).term_width(100);
         command.build();
         insta::assert_snapshot!(name, help(&mut command));
         for subcommand in command
@@ -22,6 +25,22 @@ fn help_texts() {
         {
             let name = format!("{name}-{}", subcommand.get_name());
             insta::assert_snapshot!(name, help(subcommand));
+        }
+    }
+}
+
+/// It said `wrt-node`, which may not be there at all.
+#[test]
+fn a_program_of_ones_own_speaks_of_itself() {
+    let mut command = named(NodeArgs::command(), "my-node".to_owned()).term_width(100);
+    command.build();
+    let version = command.render_version();
+    assert_eq!(version, format!("my-node {}\n", env!("CARGO_PKG_VERSION")));
+    let mut texts = vec![help(&mut command)];
+    texts.extend(command.get_subcommands_mut().map(help));
+    for text in texts {
+        for other in ["wrt-node", "PROGRAM", " wrt "] {
+            assert!(!text.contains(other), "{other}:\n{text}");
         }
     }
 }

@@ -13,6 +13,7 @@ use super::{
     exit::Failure,
     manifest_file,
     output::Output,
+    program,
 };
 use crate::lattice::Lattice;
 use progress::Progress;
@@ -56,7 +57,11 @@ pub async fn up(
     ended?;
     let json = serde_json::json!({ "app": app.app, "revision": revision.0, "ready": arguments.timeout > 0 });
     let text = match arguments.timeout {
-        0 => format!("{} is deployed; `wrt ps` shows how far it is", app.app),
+        0 => format!(
+            "{} is deployed; `{} ps` shows how far it is",
+            app.app,
+            program::name()
+        ),
         _ => format!("{} is up: every replica is ready", app.app),
     };
     output.result(&text, &json);
@@ -112,8 +117,9 @@ async fn wait(
     }
     Err(Failure::too_late(format!(
         "{} is deployed, and not all of it was ready within {} s:\n{progress}\nthe nodes go on \
-         trying; `wrt ps` shows how far they are, and the nodes' logs why",
+         trying; `{} ps` shows how far they are, and the nodes' logs why",
         app.app,
         patience.as_secs(),
+        program::name(),
     )))
 }

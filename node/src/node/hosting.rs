@@ -25,7 +25,7 @@ pub(crate) struct Hosting {
     directory: Arc<LocalDirectory>,
     servers: Arc<Servers>,
     seat: OnceLock<Seat>,
-    posts: Mutex<BTreeMap<ActorAddress, HostedActor>>,
+    actors: Mutex<BTreeMap<ActorAddress, HostedActor>>,
     changed: Notify,
 }
 
@@ -35,7 +35,7 @@ struct HostedActor {
     /// Counts changes of the offers.
     version: u64,
     /// The version that the bus knows; none where it knows none.
-    hosted: Option<u64>,
+    known: Option<u64>,
 }
 
 impl Hosting {
@@ -44,7 +44,7 @@ impl Hosting {
             directory,
             servers,
             seat: OnceLock::new(),
-            posts: Mutex::default(),
+            actors: Mutex::default(),
             changed: Notify::new(),
         })
     }
@@ -73,9 +73,9 @@ impl Hosting {
         state: ReplicaState,
     ) -> ReplicaState {
         let is_hosted = || {
-            self.posts()
+            self.actors()
                 .get(actor)
-                .is_some_and(|post| post.hosted.is_some())
+                .is_some_and(|hosted| hosted.known.is_some())
         };
         match state {
             ReplicaState::Ready if !is_hosted() => ReplicaState::Starting,
@@ -87,11 +87,11 @@ impl Hosting {
         for offer in offers {
             offer.install(&self.directory, actor);
         }
-        let mut posts = self.posts();
-        let post = posts.entry(actor.clone()).or_default();
-        post.offers = offers.to_vec();
-        post.version += 1;
-        drop(posts);
+        let mut actors = self.actors();
+        let hosted = actors.entry(actor.clone()).or_default();
+        hosted.offers = offers.to_vec();
+        hosted.version += 1;
+        drop(actors);
         self.changed.notify_one();
     }
 
@@ -100,16 +100,16 @@ impl Hosting {
             offer.remove(&self.directory, actor);
         }
         let is_gone = |offer: &Offer| gone.iter().any(|g| g.interface() == offer.interface());
-        let mut posts = self.posts();
-        let Some(post) = posts.get_mut(actor) else {
+        let mut actors = self.actors();
+        let Some(hosted) = actors.get_mut(actor) else {
             return;
         };
-        post.offers.retain(|offer| !is_gone(offer));
-        if !post.offers.is_empty() {
+        hosted.offers.retain(|offer| !is_gone(offer));
+        if !hosted.offers.is_empty() {
             return;
         }
-        posts.remove(actor);
-        drop(posts);
+        actors.remove(actor);
+        drop(actors);
         self.servers.close(actor);
         if let Some(seat) = self.seat.get() {
             // Those that chose this node still get in, and hear from its gate to go elsewhere.
@@ -133,12 +133,13 @@ impl Hosting {
         let Some(seat) = self.seat.get() else {
             return true;
         };
-        let is_new = |(_, post): &(&ActorAddress, &HostedActor)| post.hosted != Some(post.version);
+        let is_new =
+            |(_, hosted): &(&ActorAddress, &HostedActor)| hosted.known != Some(hosted.version);
         let fresh: Vec<_> = self
-            .posts()
+            .actors()
             .iter()
             .filter(is_new)
-            .map(|(actor, post)| (actor.clone(), post.offers.clone(), post.version))
+            .map(|(actor, hosted)| (actor.clone(), hosted.offers.clone(), hosted.version))
             .collect();
         let mut took_all = true;
         for (actor, offers, version) in fresh {
@@ -150,8 +151,8 @@ impl Hosting {
                 took_all = false;
                 continue;
             }
-            match self.posts().get_mut(&actor) {
-                Some(post) => post.hosted = Some(version),
+            match self.actors().get_mut(&actor) {
+                Some(hosted) => hosted.known = Some(version),
                 // Withdrawn while the bus was told.
                 None => seat.exchange.leave_queue_group(&actor),
             }
@@ -160,7 +161,7 @@ impl Hosting {
         took_all
     }
 
-    fn posts(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, HostedActor>> {
-        self.posts.lock()
+    fn actors(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, HostedActor>> {
+        self.actors.lock()
     }
 }

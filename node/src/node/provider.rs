@@ -2,15 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::{FutureExt, TryFutureExt, future::BoxFuture};
 use toml::Table;
 use wrt_contract::{CallContext, Gate, GateLimits};
 use wrt_deployment::{DesiredProvider, DesiredTarget};
 use wrt_protocol::{ActorAddress, Name};
-use wrt_runtime::{BackendEntry, ConnectFailure, LatticeState, Serving, Settings};
+use wrt_runtime::{BackendEntry, ConnectFailure, Facts, LatticeState, Settings, StartServing};
 use wrt_supervision::{Probe, Running, Start, StartError};
 
 use super::Parts;
+use crate::catalog::chain;
 
 /// How long a provider's service may take to answer a probe; supervision waits a little longer.
 const PROBE_BUDGET: Duration = Duration::from_millis(1800);
@@ -44,9 +45,6 @@ impl ProviderStart {
             Arc::clone(&parts.directory),
             Arc::clone(&parts.caller),
         );
-        if let Some(address) = &desired.address {
-            parts.servers.give_up_address(actor, address);
-        }
         // Read at each attempt; the environment of a process does not change, and a refused attempt
         // is made rarely.
         let lookup = |variable: &str| parts.environment.get(variable);
@@ -58,13 +56,20 @@ impl ProviderStart {
         };
         let targets = desired.calls.iter().map(target);
         let targets = targets.collect::<Result<Vec<_>, _>>()?;
-        let connecting = entry.connect(settings, targets, &state, &gate);
+        let known = Facts {
+            address: desired.address.clone(),
+            deduplicates_for_ms: desired.deduplicates_for_ms,
+        };
+        let connecting = entry.connect(settings, &known, targets, &state, &gate);
         let connected = connecting.await.map_err(start_error)?;
-        if let Some(serving) = connected.serving {
-            self.serves(serving, &gate).await?;
+        if let Some(serve) = connected.serve {
+            self.serves(serve, &gate).await?;
         }
         let ask = connected.probe;
-        let probe: Probe = Arc::new(move || ask(CallContext::with_budget(PROBE_BUDGET)));
+        let probe: Probe = Arc::new(move || {
+            let asked = ask(CallContext::with_budget(PROBE_BUDGET));
+            asked.map_err(|error| chain(error.as_ref())).boxed()
+        });
         Ok(Running {
             offers: connected.offers,
             probe: Some(probe),
@@ -72,9 +77,13 @@ impl ProviderStart {
         })
     }
 
-    /// A drain of the gate waits for the server too, which holds a permit until its last event is
-    /// done.
-    async fn serves(&self, serving: Box<dyn Serving>, gate: &Arc<Gate>) -> Result<(), StartError> {
+    /// The server before keeps its address until all that can be wrong without it was looked at; a
+    /// drain of the gate waits for the new one too, which holds a permit until its last event is done.
+    async fn serves(&self, serve: StartServing, gate: &Arc<Gate>) -> Result<(), StartError> {
+        if let Some(address) = &self.desired.address {
+            self.parts.servers.give_up_address(&self.actor, address);
+        }
+        let serving = serve().await.map_err(start_error)?;
         if let Some(address) = serving.address() {
             tracing::info!(actor = %self.actor, %address, "listens");
         }
@@ -116,7 +125,8 @@ fn start_error(failure: ConnectFailure) -> StartError {
 
 /// The manifest was checked by a build that has it.
 fn unknown_backend(backend: &str) -> StartError {
-    let reason =
-        format!("this build has no backend `{backend}`: bring the node to the build of `wrt`");
+    let reason = format!(
+        "this build has no backend `{backend}`: bring the node to the build that deployed it"
+    );
     StartError::Refused(reason.into())
 }

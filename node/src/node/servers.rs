@@ -3,10 +3,13 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio_util::task::TaskTracker;
+use tokio::{task::JoinSet, time::timeout};
 use wrt_contract::Permit;
 use wrt_protocol::ActorAddress;
 use wrt_runtime::{ServerLoad, Serving};
+
+/// What a server may take to drain beyond the patience that it was told.
+const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// The server of each provider that calls components. Supervision starts such a provider as it starts
 /// everything else, and drains its gate when it stops; a server holds a permit of that gate until its
@@ -14,7 +17,8 @@ use wrt_runtime::{ServerLoad, Serving};
 pub(crate) struct Servers {
     patience: Duration,
     running: Mutex<BTreeMap<ActorAddress, Arc<Server>>>,
-    drains: TaskTracker,
+    /// As many as servers were replaced or closed within a patience.
+    drains: Mutex<JoinSet<()>>,
 }
 
 /// A provider's server.
@@ -29,7 +33,7 @@ impl Servers {
         Self {
             patience,
             running: Mutex::default(),
-            drains: TaskTracker::new(),
+            drains: Mutex::default(),
         }
     }
 
@@ -84,6 +88,13 @@ impl Servers {
             .and_then(|server| server.serving.address())
     }
 
+    /// The same as a URL, if it is one.
+    pub(crate) fn url(&self, provider: &ActorAddress) -> Option<String> {
+        let running = self.running();
+        let serving = &running.get(provider)?.serving;
+        Some(format!("{}://{}", serving.scheme()?, serving.address()?))
+    }
+
     /// What a provider's server has in hand, if it runs.
     pub(crate) fn load(&self, provider: &ActorAddress) -> Option<ServerLoad> {
         self.running()
@@ -94,13 +105,71 @@ impl Servers {
     fn drain(&self, server: Option<Arc<Server>>) {
         let Some(server) = server else { return };
         let patience = self.patience;
-        self.drains.spawn(async move {
-            server.serving.drain(patience).await;
-            server.permit.lock().take();
+        let mut drains = self.drains.lock();
+        while drains.try_join_next().is_some() {}
+        drains.spawn(async move {
+            let drained = server.serving.drain(patience);
+            if timeout(patience + DRAIN_GRACE, drained).await.is_err() {
+                tracing::warn!(
+                    ?patience,
+                    "a server does not end in its patience, and is cut off"
+                );
+            }
+            // Dropped before its permit: what waits for that finds its address free.
+            let permit = server.permit.lock().take();
+            drop(server);
+            drop(permit);
         });
     }
 
     fn running(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, Arc<Server>>> {
         self.running.lock()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::future::BoxFuture;
+    use tokio::time::Instant;
+    use wrt_contract::{CallContext, Gate, GateLimits};
+    use wrt_protocol::Name;
+
+    use super::*;
+
+    /// Ends when it is dropped.
+    struct Endless(#[expect(dead_code, reason = "it is dropped")] tokio::sync::mpsc::Sender<()>);
+
+    impl Serving for Endless {
+        fn load(&self) -> ServerLoad {
+            ServerLoad::default()
+        }
+
+        fn drain(&self, _: Duration) -> BoxFuture<'_, bool> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    /// It kept its permit and its address for ever.
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_does_not_drain_is_cut_off() {
+        let patience = Duration::from_secs(10);
+        let servers = Servers::new(patience);
+        let name = || Name::new("web").expect("a legal name");
+        let provider = ActorAddress::provider(name(), name());
+        let gate = Gate::new(GateLimits::default());
+        let permit = gate
+            .admit(&CallContext::default())
+            .await
+            .expect("it is free");
+        let (server, mut dropped) = tokio::sync::mpsc::channel(1);
+        servers.insert(&provider, None, Box::new(Endless(server)), permit);
+        let started = Instant::now();
+        servers.close(&provider);
+        assert_eq!(gate.load().running, 1);
+        let end = timeout(2 * patience, dropped.recv()).await;
+        assert_eq!(end, Ok(None), "it is still there");
+        assert_eq!(started.elapsed(), patience + DRAIN_GRACE);
+        tokio::task::yield_now().await;
+        assert_eq!(gate.load().running, 0);
     }
 }

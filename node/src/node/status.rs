@@ -21,6 +21,9 @@ pub struct NodeStatus {
     pub apps: BTreeMap<Name, u64>,
     /// Its share.
     pub replicas: Vec<ReplicaStatus>,
+    /// Messages of its log that found no room on their way, as far as its program counts them.
+    #[serde(default)]
+    pub log_messages_dropped: u64,
 }
 
 /// One replica.
@@ -38,6 +41,17 @@ pub struct ReplicaStatus {
     pub is_refused: bool,
     /// Where it listens, if it does.
     pub address: Option<String>,
+    /// The same as a URL, if its server has such.
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+impl ReplicaStatus {
+    /// Where it listens, as people use it.
+    #[must_use]
+    pub fn listens_on(&self) -> Option<&str> {
+        self.url.as_deref().or(self.address.as_deref())
+    }
 }
 
 pub(crate) fn replicas(supervision: Option<&Supervision>, parts: &Parts) -> Vec<ReplicaStatus> {
@@ -53,8 +67,31 @@ pub(crate) fn replicas(supervision: Option<&Supervision>, parts: &Parts) -> Vec<
                 .servers
                 .address(&actor)
                 .map(|address| address.to_string()),
+            url: parts.servers.url(&actor),
             actor,
         }
     };
     status.into_iter().map(replica).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_without_a_url_has_an_address() {
+        let told = |url: &str| {
+            let json = format!(
+                r#"{{"actor": {{"app": "a", "kind": "provider", "name": "b"}}, "state": "ready",
+                "is_current": true, "error": null, "is_refused": false,
+                "address": "127.0.0.1:80"{url}}}"#
+            );
+            let status: ReplicaStatus =
+                serde_json::from_str(&json).expect("an older node says less");
+            status.listens_on().map(str::to_owned)
+        };
+        assert_eq!(told("").as_deref(), Some("127.0.0.1:80"));
+        let url = r#", "url": "http://127.0.0.1:80""#;
+        assert_eq!(told(url).as_deref(), Some("http://127.0.0.1:80"));
+    }
 }

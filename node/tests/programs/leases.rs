@@ -16,12 +16,14 @@ use wasmtime::component::Linker;
 use wrt_component::{EngineOptions, Engines};
 use wrt_contract::{CallContext, Interface, Lease, LeaseLimits, Leases, async_trait, interface};
 use wrt_deployment::{
-    Config, DESIRED_VERSION, DesiredApp, DesiredProvider, PlacementRule, ProviderLimits, Revision,
-    Snapshot, StoredApp,
+    Config, DESIRED_VERSION, DesiredApp, DesiredProvider, PlacementRule, Revision, Snapshot,
+    StoredApp,
 };
 use wrt_host::{Host, InstanceState, Package};
 use wrt_node::{AppEnvironment, Code, Node, NodeOptions, Runtime};
-use wrt_protocol::{ActorAddress, Epoch, Execution, Fault, LatticeName, Name, NodeId};
+use wrt_protocol::{
+    ActorAddress, Epoch, Execution, Fault, LatticeName, Name, NodeId, ProviderLimits,
+};
 use wrt_runtime::{Backend, Entry, Serves};
 use wrt_transport::Loopback;
 

@@ -26,6 +26,19 @@ fn a_log_that_nobody_reads_stops_neither_the_node_nor_its_end() {
     running.stop();
 }
 
+/// The one who failed waited for the reader of a pipe that was full, for ever.
+#[test]
+fn a_failure_that_nobody_reads_ends_the_program() {
+    let script = "mkfifo unread && exec 3<>unread
+        dd if=/dev/zero of=unread oflag=nonblock bs=1k 2>dd
+        exec \"$0\" \"$@\" 2>&3";
+    for format in ["text", "json"] {
+        let arguments = ["--output", format, "run", "missing.wasm"];
+        let running = Running::launch_by(|folder| wrt_node_by_shell(folder, script), &arguments);
+        assert_eq!(running.exit_code(), Some(1), "{format}");
+    }
+}
+
 /// Issue 7, no. 30: without any setting.
 #[test]
 fn a_guests_panic_is_visible() {

@@ -120,6 +120,12 @@ impl Running {
         line.expect("a provider that listens says so").to_owned()
     }
 
+    /// Waits until it ends by itself, and answers its exit code.
+    pub fn exit_code(self) -> Option<i32> {
+        let status = self.process.wait(STOP_LIMIT).unwrap();
+        status.expect("it ends by itself").code()
+    }
+
     /// Asks it to end; it must end well, and by itself.
     pub fn stop(self) {
         self.process.terminate().unwrap();

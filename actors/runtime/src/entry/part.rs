@@ -1,17 +1,24 @@
 //! One backend type behind an entry.
 
-use std::{any::Any, collections::BTreeMap, sync::Arc};
+use std::{
+    any::Any,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use futures::{
-    FutureExt,
+    FutureExt, TryFutureExt,
     future::{BoxFuture, ready},
 };
 use toml::{Table, Value};
 use wrt_contract::{Gate, NamedInterface};
 use wrt_protocol::{InterfaceName, Name};
 
-use super::{BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts};
-use crate::{Backend, FromEnv, LatticeState, Server, Serving, Settings, SettingsError, Target};
+use super::{BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, StartServing};
+use crate::{
+    ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING, Environment, FromEnv, LatticeState, Server,
+    Serving, Settings, SettingsError, Target,
+};
 
 /// A backend type without its type.
 pub(crate) trait ErasedPart: Send + Sync {
@@ -25,11 +32,13 @@ pub(crate) trait ErasedPart: Send + Sync {
         &self,
         table: Table,
         referred: &BTreeMap<String, String>,
+        environment: Environment<'_>,
     ) -> Result<Facts, SettingsError>;
     fn check_selections(&self, selections: &[Table]) -> Result<(), Complaint>;
     fn connect(
         &self,
         settings: Settings<'_>,
+        facts: &Facts,
         targets: Vec<(Name, Table)>,
         state: LatticeState,
         gate: Arc<Gate>,
@@ -55,14 +64,15 @@ type Started<B> = Result<Box<dyn Serving>, <B as Backend>::ConnectError>;
 pub(crate) struct ServerOf<B: Backend> {
     calls: NamedInterface,
     check: fn(&[Table]) -> Result<(), Complaint>,
-    serve: Serve<B>,
+    prepare: Prepare<B>,
 }
 
-type Serve<B> = fn(
-    Arc<B>,
-    LatticeState,
-    Vec<(Name, Table)>,
-) -> BoxFuture<'static, Result<Started<B>, Complaint>>;
+type Prepare<B> = fn(Vec<(Name, Table)>) -> Result<Prepared<B>, Complaint>;
+
+/// Serves targets that were read.
+type Prepared<B> = Box<dyn FnOnce(Arc<B>, LatticeState) -> Starting<B> + Send>;
+
+type Starting<B> = BoxFuture<'static, Started<B>>;
 
 impl<B: Backend> Clone for ServerOf<B> {
     fn clone(&self) -> Self {
@@ -78,18 +88,18 @@ impl<B: Server> ServerOf<B> {
         Self {
             calls: NamedInterface::of::<B::Calls>(),
             check: |selections| selected::<B>(selections).map(drop),
-            serve: |server, state, targets| {
-                async move {
-                    let (components, selections): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
-                    let selections = selected::<B>(&selections)?;
-                    let targets = components.into_iter().zip(selections);
-                    let targets = targets.map(|(component, selection)| Target {
-                        component,
-                        selection,
-                    });
-                    Ok(server.serve(&state, targets.collect()).await)
-                }
-                .boxed()
+            prepare: |targets| {
+                let (components, selections): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
+                let selections = selected::<B>(&selections)?;
+                let targets = components.into_iter().zip(selections);
+                let targets = targets.map(|(component, selection)| Target {
+                    component,
+                    selection,
+                });
+                let targets = targets.collect();
+                Ok(Box::new(move |server: Arc<B>, state: LatticeState| {
+                    async move { server.serve(&state, targets).await }.boxed()
+                }))
             },
         }
     }
@@ -151,26 +161,45 @@ impl<B: Backend> ErasedPart for Part<B> {
         &self,
         table: Table,
         referred: &BTreeMap<String, String>,
+        environment: Environment<'_>,
     ) -> Result<Facts, SettingsError> {
         B::ConnectOptions::look_over(&table)?;
-        let referred_here = |field: &str| self.fields().contains(&field);
-        let is_complete = !referred.keys().any(|field| referred_here(field));
-        let options = match B::ConnectOptions::load(Settings::of_table(table)) {
+        let referred_here = referred.keys().filter(|field| self.has(field));
+        let referred_here: Vec<&str> = referred_here.map(String::as_str).collect();
+        if referred_here.contains(&DEDUPLICATION_SETTING) {
+            return Err(SettingsError::Value {
+                field: DEDUPLICATION_SETTING.to_owned(),
+                message: "every caller must know it: write the value itself, and no reference"
+                    .to_owned(),
+            });
+        }
+        let load = |table| {
+            B::ConnectOptions::load(Settings {
+                table,
+                secret: BTreeSet::new(),
+                environment,
+            })
+        };
+        let options = match load(table.clone()) {
             Ok(options) => options,
             // A setting that must be there may well be one of the references.
-            Err(SettingsError::Missing { .. }) if !is_complete => return Ok(Facts::default()),
+            Err(SettingsError::Missing { .. }) if !referred_here.is_empty() => {
+                match load(with_texts(table, &referred_here)) {
+                    Ok(options) => options,
+                    Err(_no_text) => return Ok(Facts::default()),
+                }
+            }
             Err(error) => return Err(error),
         };
-        if is_complete {
+        if referred_here.is_empty() {
             B::check(&options)?;
         }
+        let mut facts = facts::<B>(&options);
         // An address that only its node knows is an address all the same.
-        let of_variable = referred.get("address");
-        let of_variable = of_variable.map(|variable| format!("env {variable}"));
-        Ok(Facts {
-            address: B::address(&options).map(|address| of_variable.unwrap_or(address)),
-            deduplicates_for_ms: B::deduplicates_for_ms(&options),
-        })
+        if let Some(variable) = referred.get(ADDRESS_SETTING) {
+            facts.address = facts.address.map(|_address| format!("env {variable}"));
+        }
+        Ok(facts)
     }
 
     fn check_selections(&self, selections: &[Table]) -> Result<(), Complaint> {
@@ -183,38 +212,104 @@ impl<B: Backend> ErasedPart for Part<B> {
     fn connect(
         &self,
         settings: Settings<'_>,
+        facts: &Facts,
         targets: Vec<(Name, Table)>,
         state: LatticeState,
         gate: Arc<Gate>,
     ) -> BoxFuture<'static, Result<Connected, ConnectFailure>> {
-        let options = B::ConnectOptions::load(settings)
-            .and_then(|options| B::check(&options).map(|()| options));
-        let options = match options {
-            Ok(options) => options,
-            Err(error) => return ready(Err(ConnectFailure::ForGood(error.into()))).boxed(),
+        let prepared = match self.prepare(settings, facts, targets) {
+            Ok(prepared) => prepared,
+            Err(failure) => return ready(Err(failure)).boxed(),
         };
+        let (options, server) = prepared;
         let entry = Arc::clone(&self.0);
         async move {
             let backend = B::connect_with(options).await.map_err(failure::<B>)?;
             let backend = Arc::new(backend);
             let offers = entry.offers.iter();
             let offers = offers.map(|(_, offer)| offer(&backend, &gate)).collect();
-            let serving = match &entry.server {
-                None => None,
-                Some(server) => {
-                    let served = (server.serve)(Arc::clone(&backend), state, targets).await;
-                    let served = served.map_err(refused_selection)?;
-                    Some(served.map_err(failure::<B>)?)
-                }
-            };
+            let serve = server.map(|server| {
+                let backend = Arc::clone(&backend);
+                Box::new(move || server(backend, state).map_err(failure::<B>).boxed())
+                    as StartServing
+            });
             Ok(Connected {
                 offers,
                 probe: probe(backend),
-                serving,
+                serve,
             })
         }
         .boxed()
     }
+}
+
+impl<B: Backend> Part<B> {
+    fn has(&self, field: &str) -> bool {
+        B::ConnectOptions::fields().contains(&field)
+    }
+
+    /// All that can be wrong before anything is connected.
+    fn prepare(
+        &self,
+        settings: Settings<'_>,
+        known: &Facts,
+        targets: Vec<(Name, Table)>,
+    ) -> Result<(B::ConnectOptions, Option<Prepared<B>>), ConnectFailure> {
+        let for_good = |error: SettingsError| ConnectFailure::ForGood(error.into());
+        let only_here = [ADDRESS_SETTING, DEDUPLICATION_SETTING]
+            .map(|field| from_environment_alone::<B>(&settings, field));
+        let options = B::ConnectOptions::load(settings).map_err(for_good)?;
+        B::check(&options).map_err(for_good)?;
+        let facts = facts::<B>(&options);
+        let [address, deduplication] = only_here;
+        if let Some(variable) = address.filter(|_| facts.address != known.address) {
+            return Err(for_good(SettingsError::OnlyHere {
+                field: ADDRESS_SETTING.to_owned(),
+                variable: variable.to_owned(),
+                help: format!("`{ADDRESS_SETTING} = {{ env = \"{variable}\" }}`, or its value,"),
+            }));
+        }
+        let is_known = facts.deduplicates_for_ms == known.deduplicates_for_ms;
+        if let Some(variable) = deduplication.filter(|_| !is_known) {
+            return Err(for_good(SettingsError::OnlyHere {
+                field: DEDUPLICATION_SETTING.to_owned(),
+                variable: variable.to_owned(),
+                help: "its value".to_owned(),
+            }));
+        }
+        let server = self.0.server.as_ref();
+        let server = server.map(|server| (server.prepare)(targets)).transpose();
+        Ok((options, server.map_err(refused_selection)?))
+    }
+}
+
+fn facts<B: Backend>(options: &B::ConnectOptions) -> Facts {
+    Facts {
+        address: B::address(options),
+        deduplicates_for_ms: B::deduplicates_for_ms(options),
+    }
+}
+
+/// The variable that gives `field`, if the manifest does not.
+fn from_environment_alone<B: Backend>(
+    settings: &Settings<'_>,
+    field: &str,
+) -> Option<&'static str> {
+    let variable = B::ConnectOptions::variable(field)?;
+    let is_set = (settings.environment)(variable).is_some_and(|text| !text.is_empty());
+    (is_set && !settings.table.contains_key(field)).then_some(variable)
+}
+
+/// With a text for each field that is a reference: what the facts are made of is elsewhere.
+fn with_texts(mut table: Table, referred: &[&str]) -> Table {
+    for field in referred {
+        let text = match *field {
+            ADDRESS_SETTING => "127.0.0.1:0",
+            _ => "unknown",
+        };
+        table.insert((*field).to_owned(), Value::String(text.to_owned()));
+    }
+    table
 }
 
 fn failure<B: Backend>(error: B::ConnectError) -> ConnectFailure {
@@ -236,10 +331,6 @@ fn refused_selection(complaint: Complaint) -> ConnectFailure {
 fn probe<B: Backend>(backend: Arc<B>) -> BackendProbe {
     Arc::new(move |context| {
         let backend = Arc::clone(&backend);
-        async move {
-            let answer = backend.probe(&context).await;
-            answer.map_err(|error| error.to_string())
-        }
-        .boxed()
+        async move { backend.probe(&context).await }.boxed()
     })
 }

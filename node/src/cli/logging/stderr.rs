@@ -1,8 +1,10 @@
 //! Standard error, written by a thread of its own.
 
 use std::{
+    backtrace::{Backtrace, BacktraceStatus},
     collections::VecDeque,
     io::{self, Write},
+    panic::PanicHookInfo,
     sync::Arc,
     thread,
     time::Duration,
@@ -51,6 +53,8 @@ struct State {
     node: Account,
     guests: Account,
     is_writing: bool,
+    /// The last message is there: what comes after it comes too late.
+    is_closed: bool,
 }
 
 /// What one kind of speaker has in the queue.
@@ -59,6 +63,8 @@ struct Account {
     bytes: usize,
     /// Messages that found no room, and that nobody has been told of.
     dropped: u64,
+    /// All that found no room.
+    dropped_total: u64,
 }
 
 impl Stderr {
@@ -114,12 +120,28 @@ impl Queue {
 
     fn push(&self, speaker: Speaker, message: &[u8]) {
         let mut state = self.lock();
+        if state.is_closed {
+            return;
+        }
         if !state.has_room(speaker, message.len(), self.bytes_max) {
-            state.account(speaker).dropped += 1;
+            let account = state.account(speaker);
+            account.dropped += 1;
+            account.dropped_total += 1;
             return;
         }
         state.tell_dropped(speaker);
         state.push(speaker, message.to_vec());
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Has room also where others have none.
+    fn close(&self, message: Vec<u8>) {
+        let mut state = self.lock();
+        state.tell_dropped(Speaker::Guest);
+        state.tell_dropped(Speaker::Node);
+        state.push(Speaker::Node, message);
+        state.is_closed = true;
         drop(state);
         self.changed.notify_all();
     }
@@ -184,6 +206,30 @@ impl Writer {
     pub fn line(&self, text: &str) {
         self.queue
             .push(self.speaker, format!("{text}\n").as_bytes());
+    }
+
+    /// How many messages found no room so far.
+    pub fn dropped_total(&self) -> u64 {
+        let state = self.queue.lock();
+        state.node.dropped_total + state.guests.dropped_total
+    }
+
+    /// Writes a line, and nothing after it.
+    pub fn last_line(&self, text: &str) {
+        self.queue.close(format!("{text}\n").into_bytes());
+    }
+
+    /// Writes what a thread's panic says, as the standard library would, which waits for the reader.
+    pub fn panic(&self, panic: &PanicHookInfo<'_>) {
+        let thread = thread::current();
+        let thread = thread.name().unwrap_or("without a name");
+        let backtrace = Backtrace::capture();
+        match backtrace.status() {
+            BacktraceStatus::Captured => {
+                self.line(&format!("thread '{thread}' {panic}\n{backtrace}"));
+            }
+            _ => self.line(&format!("thread '{thread}' {panic}")),
+        }
     }
 }
 
@@ -256,6 +302,7 @@ mod tests {
         }
         drop(stuck);
         drop(stderr);
+        assert_eq!(writer.dropped_total(), 91);
         let text = String::from_utf8(reader.0.lock().clone()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 10, "{text}");
@@ -291,6 +338,47 @@ mod tests {
         assert!((10..100).contains(&heard), "{text}");
         let dropped = format!("{} messages of guests found no room", 1000 - heard);
         assert!(text.contains(&dropped), "{text}");
+    }
+
+    #[test]
+    fn the_last_line_finds_room_and_nothing_comes_after_it() {
+        let reader = Reader::default();
+        let stuck = reader.0.lock();
+        let stderr = Stderr::to(reader.clone(), 10);
+        let writer = stderr.writer();
+        for _ in 0..3 {
+            writer.line("a line of the log");
+        }
+        writer.last_line("why it failed");
+        writer.line("late");
+        drop(stuck);
+        drop(stderr);
+        let text = String::from_utf8(reader.0.lock().clone()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("3 messages found no room"), "{text}");
+        assert_eq!(lines[1..], ["why it failed"]);
+    }
+
+    /// A worker that panicked waited for the reader for ever.
+    #[test]
+    fn a_panic_is_told_and_does_not_wait() {
+        let reader = Reader::default();
+        let stderr = Stderr::to(reader.clone(), 4096);
+        let writer = stderr.writer();
+        let others = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| match thread::current().name() {
+            Some("worker of test") => writer.panic(panic),
+            _ => others(panic),
+        }));
+        let stuck = reader.0.lock();
+        let worker = thread::Builder::new().name("worker of test".to_owned());
+        let worker = worker.spawn(|| panic!("a bug")).unwrap();
+        assert!(worker.join().is_err());
+        drop(stuck);
+        drop(stderr);
+        let text = String::from_utf8(reader.0.lock().clone()).unwrap();
+        let told = text.starts_with("thread 'worker of test' panicked at ");
+        assert!(told && text.contains("a bug"), "{text}");
     }
 
     #[test]

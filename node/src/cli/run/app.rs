@@ -15,15 +15,12 @@ use wrt_deployment::{
     DesiredProvider, DesiredTarget, Digest, ImportServer, LinkEnd, LinkTable, PlacementRule, Scope,
 };
 use wrt_protocol::{ComponentLimits, InterfaceName, Name};
-use wrt_runtime::{BackendEntry, Runtime};
+use wrt_runtime::{ADDRESS_SETTING, BackendEntry, Runtime};
 
 use crate::{
     AppEnvironment, LocalCode, NodeCatalog,
     cli::{args::RunArgs, exit::Failure, manifest_file},
 };
-
-/// The setting of a provider that listens.
-const ADDRESS: &str = "address";
 
 /// An app and its code.
 pub struct LocalApp {
@@ -61,16 +58,17 @@ fn from_manifest(
             "--env goes with a component; a manifest has `environment`",
         ));
     }
-    let engines = Some(engines.clone());
     let source = &arguments.source;
-    let read = manifest_file::read(source, runtime, Scope::SingleNode, engines, &[])?;
+    let environment = AppEnvironment::allowed(arguments.process.allow_env.clone());
+    let here = Some((engines.clone(), environment.clone()));
+    let read = manifest_file::read(source, runtime, Scope::SingleNode, here, &[])?;
     let mut app = read.checked.app;
     everywhere(&mut app);
-    listen_elsewhere(&mut app, &arguments.address)?;
+    listen_elsewhere(&mut app, runtime, &arguments.address)?;
     Ok(LocalApp {
         app,
         code: read.code,
-        environment: AppEnvironment::allowed(arguments.process.allow_env.clone()),
+        environment,
         choices: Vec::new(),
     })
 }
@@ -85,7 +83,11 @@ fn everywhere(app: &mut DesiredApp) {
 }
 
 /// Gives providers that listen the addresses of the command line.
-fn listen_elsewhere(app: &mut DesiredApp, given: &[String]) -> Result<(), Failure> {
+fn listen_elsewhere(
+    app: &mut DesiredApp,
+    runtime: &Runtime,
+    given: &[String],
+) -> Result<(), Failure> {
     for (provider, address) in addresses(given)? {
         let listening = app.providers.iter_mut();
         let mut listening: Vec<_> = listening.filter(|(_, it)| it.address.is_some()).collect();
@@ -105,10 +107,21 @@ fn listen_elsewhere(app: &mut DesiredApp, given: &[String]) -> Result<(), Failur
                  that listen: {names}"
             )));
         };
-        let (_, provider) = &mut listening[at];
+        let (name, provider) = &mut listening[at];
+        let backend = &provider.backend;
+        let fields = runtime.backend(backend).map(BackendEntry::fields);
+        if !fields.is_some_and(|fields| fields.contains(&ADDRESS_SETTING)) {
+            return Err(Failure::usage(format!(
+                "--address {address}: backend `{backend}` of provider {name} reads its address from \
+                 another setting than `{ADDRESS_SETTING}`: write that one in a manifest"
+            )));
+        }
         let address = address.to_string();
         let setting = ConfigValue::Text(address.clone());
-        provider.config.0.insert(ADDRESS.to_owned(), setting);
+        provider
+            .config
+            .0
+            .insert(ADDRESS_SETTING.to_owned(), setting);
         provider.address = Some(address);
     }
     Ok(())
@@ -149,7 +162,7 @@ fn from_component(
     };
     app.components.insert(name.clone(), component);
     add_servers(&mut app, &name, runtime, &source)?;
-    listen_elsewhere(&mut app, &arguments.address)?;
+    listen_elsewhere(&mut app, runtime, &arguments.address)?;
     Ok(LocalApp {
         app,
         code: code(catalog, digest, source.bytes),
@@ -259,7 +272,9 @@ fn provider<'a>(
 ) -> Result<(Name, &'a mut DesiredProvider), Failure> {
     let name = Name::new(entry.name())?;
     let provider = app.providers.entry(name.clone()).or_insert_with(|| {
-        let facts = entry.check(toml::Table::new(), &BTreeMap::new(), &[]);
+        let environment = AppEnvironment::everything();
+        let lookup = |variable: &str| environment.get(variable);
+        let facts = entry.check(toml::Table::new(), &BTreeMap::new(), &[], &lookup);
         let facts = facts.unwrap_or_default();
         DesiredProvider {
             address: facts.address,
@@ -307,4 +322,34 @@ fn addresses(given: &[String]) -> Result<Vec<(Option<String>, SocketAddr)>, Fail
         Ok((provider, address?))
     };
     given.iter().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It was told that there is no setting `address`, whatever it had asked for.
+    #[test]
+    fn an_address_goes_to_the_setting_of_that_name() {
+        for (backend, refused) in [("bell", None), ("whistle", Some("another setting"))] {
+            let mut app = DesiredApp::empty(Name::new("app").expect("a name"));
+            let provider = DesiredProvider {
+                address: Some("127.0.0.1:80".to_owned()),
+                ..DesiredProvider::new(backend)
+            };
+            app.providers
+                .insert(Name::new("web").expect("a name"), provider);
+            let given = ["127.0.0.1:81".to_owned()];
+            let done = listen_elsewhere(&mut app, &crate::bell::runtime(), &given);
+            let told = done.err().map(|failure| failure.error.to_string());
+            match (told, refused) {
+                (None, None) => {
+                    let provider = app.providers.values().next().expect("there is one");
+                    assert_eq!(provider.address.as_ref(), given.first());
+                }
+                (Some(told), Some(part)) => assert!(told.contains(part), "{told}"),
+                (told, _) => panic!("{backend}: {told:?}"),
+            }
+        }
+    }
 }

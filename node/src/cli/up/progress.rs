@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, fmt};
 use wrt_deployment::{DesiredApp, Placement, Revision, place};
 use wrt_protocol::{ActorAddress, NodeId, heartbeat::ReplicaState};
 
-use crate::{NodeStatus, Observer, cli::ps::replica_state, lattice::Lattice};
+use crate::{
+    NodeStatus, Observer,
+    cli::{program, ps::replica_state},
+    lattice::Lattice,
+};
 
 /// What is still to do, in words: empty when nothing is.
 pub struct Progress(Vec<String>);
@@ -29,8 +33,9 @@ impl Progress {
         let mut to_do = Vec::new();
         if members.is_empty() {
             to_do.push(format!(
-                "no node is on lattice {}: start one with `wrt-node join --name a`",
-                lattice.name()
+                "no node is on lattice {}: start one with {}",
+                lattice.name(),
+                program::join()
             ));
         } else {
             to_do.extend(shortages(&placement));

@@ -5,7 +5,7 @@ mod special;
 
 use std::net::IpAddr;
 
-use crate::target::{Host, Target};
+use crate::origin::{Origin, UriHost};
 use rule::Pattern;
 pub use rule::{AllowRule, RuleError};
 
@@ -35,16 +35,16 @@ impl AllowList {
     /// Whether a request may be for `target`. Of a name this says nothing yet about the addresses
     /// behind it.
     #[must_use]
-    pub fn permits(&self, target: &Target) -> bool {
+    pub fn permits(&self, target: &Origin) -> bool {
         match &target.host {
-            Host::Name(name) => self.of_port(target).any(|rule| rule.pattern.has_name(name)),
-            Host::Address(address) => self.permits_address(target, *address),
+            UriHost::Name(name) => self.of_port(target).any(|rule| rule.pattern.has_name(name)),
+            UriHost::Address(address) => self.permits_address(target, *address),
         }
     }
 
     /// Whether a request for `target`, which is permitted itself, may go to `address`.
     #[must_use]
-    pub fn permits_address(&self, target: &Target, address: IpAddr) -> bool {
+    pub fn permits_address(&self, target: &Origin, address: IpAddr) -> bool {
         let address = special::canonical(address);
         let mut ranges = self.of_port(target).filter_map(|rule| match rule.pattern {
             Pattern::Range(range) if range.contains(&address) => Some(range),
@@ -52,11 +52,11 @@ impl AllowList {
         });
         match special::special_block(address) {
             Some(block) => ranges.any(|range| block.contains(&range)),
-            None => matches!(target.host, Host::Name(_)) || ranges.next().is_some(),
+            None => matches!(target.host, UriHost::Name(_)) || ranges.next().is_some(),
         }
     }
 
-    fn of_port(&self, target: &Target) -> impl Iterator<Item = &AllowRule> {
+    fn of_port(&self, target: &Origin) -> impl Iterator<Item = &AllowRule> {
         self.0.iter().filter(|rule| rule.ports.have(target))
     }
 }

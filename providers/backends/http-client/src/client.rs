@@ -30,7 +30,7 @@ use wrt_http::{
 use wrt_runtime::{Backend, Entry, Serves, SettingsError};
 
 use crate::{
-    AllowList, CertificateError, Http2, HttpClientConfig, Target,
+    AllowList, CertificateError, Http2, HttpClientConfig, Origin,
     body::{HeldBody, RequestBody},
     connector::{Connector, ConnectorParts},
     error::{Stage, of_request},
@@ -170,7 +170,7 @@ impl HyperClient {
         }
     }
 
-    fn check(&self, target: &Target) -> Result<(), HttpError> {
+    fn check(&self, target: &Origin) -> Result<(), HttpError> {
         self.requests.fetch_add(1, Relaxed);
         if self.connector.allow.permits(target) {
             return Ok(());
@@ -236,7 +236,7 @@ impl HttpClient for HyperClient {
         options: RequestOptions,
         body: Body<HttpError>,
     ) -> Result<(ResponseHead, Body<HttpError>), HttpError> {
-        let target = Target::of(&request.uri)?;
+        let target = Origin::of(&request.uri)?;
         self.check(&target)?;
         let head = head::outgoing(request.into(), &target, context.trace())?;
         let pace = Arc::new(Pace::new());

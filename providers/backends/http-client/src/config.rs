@@ -9,7 +9,7 @@ use wrt_runtime::{FromEnv, Settings, SettingsError, check_range};
 
 use crate::{
     AllowRule,
-    target::{Host, parse_host},
+    origin::{UriHost, parse_host},
 };
 
 /// The settings of a client. Times are in milliseconds.
@@ -105,7 +105,7 @@ impl HttpClientConfig {
     /// The first setting that is refused.
     pub fn validate(&self) -> Result<(), SettingsError> {
         for name in self.resolve.keys() {
-            if !matches!(parse_host(name), Some(Host::Name(_))) {
+            if !matches!(parse_host(name), Some(UriHost::Name(_))) {
                 return Err(SettingsError::Value {
                     field: "resolve".to_owned(),
                     message: format!("{name:?} is no host name"),

@@ -20,9 +20,9 @@ use crate::{
     connection::OpenConnection,
     error::{of_connect, of_handshake},
     limits::ADDRESSES_MAX,
+    origin::{Origin, UriHost},
     places::Places,
     resolver::Resolver,
-    target::{Host, Target},
 };
 
 /// Makes the connections that the pool asks for.
@@ -55,7 +55,7 @@ impl tower_service::Service<Uri> for Connector {
 
 impl ConnectorParts {
     async fn connect(&self, uri: &Uri) -> Result<OpenConnection, HttpError> {
-        let target = Target::of(uri)?;
+        let target = Origin::of(uri)?;
         let deadline = Instant::now() + self.timeout;
         let place = tokio::time::timeout_at(deadline, self.places.take())
             .await
@@ -80,7 +80,7 @@ impl ConnectorParts {
 
     /// Those of a target's addresses that may be connected to. What is checked here is what is
     /// connected to: the name is not resolved again.
-    fn permitted(&self, target: &Target, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, HttpError> {
+    fn permitted(&self, target: &Origin, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, HttpError> {
         if !self.allow.permits(target) {
             return Err(HttpError::HttpRequestDenied);
         }
@@ -127,10 +127,10 @@ async fn connect_to_one(
     Err(last)
 }
 
-fn server_name(target: &Target) -> Result<ServerName<'static>, HttpError> {
+fn server_name(target: &Origin) -> Result<ServerName<'static>, HttpError> {
     match &target.host {
-        Host::Address(address) => Ok(ServerName::from(*address)),
-        Host::Name(name) => {
+        UriHost::Address(address) => Ok(ServerName::from(*address)),
+        UriHost::Name(name) => {
             ServerName::try_from(name.clone()).map_err(|_invalid| HttpError::HttpRequestUriInvalid)
         }
     }

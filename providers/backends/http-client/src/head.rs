@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request, uri
 use wrt_http::{HttpError, strip_hop_by_hop, unknown_coding};
 use wrt_protocol::TraceContext;
 
-use crate::target::Target;
+use crate::origin::Origin;
 
 /// A request's head as it leaves this node. The host is written as it was checked.
 ///
@@ -12,7 +12,7 @@ use crate::target::Target;
 /// A method that asks for a tunnel, and a path that makes no URI.
 pub(crate) fn outgoing(
     mut head: request::Parts,
-    target: &Target,
+    target: &Origin,
     trace: Option<&TraceContext>,
 ) -> Result<request::Parts, HttpError> {
     // Behind a tunnel is a host that nobody would check.
@@ -30,7 +30,7 @@ pub(crate) fn outgoing(
     Ok(head)
 }
 
-fn normalised(uri: &Uri, target: &Target) -> Result<Uri, HttpError> {
+fn normalised(uri: &Uri, target: &Origin) -> Result<Uri, HttpError> {
     let authority = target.authority();
     let is_normal = uri
         .authority()
@@ -126,7 +126,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let target = Target::of(&parts.uri)?;
+        let target = Origin::of(&parts.uri)?;
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let trace = TraceContext::parse(trace, Some("vendor=1")).unwrap();
         outgoing(parts, &target, Some(&trace))

@@ -1,7 +1,7 @@
 //! Requests to the world outside, as a provider of `wasi:http`.
 //!
 //! ```text
-//! request ─> Target ─> AllowList ─> pool ─ no connection ─> resolve ─> AllowList ─> connect ─> TLS
+//! request ─> Origin ─> AllowList ─> pool ─ no connection ─> resolve ─> AllowList ─> connect ─> TLS
 //!                                     └─── one that is free ──────────────────────────┐
 //! response <── body, held to its times <──────────────────────────────────────────────┘
 //! ```
@@ -24,14 +24,14 @@ mod connector;
 mod error;
 mod head;
 pub mod limits;
+mod origin;
 mod pace;
 mod places;
 mod resolver;
-mod target;
 mod tls;
 
 pub use allow::{AllowList, AllowRule, RuleError};
 pub use client::{HttpClientCounts, HyperClient, SetupError};
 pub use config::{Http2, HttpClientConfig};
-pub use target::{Host, Target};
+pub use origin::{Origin, UriHost};
 pub use tls::CertificateError;

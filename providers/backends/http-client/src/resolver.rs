@@ -12,7 +12,7 @@ use wrt_http::HttpError;
 
 use crate::{
     limits::RESOLUTIONS_MAX,
-    target::{Host, Target, parse_host},
+    origin::{Origin, UriHost, parse_host},
 };
 
 /// Asks the settings first, and then the system.
@@ -27,8 +27,8 @@ impl Resolver {
         let pinned = pinned
             .iter()
             .filter_map(|(name, addresses)| match parse_host(name)? {
-                Host::Name(name) => Some((name, addresses.clone())),
-                Host::Address(_) => None,
+                UriHost::Name(name) => Some((name, addresses.clone())),
+                UriHost::Address(_) => None,
             });
         Self {
             pinned: pinned.collect(),
@@ -37,10 +37,10 @@ impl Resolver {
     }
 
     /// The addresses of `target`'s host, in the order in which they are to be tried.
-    pub(crate) async fn resolve(&self, target: &Target) -> Result<Vec<IpAddr>, HttpError> {
+    pub(crate) async fn resolve(&self, target: &Origin) -> Result<Vec<IpAddr>, HttpError> {
         let name = match &target.host {
-            Host::Address(address) => return Ok(vec![*address]),
-            Host::Name(name) => name,
+            UriHost::Address(address) => return Ok(vec![*address]),
+            UriHost::Name(name) => name,
         };
         if let Some(addresses) = self.pinned.get(name) {
             return Ok(addresses.clone());

@@ -86,6 +86,10 @@ impl Serving for HttpListener {
         Some(reachable(self.local_addr()))
     }
 
+    fn scheme(&self) -> Option<&'static str> {
+        Some("http")
+    }
+
     fn load(&self) -> ServerLoad {
         let counts = self.counts();
         ServerLoad {

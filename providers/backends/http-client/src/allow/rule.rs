@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::special::canonical_range;
-use crate::target::{Host, Target, parse_host};
+use crate::origin::{Origin, UriHost, parse_host};
 
 /// A host or a range of addresses, and its ports: `api.test`, `*.example.test:8443`, `10.0.0.0/8:*`,
 /// `[::1]:8080`, `*`.
@@ -48,7 +48,7 @@ pub(super) enum Ports {
 }
 
 impl Ports {
-    pub(super) fn have(self, target: &Target) -> bool {
+    pub(super) fn have(self, target: &Origin) -> bool {
         match self {
             Self::OfScheme => target.has_default_port(),
             Self::One(port) => target.port == port,
@@ -131,9 +131,9 @@ fn parse_pattern(host: &str) -> Result<Pattern, &'static str> {
         None => (host, false),
     };
     match parse_host(name) {
-        Some(Host::Name(name)) if is_suffix => Ok(Pattern::Suffix(format!(".{name}"))),
-        Some(Host::Name(name)) => Ok(Pattern::Name(name)),
-        Some(Host::Address(address)) if !is_suffix => Ok(Pattern::Range(address.into())),
+        Some(UriHost::Name(name)) if is_suffix => Ok(Pattern::Suffix(format!(".{name}"))),
+        Some(UriHost::Name(name)) => Ok(Pattern::Name(name)),
+        Some(UriHost::Address(address)) if !is_suffix => Ok(Pattern::Range(address.into())),
         _ => Err("name a host, *.host, an address or a range of addresses"),
     }
 }

@@ -7,8 +7,8 @@ fn list(rules: &[&str]) -> AllowList {
     AllowList::new(rules.iter().map(|rule| rule.parse().unwrap()).collect())
 }
 
-fn target(uri: &str) -> Target {
-    Target::of(&uri.parse::<Uri>().unwrap()).unwrap()
+fn target(uri: &str) -> Origin {
+    Origin::of(&uri.parse::<Uri>().unwrap()).unwrap()
 }
 
 /// Whether `uri`, whose host has the address `address`, may be asked for and connected to.

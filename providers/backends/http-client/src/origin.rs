@@ -7,25 +7,25 @@ use wrt_http::HttpError;
 
 /// Whom a request is for, in the one form in which it is checked, resolved and connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct Origin {
     /// Whether it is reached over TLS.
     pub is_secure: bool,
     /// Its host.
-    pub host: Host,
+    pub host: UriHost,
     /// Its port.
     pub port: u16,
 }
 
 /// A host as a request names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Host {
+pub enum UriHost {
     /// A name in lower case, without the dot that may end it.
     Name(String),
     /// An address; one of IPv4 that was written as one of IPv6 is the one of IPv4.
     Address(IpAddr),
 }
 
-impl Target {
+impl Origin {
     /// Reads it from an absolute URI.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Target {
                 let address: Ipv6Addr = address
                     .parse()
                     .map_err(|_invalid| HttpError::HttpRequestUriInvalid)?;
-                (Host::Address(IpAddr::V6(address).to_canonical()), rest)
+                (UriHost::Address(IpAddr::V6(address).to_canonical()), rest)
             }
             None => {
                 let end = text.find(':').unwrap_or(text.len());
@@ -74,9 +74,9 @@ impl Target {
     #[must_use]
     pub fn authority(&self) -> String {
         let host = match &self.host {
-            Host::Name(name) => name.clone(),
-            Host::Address(IpAddr::V4(address)) => address.to_string(),
-            Host::Address(IpAddr::V6(address)) => format!("[{address}]"),
+            UriHost::Name(name) => name.clone(),
+            UriHost::Address(IpAddr::V4(address)) => address.to_string(),
+            UriHost::Address(IpAddr::V6(address)) => format!("[{address}]"),
         };
         if self.has_default_port() {
             host
@@ -106,12 +106,12 @@ fn parse_port(text: &str, is_secure: bool) -> Option<u16> {
 }
 
 /// A host without brackets; `None` if it is neither a name nor an address of IPv4.
-pub(crate) fn parse_host(text: &str) -> Option<Host> {
+pub(crate) fn parse_host(text: &str) -> Option<UriHost> {
     const NAME_BYTES_MAX: usize = 253;
     const LABEL_BYTES_MAX: usize = 63;
     let text = text.strip_suffix('.').unwrap_or(text);
     if let Ok(address) = text.parse::<Ipv4Addr>() {
-        return Some(Host::Address(address.into()));
+        return Some(UriHost::Address(address.into()));
     }
     let is_label = |label: &str| {
         (1..=LABEL_BYTES_MAX).contains(&label.len())
@@ -120,7 +120,7 @@ pub(crate) fn parse_host(text: &str) -> Option<Host> {
                 .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     let is_name = text.len() <= NAME_BYTES_MAX && text.split('.').all(is_label);
-    is_name.then(|| Host::Name(text.to_ascii_lowercase()))
+    is_name.then(|| UriHost::Name(text.to_ascii_lowercase()))
 }
 
 #[cfg(test)]
@@ -131,11 +131,11 @@ mod tests {
         let target = uri
             .parse()
             .ok()
-            .and_then(|uri: Uri| Target::of(&uri).ok())
+            .and_then(|uri: Uri| Origin::of(&uri).ok())
             .map(|target| {
                 let host = match &target.host {
-                    Host::Name(name) => name.clone(),
-                    Host::Address(address) => address.to_string(),
+                    UriHost::Name(name) => name.clone(),
+                    UriHost::Address(address) => address.to_string(),
                 };
                 (host, target.port)
             });
