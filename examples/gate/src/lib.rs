@@ -1,8 +1,8 @@
 //! A gate in front of another component: requests without the token are refused, and the others go on
 //! to whoever the manifest links as `wasi:http/handler`. Bodies pass as they are, in both directions.
 
-use wrt_guest::http::{
-    next,
+use wrt_guest::{
+    http::next,
     wasip3::{
         self,
         http::types::{ErrorCode, Fields, Request, Response},

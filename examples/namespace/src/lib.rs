@@ -83,7 +83,9 @@ impl batch::Guest for Namespace {
     fn set_many(bucket: BucketBorrow<'_>, entries: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
         let bucket = bucket.get::<Bucket>();
         let inner = entries.into_iter();
-        let inner: Vec<_> = inner.map(|(key, value)| (bucket.key(&key), value)).collect();
+        let inner: Vec<_> = inner
+            .map(|(key, value)| (bucket.key(&key), value))
+            .collect();
         bucket.inner.set_many(&inner).map_err(told)
     }
 
