@@ -1,13 +1,12 @@
 //! A gate in front of another component: requests without the token are refused, and the others go on
 //! to whoever the manifest links as `wasi:http/handler`. Bodies pass as they are, in both directions.
 
-use wrt_guest::{
-    http::next,
-    wasip3::{
-        self,
-        http::types::{ErrorCode, Fields, Request, Response},
-        spawn_local, wit_future, wit_stream,
-    },
+mod next;
+
+use wrt_guest::wasip3::{
+    self,
+    http::types::{ErrorCode, Fields, Request, Response},
+    spawn_local, wit_future, wit_stream,
 };
 
 /// The variable that has the token. Without it, nobody gets in.

@@ -80,17 +80,21 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// Waits for a success. A node says 503 until it has compiled a component that it has never seen.
 async fn wait_until_serving(address: &str) -> anyhow::Result<()> {
     let client = Client::new(Duration::from_secs(1));
     let url = format!("http://{address}/");
-    for _ in 0..200 {
+    let mut last = None;
+    for _ in 0..600 {
         if let Outcome::Answered { status, .. } = client.send(Method::GET, &url).await {
-            ensure!(status.is_success(), "{url} answers {status}");
-            return Ok(());
+            if status.is_success() {
+                return Ok(());
+            }
+            last = Some(status);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    anyhow::bail!("{url} does not answer within 10 s")
+    anyhow::bail!("{url} does not serve within 30 s; its last answer: {last:?}")
 }
 
 /// What `wrk` counts; an answer other than 200 is an error.

@@ -18,7 +18,7 @@ use wrt_runtime::Backend as _;
 
 use crate::{
     colocated::NoWayOut,
-    rounds::{Figures, in_turns},
+    rounds::{Figures, in_turns, in_turns_on_tasks},
     row::Row,
     serving::{BARE_SUBJECT, Pair, VALUE_BYTES, provider},
 };
@@ -67,14 +67,14 @@ fn get<B>(server: SocketAddr, body: B) -> anyhow::Result<http::Request<B>> {
     Ok(http::Request::get(uri).body(body)?)
 }
 
-async fn send_bare(client: &BareClient, server: SocketAddr) -> anyhow::Result<()> {
+async fn send_bare(client: BareClient, server: SocketAddr) -> anyhow::Result<()> {
     let response = client.request(get(server, Empty::new())?).await?;
     let body = response.into_body().collect().await?.to_bytes();
     anyhow::ensure!(body.len() == VALUE_BYTES, "the answer is not whole");
     Ok(())
 }
 
-async fn send(client: &Arc<dyn HttpClient>, server: SocketAddr) -> anyhow::Result<()> {
+async fn send(client: Arc<dyn HttpClient>, server: SocketAddr) -> anyhow::Result<()> {
     let (head, ()) = RequestHead::split(get(server, ())?);
     // As a link makes it for each operation of a guest.
     let context = CallContext::default().for_operation();
@@ -93,16 +93,20 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let server = pair.http_server().await?;
 
     let linked = linked(&client().await?)?;
-    let ours = async || send(&linked, server).await;
-    let theirs = async || send_bare(&bare, server).await;
+    let ours = move || send(Arc::clone(&linked), server);
+    let without = bare.clone();
+    let theirs = move || send_bare(without.clone(), server);
     let mut rows = rows(COLOCATED, BARE, ours, theirs).await?;
 
     let remote = pair.remote::<HttpClientInterface>()?;
     let payload = Bytes::from(vec![b'k'; VALUE_BYTES]);
-    let ours = async || send(&remote, server).await;
-    let theirs = async || {
-        nats.request(BARE_SUBJECT, payload.clone()).await?;
-        send_bare(&bare, server).await
+    let ours = move || send(Arc::clone(&remote), server);
+    let theirs = move || {
+        let (nats, payload, bare) = (nats.clone(), payload.clone(), bare.clone());
+        async move {
+            nats.request(BARE_SUBJECT, payload).await?;
+            send_bare(bare, server).await
+        }
     };
     rows.extend(self::rows(ACROSS, IN_SERIES, ours, theirs).await?);
     Ok(rows)
@@ -119,14 +123,20 @@ fn linked(direct: &Arc<dyn HttpClient>) -> anyhow::Result<Arc<dyn HttpClient>> {
     Ok(HttpClientInterface::linked(slot, remote))
 }
 
-async fn rows(
+async fn rows<Ours, Theirs>(
     work: &str,
     beside: &str,
-    ours: impl AsyncFn() -> anyhow::Result<()>,
-    theirs: impl AsyncFn() -> anyhow::Result<()>,
-) -> anyhow::Result<Vec<Row>> {
-    let (our_one, their_one) = in_turns(20, 1_000, 1, &ours, &theirs).await?;
-    let (our_many, their_many) = in_turns(20, 12_800, IN_FLIGHT, &ours, &theirs).await?;
+    ours: impl Fn() -> Ours + Clone + Send + 'static,
+    theirs: impl Fn() -> Theirs + Clone + Send + 'static,
+) -> anyhow::Result<Vec<Row>>
+where
+    Ours: Future<Output = anyhow::Result<()>> + Send + 'static,
+    Theirs: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let one = in_turns(20, 1_000, 1, async || ours().await, async || theirs().await);
+    let (our_one, their_one) = one.await?;
+    let many = in_turns_on_tasks(20, 12_800, IN_FLIGHT, ours, theirs);
+    let (our_many, their_many) = many.await?;
     let row = |metric, unit, figure: fn(&Figures) -> f64, ours, theirs| {
         Row::beside((work, metric, unit), figure(ours), (beside, figure(theirs)))
     };

@@ -21,7 +21,10 @@ pub const COMMAND: Command = Command {
             Arg::new("only")
                 .long("only")
                 .value_name("WORK,...")
-                .help("Only these of colocated, across, hello, body, outages, overload, lossless"),
+                .help(
+                    "Only these of colocated, across, pinned, deduplication, outgoing, hello, body, outages, \
+                     overload, lossless",
+                ),
         )
     },
     run,

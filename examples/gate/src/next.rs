@@ -1,6 +1,9 @@
 //! The component behind this one: the import `wasi:http/handler`, which the manifest links by that name.
 //! A component that has it stands in front of another one (the world `wasi:http/middleware`, for which
 //! `wasip3` has no bindings).
+//!
+//! Here and not in `wrt-guest`: every component of 0.3 that such bindings are linked into has the import,
+//! used or not, and so needs the link.
 
 pub use bindings::wasi::http::handler::handle;
 
@@ -61,7 +64,7 @@ mod bindings {
                 }
             }
         ",
-        with: { "wasi:http/types@0.3.2": wasip3::http::types },
+        with: { "wasi:http/types@0.3.2": wrt_guest::wasip3::http::types },
         generate_all,
     });
 }
