@@ -172,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_on_its_own_task_is_a_fault() {
         let run = GuestRun::start(async { panic!("a bug") }, true).apart();
-        let fault: Fault = run.await.map(|()| ()).unwrap_err();
+        let fault: Fault = run.await.unwrap_err();
         assert_eq!(fault.kind(), FaultKind::Crashed);
     }
 }

@@ -116,8 +116,7 @@ mod tests {
             .without_time()
             .finish();
         tracing::subscriber::with_default(subscriber, events);
-        let text = log.0.lock().clone();
-        text
+        log.0.lock().clone()
     }
 
     /// The bug: the log said that a replica did not start, and never why.

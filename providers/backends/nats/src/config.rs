@@ -163,7 +163,8 @@ mod tests {
                 "{prefix:?}"
             );
         }
-        let cases: [(&str, fn(&mut NatsConfig)); 6] = [
+        type Change = fn(&mut NatsConfig);
+        let cases: [(&str, Change); 6] = [
             ("replicas", |config| config.replicas = 6),
             ("buckets_max", |config| config.buckets_max = 0),
             ("connect_timeout_ms", |config| config.connect_timeout_ms = 0),
