@@ -72,7 +72,7 @@ impl Host for WasiHttp {
     }
 
     fn prepare(instance: &mut InstanceState) {
-        outgoing::prepare(instance);
+        instance::prepare(instance);
     }
 }
 

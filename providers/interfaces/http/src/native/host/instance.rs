@@ -23,7 +23,9 @@ pub(super) fn view(state: &mut InstanceState) -> WasiHttpCtxView<'_> {
     }
 }
 
-pub(super) fn set_outgoing(state: &mut InstanceState, outgoing: Outgoing) {
+/// Lets a guest send what its manifest lets it send.
+pub(super) fn prepare(state: &mut InstanceState) {
+    let outgoing = Outgoing::linked_to(state);
     state.extension::<InstanceHttp>().outgoing = outgoing;
 }
 

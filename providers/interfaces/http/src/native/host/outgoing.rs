@@ -8,24 +8,11 @@ use wrt_contract::CallContext;
 use wrt_host::InstanceState;
 use wrt_protocol::limits::CHUNK_BYTES_MAX;
 
-use super::{
-    body::{from_guest, into_guest, length},
-    instance::set_outgoing,
-};
+use super::body::{from_guest, into_guest, length};
 use crate::{HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions};
 
 /// `wasi:http` has no names of its own, so there is one link.
 const LINK: &str = "default";
-
-/// Lets a guest send requests to whoever its manifest links as `wasi:http`. Without a link each is
-/// refused with `HTTP-request-denied`, and the component runs all the same: the standard libraries of
-/// many languages import the interface without a need.
-pub(super) fn prepare(state: &mut InstanceState) {
-    if let Some(client) = state.link::<HttpClientInterface>(LINK) {
-        let context = state.context().clone();
-        set_outgoing(state, Outgoing(Some(Linked { client, context })));
-    }
-}
 
 /// Who is asked for an instance's requests; nobody at first, so that a guest sends nothing that its
 /// manifest does not let it send.
@@ -35,6 +22,19 @@ pub(super) struct Outgoing(Option<Linked>);
 struct Linked {
     client: Arc<dyn HttpClient>,
     context: CallContext,
+}
+
+impl Outgoing {
+    /// Whoever the manifest links as `wasi:http`. Without a link each request is refused with
+    /// `HTTP-request-denied`, and the component runs all the same: the standard libraries of many
+    /// languages import the interface without a need.
+    pub(super) fn linked_to(state: &InstanceState) -> Self {
+        let client = state.link::<HttpClientInterface>(LINK);
+        Self(client.map(|client| Linked {
+            client,
+            context: state.context().clone(),
+        }))
+    }
 }
 
 type Io = Box<dyn Future<Output = Result<()>> + Send>;
