@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path, process::Command, thread, time::Duration};
 
-use wrt_test_servers::{Deadline, NatsServer, Process, ServerError};
+use wrt_test_servers::{Deadline, Process, ServerError};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -126,11 +126,10 @@ fn a_process_outlives_the_thread_that_started_it() {
 #[test]
 fn a_killed_test_leaves_no_server() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "hold_a_server", "--nocapture"]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hold-a-server"));
     // The folder of the killed server goes with the folder of this test.
     command.env("TMPDIR", folder.path());
-    let victim = Process::spawn("a test", command, folder.path().join("log")).unwrap();
+    let victim = Process::spawn("hold-a-server", command, folder.path().join("log")).unwrap();
     let line = victim.wait_for_log("server=", LIMIT).unwrap();
     let pid: u32 = line
         .split_once("server=")
@@ -146,12 +145,4 @@ fn a_killed_test_leaves_no_server() {
             .poll(|| is_gone(pid).then_some(()))
             .is_some()
     );
-}
-
-#[test]
-#[ignore = "not a test: what a_killed_test_leaves_no_server kills"]
-fn hold_a_server() {
-    let server = NatsServer::start().unwrap();
-    println!("server={}", server.pid().unwrap());
-    thread::park();
 }
