@@ -30,7 +30,7 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
     guests::build(repository)?;
     step(
         "build the workspace",
-        "1 min, from scratch 6 min",
+        "1 min, from scratch 9 min",
         "build --workspace --all-targets --locked",
     )?;
     step("run the tests", "12 min", "test --workspace --locked")?;
