@@ -47,7 +47,7 @@ fn without_body(operation: &OperationModel) -> TokenStream {
     quote_spanned! {hygienic()=>
         let _permit = #admit.await?;
         let work = self.inner.#ident(context, #(#arguments),*);
-        context.bound(self.gate.hop(), work).await?
+        self.gate.guard(context, work).await?
     }
 }
 
@@ -64,13 +64,13 @@ fn with_body(operation: &OperationModel) -> TokenStream {
     if !operation.answer.has_body() {
         return quote_spanned! {hygienic()=>
             #admitted
-            context.bound(self.gate.hop(), work).await?
+            self.gate.guard(context, work).await?
         };
     }
     let whole = operation.answer.whole();
     quote_spanned! {hygienic()=>
         #admitted
-        let #whole = context.bound(self.gate.hop(), work).await??;
+        let #whole = self.gate.guard(context, work).await??;
         let body = admitted.hold(body);
         ::core::result::Result::Ok(#whole)
     }

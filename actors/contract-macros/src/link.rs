@@ -45,8 +45,8 @@ fn call(operation: &OperationModel) -> TokenStream {
     let named = named(operation);
     let elsewhere = quote_spanned! {hygienic()=>
         ::wrt_contract::generated::remote_or_local(
-            self.remote.#ident(context, #(#arguments),*).await,
-            context,
+            self.remote.#ident(&context, #(#arguments),*).await,
+            &context,
         )
     };
     let (lend, elsewhere) = match operation.body() {
@@ -60,7 +60,7 @@ fn call(operation: &OperationModel) -> TokenStream {
             let elsewhere = quote_spanned! {hygienic()=>
                 let ::core::option::Option::Some(#body) = untouched.take() else {
                     return ::core::result::Result::Err(
-                        ::wrt_contract::generated::local_fault(context),
+                        ::wrt_contract::generated::local_fault(&context),
                     );
                 };
                 #elsewhere
@@ -69,17 +69,19 @@ fn call(operation: &OperationModel) -> TokenStream {
         }
     };
     quote_spanned! {hygienic()=>
-        let context = &self.local.operation(context);
+        let mut context = self.local.operation(context);
         let ::core::option::Option::Some(local) = self.local.get() else {
-            return self.remote.#ident(context, #(#arguments),*).await;
+            return self.remote.#ident(&context, #(#arguments),*).await;
         };
+        context.leave_deadline_to_guard();
         #lend
-        let error = match local.#ident(context, #(#kept),*).await {
+        let error = match local.#ident(&context, #(#kept),*).await {
             ::core::result::Result::Err(error) => #named,
             answer => return answer,
         };
-        let context = &::wrt_contract::generated::failed_here(error, context)?;
-        #elsewhere
+        let context = ::wrt_contract::generated::failed_here(error, &context)?;
+        // In a box of its own: no call pays for it that does not fail.
+        ::std::boxed::Box::pin(async move { #elsewhere }).await
     }
 }
 
@@ -87,7 +89,7 @@ fn call(operation: &OperationModel) -> TokenStream {
 fn named(operation: &OperationModel) -> TokenStream {
     let name = &operation.name;
     quote_spanned! {hygienic()=>
-        ::wrt_contract::generated::named(error, &self.local, context, (&NAME, #name))
+        ::wrt_contract::generated::named(error, &self.local, &context, (&NAME, #name))
     }
 }
 
@@ -98,13 +100,14 @@ fn pinned_call(operation: &OperationModel, lease: &Ident) -> TokenStream {
     let arguments = quote!(#(#arguments),*);
     let named = named(operation);
     quote_spanned! {hygienic()=>
-        let context = &self.local.operation(context);
+        let mut context = self.local.operation(context);
         if !self.local.is_home_of(#lease) {
-            return self.remote.#ident(context, #arguments).await;
+            return self.remote.#ident(&context, #arguments).await;
         }
         match self.local.pinned() {
             ::core::option::Option::Some(local) => {
-                local.#ident(context, #arguments).await.map_err(|error| #named)
+                context.leave_deadline_to_guard();
+                local.#ident(&context, #arguments).await.map_err(|error| #named)
             }
             ::core::option::Option::None => ::core::result::Result::Err(
                 ::core::convert::From::from(::wrt_contract::generated::lease_is_over(#lease)),

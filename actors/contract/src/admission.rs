@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::{Permit, permit::Draining};
+use crate::{Permit, permit::Permits};
 
 /// The permit of a call that has a body. Work that outlives the call's answer takes it along;
 /// otherwise it stays with the body of the answer.
@@ -25,8 +25,8 @@ impl Admission {
         self.0.lock().take()
     }
 
-    /// The same, if it is of the gate with that part.
-    pub(crate) fn take_of(&self, gate: &Arc<Draining>) -> Option<Permit> {
+    /// The same, if it is of the gate with those permits.
+    pub(crate) fn take_of(&self, gate: &Arc<Permits>) -> Option<Permit> {
         let mut permit = self.0.lock();
         permit.take_if(|permit| permit.is_of(gate))
     }

@@ -9,7 +9,7 @@ use wrt_protocol::{
     limits::{BUDGET_DEFAULT, BUDGET_MAX},
 };
 
-use crate::Admission;
+use crate::{Admission, deadlines::Until};
 
 /// What an operation knows of the call that it serves: how long it may take, whose it is, where it
 /// stands in its trace, and under which key its repetitions come. Cheap to clone: no text is copied.
@@ -29,6 +29,24 @@ pub struct CallContext {
     early: Option<Admission>,
     /// How the replica on the caller's own node has failed it.
     failed_here: Option<Arc<Fault>>,
+    deadline_watch: DeadlineWatch,
+}
+
+/// Who sees to it that a call ends at its deadline.
+#[derive(Debug, Default)]
+enum DeadlineWatch {
+    /// Whoever waits for something on its behalf.
+    #[default]
+    Each,
+    /// The guard before the callee, whose future all of this is part of.
+    Guard,
+}
+
+/// Work that goes on with a clone is not in the guard's hand.
+impl Clone for DeadlineWatch {
+    fn clone(&self) -> Self {
+        Self::Each
+    }
 }
 
 impl CallContext {
@@ -47,6 +65,7 @@ impl CallContext {
             admission: None,
             early: None,
             failed_here: None,
+            deadline_watch: DeadlineWatch::Each,
         }
     }
 
@@ -112,6 +131,11 @@ impl CallContext {
             failed_here: Some(Arc::new(fault)),
             ..self.clone()
         }
+    }
+
+    /// To be called with this context is a guard, and nobody else.
+    pub fn leave_deadline_to_guard(&mut self) {
+        self.deadline_watch = DeadlineWatch::Guard;
     }
 
     pub(crate) fn with_admission(mut self, admission: Admission) -> Self {
@@ -194,7 +218,8 @@ impl CallContext {
         self.served_by.as_ref()
     }
 
-    /// Waits for `work`, at most until the deadline.
+    /// Waits for `work`, at most until the deadline. Where a guard watches the deadline already, it
+    /// does, and drops `work`: a deadline is watched once on the way of a call through a node.
     ///
     /// # Errors
     /// [`FaultKind::DeadlineExceeded`], *maybe executed*, when the deadline comes first; `work` is
@@ -207,9 +232,31 @@ impl CallContext {
         hop: Hop,
         work: impl Future<Output = T>,
     ) -> impl Future<Output = Result<T, Fault>> {
-        // Not `async`: that would keep `work` twice, before and inside the timeout.
-        tokio::time::timeout_at(self.deadline, work).map(move |answer| {
-            answer.map_err(|_elapsed| {
+        let deadline = match self.deadline_watch {
+            DeadlineWatch::Each => Some(self.deadline),
+            DeadlineWatch::Guard => None,
+        };
+        self.ended_by(deadline, hop, work)
+    }
+
+    /// As [`CallContext::bound`], in a guard.
+    pub(crate) fn guard<T>(
+        &self,
+        hop: Hop,
+        work: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, Fault>> {
+        self.ended_by(Some(self.deadline), hop, work)
+    }
+
+    fn ended_by<T>(
+        &self,
+        deadline: Option<Instant>,
+        hop: Hop,
+        work: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, Fault>> {
+        // Not `async`: that would keep `work` twice, before and while it is awaited.
+        Until::new(deadline, work).map(move |answer| {
+            answer.ok_or_else(|| {
                 let detail = "the budget of the call ran out";
                 Fault::maybe_executed(FaultKind::DeadlineExceeded, hop, detail)
                     .after(self.elapsed())
@@ -221,5 +268,24 @@ impl CallContext {
 impl Default for CallContext {
     fn default() -> Self {
         Self::with_budget(BUDGET_DEFAULT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clone_is_not_in_the_guards_hand() {
+        let mut context = CallContext::with_budget(Duration::from_millis(50));
+        context.leave_deadline_to_guard();
+        let in_the_guard = context.bound(Hop::Backend, future::pending::<()>());
+        let not_ended = tokio::time::timeout(Duration::from_secs(1), in_the_guard).await;
+        assert!(not_ended.is_err(), "the guard ends it");
+        let clone = context.clone();
+        let work = clone.bound(Hop::Backend, future::pending::<()>()).await;
+        assert_eq!(work.unwrap_err().kind(), FaultKind::DeadlineExceeded);
     }
 }

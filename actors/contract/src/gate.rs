@@ -12,7 +12,7 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{
-    sync::{AcquireError, OwnedSemaphorePermit, Semaphore},
+    sync::{AcquireError, SemaphorePermit},
     time::Instant,
 };
 use wrt_protocol::{
@@ -20,7 +20,7 @@ use wrt_protocol::{
     actor_limits::{CONCURRENCY_DEFAULT, QUEUE_DEFAULT},
 };
 
-use crate::{Admission, CallContext, Lease, Permit, permit::Draining};
+use crate::{Admission, CallContext, Lease, Permit, permit::Permits};
 
 /// How much an actor takes in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,11 +74,10 @@ pub struct Gate {
     limits: GateLimits,
     /// Where a call is that was let in.
     hop: Hop,
-    permits: Arc<Semaphore>,
+    permits: Arc<Permits>,
     waiting: AtomicU32,
     admitted: AtomicU64,
     refused: AtomicU64,
-    draining: Arc<Draining>,
     held: Mutex<Held>,
 }
 
@@ -109,7 +108,7 @@ impl Drop for LeaseHold {
             self.gate.needed_no_longer(&mut held)
         };
         drop(kept);
-        self.gate.draining.released().notify_waiters();
+        self.gate.permits.released().notify_waiters();
     }
 }
 
@@ -157,11 +156,10 @@ impl Gate {
         Arc::new(Self {
             limits,
             hop,
-            permits: Arc::new(Semaphore::new(limits.concurrency_max as usize)),
+            permits: Permits::new(limits.concurrency_max),
             waiting: AtomicU32::new(0),
             admitted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
-            draining: Arc::default(),
             held: Mutex::default(),
         })
     }
@@ -178,7 +176,7 @@ impl Gate {
     pub async fn admit(self: &Arc<Self>, context: &CallContext) -> Result<Permit, Fault> {
         if let Some(permit) = context
             .early()
-            .and_then(|early| early.take_of(&self.draining))
+            .and_then(|early| early.take_of(&self.permits))
         {
             return Ok(permit);
         }
@@ -203,7 +201,7 @@ impl Gate {
     ) -> Result<Permit, Fault> {
         if let Some(permit) = context
             .early()
-            .and_then(|early| early.take_of(&self.draining))
+            .and_then(|early| early.take_of(&self.permits))
         {
             return Ok(permit);
         }
@@ -218,7 +216,7 @@ impl Gate {
         if context.deadline() <= Instant::now() {
             return Err(self.expired(context));
         }
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+        if let Ok(permit) = self.permits.free().try_acquire() {
             return Ok(self.permit(permit));
         }
         if self.waiting.fetch_add(1, Relaxed) >= self.limits.queue_max {
@@ -226,7 +224,7 @@ impl Gate {
             return Err(self.overloaded(context));
         }
         let _waiting = Waiting(self);
-        let turn = Arc::clone(&self.permits).acquire_owned();
+        let turn = self.permits.free().acquire();
         match tokio::time::timeout_at(context.deadline(), turn).await {
             Ok(Ok(permit)) => Ok(self.permit(permit)),
             Ok(Err(AcquireError { .. })) => Err(self.refuse(
@@ -261,10 +259,25 @@ impl Gate {
         self.hop
     }
 
+    /// Runs what was admitted, at most until the call's deadline.
+    ///
+    /// # Errors
+    /// As [`CallContext::bound`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn guard<T>(
+        &self,
+        context: &CallContext,
+        work: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, Fault>> {
+        context.guard(self.hop, work)
+    }
+
     /// What the actor has in hand now.
     #[must_use]
     pub fn load(&self) -> GateLoad {
-        let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
+        let free = u32::try_from(self.permits.free().available_permits()).unwrap_or(u32::MAX);
         GateLoad {
             running: self.limits.concurrency_max.saturating_sub(free),
             waiting: self.waiting.load(Relaxed),
@@ -278,17 +291,17 @@ impl Gate {
     pub fn start_draining(&self) {
         let kept = {
             let mut held = self.held();
-            self.draining.start();
+            self.permits.start_draining();
             self.needed_no_longer(&mut held)
         };
         drop(kept);
-        self.draining.released().notify_waiters();
+        self.permits.released().notify_waiters();
     }
 
     /// Whether it refuses everything new.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining.is_draining()
+        self.permits.is_draining()
     }
 
     /// Leases that are live.
@@ -336,7 +349,7 @@ impl Gate {
         self.start_draining();
         let emptied = async {
             loop {
-                let released = self.draining.released().notified();
+                let released = self.permits.released().notified();
                 let load = self.load();
                 if load.running == 0 && load.waiting == 0 && self.leases_held() == 0 {
                     return;
@@ -346,13 +359,15 @@ impl Gate {
             }
         };
         let drained = tokio::time::timeout(patience, emptied).await.is_ok();
-        self.permits.close();
+        self.permits.free().close();
         drained
     }
 
-    fn permit(&self, permit: OwnedSemaphorePermit) -> Permit {
+    fn permit(&self, permit: SemaphorePermit<'_>) -> Permit {
+        // From here on a permit of the gate gives it back, without an owner of the semaphore alone.
+        permit.forget();
         self.admitted.fetch_add(1, Relaxed);
-        Permit::new(&self.draining, permit)
+        Permit::taken(&self.permits)
     }
 
     fn refuse(&self, context: &CallContext, kind: FaultKind, detail: &str) -> Fault {

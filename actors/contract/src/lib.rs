@@ -100,6 +100,7 @@ mod admitted;
 mod body;
 mod call;
 mod context;
+mod deadlines;
 mod error;
 mod failover;
 mod gate;
