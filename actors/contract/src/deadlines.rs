@@ -16,12 +16,20 @@ use pin_project_lite::pin_project;
 use slab::Slab;
 use tokio::{runtime, sync::Notify, time::Instant};
 
+/// Waits for `work`, at most until `deadline`; none when that comes first. The work is polled once even
+/// then. For what is made many times and seldom late: it costs no timer of its own.
+///
+/// # Panics
+/// Outside a tokio runtime, once `work` has to be waited for.
+pub fn until<T>(
+    deadline: Instant,
+    work: impl Future<Output = T>,
+) -> impl Future<Output = Option<T>> {
+    Until::new(Some(deadline), work)
+}
+
 pin_project! {
-    /// Waits for its work, at most until a deadline if there is one; none when that comes first. The
-    /// work is polled once even then.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
+    /// As [`until`], where there may be no deadline.
     pub(crate) struct Until<F> {
         deadline: Option<Instant>,
         #[pin]

@@ -118,6 +118,7 @@ pub use async_trait::async_trait;
 pub use body::{Body, BodyError, BodyFrame, Trailers, WholeBody};
 pub use call::{Answer, Callee, Caller, Dispatch, DispatchRequest, Invocation};
 pub use context::CallContext;
+pub use deadlines::until;
 pub use error::InterfaceError;
 pub use gate::{Gate, GateLimits, GateLoad};
 pub use interface::{Interface, NamedInterface, Operation};

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -17,30 +17,54 @@ use crate::{limits::EMPTY_BODY_PATIENCE, pace::Pace, places::InUse};
 
 /// The body of a request, held to its length: a server that is told one and sent another reads the
 /// next request of the connection as the rest of this one.
+///
+/// Small, since a request is moved many times on its way to its connection.
 pub(crate) struct RequestBody {
+    pace: Arc<Pace>,
+    /// None of a request that has no body.
+    content: Option<Box<Content>>,
+}
+
+struct Content {
     body: HttpBody<HttpError>,
     /// What was read ahead of the connection.
     first: Option<Frame<Bytes>>,
     /// Bytes still to come, where the length is known.
     left: Option<u64>,
     seen: u64,
-    pace: Arc<Pace>,
 }
 
 impl RequestBody {
     pub(crate) fn new(body: HttpBody<HttpError>, length: Option<u64>, pace: Arc<Pace>) -> Self {
-        Self {
-            body,
-            first: None,
-            left: length,
-            seen: 0,
-            pace,
-        }
+        let is_empty = length == Some(0) && body.is_end_stream();
+        let content = (!is_empty).then(|| {
+            Box::new(Content {
+                body,
+                first: None,
+                left: length,
+                seen: 0,
+            })
+        });
+        Self { pace, content }
     }
 
     /// Whether there is a body at all, where only its first frame tells; a body that takes its time
     /// counts as one.
     pub(crate) async fn has_frames(&mut self) -> Result<bool, HttpError> {
+        match &mut self.content {
+            Some(content) => content.has_frames().await,
+            None => Ok(false),
+        }
+    }
+
+    /// It has turned out to have none.
+    pub(crate) fn set_empty(&mut self) {
+        self.content = None;
+    }
+}
+
+impl Content {
+    async fn has_frames(&mut self) -> Result<bool, HttpError> {
         if self.body.is_end_stream() {
             return Ok(false);
         }
@@ -52,11 +76,6 @@ impl RequestBody {
             }
             Err(_elapsed) => Ok(true),
         }
-    }
-
-    /// It has turned out to have none.
-    pub(crate) fn set_empty(&mut self) {
-        self.left = Some(0);
     }
 
     /// Counts `frame` against the length. The connection does not ask for anything behind the last
@@ -91,24 +110,15 @@ impl RequestBody {
         }
         Ok(())
     }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = HttpError;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         let next = match self.first.take() {
-            Some(first) => Poll::Ready(Some(Ok(first))),
-            None => Pin::new(&mut self.body).poll_frame(cx),
+            Some(first) => Some(Ok(first)),
+            None => ready!(Pin::new(&mut self.body).poll_frame(cx)),
         };
-        let Poll::Ready(next) = next else {
-            return Poll::Pending;
-        };
-        self.pace.moved();
         Poll::Ready(match next {
             Some(Ok(frame)) => Some(self.checked(frame, cx)),
             // A body of the lattice holds itself to its length too, and knows no word of HTTP for it.
@@ -129,10 +139,39 @@ impl Body for RequestBody {
         let has_ended = self.left.unwrap_or(0) == 0 && self.body.is_end_stream();
         self.first.is_none() && (is_empty || has_ended)
     }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let next = match &mut self.content {
+            Some(content) => ready!(content.poll_frame(cx)),
+            None => None,
+        };
+        self.pace.moved();
+        Poll::Ready(next)
+    }
+
+    /// Nobody asks but a connection that takes the request: the pool before it does not look at bodies.
+    fn is_end_stream(&self) -> bool {
+        self.pace.moved();
+        self.content
+            .as_ref()
+            .is_none_or(|content| content.is_end_stream())
+    }
 
     fn size_hint(&self) -> SizeHint {
-        self.left
-            .map_or_else(SizeHint::default, SizeHint::with_exact)
+        match &self.content {
+            Some(content) => content
+                .left
+                .map_or_else(SizeHint::default, SizeHint::with_exact),
+            None => SizeHint::with_exact(0),
+        }
     }
 }
 

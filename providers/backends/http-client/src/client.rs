@@ -22,7 +22,7 @@ use hyper_util::{
 };
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
-use wrt_contract::{Body, CallContext, async_trait};
+use wrt_contract::{Body, CallContext, async_trait, until};
 use wrt_http::{
     HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions, ResponseHead,
     WasiHttp, from_http_ahead, strip_hop_by_hop, with_patience,
@@ -141,6 +141,7 @@ impl HyperClient {
             allow: AllowList::new(config.allow.clone()),
             resolver: Resolver::new(&config.resolve),
             tls: TlsConnector::from(Arc::new(tls?)),
+            http2: config.http2,
             timeout: config.connect_timeout(),
             places: Places::new(connections_max),
         });
@@ -184,44 +185,64 @@ impl HyperClient {
         Err(HttpError::HttpRequestDenied)
     }
 
+    /// Sends a request, on a connection that counts as in use until the body of the answer has ended.
+    fn request(
+        &self,
+        mut request: Request<RequestBody>,
+    ) -> impl Future<Output = Result<Response<HeldBody>, HttpError>> {
+        // A connection of HTTP/1 knows by itself when it has a request.
+        let captured =
+            (self.connector.may_multiplex(request.uri())).then(|| capture_connection(&mut request));
+        // Not in the future below, which would hold the request a second time.
+        let answer = self.client.request(request).map(answered);
+        async move {
+            let Some(captured) = captured else {
+                return answer.await;
+            };
+            let (mut answer, in_use) = (pin!(answer), connected(captured));
+            tokio::select! {
+                biased;
+                answer = &mut answer => answer,
+                _in_use = in_use => answer.await,
+            }
+        }
+    }
+
     /// Waits for the head of the response, as long as each step may take.
     async fn answer(
         &self,
-        mut request: Request<RequestBody>,
+        answer: impl Future<Output = Result<Response<HeldBody>, HttpError>>,
         pace: &Pace,
         times: Times,
         deadline: Instant,
     ) -> Result<Response<HeldBody>, HttpError> {
-        let connection = capture_connection(&mut request);
-        let mut response = pin!(self.client.request(request).map(answered));
+        let mut answer = pin!(answer);
         // The connector knows what the time went on, and says so when it is up: it goes first.
         let grace = match times.connect < self.times.connect {
             true => Duration::ZERO,
             false => limits::CONNECT_GRACE,
         };
-        let connect_until = deadline.min(Instant::now() + times.connect + grace);
-        let _in_use = tokio::select! {
-            biased;
-            answer = &mut response => return answer,
-            in_use = connected(connection) => in_use,
-            () = tokio::time::sleep_until(connect_until) => {
-                return Err(HttpError::ConnectionTimeout);
-            }
-        };
-        pace.moved();
+        let connect_until = pace.origin() + times.connect + grace;
+        let mut looked = pace.origin();
         loop {
-            let until = deadline.min(pace.last() + times.first_byte);
-            tokio::select! {
-                biased;
-                answer = &mut response => return answer,
-                () = tokio::time::sleep_until(until) => {}
+            let last = pace.last();
+            let end = match last {
+                Some(last) => last + times.first_byte,
+                // Nobody says when a connection takes the request: looked at so often, it is seen in
+                // time.
+                None => connect_until.min(looked + times.first_byte),
+            };
+            if let Some(answer) = until(deadline.min(end), &mut answer).await {
+                return answer;
             }
-            let now = Instant::now();
-            if now >= deadline {
-                return Err(HttpError::HttpResponseTimeout);
-            }
-            if now >= pace.last() + times.first_byte {
-                return Err(HttpError::ConnectionReadTimeout);
+            looked = Instant::now();
+            let is_late = (last.is_some() || looked >= connect_until) && pace.last() == last;
+            if is_late || looked >= deadline {
+                return Err(match pace.last() {
+                    None => HttpError::ConnectionTimeout,
+                    Some(_) if looked >= deadline => HttpError::HttpResponseTimeout,
+                    Some(_) => HttpError::ConnectionReadTimeout,
+                });
             }
         }
     }
@@ -240,9 +261,12 @@ impl HttpClient for HyperClient {
         self.check(&target)?;
         let head = head::outgoing(request.into(), &target, context.trace())?;
         let pace = Arc::new(Pace::new());
-        let request = framed(head, body, &pace).await?;
         let times = self.times.within(options);
-        let answer = self.answer(request, &pace, times, context.deadline());
+        let answer = match framed(head, body, &pace)? {
+            Framed::Yes(request) => self.request(request),
+            Framed::Unknown(request) => self.request(looked_at(request).await?),
+        };
+        let answer = self.answer(answer, &pace, times, context.deadline());
         let (mut head, incoming) = ResponseHead::split(answer.await?);
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(HttpError::HttpUpgradeFailed);
@@ -271,13 +295,14 @@ fn received(body: HeldBody) -> Body<HttpError> {
 fn answered(answer: Result<Response<Incoming>, Error>) -> Result<Response<HeldBody>, HttpError> {
     let answer = answer.map_err(|error| of_request(&error, Stage::Head))?;
     let place = answer.extensions().get::<Arc<Place>>();
-    let in_use = place.map(Place::used);
+    let in_use = place.map(Place::answered);
     Ok(answer.map(|body| HeldBody::new(body, in_use)))
 }
 
-async fn connected(mut connection: CaptureConnection) -> Option<InUse> {
+/// The connection that a request has got.
+async fn connected(mut captured: CaptureConnection) -> Option<InUse> {
     let mut extensions = http::Extensions::new();
-    let connected = connection.wait_for_connection_metadata().await;
+    let connected = captured.wait_for_connection_metadata().await;
     connected.as_ref()?.get_extras(&mut extensions);
     extensions.get::<Arc<Place>>().map(Place::used)
 }
@@ -302,11 +327,18 @@ fn pool(config: &HttpClientConfig, connector: Connector) -> Client<Connector, Re
 }
 
 /// A request whose head and body say the same of its length.
-async fn framed(
+enum Framed {
+    /// It does, or has no need to.
+    Yes(Request<RequestBody>),
+    /// Only its first frame tells whether it has a body.
+    Unknown(Box<Request<RequestBody>>),
+}
+
+fn framed(
     mut head: request::Parts,
     body: Body<HttpError>,
     pace: &Arc<Pace>,
-) -> Result<Request<RequestBody>, HttpError> {
+) -> Result<Framed, HttpError> {
     let length = body.length();
     let announced = head::announced(&head.headers)?;
     if let (Some(announced), Some(length)) = (announced, length)
@@ -315,23 +347,33 @@ async fn framed(
         return Err(HttpError::HttpRequestBodySize(Some(length)));
     }
     let length = announced.or(length);
-    let mut body = RequestBody::new(body.into(), length, Arc::clone(pace));
-    match length {
-        Some(length) => {
-            // A body of no bytes is worth a word where the method makes one expect a body.
-            if length > 0 || announced.is_some() || head::has_meaningful_body(&head.method) {
-                head.headers.insert(header::CONTENT_LENGTH, length.into());
-            }
-        }
-        None if head::has_meaningful_body(&head.method) => {}
-        None if body.has_frames().await? => {
-            // Without this hyper takes it that a GET has no body, and drops what is there.
-            if matches!(head.method, Method::GET | Method::HEAD) {
-                let chunked = header::HeaderValue::from_static("chunked");
-                head.headers.insert(header::TRANSFER_ENCODING, chunked);
-            }
-        }
-        None => body.set_empty(),
+    let is_expected = head::has_meaningful_body(&head.method);
+    if let Some(length) = length
+        // A body of no bytes is worth a word where the method makes one expect a body.
+        && (length > 0 || announced.is_some() || is_expected)
+    {
+        head.headers.insert(header::CONTENT_LENGTH, length.into());
     }
-    Ok(Request::from_parts(head, body))
+    let body = RequestBody::new(body.into(), length, Arc::clone(pace));
+    let request = Request::from_parts(head, body);
+    Ok(match length.is_some() || is_expected {
+        true => Framed::Yes(request),
+        false => Framed::Unknown(Box::new(request)),
+    })
+}
+
+/// The request, once it is known whether it has a body.
+async fn looked_at(
+    mut request: Box<Request<RequestBody>>,
+) -> Result<Request<RequestBody>, HttpError> {
+    if !request.body_mut().has_frames().await? {
+        request.body_mut().set_empty();
+    } else if matches!(*request.method(), Method::GET | Method::HEAD) {
+        // Without this hyper takes it that a GET has no body, and drops what is there.
+        let chunked = header::HeaderValue::from_static("chunked");
+        request
+            .headers_mut()
+            .insert(header::TRANSFER_ENCODING, chunked);
+    }
+    Ok(*request)
 }

@@ -14,13 +14,15 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use crate::places::Held;
+use crate::{Http2, places::Held};
 
 /// A connection, which counts as open until it is dropped. Its place may be wanted for another one;
 /// then it reads as if the server had closed it.
 pub(crate) struct OpenConnection {
     io: Io,
     held: Held,
+    /// HTTP/2 writes words of its own too, and several requests at a time.
+    is_http2: bool,
 }
 
 enum Io {
@@ -30,17 +32,32 @@ enum Io {
 }
 
 impl OpenConnection {
-    pub(crate) fn plain(stream: TcpStream, held: Held) -> Self {
-        Self::new(Io::Plain(stream), held)
+    pub(crate) fn plain(stream: TcpStream, held: Held, http2: Http2) -> Self {
+        let is_http2 = http2 == Http2::PriorKnowledge;
+        Self::new(Io::Plain(stream), held, is_http2)
     }
 
-    pub(crate) fn tls(stream: TlsStream<TcpStream>, held: Held) -> Self {
-        Self::new(Io::Tls(Box::new(stream)), held)
+    pub(crate) fn tls(stream: TlsStream<TcpStream>, held: Held, http2: Http2) -> Self {
+        let is_negotiated = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let is_http2 = is_negotiated || http2 == Http2::PriorKnowledge;
+        Self::new(Io::Tls(Box::new(stream)), held, is_http2)
     }
 
-    fn new(io: Io, held: Held) -> Self {
+    fn new(io: Io, held: Held, is_http2: bool) -> Self {
         held.is_made();
-        Self { io, held }
+        Self { io, held, is_http2 }
+    }
+
+    /// Whether it takes what is written: a request that has come too late must not be sent where nobody
+    /// reads the answer.
+    fn check_writing(&self) -> io::Result<()> {
+        if !self.is_http2 {
+            self.held.wrote();
+        }
+        if self.held.is_closing() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
     }
 }
 
@@ -48,9 +65,7 @@ impl Connection for OpenConnection {
     fn connected(&self) -> Connected {
         let connected = Connected::new().extra(Arc::clone(self.held.place()));
         match &self.io {
-            Io::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                connected.negotiated_h2()
-            }
+            Io::Tls(_) if self.is_http2 => connected.negotiated_h2(),
             _ => connected,
         }
     }
@@ -79,10 +94,7 @@ impl AsyncWrite for OpenConnection {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        // A request that has come too late must not be sent where nobody reads the answer.
-        if self.held.is_closing() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
+        self.check_writing()?;
         match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Io::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
@@ -94,9 +106,7 @@ impl AsyncWrite for OpenConnection {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.held.is_closing() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
+        self.check_writing()?;
         match &mut self.io {
             Io::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
             Io::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::future::{BoxFuture, FutureExt};
-use http::Uri;
+use http::{Uri, uri::Scheme};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::{net::TcpStream, time::Instant};
@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use wrt_http::HttpError;
 
 use crate::{
-    AllowList,
+    AllowList, Http2,
     connection::OpenConnection,
     error::{of_connect, of_handshake},
     limits::ADDRESSES_MAX,
@@ -34,6 +34,7 @@ pub(crate) struct ConnectorParts {
     pub(crate) allow: AllowList,
     pub(crate) resolver: Resolver,
     pub(crate) tls: TlsConnector,
+    pub(crate) http2: Http2,
     pub(crate) timeout: Duration,
     pub(crate) places: Arc<Places>,
 }
@@ -54,6 +55,15 @@ impl tower_service::Service<Uri> for Connector {
 }
 
 impl ConnectorParts {
+    /// Whether a connection to there may have several requests at a time.
+    pub(crate) fn may_multiplex(&self, uri: &Uri) -> bool {
+        match self.http2 {
+            Http2::Negotiated => uri.scheme() == Some(&Scheme::HTTPS),
+            Http2::PriorKnowledge => true,
+            Http2::Off => false,
+        }
+    }
+
     async fn connect(&self, uri: &Uri) -> Result<OpenConnection, HttpError> {
         let target = Origin::of(uri)?;
         let deadline = Instant::now() + self.timeout;
@@ -67,11 +77,11 @@ impl ConnectorParts {
         let opened = async {
             let stream = connect_to_one(&addresses, target.port, deadline).await?;
             if !target.is_secure {
-                return Ok(OpenConnection::plain(stream, place));
+                return Ok(OpenConnection::plain(stream, place, self.http2));
             }
             let handshake = self.tls.connect(server_name(&target)?, stream);
             let stream = handshake.await.map_err(|error| of_handshake(&error))?;
-            Ok(OpenConnection::tls(stream, place))
+            Ok(OpenConnection::tls(stream, place, self.http2))
         };
         tokio::time::timeout_at(deadline, opened)
             .await

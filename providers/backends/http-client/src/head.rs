@@ -31,16 +31,15 @@ pub(crate) fn outgoing(
 }
 
 fn normalised(uri: &Uri, target: &Origin) -> Result<Uri, HttpError> {
-    let authority = target.authority();
     let is_normal = uri
         .authority()
-        .is_some_and(|own| *own.as_str() == authority);
+        .is_some_and(|own| target.is_written_as(own.as_str()));
     if is_normal && uri.path_and_query().is_some() {
         return Ok(uri.clone());
     }
     let mut parts = uri::Parts::default();
     parts.scheme = uri.scheme().cloned();
-    let authority = authority.parse();
+    let authority = target.authority().parse();
     parts.authority = Some(authority.map_err(|_invalid| HttpError::HttpRequestUriInvalid)?);
     let path = uri.path_and_query().cloned();
     parts.path_and_query = Some(path.unwrap_or_else(|| uri::PathAndQuery::from_static("/")));
@@ -137,6 +136,13 @@ mod tests {
         for (uri, expected) in [
             ("http://A.Test.:80/x?y", "http://a.test/x?y"),
             ("https://a.test:80", "https://a.test:80/"),
+            ("http://a.test:80/x", "http://a.test/x"),
+            ("http://a.test:8080/x", "http://a.test:8080/x"),
+            ("http://a.test:08080/x", "http://a.test:8080/x"),
+            ("http://a.test:/x", "http://a.test/x"),
+            ("http://1.2.3.4:80/x", "http://1.2.3.4/x"),
+            ("http://1.2.3.4.:81/x", "http://1.2.3.4:81/x"),
+            ("http://1.2.3.4:81/x", "http://1.2.3.4:81/x"),
             ("http://[::ffff:1.2.3.4]:81/", "http://1.2.3.4:81/"),
         ] {
             let head = head(uri, &[("host", "b.test")]).unwrap();

@@ -84,6 +84,25 @@ impl Origin {
             format!("{host}:{}", self.port)
         }
     }
+
+    /// Whether `authority` is [`Origin::authority`], as far as that is seen without writing it.
+    pub(crate) fn is_written_as(&self, authority: &str) -> bool {
+        let (host, has_port) = match authority.rsplit_once(':') {
+            Some((host, port)) => {
+                let begins = port.starts_with(|first: char| matches!(first, '1'..='9'));
+                (host, begins && port.parse() == Ok(self.port))
+            }
+            None => (authority, false),
+        };
+        let has_host = match &self.host {
+            UriHost::Name(name) => name == host,
+            // No two texts are the same address.
+            UriHost::Address(IpAddr::V4(address)) => host.parse() == Ok(*address),
+            UriHost::Address(IpAddr::V6(_)) => false,
+        };
+        let wants_port = !self.has_default_port();
+        has_host && has_port == wants_port && (wants_port || host.len() == authority.len())
+    }
 }
 
 fn default_port(is_secure: bool) -> u16 {

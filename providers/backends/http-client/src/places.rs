@@ -9,13 +9,16 @@
 //! that finds no place closes the connection that has been idle for longest, whosever it was, and gets
 //! its place; it waits only where every connection has a request.
 //!
-//! A request costs two atomic counts here. Whoever finds no place looks through all of them.
+//! A request costs a few atomic counts here. Whoever finds no place looks through all of them.
 
 use std::{
     pin::pin,
     sync::{
         Arc, Weak,
-        atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst},
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     task::Context,
 };
@@ -33,6 +36,9 @@ use crate::limits::{IDLE_LOOK_INTERVAL, UNUSED_PATIENCE};
 /// In a place's count of requests: its connection ends, and takes no more of them.
 const CLOSING: usize = 1 << (usize::BITS - 1);
 
+/// In the same: a request was written, and its answer has not begun.
+const UNANSWERED: usize = 1 << (usize::BITS - 2);
+
 /// The places of all connections of a client.
 pub(crate) struct Places {
     free: Arc<Semaphore>,
@@ -49,7 +55,7 @@ pub(crate) struct Places {
 /// requests on it.
 pub(crate) struct Place {
     places: Arc<Places>,
-    /// Requests on the connection, and [`CLOSING`].
+    /// Requests on the connection, [`CLOSING`] and [`UNANSWERED`].
     requests: AtomicUsize,
     /// Since when it has none, in microseconds of `places`.
     idle_since_micros: AtomicU64,
@@ -168,6 +174,13 @@ impl Place {
         InUse(Arc::clone(self))
     }
 
+    /// Counts the answer that has begun, instead of the request that was written for it.
+    pub(crate) fn answered(self: &Arc<Self>) -> InUse {
+        let in_use = self.used();
+        self.requests.fetch_and(!UNANSWERED, SeqCst);
+        in_use
+    }
+
     fn is_closing(&self) -> bool {
         self.requests.load(SeqCst) & CLOSING != 0
     }
@@ -188,6 +201,16 @@ impl Held {
     /// have come first, and then nobody may ever use this one.
     pub(crate) fn is_made(&self) {
         self.place.let_go(UNUSED_PATIENCE);
+    }
+
+    /// Something was written on a connection of HTTP/1, which is always for a request: it is in use until
+    /// its answer has been read. Where the rest of a request is written behind the end of its answer,
+    /// the connection counts as in use until the next one, or until the pool finds it idle for too
+    /// long.
+    pub(crate) fn wrote(&self) {
+        if self.place.requests.load(Relaxed) & UNANSWERED == 0 {
+            self.place.requests.fetch_or(UNANSWERED, SeqCst);
+        }
     }
 
     pub(crate) fn place(&self) -> &Arc<Place> {
@@ -272,6 +295,26 @@ mod tests {
         assert!(closing(&held));
         drop(held);
         next.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_waits_for_its_answer_stays() {
+        let places = Places::new(1);
+        let held = places.take().await.unwrap();
+        held.is_made();
+        tokio::time::advance(UNUSED_PATIENCE * 2).await;
+        held.wrote();
+        held.wrote();
+        let mut next = Box::pin(places.take());
+        assert!((&mut next).now_or_never().is_none());
+        assert!(!closing(&held), "it has no answer yet");
+        let answer = held.place().answered();
+        tokio::time::advance(IDLE_LOOK_INTERVAL * 2).await;
+        assert!((&mut next).now_or_never().is_none());
+        assert!(!closing(&held), "its answer has not ended");
+        drop(answer);
+        assert!((&mut next).now_or_never().is_none());
+        assert!(closing(&held));
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,6 +20,11 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 /// Takes out what is for one connection only, and what `connection` says is. Of `te` it leaves
 /// `trailers`, which every connection of ours can do and a gRPC peer asks for.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    // Most heads have none: a look at the names there are costs less than one for each of these.
+    let is_of_hop = |name: &HeaderName| *name == header::TE || HOP_BY_HOP.contains(name);
+    if !headers.keys().any(is_of_hop) {
+        return;
+    }
     let named: Vec<HeaderName> = listed(headers, header::CONNECTION)
         .filter_map(|name| name.parse().ok())
         // Framing and routing are not a peer's to take away, and `te` is looked at below.
