@@ -26,6 +26,16 @@ pub enum TransportError {
     /// The transport was closed.
     #[error("transport is closed")]
     Closed,
+    /// The servers do not let this client in, or it has no login that could be tried. Nothing mends that
+    /// but another login.
+    #[error("{servers} let this client not in")]
+    NotLetIn {
+        /// The servers, without passwords.
+        servers: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The bus refused a connection or a subscription.
     #[error("the bus refused {what}")]
     Refused {

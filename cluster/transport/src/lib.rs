@@ -25,9 +25,7 @@ use tokio::sync::watch;
 
 pub use error::TransportError;
 pub use loopback::{Loopback, LoopbackTransport};
-pub use nats::{
-    Nats, NatsCredentials, NatsOptions, SERVICE_NAME, Secret, ServiceHandle, ServiceInfo,
-};
+pub use nats::{Nats, NatsOptions, SERVICE_NAME, ServiceHandle, ServiceInfo};
 
 /// What a payload is for. Each lane has its own connection and its own buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -34,7 +34,7 @@ use crate::{
     limits::{CLOSE_WAIT_MAX, SUBSCRIBE_WAIT_MAX},
 };
 
-pub use options::{NatsCredentials, NatsOptions, Secret};
+pub use options::NatsOptions;
 pub use service::{SERVICE_NAME, ServiceHandle, ServiceInfo};
 
 /// The lattice's bus over NATS servers.
@@ -73,7 +73,8 @@ impl Nats {
     ///
     /// # Errors
     /// [`TransportError::Refused`] when no server answers within
-    /// [`NatsOptions::connect_timeout`], and at once when one refuses the credentials.
+    /// [`NatsOptions::connect_timeout`], and at once [`TransportError::NotLetIn`] when one does not
+    /// take the login, or there is none to be made of what was given.
     pub async fn connect(options: NatsOptions) -> Result<Arc<Self>, TransportError> {
         let closed = CancellationToken::new();
         let connect = |lane| Connection::connect(&options, lane, closed.clone());

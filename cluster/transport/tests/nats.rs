@@ -20,8 +20,8 @@ use wrt_protocol::{
 };
 use wrt_test_servers::{NatsServer, Process, free_port, nats_server_binary};
 use wrt_transport::{
-    Lane, LinkState, Nats, NatsCredentials, NatsOptions, SERVICE_NAME, Secret, ServiceHandle,
-    ServiceInfo, Transport, TransportError,
+    Lane, LinkState, Nats, NatsOptions, SERVICE_NAME, ServiceHandle, ServiceInfo, Transport,
+    TransportError,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -211,14 +211,14 @@ async fn what_the_server_forbids_is_refused() {
     command.arg("--config").arg(&configuration);
     let _server = Process::spawn("nats-server", command, folder.path().join("log")).unwrap();
 
-    let credentials = |password: &str| NatsCredentials::UserPassword {
-        user: "node".to_owned(),
-        password: Secret::new(password),
-    };
+    // Also in the URL, where other clients of NATS find it.
+    let in_url = options(format!("nats://node:right@127.0.0.1:{port}"), "one");
+    drop(Nats::connect(in_url).await.unwrap());
     let mut right = options(format!("nats://127.0.0.1:{port}"), "one");
-    right.credentials = credentials("right");
+    right.login.user = Some("node".to_owned());
+    right.login.password = Some("right".into());
     let mut wrong = right.clone();
-    wrong.credentials = credentials("wrong");
+    wrong.login.password = Some("wrong".into());
 
     let nats = Nats::connect(right).await.unwrap();
     let subscribe = |subject: &str| nats.subscribe(Lane::Calls, subject.to_owned(), None);
@@ -238,6 +238,9 @@ async fn what_the_server_forbids_is_refused() {
     // At once, and not after the ten seconds for a server to come up.
     let started = Instant::now();
     let error = Nats::connect(wrong).await.unwrap_err();
-    assert!(matches!(error, TransportError::Refused { .. }), "{error:?}");
+    assert!(
+        matches!(error, TransportError::NotLetIn { .. }),
+        "{error:?}"
+    );
     assert!(started.elapsed() < Duration::from_secs(5), "{error:?}");
 }

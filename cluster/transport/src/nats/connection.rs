@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_nats::{
-    Client, ConnectOptions, Event, PublishError, PublishErrorKind, Subject, Subscriber,
+    Client, ConnectOptions, Event, PublishError, PublishErrorKind, ServerAddr, Subject, Subscriber,
     connection::State,
 };
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use wrt_nats_login::is_refusal;
 use wrt_protocol::pack::PackEntry;
 
 use super::{
@@ -100,19 +101,13 @@ impl Connection {
         lane: Lane,
         closed: CancellationToken,
     ) -> Result<(Self, Subscriber), TransportError> {
-        let refused = |source: Box<dyn std::error::Error + Send + Sync>| TransportError::Refused {
-            what: format!("a connection to {}", options.servers_redacted()),
-            source,
-        };
         let signals = Arc::new(Signals::default());
-        let client = connect_client(options, lane, &signals)
-            .await
-            .map_err(refused)?;
+        let client = connect_client(options, lane, &signals).await?;
         let replies = Replies::new(client.new_inbox());
         let inbox = client
             .subscribe(replies.subject())
             .await
-            .map_err(|source| refused(Box::new(source)))?;
+            .map_err(|source| options.refused(source))?;
         let connection = Self {
             lane,
             client,
@@ -331,21 +326,25 @@ async fn connect_client(
     options: &NatsOptions,
     lane: Lane,
     signals: &Arc<Signals>,
-) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Client, TransportError> {
+    let servers = options.servers.iter().map(|url| url.parse());
+    let servers: Result<Vec<ServerAddr>, _> = servers.collect();
+    let servers = servers.map_err(|source| options.refused(source))?;
     let give_up_at = Instant::now() + options.connect_timeout;
     let mut attempt = 0;
     loop {
-        let client_options = options
-            .apply(client_options(options, lane, Arc::clone(signals)))
-            .await?;
-        let error = match client_options.connect(&options.servers).await {
+        let with_login = client_options(options, lane, Arc::clone(signals));
+        let with_login = options.login.apply(with_login, &servers).await;
+        let client_options = with_login.map_err(|source| options.not_let_in(source))?;
+        let error = match client_options.connect(&servers).await {
             Ok(client) => return Ok(client),
+            Err(error) if is_refusal(error.kind()) => return Err(options.not_let_in(error)),
             Err(error) => error,
         };
         attempt += 1;
         let pause = reconnect_delay(attempt);
         if !may_heal(error.kind()) || Instant::now() + pause > give_up_at {
-            return Err(Box::new(error));
+            return Err(options.refused(error));
         }
         tracing::debug!(?lane, attempt, %error, "no NATS server yet");
         sleep(pause).await;

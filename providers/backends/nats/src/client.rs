@@ -5,6 +5,7 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 use async_nats::{Client, ConnectOptions, ServerAddr, jetstream};
 use wrt_contract::CallContext;
 use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
+use wrt_nats_login::LoginError;
 
 use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
 
@@ -45,13 +46,10 @@ pub enum ConnectError {
         /// What is wrong.
         source: std::io::Error,
     },
-    /// A credentials file that cannot be read.
-    #[error("cannot read the credentials file")]
-    Credentials {
-        /// What is wrong.
-        source: std::io::Error,
-    },
-    /// Servers that cannot be reached, or refuse the credentials.
+    /// A login that cannot be tried.
+    #[error("cannot log in")]
+    Login(#[from] LoginError),
+    /// Servers that cannot be reached, or do not take the login.
     #[error("cannot connect to {url}")]
     Unreachable {
         /// The servers, without passwords.
@@ -63,7 +61,8 @@ pub enum ConnectError {
 
 impl Backend for Nats {
     const NAME: &'static str = "nats";
-    const NODE_FILES: &'static [&'static str] = &["credentials_file"];
+    const NODE_FILES: &'static [&'static str] =
+        &["nkey_file", "credentials_file", "authority_file"];
 
     type ConnectOptions = NatsConfig;
     type ConnectError = ConnectError;
@@ -76,7 +75,7 @@ impl Backend for Nats {
             url: url.clone(),
             source,
         })?;
-        let mut options = ConnectOptions::new()
+        let options = ConnectOptions::new()
             .name("wrt-nats")
             .connection_timeout(Duration::from_millis(config.connect_timeout_ms))
             .ping_interval(PING_INTERVAL)
@@ -85,13 +84,10 @@ impl Backend for Nats {
                     Duration::from_millis(20) * u32::try_from(attempts).unwrap_or(u32::MAX).min(50);
                 pause.min(RECONNECT_PAUSE_MAX)
             });
-        if let Some(path) = &config.credentials_file {
-            let with = options.credentials_file(path).await;
-            options = with.map_err(|source| ConnectError::Credentials { source })?;
-        }
+        let options = config.login().apply(options, &servers).await?;
         let client =
             options
-                .connect(servers)
+                .connect(&servers)
                 .await
                 .map_err(|source| ConnectError::Unreachable {
                     url: url.clone(),

@@ -3,21 +3,39 @@
 use std::path::PathBuf;
 
 use async_nats::jetstream::stream::StorageType;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use wrt_keyvalue::limits::{CONNECT_TIMEOUT_MS, check_deduplicate_for};
+use wrt_nats_login::NatsLogin;
 use wrt_runtime::{FromEnv, ServiceAddress, Settings, SettingsError, check_range};
 
 /// NATS servers, and how buckets are made there.
-#[derive(Debug, Clone, PartialEq, Eq, confique::Config)]
+#[derive(Debug, Clone, confique::Config)]
 pub struct NatsConfig {
-    /// One server of a cluster, or several with commas between them: `nats://` or `tls://`, with
-    /// user and password where needed.
+    /// One server of a cluster, or several with commas between them: `nats://` or `tls://`. They may
+    /// say who the client is, `nats://user:password@host` or `nats://token@host`; one of the
+    /// following settings goes before that.
     #[config(env = "NATS_ADDR", default = "nats://127.0.0.1:4222")]
     pub url: ServiceAddress,
-    /// A file with a JWT and its key. A manifest names none: it refers to a variable that the node's
-    /// operator lets through.
+    /// A user, with its password.
+    #[config(env = "NATS_USER")]
+    pub user: Option<String>,
+    /// The password of the user.
+    #[config(env = "NATS_PASSWORD")]
+    pub password: Option<SecretString>,
+    /// A token.
+    #[config(env = "NATS_TOKEN")]
+    pub token: Option<SecretString>,
+    /// A file with the seed of an nkey. A manifest names no file: it refers to a variable that the
+    /// node's operator lets through.
+    #[config(env = "NATS_NKEY_FILE")]
+    pub nkey_file: Option<PathBuf>,
+    /// A file with a JWT and its key.
     #[config(env = "NATS_CREDENTIALS_FILE")]
     pub credentials_file: Option<PathBuf>,
+    /// A PEM file with the authority that signed the servers' certificates, beside the system's own.
+    #[config(env = "NATS_AUTHORITY_FILE")]
+    pub authority_file: Option<PathBuf>,
     /// How long one attempt to connect may take, in milliseconds.
     #[config(env = "NATS_CONNECT_TIMEOUT_MS", default = 2000)]
     pub connect_timeout_ms: u64,
@@ -70,8 +88,24 @@ pub enum NatsStorage {
 }
 
 impl NatsConfig {
+    /// Who it logs in as, and whom it believes.
+    pub(crate) fn login(&self) -> NatsLogin {
+        NatsLogin {
+            user: self.user.clone(),
+            password: self.password.clone(),
+            token: self.token.clone(),
+            nkey_file: self.nkey_file.clone(),
+            credentials_file: self.credentials_file.clone(),
+            authority_file: self.authority_file.clone(),
+        }
+    }
+
     /// Checks what the types cannot.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        self.login().check().map_err(|error| SettingsError::Value {
+            field: "user".to_owned(),
+            message: error.to_string(),
+        })?;
         let prefix = &self.bucket_prefix;
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         if prefix.len() > 32 || !prefix.bytes().all(legal) {
@@ -164,7 +198,12 @@ mod tests {
             );
         }
         type Change = fn(&mut NatsConfig);
-        let cases: [(&str, Change); 6] = [
+        let cases: [(&str, Change); 8] = [
+            ("user", |config| config.user = Some("bob".to_owned())),
+            ("user", |config| {
+                config.token = Some("hush".into());
+                config.nkey_file = Some("nkey".into());
+            }),
             ("replicas", |config| config.replicas = 6),
             ("buckets_max", |config| config.buckets_max = 0),
             ("connect_timeout_ms", |config| config.connect_timeout_ms = 0),
