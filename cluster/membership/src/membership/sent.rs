@@ -32,7 +32,8 @@ impl SentBeats {
         if self.beats.len() == REMEMBERED {
             self.beats.pop_front();
         }
-        self.beats.push_back((heartbeat.sequence, heartbeat.sent_at));
+        self.beats
+            .push_back((heartbeat.sequence, heartbeat.sent_at));
     }
 
     /// Whose `heartbeat` is. Of two namesakes the one that has beaten more often stays. Where both have
