@@ -154,7 +154,7 @@ pub enum AppsCommand {
 
 The manifest is checked as a whole before anything changes. What keeps a replica from being ready is
 told as it comes. Code 3: it is deployed, and not every replica is ready; the message says which and
-why. It comes at once where nothing is left that could mend by itself. The nodes go on trying.")]
+why. It comes soon where something cannot mend by itself. The nodes go on trying.")]
     Up(UpArgs),
     /// Show the nodes of the lattice and what runs on them
     Ps(PsArgs),

@@ -46,6 +46,17 @@ pub enum Outlook {
     Hopeless,
 }
 
+/// How much of what is to do may still come by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hope {
+    /// All of it.
+    All,
+    /// Not everything: the app will not be up.
+    Some,
+    /// Nothing.
+    None,
+}
+
 impl Progress {
     /// Asks every node that has a share of the app.
     pub async fn look(lattice: &Lattice, observer: &Observer, app: &DesiredApp) -> Self {
@@ -107,14 +118,18 @@ impl Progress {
         self.to_do.is_empty()
     }
 
-    /// Whether nothing of it comes by itself; `are_nodes_awaited` while somebody may still start some.
-    pub fn is_hopeless(&self, are_nodes_awaited: bool) -> bool {
-        let hopeless = |to_do: &ToDo| match to_do.outlook {
+    /// How much of it does not come by itself; `are_nodes_awaited` while somebody may still start some.
+    pub fn hope(&self, are_nodes_awaited: bool) -> Hope {
+        let is_hopeless = |to_do: &&ToDo| match to_do.outlook {
             Outlook::Hopeless => true,
             Outlook::NeedsNodes => !are_nodes_awaited,
             Outlook::UnderWay | Outlook::TriedAgain => false,
         };
-        !self.is_done() && self.to_do.iter().all(hopeless)
+        match self.to_do.iter().filter(is_hopeless).count() {
+            0 => Hope::All,
+            hopeless if hopeless == self.to_do.len() => Hope::None,
+            _ => Hope::Some,
+        }
     }
 
     /// What somebody who waits wants to know: all but what is simply under way.
@@ -204,18 +219,21 @@ mod tests {
     }
 
     #[test]
-    fn it_is_hopeless_when_nothing_is_under_way() {
+    fn there_is_hope_for_what_is_under_way() {
         use Outlook::*;
         for (outlooks, awaited, expected) in [
-            (&[][..], false, false),
-            (&[Hopeless], true, true),
-            (&[Hopeless, UnderWay], false, false),
-            (&[Hopeless, TriedAgain], false, false),
-            (&[Hopeless, NeedsNodes], true, false),
-            (&[Hopeless, NeedsNodes], false, true),
+            (&[][..], false, Hope::All),
+            (&[UnderWay, TriedAgain], false, Hope::All),
+            (&[UnderWay, NeedsNodes], true, Hope::All),
+            (&[UnderWay, NeedsNodes], false, Hope::Some),
+            (&[Hopeless, UnderWay], false, Hope::Some),
+            (&[Hopeless, TriedAgain], false, Hope::Some),
+            (&[Hopeless, NeedsNodes], true, Hope::Some),
+            (&[Hopeless, NeedsNodes], false, Hope::None),
+            (&[Hopeless], true, Hope::None),
         ] {
-            let is_hopeless = progress(outlooks).is_hopeless(awaited);
-            assert_eq!(is_hopeless, expected, "{outlooks:?} {awaited}");
+            let hope = progress(outlooks).hope(awaited);
+            assert_eq!(hope, expected, "{outlooks:?} {awaited}");
         }
     }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use wrt_deployment::{DesiredApp, Revision, Store, StoreError, limits::STORE_REREAD_INTERVAL};
 use wrt_protocol::NodeId;
 
-use super::progress::Progress;
+use super::progress::{Hope, Progress};
 use crate::{
     Observer,
     cli::{exit::Failure, output::Output, program},
@@ -18,6 +18,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 /// How long nodes that are not there are waited for, while none comes: who starts nodes and deploys to
 /// them at once need not wait in between.
 const NODES_AWAITED: Duration = Duration::from_secs(15);
+/// How long the rest is waited for when something cannot come any more: so that what is wrong with it is
+/// told as well.
+const REST_AWAITED: Duration = Duration::from_secs(10);
 /// How long the nodes may take to look at what was stored.
 const TAKEN_UP_WITHIN: Duration = STORE_REREAD_INTERVAL.saturating_add(Duration::from_secs(2));
 /// How often it is looked whether somebody else has deployed the app meanwhile.
@@ -40,7 +43,7 @@ impl Waiting<'_> {
         observer.settle(LOOK_INTERVAL * 3).await;
         let mut told = HashSet::new();
         let mut nodes = Awaited::new(begun);
-        let (mut stored_at, mut looked_at) = (begun, begun);
+        let (mut stored_at, mut looked_at, mut hoped_at) = (begun, begun, begun);
         loop {
             let progress = self.look(&observer).await;
             if progress.is_done() {
@@ -52,7 +55,11 @@ impl Waiting<'_> {
                 }
             }
             let now = Instant::now();
-            if progress.is_hopeless(nodes.are_awaited(&progress.nodes, now)) {
+            let hope = progress.hope(nodes.are_awaited(&progress.nodes, now));
+            if hope == Hope::All {
+                hoped_at = now;
+            }
+            if hope == Hope::None || now > hoped_at + REST_AWAITED {
                 return Err(self.hopeless(&progress));
             }
             if progress.is_behind && now > looked_at + STORE_LOOK_INTERVAL {
