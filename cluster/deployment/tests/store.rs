@@ -243,6 +243,22 @@ async fn a_stream_is_opened_as_its_operator_has_set_it() {
     }
 }
 
+/// One server cannot keep several copies, and says so.
+#[tokio::test]
+async fn what_is_made_has_as_many_copies_as_were_asked_for() {
+    let server = NatsServer::start().unwrap();
+    let made = Store::make(client(&server).await, &lattice(), 3).await;
+    let error = made.unwrap_err();
+    let StoreError::Failed { what, source } = error else {
+        panic!("{error:?}");
+    };
+    assert!(what.contains("KV_wrt-test-desired"), "{what}");
+    assert!(source.to_string().contains("replicas > 1"), "{source}");
+    // It is no business of one that is there.
+    store(&server).await;
+    Store::make(client(&server).await, &lattice(), 3).await.unwrap();
+}
+
 /// One of the two streams is gone.
 #[tokio::test]
 async fn what_is_missing_is_made_and_the_rest_stays() {
