@@ -3,14 +3,11 @@
 //! A node that is started again is called at once, by what it has kept; one that has kept nothing is
 //! called as soon as the incarnation before it is known to be dead, and the others say why not before.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::{fs, time::Instant};
 
 use anyhow::Context as _;
 
-use super::site::Site;
+use super::site::{STARTED, Site};
 
 /// Epochs are 4096 for each millisecond of the wall clock.
 const HOUR: u64 = 3_600_000 * 4096;
@@ -30,7 +27,7 @@ fn starts_an_hour_ahead(site: &Site) -> anyhow::Result<()> {
 
 async fn is_ahead(site: &Site) -> anyhow::Result<u64> {
     let before = site.is_ready(&Site::NODES).await?;
-    site.serves_within(Duration::from_secs(10)).await?;
+    site.serves_within(STARTED).await?;
     Ok(before.node("a").map_or(0, |node| node.epoch))
 }
 
@@ -41,7 +38,7 @@ async fn a_node_is_called_at_once() -> anyhow::Result<()> {
     starts_an_hour_ahead(&site)?;
     let ahead = is_ahead(&site).await?;
     site.restarts_node("a")?;
-    let took = site.serves_within(Duration::from_secs(10)).await?;
+    let took = site.serves_within(STARTED).await?;
     println!("a node whose clock went back serves after {took:?}");
     let status = site.is_ready(&Site::NODES).await?;
     let epoch = status.node("a").map_or(0, |node| node.epoch);
@@ -59,7 +56,7 @@ async fn a_node_that_has_kept_nothing_is_called_soon() -> anyhow::Result<()> {
     fs::remove_dir_all(site.cluster.kept_folder("a"))?;
     tokio::task::block_in_place(|| site.cluster.start_node("a"))?;
     // Dead after 2 s; and it has to start, and to compile.
-    site.serves_within(Duration::from_secs(15)).await?;
+    site.serves_within(STARTED).await?;
     println!(
         "one that has kept nothing serves after {:?}",
         killed.elapsed()

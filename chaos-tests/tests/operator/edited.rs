@@ -4,7 +4,7 @@
 
 use async_nats::jetstream::stream::Compression;
 
-use super::site::Site;
+use super::site::{STARTED, Site};
 
 const STREAMS: [&str; 2] = ["KV_wrt-default-desired", "OBJ_wrt-default-components"];
 
@@ -37,8 +37,7 @@ async fn everything_goes_on_and_the_settings_stay() -> anyhow::Result<()> {
     site.deploys_another()?;
     site.restarts_node("a")?;
     site.shows_no_trouble().await?;
-    site.serves_within(std::time::Duration::from_secs(5))
-        .await?;
+    site.serves_within(STARTED).await?;
     site.wrt(&["down", "counter"])?;
     site.wrt(&["down", "probe"])?;
     for (name, config) in STREAMS.iter().zip(edited) {

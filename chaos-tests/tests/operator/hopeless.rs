@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::site::Site;
+use super::site::{STARTED, Site};
 use wrt_chaos_tests::Manifest;
 
 /// Far less than the two minutes that `wrt up` waits.
@@ -51,6 +51,7 @@ async fn up_does_not_wait_for_what_cannot_mend() -> anyhow::Result<()> {
         "url = { env = \"NOT_LET_THROUGH\" }",
     );
     tells(&site, &secret, &["NOT_LET_THROUGH"])?;
+    site.wrt(&["down", "counter"])?;
 
     // A port that another app has, on a node that only labels lead to.
     let other = probe
@@ -64,10 +65,10 @@ async fn up_does_not_wait_for_what_cannot_mend() -> anyhow::Result<()> {
     })?;
     site.is_ready(&Site::NODES).await?;
     tells(&site, &other, &["is taken by provider/probe/web-edge"])?;
-    site.serves_within(Duration::from_secs(5)).await?;
+    site.serves_within(STARTED).await?;
 
     // It comes when the other one goes.
     site.wrt(&["down", "probe"])?;
-    site.serves_within(Duration::from_secs(15)).await?;
+    site.serves_within(STARTED).await?;
     Ok(())
 }

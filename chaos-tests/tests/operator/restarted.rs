@@ -3,9 +3,7 @@
 //! Calls go on when it is back (`bus.rs` looks at them closely), and so does deploying; nobody is told
 //! of trouble that is over.
 
-use std::time::Duration;
-
-use super::site::Site;
+use super::site::{STARTED, Site};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn deploying_goes_on() -> anyhow::Result<()> {
@@ -13,7 +11,7 @@ async fn deploying_goes_on() -> anyhow::Result<()> {
     for _time in 0..2 {
         tokio::task::block_in_place(|| site.cluster.nats().restart())?;
         site.shows_no_trouble().await?;
-        site.serves_within(Duration::from_secs(5)).await?;
+        site.serves_within(STARTED).await?;
         site.deploys_another()?;
         site.wrt(&["down", "counter"])?;
         site.serves().await?;

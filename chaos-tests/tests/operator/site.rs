@@ -10,6 +10,10 @@ use wrt_test_servers::Deadline;
 /// How long something may take to be seen or told: longer than the time between two looks of a node.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// How long a node may take to start and to serve: far less than the minute in which one is remembered
+/// that is dead.
+pub const STARTED: Duration = Duration::from_secs(25);
+
 /// The probe on node `a`, HTTP in front of it on `edge`.
 pub struct Site {
     scene: Scene,

@@ -3,9 +3,7 @@
 //! What they last could read of it goes on, also on a node that is started again. The log and `wrt ps`
 //! say why it is not followed.
 
-use std::time::Duration;
-
-use super::site::Site;
+use super::site::{STARTED, Site};
 
 /// It vanished from a node that was started again, and nothing said so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -26,7 +24,7 @@ async fn the_last_readable_form_goes_on_and_is_told() -> anyhow::Result<()> {
         let reason = status.held("a", "probe").unwrap_or_default();
         anyhow::ensure!(reason.contains("form 99"), "{reason}");
         anyhow::ensure!(status.held("a", "later").is_some(), "{status:?}");
-        site.serves_within(Duration::from_secs(5)).await?;
+        site.serves_within(STARTED).await?;
     }
     site.is_told("a", "stored in form 99")?;
     let ps = site.wrt(&["ps"])?;

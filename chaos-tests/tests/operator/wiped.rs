@@ -3,7 +3,7 @@
 //! What runs goes on, on every node, whoever is restarted or joins and whatever else is deployed or
 //! removed. The log of each node and `wrt ps` say so. `wrt up` restores, and `wrt down` removes.
 
-use super::site::Site;
+use super::site::{STARTED, Site};
 
 /// Each of these stopped every app on every node within seconds, and no line said so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -31,8 +31,7 @@ async fn what_runs_goes_on_and_is_told() -> anyhow::Result<()> {
     site.restarts_node("a")?;
     tokio::task::block_in_place(|| site.cluster.start_node("b"))?;
     site.shows_held("probe", &Site::NODES).await?;
-    site.serves_within(std::time::Duration::from_secs(5))
-        .await?;
+    site.serves_within(STARTED).await?;
 
     // Another app makes the bucket anew.
     site.deploys_another()?;
@@ -50,8 +49,7 @@ async fn what_runs_goes_on_and_is_told() -> anyhow::Result<()> {
     site.restarts_node("edge")?;
     site.restarts_node("a")?;
     site.shows_held("probe", &Site::NODES).await?;
-    site.serves_within(std::time::Duration::from_secs(5))
-        .await?;
+    site.serves_within(STARTED).await?;
     Ok(())
 }
 

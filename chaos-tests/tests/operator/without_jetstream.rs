@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::site::Site;
+use super::site::{STARTED, Site};
 
 const OFF: &str = "JetStream does not answer: enable it on the NATS server";
 
@@ -26,7 +26,7 @@ async fn what_is_known_serves_and_what_is_missing_is_told_once() -> anyhow::Resu
     site.is_told("a", OFF)?;
     site.restarts_node("a")?;
     site.is_ready(&Site::NODES).await?;
-    site.serves_within(Duration::from_secs(5)).await?;
+    site.serves_within(STARTED).await?;
 
     let manifest = site.cluster.folder().join("app.toml");
     for arguments in [

@@ -256,7 +256,9 @@ async fn what_is_made_has_as_many_copies_as_were_asked_for() {
     assert!(source.to_string().contains("replicas > 1"), "{source}");
     // It is no business of one that is there.
     store(&server).await;
-    Store::make(client(&server).await, &lattice(), 3).await.unwrap();
+    Store::make(client(&server).await, &lattice(), 3)
+        .await
+        .unwrap();
 }
 
 /// One of the two streams is gone.
