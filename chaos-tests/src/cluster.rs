@@ -305,6 +305,22 @@ impl Cluster {
         })
     }
 
+    /// Runs `wrt` with `arguments`, which is to fail, and answers what it said.
+    ///
+    /// # Errors
+    /// When it does not fail.
+    pub fn wrt_fails(&self, arguments: &[&str]) -> Result<String, ClusterError> {
+        match self.wrt(arguments) {
+            Err(ClusterError::Command { output, .. }) => Ok(output),
+            Ok(output) => Err(ClusterError::Command {
+                arguments: arguments.join(" "),
+                status: "success, which was not expected".to_owned(),
+                output,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What `wrt ps` shows.
     ///
     /// # Errors
@@ -319,12 +335,27 @@ impl Cluster {
     /// # Errors
     /// When `wrt up` fails.
     pub fn up(&self, manifest: &Manifest) -> Result<(), ClusterError> {
+        let path = self.write_manifest(manifest)?;
+        self.wrt(&["up", &path]).map(|_| ())
+    }
+
+    /// Writes a manifest to where [`Cluster::up`] does, and answers with that.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_manifest(&self, manifest: &Manifest) -> Result<String, ClusterError> {
         let path = self.folder.path().join("app.toml");
         fs::write(&path, manifest.text()).map_err(|source| ClusterError::File {
             path: path.clone(),
             source,
         })?;
-        self.wrt(&["up", &path.to_string_lossy()]).map(|_| ())
+        Ok(path.to_string_lossy().into_owned())
+    }
+
+    /// The folder in which a node keeps what it needs at its next start.
+    pub fn kept_folder(&self, node: &str) -> PathBuf {
+        let cache = self.folder.path().join(format!("{node}.cache"));
+        cache.join("wrt/desired")
     }
 
     fn nodes(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {

@@ -1,5 +1,7 @@
 //! What `wrt ps` shows of a lattice.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// The nodes of a lattice.
@@ -20,6 +22,10 @@ pub struct NodeStatus {
     pub state: String,
     /// What it runs.
     pub replicas: Vec<ReplicaStatus>,
+    /// Apps that are as they were last known, and why.
+    pub held: BTreeMap<String, String>,
+    /// Why it cannot read the desired state.
+    pub desired_trouble: Option<String>,
 }
 
 /// One replica.
@@ -47,6 +53,11 @@ impl LatticeStatus {
     pub fn replica(&self, node: &str, name: &str) -> Option<&ReplicaStatus> {
         let mut replicas = self.node(node)?.replicas.iter();
         replicas.find(|replica| replica.actor.ends_with(name))
+    }
+
+    /// Why a node does not follow what the desired state says of an app, if it does not.
+    pub fn held(&self, node: &str, app: &str) -> Option<&str> {
+        self.node(node)?.held.get(app).map(String::as_str)
     }
 
     /// Whether each of `nodes` serves, and all that runs there is ready.

@@ -2,7 +2,7 @@
 
 mod observer;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use wrt_deployment::{Store, StoreError};
 use wrt_protocol::{LatticeName, Name, NodeId, subject::Subjects};
@@ -72,12 +72,30 @@ impl Lattice {
         &self.name
     }
 
-    /// Its desired state.
+    /// Its desired state, as it is; `None` if it has none.
     ///
     /// # Errors
     /// When JetStream does not answer.
-    pub async fn store(&self) -> Result<Store, LatticeError> {
+    pub async fn store(&self) -> Result<Option<Store>, LatticeError> {
         Ok(Store::open(self.transport.control_client(), &self.name).await?)
+    }
+
+    /// Its desired state, made if need be, with so many copies in a cluster of servers.
+    ///
+    /// # Errors
+    /// When JetStream does not answer.
+    pub async fn make_store(&self, copies: usize) -> Result<Store, LatticeError> {
+        Ok(Store::make(self.transport.control_client(), &self.name, copies).await?)
+    }
+
+    /// What each of `nodes` says of itself; `None` for one that does not answer in time.
+    pub async fn statuses<'a>(
+        &self,
+        nodes: impl Iterator<Item = &'a NodeId>,
+    ) -> BTreeMap<NodeId, Option<NodeStatus>> {
+        let asked = nodes.map(|node| async { (node.clone(), self.status(node).await) });
+        let answers = futures::future::join_all(asked).await;
+        answers.into_iter().collect()
     }
 
     /// Starts to listen to its nodes.

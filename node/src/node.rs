@@ -186,13 +186,20 @@ impl Node {
         let (options, parts) = (self.options.clone(), Arc::clone(&self.parts));
         let (supervision, applied) = (Arc::clone(&self.supervision), Arc::clone(&self.applied));
         let membership = Arc::clone(&self.seat.membership);
-        move || NodeStatus {
-            node: options.node.clone(),
-            epoch: options.epoch,
-            is_isolated: membership.is_isolated(),
-            apps: applied.revisions(),
-            replicas: status::replicas(supervision.get(), &parts),
-            log_messages_dropped: 0,
+        let desired = self.desired.subscribe();
+        move || {
+            let snapshot = desired.borrow().clone().unwrap_or_default();
+            NodeStatus {
+                node: options.node.clone(),
+                epoch: options.epoch,
+                is_isolated: membership.is_isolated(),
+                apps: applied.revisions(),
+                digests: applied.digests(),
+                held: snapshot.held.clone(),
+                desired_trouble: snapshot.trouble.clone(),
+                replicas: status::replicas(supervision.get(), &parts),
+                log_messages_dropped: 0,
+            }
         }
     }
 

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use wrt_protocol::{InterfaceName, Name};
 
+pub use addresses::addresses_clash;
+
 use crate::{
     BackendInfo, Catalog, ComponentManifest, ComponentSource, DesiredApp, DesiredComponent,
     DesiredProvider, DesiredTarget, Digest, LinkTable, Manifest, Problem, ProblemKind, Problems,

@@ -165,6 +165,12 @@ impl DesiredApp {
         Ok(app)
     }
 
+    /// What stands for all of it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.to_json())
+    }
+
     fn validate_limits(&self) -> Result<(), DesiredError> {
         for (name, component) in &self.components {
             let limit = |source| {

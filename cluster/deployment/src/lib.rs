@@ -14,6 +14,8 @@
 //! - [`place`] is pure: from the same desired state and members every node works out the same shares;
 //! - a stored app carries no secret: a reference to the environment stays a reference until the node
 //!   that runs the provider resolves it;
+//! - silence is no order: a bucket that is lost, empty, unreadable or behind changes nothing that runs
+//!   ([`Known`]);
 //! - nothing waits for JetStream without a limit.
 //!
 //! How limits and settings are spelled, here and wherever else a number is written by a user or stored:
@@ -30,6 +32,7 @@ mod check;
 mod config;
 mod desired;
 mod digest;
+mod known;
 pub mod limits;
 mod manifest;
 mod placement;
@@ -41,17 +44,20 @@ pub use catalog::{
     BackendInfo, Catalog, ComplaintAbout, ComponentSource, ImportServer, ProviderComplaint,
     ProviderFacts, SourceComplaint,
 };
-pub use check::{Checked, Scope};
+pub use check::{Checked, Scope, addresses_clash};
 pub use config::{Config, ConfigValue, MissingSecret, Reference};
 pub use desired::{
     DESIRED_VERSION, DesiredApp, DesiredComponent, DesiredError, DesiredProvider, DesiredTarget,
     LinkEnd, LinkTable, PlacementRule,
 };
 pub use digest::{Digest, DigestError};
+pub use known::{Known, Snapshot};
 pub use manifest::{
     ComponentManifest, LinkManifest, Manifest, ProviderManifest, SettingsManifest, TargetManifest,
 };
 pub use placement::{PlacedMember, Placement, Shortage, place};
 pub use problem::{Problem, ProblemKind, Problems, Span};
-pub use store::{Pushed, Revision, Snapshot, Store, StoreError, StoredApp, Unreadable};
+pub use store::{
+    BucketId, Entry, Pushed, Reading, Revision, Sight, Store, StoreError, StoredApp, StoredAt,
+};
 pub use suggestion::nearest;

@@ -20,6 +20,14 @@ pub const ENVIRONMENT_VALUE_BYTES_MAX: usize = 128 * 1024;
 pub const COMPONENT_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// One app in the desired state; what a NATS server takes in one message by default.
 pub const DESIRED_BYTES_MAX: usize = 1024 * 1024;
+/// What a message of the store has beside its payload: subject and headers.
+pub const MESSAGE_HEAD_BYTES_MAX: usize = 1024;
+/// One chunk of a component in the store; smaller where the server takes smaller messages.
+pub const COMPONENT_CHUNK_BYTES_MAX: usize = 128 * 1024;
+/// Removed apps that a node remembers as such.
+pub const REMOVED_APPS_MAX: usize = 1024;
+/// Copies of the desired state in a cluster of NATS servers.
+pub const STATE_COPIES: RangeInclusive<u64> = 1..=5;
 /// One call of JetStream.
 pub const STORE_CALL_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Pushing or fetching one component.

@@ -1,43 +1,53 @@
 //! Desired state in JetStream: apps in a key-value bucket, components in an object store.
 //!
-//! Every call has a limit and a bounded number of attempts. All of them may be made twice: buckets
-//! are created the same each time, components are named by their content, and a compare-and-set whose
-//! answer was lost is recognised by what it wrote.
+//! Every call has a limit and a bounded number of attempts. All of them may be made twice: components
+//! are named by their content, and a compare-and-set whose answer was lost is recognised by what it
+//! wrote.
+//!
+//! Only who deploys makes the bucket. Everybody else finds it or does not, and not finding it says
+//! nothing about what shall run.
 
 mod attempt;
 mod components;
+mod error;
 mod follow;
+mod reading;
+mod streams;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::fmt;
 
 use async_nats::jetstream::{
     self,
     kv::{self, CreateErrorKind, UpdateErrorKind},
-    object_store::{self, ObjectStore},
 };
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
 use wrt_protocol::{LatticeName, Name};
 
 use crate::{
-    DesiredApp, DesiredError, Digest,
-    limits::{DESIRED_BYTES_MAX, STORE_CALL_WAIT_MAX},
+    DesiredApp, Known, Snapshot,
+    limits::{DESIRED_BYTES_MAX, MESSAGE_HEAD_BYTES_MAX, STORE_CALL_WAIT_MAX},
 };
 use attempt::{AttemptError, attempts};
 pub use components::Pushed;
-
-/// Keys that are read at the same time.
-const READS_AT_A_TIME: usize = 16;
+pub use error::StoreError;
+pub use follow::Sight;
+pub use reading::{BucketId, Entry, Reading, StoredAt};
 
 /// The desired state of one lattice.
 #[derive(Clone)]
 pub struct Store {
+    client: async_nats::Client,
+    context: jetstream::Context,
+    lattice: LatticeName,
     apps: kv::Store,
-    components: ObjectStore,
+    /// Copies of what is made, if this may make something.
+    copies: Option<usize>,
 }
 
-/// The revision of a stored app; grows with each change of anything in the bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The revision of a stored app; grows with each change of anything in one bucket.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct Revision(pub u64);
 
 /// An app and the revision at which it was read.
@@ -49,135 +59,44 @@ pub struct StoredApp {
     pub app: DesiredApp,
 }
 
-/// All that is desired at one moment.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshot {
-    /// The apps.
-    pub apps: BTreeMap<Name, StoredApp>,
-    /// Those that are there and that this build cannot read. They are not gone: what runs of them
-    /// goes on.
-    pub unreadable: BTreeMap<String, Unreadable>,
-}
-
-/// An app that this build cannot read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Its revision.
-    pub revision: Revision,
-    /// Why, with what to do.
-    pub reason: String,
-}
-
-/// Why the store did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// It answered an error, each time.
-    #[error("JetStream failed to {what}")]
-    Failed {
-        /// What it was asked.
-        what: String,
-        /// Its last error.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// It did not answer in time, each time.
-    #[error("JetStream did not {what} within {waited:?}: is it enabled (nats-server --jetstream)?")]
-    TimedOut {
-        /// What it was asked.
-        what: String,
-        /// How long each attempt waited.
-        waited: Duration,
-    },
-    /// Somebody else changed the app since it was read.
-    #[error("app {app} was changed by somebody else at the same time: read it again")]
-    Conflict {
-        /// The app.
-        app: Name,
-    },
-    /// The stored app cannot be read.
-    #[error("app {app} cannot be read")]
-    Unreadable {
-        /// The app.
-        app: Name,
-        /// Its revision, to put another one in its place.
-        revision: Revision,
-        /// Why.
-        #[source]
-        source: DesiredError,
-    },
-    /// The app is larger than the bus can carry.
-    #[error("app {app} has {bytes} bytes when stored, and the most is {DESIRED_BYTES_MAX}")]
-    TooLarge {
-        /// The app.
-        app: Name,
-        /// Its length.
-        bytes: usize,
-    },
-    /// No component has this digest.
-    #[error("component {digest} is not in the store: run `wrt up` again to push it")]
-    NoComponent {
-        /// The digest.
-        digest: Digest,
-    },
-    /// What the store has under this digest is something else.
-    #[error("what the store has as component {digest} is {found}: run `wrt up` again to push it")]
-    Corrupt {
-        /// The digest asked for.
-        digest: Digest,
-        /// The digest of what came.
-        found: Digest,
-    },
-}
-
 impl Store {
-    /// Opens the store of `lattice`, and creates it if nobody has. Two that create it at once get
-    /// the same.
+    /// Opens the store of `lattice` as it is; `None` if there is none.
     ///
     /// # Errors
     /// When JetStream refuses or does not answer.
     pub async fn open(
         client: async_nats::Client,
         lattice: &LatticeName,
-    ) -> Result<Self, StoreError> {
-        let mut context = jetstream::new(client);
-        context.set_timeout(STORE_CALL_WAIT_MAX);
-        let context = &context;
-        let apps = attempts(
-            "create the bucket of desired apps",
-            STORE_CALL_WAIT_MAX,
-            || async {
-                let config = kv::Config {
-                    bucket: format!("wrt-{lattice}-desired"),
-                    description: format!("what shall run on the lattice {lattice}"),
-                    history: 8,
-                    max_value_size: i32::try_from(DESIRED_BYTES_MAX).unwrap_or(i32::MAX),
-                    ..Default::default()
-                };
-                context
-                    .create_key_value(config)
-                    .await
-                    .map_err(AttemptError::again)
-            },
-        );
-        let apps = apps.await?;
-        let components = attempts(
-            "create the object store of components",
-            STORE_CALL_WAIT_MAX,
-            || async {
-                let config = object_store::Config {
-                    bucket: format!("wrt-{lattice}-components"),
-                    description: Some(format!("components of the lattice {lattice}, by SHA-256")),
-                    ..Default::default()
-                };
-                context
-                    .create_object_store(config)
-                    .await
-                    .map_err(AttemptError::again)
-            },
-        );
-        Ok(Self {
+    ) -> Result<Option<Self>, StoreError> {
+        let context = context(&client);
+        let apps = streams::apps(&context, lattice).await?;
+        Ok(apps.map(|apps| Self {
+            client,
+            context,
+            lattice: lattice.clone(),
             apps,
-            components: components.await?,
+            copies: None,
+        }))
+    }
+
+    /// Opens the store of `lattice` as it is, and makes what is missing of it, with so many copies in
+    /// a cluster of servers. Two that make it at once get the same.
+    ///
+    /// # Errors
+    /// When JetStream refuses or does not answer.
+    pub async fn make(
+        client: async_nats::Client,
+        lattice: &LatticeName,
+        copies: usize,
+    ) -> Result<Self, StoreError> {
+        let context = context(&client);
+        let apps = streams::apps_made(&context, lattice, copies).await?;
+        Ok(Self {
+            client,
+            context,
+            lattice: lattice.clone(),
+            apps,
+            copies: Some(copies),
         })
     }
 
@@ -209,12 +128,7 @@ impl Store {
     ) -> Result<Revision, StoreError> {
         let bytes = Bytes::from(app.to_json());
         let name = &app.app;
-        if bytes.len() > DESIRED_BYTES_MAX {
-            return Err(StoreError::TooLarge {
-                app: name.clone(),
-                bytes: bytes.len(),
-            });
-        }
+        self.fits(name, bytes.len())?;
         let what = format!("store app {name}");
         let written = attempts(&what, STORE_CALL_WAIT_MAX, || {
             self.write(name, &bytes, expected)
@@ -229,6 +143,23 @@ impl Store {
             }
             _ => Err(StoreError::Conflict { app: name.clone() }),
         }
+    }
+
+    /// The client would be told only that its message was not taken.
+    fn fits(&self, name: &Name, bytes: usize) -> Result<(), StoreError> {
+        let app = name.clone();
+        if bytes > DESIRED_BYTES_MAX {
+            return Err(StoreError::TooLarge { app, bytes });
+        }
+        let max_payload = self.client.server_info().max_payload;
+        if bytes + MESSAGE_HEAD_BYTES_MAX > max_payload {
+            return Err(StoreError::OverPayload {
+                app,
+                bytes,
+                max_payload,
+            });
+        }
+        Ok(())
     }
 
     /// Writes once; `None` if the revision is not the expected one.
@@ -267,6 +198,16 @@ impl Store {
         if self.read(name.as_str()).await?.is_none() {
             return Ok(false);
         }
+        self.mark_removed(name).await?;
+        Ok(true)
+    }
+
+    /// Marks an app as removed, whether or not it is there: nodes that know it from a bucket before
+    /// this one hear of it only so.
+    ///
+    /// # Errors
+    /// When JetStream fails.
+    pub async fn mark_removed(&self, name: &Name) -> Result<(), StoreError> {
         let what = format!("delete app {name}");
         let delete = || async {
             self.apps
@@ -274,36 +215,19 @@ impl Store {
                 .await
                 .map_err(AttemptError::again)
         };
-        attempts(&what, STORE_CALL_WAIT_MAX, delete).await?;
-        Ok(true)
+        attempts(&what, STORE_CALL_WAIT_MAX, delete).await
     }
 
-    /// All that is desired now.
+    /// All that is desired now, for somebody who knows nothing else.
     ///
     /// # Errors
-    /// When JetStream fails. An app that cannot be read is no error: it is in
-    /// [`Snapshot::unreadable`].
+    /// When JetStream fails. An app that cannot be read is no error: it is in [`Snapshot::held`].
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
-        let list = || async {
-            let keys = self.apps.keys().await.map_err(AttemptError::again)?;
-            keys.try_collect::<Vec<String>>()
-                .await
-                .map_err(AttemptError::again)
-        };
-        let keys = attempts("list the desired apps", STORE_CALL_WAIT_MAX, list).await?;
-        let reads = futures::stream::iter(keys)
-            .map(|key| async move { Ok((self.read(&key).await?, key)) })
-            .buffer_unordered(READS_AT_A_TIME);
-        let entries: Vec<(Option<(Revision, Bytes)>, String)> = reads.try_collect().await?;
-        let mut snapshot = Snapshot::default();
-        for (entry, key) in entries {
-            // Deleted since the keys were listed.
-            let Some((revision, bytes)) = entry else {
-                continue;
-            };
-            snapshot.insert(key, revision, &bytes);
+        let mut known = Known::default();
+        if let reading::Look::Changed(reading) = self.look(None).await? {
+            known.take(&reading);
         }
-        Ok(snapshot)
+        Ok(known.snapshot())
     }
 
     async fn read(&self, key: &str) -> Result<Option<(Revision, Bytes)>, StoreError> {
@@ -315,33 +239,24 @@ impl Store {
             .filter(is_there)
             .map(|entry| (Revision(entry.revision), entry.value)))
     }
+
+    fn absent(&self) -> StoreError {
+        StoreError::Absent {
+            lattice: self.lattice.clone(),
+        }
+    }
 }
 
-impl Snapshot {
-    fn insert(&mut self, key: String, revision: Revision, bytes: &[u8]) {
-        let reason = match DesiredApp::from_json(bytes) {
-            Ok(app) if app.app.as_str() == key => {
-                self.apps
-                    .insert(app.app.clone(), StoredApp { revision, app });
-                return;
-            }
-            Ok(app) => format!("it is stored under the name of another app, {}", app.app),
-            Err(DesiredError::Malformed(source)) => format!("not a stored app: {source}"),
-            Err(error) => error.to_string(),
-        };
-        self.unreadable.insert(key, Unreadable { revision, reason });
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("lattice", &self.lattice)
+            .finish_non_exhaustive()
     }
+}
 
-    /// The revisions, which tell two snapshots apart.
-    fn revisions(&self) -> BTreeMap<&str, Revision> {
-        let apps = self
-            .apps
-            .iter()
-            .map(|(name, stored)| (name.as_str(), stored.revision));
-        let unreadable = self
-            .unreadable
-            .iter()
-            .map(|(key, u)| (key.as_str(), u.revision));
-        apps.chain(unreadable).collect()
-    }
+fn context(client: &async_nats::Client) -> jetstream::Context {
+    let mut context = jetstream::new(client.clone());
+    context.set_timeout(STORE_CALL_WAIT_MAX);
+    context
 }

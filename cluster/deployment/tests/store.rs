@@ -2,11 +2,13 @@
 
 #![cfg(test)]
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use wrt_deployment::{DesiredApp, DesiredProvider, Digest, Pushed, Snapshot, Store, StoreError};
+use wrt_deployment::{
+    DesiredApp, DesiredProvider, Digest, Known, Pushed, Sight, Snapshot, Store, StoreError,
+};
 use wrt_protocol::{LatticeName, Name};
 use wrt_test_servers::NatsServer;
 
@@ -21,7 +23,14 @@ async fn client(server: &NatsServer) -> async_nats::Client {
 }
 
 async fn store(server: &NatsServer) -> Store {
-    Store::open(client(server).await, &lattice()).await.unwrap()
+    let client = client(server).await;
+    Store::make(client, &lattice(), 1).await.unwrap()
+}
+
+/// As nodes open it.
+async fn open(server: &NatsServer) -> Store {
+    let opened = Store::open(client(server).await, &lattice()).await;
+    opened.unwrap().expect("it is there")
 }
 
 fn app(name: &str, port: u16) -> DesiredApp {
@@ -32,10 +41,20 @@ fn app(name: &str, port: u16) -> DesiredApp {
     app
 }
 
-async fn next(snapshots: &mut (impl Stream<Item = Arc<Snapshot>> + Unpin)) -> Arc<Snapshot> {
-    let next = tokio::time::timeout(PATIENCE, snapshots.next()).await;
-    next.expect("a change comes in time")
-        .expect("the stream does not end")
+/// What somebody who knows nothing else makes of the next reading.
+async fn next(sights: &mut (impl Stream<Item = Sight> + Unpin)) -> Snapshot {
+    let readable = async {
+        loop {
+            match sights.next().await.expect("the stream does not end") {
+                Ok(reading) => return reading,
+                Err(error) => println!("{error}"),
+            }
+        }
+    };
+    let reading = tokio::time::timeout(PATIENCE, readable).await;
+    let mut known = Known::default();
+    known.take(&reading.expect("a change comes in time"));
+    known.snapshot()
 }
 
 #[tokio::test]
@@ -72,9 +91,8 @@ async fn an_app_changes_only_from_the_revision_that_was_read() {
 #[tokio::test]
 async fn a_store_opens_for_many_at_once() {
     let server = NatsServer::start().unwrap();
-    let client = client(&server).await;
-    let lattice = lattice();
-    let opens = (0..16).map(|_| Store::open(client.clone(), &lattice));
+    let (client, lattice) = (client(&server).await, lattice());
+    let opens = (0..16).map(|_| Store::make(client.clone(), &lattice, 1));
     for opened in futures::future::join_all(opens).await {
         opened.unwrap();
     }
@@ -117,11 +135,11 @@ async fn changes_are_seen_and_what_cannot_be_read_is_told_apart() {
     let server = NatsServer::start().unwrap();
     let store = store(&server).await;
     store.put(&app("shop", 1), None).await.unwrap();
-    let mut snapshots = Box::pin(store.watch());
-    assert_eq!(next(&mut snapshots).await.apps.len(), 1);
+    let mut sights = Box::pin(store.watch());
+    assert_eq!(next(&mut sights).await.apps.len(), 1);
 
     store.put(&app("blog", 2), None).await.unwrap();
-    assert_eq!(next(&mut snapshots).await.apps.len(), 2);
+    assert_eq!(next(&mut sights).await.apps.len(), 2);
 
     let context = async_nats::jetstream::new(client(&server).await);
     let bucket = context.get_key_value("wrt-test-desired").await.unwrap();
@@ -129,15 +147,12 @@ async fn changes_are_seen_and_what_cannot_be_read_is_told_apart() {
         .put("later", Bytes::from_static(br#"{"version":9}"#))
         .await
         .unwrap();
-    let snapshot = next(&mut snapshots).await;
+    let snapshot = next(&mut sights).await;
     assert_eq!(snapshot.apps.len(), 2);
-    assert!(
-        snapshot.unreadable["later"].reason.contains("form 9"),
-        "{snapshot:?}"
-    );
+    assert!(snapshot.held["later"].contains("form 9"), "{snapshot:?}");
 
     assert!(store.delete(&Name::new("shop").unwrap()).await.unwrap());
-    let names: BTreeMap<_, _> = next(&mut snapshots).await.apps.clone();
+    let names: BTreeMap<_, _> = next(&mut sights).await.apps.clone();
     assert_eq!(names.keys().map(Name::as_str).collect::<Vec<_>>(), ["blog"]);
 }
 
@@ -147,20 +162,18 @@ async fn a_change_made_around_a_restart_of_the_server_is_seen() {
     let server = NatsServer::start().unwrap();
     let store = store(&server).await;
     store.put(&app("shop", 1), None).await.unwrap();
-    let mut snapshots = Box::pin(store.watch());
-    assert_eq!(next(&mut snapshots).await.apps.len(), 1);
+    let mut sights = Box::pin(store.watch());
+    assert_eq!(next(&mut sights).await.apps.len(), 1);
 
     server.kill().unwrap();
     server.restart().unwrap();
-    let other = Store::open(client(&server).await, &lattice())
-        .await
-        .unwrap();
+    let other = open(&server).await;
     other.put(&app("blog", 2), None).await.unwrap();
-    assert_eq!(next(&mut snapshots).await.apps.len(), 2);
+    assert_eq!(next(&mut sights).await.apps.len(), 2);
 }
 
 #[tokio::test]
-async fn a_server_without_jetstream_or_without_life_is_an_error_in_time() {
+async fn a_server_without_life_is_an_error_in_time() {
     let server = NatsServer::start().unwrap();
     let store = store(&server).await;
     server.pause().unwrap();
@@ -174,5 +187,195 @@ async fn a_server_without_jetstream_or_without_life_is_an_error_in_time() {
             StoreError::TimedOut { .. } | StoreError::Failed { .. }
         ),
         "{error:?}"
+    );
+}
+
+/// The bug: a node that looked for the bucket made it, and everybody took the empty one for an order.
+#[tokio::test]
+async fn only_who_deploys_makes_the_store() {
+    let server = NatsServer::start().unwrap();
+    let client = client(&server).await;
+    let context = async_nats::jetstream::new(client.clone());
+    assert!(Store::open(client, &lattice()).await.unwrap().is_none());
+    let streams: Vec<_> = context.stream_names().collect().await;
+    assert!(streams.is_empty(), "{streams:?}");
+}
+
+/// The bug: "stream name already in use with a different configuration", naming none.
+#[tokio::test]
+async fn a_stream_is_opened_as_its_operator_has_set_it() {
+    let server = NatsServer::start().unwrap();
+    let before = store(&server).await;
+    let (digest, _) = before.push(&Bytes::from_static(b"code")).await.unwrap();
+    before.put(&app("shop", 1), None).await.unwrap();
+    let context = async_nats::jetstream::new(client(&server).await);
+    let edited = async |name: &str| {
+        let mut stream = context.get_stream(name).await.unwrap();
+        let mut config = stream.info().await.unwrap().config.clone();
+        config.description = Some("of the operator".to_owned());
+        config.max_bytes = 64 * 1024 * 1024;
+        config.compression = Some(async_nats::jetstream::stream::Compression::S2);
+        config.max_messages_per_subject = config.max_messages_per_subject.min(2);
+        context.update_stream(&config).await.unwrap();
+        context
+            .get_stream(name)
+            .await
+            .unwrap()
+            .cached_info()
+            .config
+            .clone()
+    };
+    let streams = ["KV_wrt-test-desired", "OBJ_wrt-test-components"];
+    let config = [edited(streams[0]).await, edited(streams[1]).await];
+
+    for store in [store(&server).await, open(&server).await] {
+        let name = Name::new("shop").unwrap();
+        let stored = store.app(&name).await.unwrap().unwrap();
+        let (changed, revision) = (app("shop", 2), Some(stored.revision));
+        store.put(&changed, revision).await.unwrap();
+        assert_eq!(&*store.fetch(digest).await.unwrap(), b"code");
+        let pushed = store.push(&Bytes::from_static(b"code")).await.unwrap();
+        assert_eq!(pushed, (digest, Pushed::AlreadyThere));
+    }
+    for (name, config) in streams.iter().zip(config) {
+        let now = context.get_stream(*name).await.unwrap();
+        assert_eq!(now.cached_info().config, config, "{name} is the operator's");
+    }
+}
+
+/// One server cannot keep several copies, and says so.
+#[tokio::test]
+async fn what_is_made_has_as_many_copies_as_were_asked_for() {
+    let server = NatsServer::start().unwrap();
+    let made = Store::make(client(&server).await, &lattice(), 3).await;
+    let error = made.unwrap_err();
+    let StoreError::Failed { what, source } = error else {
+        panic!("{error:?}");
+    };
+    assert!(what.contains("KV_wrt-test-desired"), "{what}");
+    assert!(source.to_string().contains("replicas > 1"), "{source}");
+    // It is no business of one that is there.
+    store(&server).await;
+    Store::make(client(&server).await, &lattice(), 3)
+        .await
+        .unwrap();
+}
+
+/// One of the two streams is gone.
+#[tokio::test]
+async fn what_is_missing_is_made_and_the_rest_stays() {
+    let server = NatsServer::start().unwrap();
+    store(&server)
+        .await
+        .put(&app("shop", 1), None)
+        .await
+        .unwrap();
+    let context = async_nats::jetstream::new(client(&server).await);
+    let error = open(&server)
+        .await
+        .fetch(Digest::of(b"code"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, StoreError::NoComponent { .. }), "{error}");
+    let (digest, _) = store(&server)
+        .await
+        .push(&Bytes::from_static(b"code"))
+        .await
+        .unwrap();
+    context.delete_stream("KV_wrt-test-desired").await.unwrap();
+    let made = store(&server).await;
+    assert_eq!(made.fetch(digest).await.unwrap().len(), 4);
+    assert!(made.snapshot().await.unwrap().apps.is_empty());
+}
+
+#[tokio::test]
+async fn a_stream_that_is_no_bucket_is_told_by_its_name() {
+    let server = NatsServer::start().unwrap();
+    let context = async_nats::jetstream::new(client(&server).await);
+    let config = async_nats::jetstream::stream::Config {
+        name: "KV_wrt-test-desired".to_owned(),
+        subjects: vec!["$KV.wrt-test-desired.>".to_owned()],
+        ..Default::default()
+    };
+    context.create_stream(config).await.unwrap();
+    let error = Store::make(client(&server).await, &lattice(), 1).await;
+    let told = error.unwrap_err().to_string();
+    assert!(
+        told.contains("KV_wrt-test-desired") && told.contains("max_msgs_per_subject"),
+        "{told}"
+    );
+}
+
+/// A look that failed is told, and so is the next one that does not.
+#[tokio::test]
+async fn a_bucket_that_is_lost_is_told_and_one_that_is_made_anew_is_seen() {
+    let server = NatsServer::start().unwrap();
+    store(&server)
+        .await
+        .put(&app("shop", 1), None)
+        .await
+        .unwrap();
+    let mut sights = Box::pin(open(&server).await.watch());
+    assert_eq!(next(&mut sights).await.apps.len(), 1);
+    let context = async_nats::jetstream::new(client(&server).await);
+    context.delete_stream("KV_wrt-test-desired").await.unwrap();
+    let lost =
+        async { while !matches!(sights.next().await, Some(Err(StoreError::Absent { .. }))) {} };
+    let lost = tokio::time::timeout(PATIENCE, lost).await;
+    lost.expect("it is told in time");
+    store(&server)
+        .await
+        .put(&app("blog", 2), None)
+        .await
+        .unwrap();
+    let names = next(&mut sights).await.apps.into_keys();
+    assert_eq!(
+        names.map(|name| name.to_string()).collect::<Vec<_>>(),
+        ["blog"]
+    );
+}
+
+/// It was told as "requested JetStream resource does not exist", three times in a chain.
+#[tokio::test]
+async fn a_server_without_jetstream_is_told_as_such() {
+    let server = NatsServer::start().unwrap();
+    server.configure("").unwrap();
+    server.restart().unwrap();
+    let client = client(&server).await;
+    let errors = [
+        Store::make(client.clone(), &lattice(), 1)
+            .await
+            .unwrap_err(),
+        Store::open(client, &lattice()).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error, StoreError::NoJetStream), "{error:?}");
+        assert!(error.to_string().contains("nats-server --jetstream"));
+        assert!(std::error::Error::source(&error).is_none(), "{error:?}");
+    }
+}
+
+/// The client told only that a message was not taken, or sent chunks that the server cut off.
+#[tokio::test]
+async fn a_server_that_takes_small_messages_gets_small_ones() {
+    let server = NatsServer::start().unwrap();
+    let folder = server.jetstream_folder();
+    let config = format!("max_payload: 16384\njetstream {{ store_dir: {folder:?} }}\n");
+    server.configure(&config).unwrap();
+    server.restart().unwrap();
+    let store = store(&server).await;
+    let bytes = Bytes::from(vec![7; 100_000]);
+    let (digest, _) = store.push(&bytes).await.unwrap();
+    assert_eq!(store.fetch(digest).await.unwrap(), bytes);
+    store.put(&app("shop", 1), None).await.unwrap();
+    let mut large = app("large", 1);
+    let name = |n: u32| Name::new(&format!("p-{n}")).unwrap();
+    let providers = (0..200).map(|n| (name(n), DesiredProvider::new("memory")));
+    large.providers.extend(providers);
+    let error = store.put(&large, None).await.unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.contains("16384") && told.contains("max_payload"),
+        "{told}"
     );
 }

@@ -15,6 +15,10 @@ use wrt_protocol::limits::{
 /// without an operator.
 pub const MASS_DEATH_HOLD: Duration = Duration::from_secs(10);
 
+/// Members for each one that was heard, at the most. Whatever its size, 100 members of a lattice or all
+/// of them are heard in [`HEARTBEAT_INTERVAL`]; members beat unevenly.
+const UNHEARD_FACTOR: usize = 4;
+
 /// Time between two heartbeats of a node in a lattice of `members`: [`HEARTBEAT_INTERVAL`], or
 /// longer, so that all of them together send at most [`HEARTBEATS_PER_SECOND_MAX`].
 #[must_use]
@@ -50,9 +54,18 @@ pub fn mass_death_hold(interval: Duration) -> Duration {
 
 /// The interval that a peer claims, brought to what an honest one can be: a peer that claims an
 /// hour would never be suspected.
-pub(crate) fn claimed_interval(millis: u32) -> Duration {
+#[must_use]
+pub fn claimed_interval(millis: u32) -> Duration {
     Duration::from_millis(u64::from(millis))
         .clamp(HEARTBEAT_INTERVAL, heartbeat_interval(MEMBERS_MAX))
+}
+
+/// The interval that a peer claims, for somebody who has listened for an interval or more and heard so
+/// many nodes: in a lattice that beats slower, more are heard in the meantime. So one who lies makes
+/// nobody wait.
+#[must_use]
+pub fn plausible_interval(millis: u32, heard: usize) -> Duration {
+    claimed_interval(millis).min(heartbeat_interval(heard.saturating_mul(UNHEARD_FACTOR)))
 }
 
 fn scaled(at_shortest: Duration, interval: Duration) -> Duration {
@@ -103,5 +116,20 @@ mod tests {
         assert_eq!(claimed_interval(0), HEARTBEAT_INTERVAL);
         assert_eq!(claimed_interval(u32::MAX), heartbeat_interval(MEMBERS_MAX));
         assert_eq!(claimed_interval(700), Duration::from_millis(700));
+    }
+
+    #[test]
+    fn a_lie_is_not_plausible_and_the_truth_is() {
+        assert_eq!(plausible_interval(u32::MAX, 1), HEARTBEAT_INTERVAL);
+        assert_eq!(plausible_interval(u32::MAX, 20), HEARTBEAT_INTERVAL);
+        for members in [1, 100, 200, 1000, MEMBERS_MAX] {
+            let interval = heartbeat_interval(members);
+            let millis = u32::try_from(interval.as_millis()).unwrap();
+            assert_eq!(plausible_interval(millis, members), interval);
+            // What is heard in the shortest interval lets one listen on.
+            let heard = members.min(100);
+            let listens = plausible_interval(millis, heard) * 2;
+            assert!(listens >= interval.min(HEARTBEAT_INTERVAL * 4), "{members}");
+        }
     }
 }

@@ -29,7 +29,8 @@ mod view;
 pub use clock::{ClockOffset, NodeClock};
 pub use counters::MembershipCounts;
 pub use interval::{
-    MASS_DEATH_HOLD, dead_after, heartbeat_interval, mass_death_hold, suspect_after,
+    MASS_DEATH_HOLD, claimed_interval, dead_after, heartbeat_interval, mass_death_hold,
+    plausible_interval, suspect_after,
 };
 pub use member::{Liveness, Member};
 pub use membership::{Membership, MembershipError, MembershipOptions, Report};

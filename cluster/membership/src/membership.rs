@@ -2,6 +2,7 @@
 
 mod beater;
 mod listener;
+mod sent;
 
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ use crate::{
 };
 use beater::Beater;
 use listener::Listener;
+use sent::SentBeats;
 
 /// Says what this node's replicas do at the moment. Called for each heartbeat: it must be quick, and
 /// must not wait for anything that waits for a heartbeat.
@@ -93,6 +95,7 @@ struct Shared {
     views: ArcSwap<View>,
     changes: watch::Sender<u64>,
     state: Mutex<NodeState>,
+    sent: Mutex<SentBeats>,
     announce: Notify,
     fenced: CancellationToken,
     /// Ends both tasks.
@@ -192,8 +195,8 @@ impl Membership {
         self.shared.views.load().is_isolated()
     }
 
-    /// Cancelled when a newer incarnation under this node's name was heard. This one has stopped to
-    /// beat and must stop to serve.
+    /// Cancelled when a newer incarnation under this node's name was heard, or another node of the same
+    /// name and epoch that has beaten more often. This one has stopped to beat and must stop to serve.
     #[must_use]
     pub fn fenced(&self) -> CancellationToken {
         self.shared.fenced.clone()
@@ -231,6 +234,7 @@ impl Shared {
             views: ArcSwap::default(),
             changes: watch::Sender::new(0),
             state: Mutex::new(NodeState::Serving),
+            sent: Mutex::default(),
             announce: Notify::new(),
             fenced: CancellationToken::new(),
             stop: CancellationToken::new(),

@@ -8,6 +8,14 @@
 //! the estimate of its clock, but by its next one. A node whose clock stood still while it was
 //! suspended looks late for ever; its heartbeats do not come all at once, and that tells them apart.
 //!
+//! # When an older incarnation is the one that lives
+//!
+//! The newer of two incarnations stays, and the older one hears of it and stops. Epochs grow by what a
+//! node has kept and by its wall clock; one that has kept nothing, and whose clock went back, starts
+//! under an older one. It is taken in when the newer one is dead or gone, and the older one has beaten
+//! several times, one after the other, for as long as makes suspect: a heartbeat that was held up, and
+//! whose node is no more, is not followed by others.
+//!
 //! # When hearing nothing proves nothing
 //!
 //! Eviction moves shares and is expensive to be wrong about; suspicion only redirects calls. So
@@ -141,7 +149,8 @@ impl MemberTable {
         };
         let same = heartbeat.epoch == entry.member.epoch;
         let left = entry.member.state == NodeState::Leaving;
-        if heartbeat.epoch < entry.member.epoch
+        let older = heartbeat.epoch < entry.member.epoch;
+        if (older && !entry.gives_way_to_older(&heartbeat, now))
             || (same && (heartbeat.sequence <= entry.sequence || left))
         {
             return Observed::Stale;

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use wrt_deployment::limits::STATE_COPIES;
 use wrt_protocol::{LatticeName, NodeId};
 
 use crate::AllowedVariable;
@@ -151,8 +152,9 @@ pub enum AppsCommand {
     #[command(after_help = "Example:
   PROGRAM up app.toml --lattice nats://127.0.0.1:4222
 
-The manifest is checked as a whole before anything changes. Code 3: it is deployed, and not every
-replica is ready yet; the message says which and why. The nodes go on trying.")]
+The manifest is checked as a whole before anything changes. What keeps a replica from being ready is
+told as it comes. Code 3: it is deployed, and not every replica is ready; the message says which and
+why. It comes soon where something cannot mend by itself. The nodes go on trying.")]
     Up(UpArgs),
     /// Show the nodes of the lattice and what runs on them
     Ps(PsArgs),
@@ -204,6 +206,17 @@ pub struct UpArgs {
     /// How long to wait until every replica is ready, in seconds; 0 does not wait
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub timeout: u64,
+    /// Copies of the desired state in a cluster of NATS servers, 1 to 5, where this makes it: what is
+    /// there stays as its operator has set it
+    #[arg(
+        long,
+        value_name = "COPIES",
+        default_value_t = 1,
+        value_parser = copies,
+        env = "WRT_STATE_COPIES",
+        hide_env_values = true
+    )]
+    pub state_copies: usize,
     #[command(flatten)]
     pub lattice: LatticeArgs,
 }
@@ -236,6 +249,13 @@ pub enum Format {
     Text,
     /// For programs: one JSON value a line.
     Json,
+}
+
+fn copies(text: &str) -> Result<usize, String> {
+    let copies = text.parse::<u64>().ok();
+    let copies = copies.filter(|copies| STATE_COPIES.contains(copies));
+    let copies = copies.and_then(|copies| usize::try_from(copies).ok());
+    copies.ok_or_else(|| "a number from 1 to 5".to_owned())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -1,16 +1,21 @@
 //! `wrt down`
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use tokio::time::{Instant, timeout_at};
+use wrt_deployment::Store;
 use wrt_protocol::{Name, NodeId, limits::HEARTBEAT_INTERVAL};
 
 use super::{
     args::{DownArgs, LatticeArgs},
     exit::Failure,
     output::Output,
+    program,
 };
-use crate::{Observer, lattice::Lattice};
+use crate::{NodeStatus, Observer, lattice::Lattice};
 
 pub async fn down(
     lattice: &LatticeArgs,
@@ -20,24 +25,8 @@ pub async fn down(
     let app = Name::new(&arguments.app).map_err(|error| Failure::usage(error.to_string()))?;
     let lattice = Lattice::connect(&lattice.lattice, lattice.lattice_name.clone()).await?;
     let store = lattice.store().await?;
-    if !store.delete(&app).await? {
-        let names: Vec<String> = store
-            .snapshot()
-            .await?
-            .apps
-            .keys()
-            .map(ToString::to_string)
-            .collect();
-        let deployed = match names.as_slice() {
-            [] => "nothing is deployed".to_owned(),
-            names => format!("deployed are: {}", names.join(", ")),
-        };
-        return Err(Failure::failed(anyhow::anyhow!(
-            "no app {app} is deployed on lattice {}; {deployed}",
-            lattice.name()
-        )));
-    }
     let observer = lattice.observe().await?;
+    remove(&lattice, store.as_ref(), &observer, &app).await?;
     let ended = match arguments.timeout {
         0 => Ok(()),
         seconds => wait(&observer, &app, Duration::from_secs(seconds)).await,
@@ -51,6 +40,70 @@ pub async fn down(
     };
     output.result(&text, &json);
     Ok(())
+}
+
+/// Removes an app from the desired state; also one that only the nodes know any more.
+async fn remove(
+    lattice: &Lattice,
+    store: Option<&Store>,
+    observer: &Observer,
+    app: &Name,
+) -> Result<(), Failure> {
+    if let Some(store) = store
+        && store.delete(app).await?
+    {
+        return Ok(());
+    }
+    let holders = holders(lattice, observer, app).await;
+    match (store, holders.as_slice()) {
+        (Some(store), []) => Err(not_deployed(lattice, app, Some(store)).await?),
+        (None, []) => Err(not_deployed(lattice, app, None).await?),
+        (Some(store), _) => Ok(store.mark_removed(app).await?),
+        (None, holders) => {
+            let nodes: Vec<String> = holders.iter().map(ToString::to_string).collect();
+            Err(Failure::failed(anyhow::anyhow!(
+                "lattice {} has no desired state any more from which {app} could be removed; what is \
+                 known of it stays on {}. `{program} up` of its manifest makes the desired state \
+                 anew, and then `{program} down` removes it",
+                lattice.name(),
+                nodes.join(", "),
+                program = program::name(),
+            )))
+        }
+    }
+}
+
+async fn not_deployed(
+    lattice: &Lattice,
+    app: &Name,
+    store: Option<&Store>,
+) -> Result<Failure, Failure> {
+    let apps = match store {
+        Some(store) => store.snapshot().await?.apps,
+        None => BTreeMap::new(),
+    };
+    let names: Vec<String> = apps.keys().map(ToString::to_string).collect();
+    let deployed = match names.as_slice() {
+        [] => "nothing is deployed".to_owned(),
+        names => format!("deployed are: {}", names.join(", ")),
+    };
+    Ok(Failure::failed(anyhow::anyhow!(
+        "no app {app} is deployed on lattice {}; {deployed}",
+        lattice.name()
+    )))
+}
+
+/// The nodes that hold on to what they know of an app, whatever is stored.
+async fn holders(lattice: &Lattice, observer: &Observer, app: &Name) -> Vec<NodeId> {
+    observer.settle(HEARTBEAT_INTERVAL * 3).await;
+    let nodes = observer.nodes();
+    let statuses = lattice.statuses(nodes.keys()).await;
+    let holds = |status: &NodeStatus| status.held.contains_key(app.as_str());
+    let holders = statuses.into_iter();
+    holders
+        .filter(|(_, status)| status.as_ref().is_some_and(holds))
+        .map(|(node, _)| node)
+        .collect()
 }
 
 async fn wait(observer: &Observer, app: &Name, patience: Duration) -> Result<(), Failure> {

@@ -1,17 +1,15 @@
 //! `wrt-node join`: a node of a lattice.
 
-use std::{
-    collections::HashMap,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, UNIX_EPOCH},
-};
+mod epoch;
+mod follow;
+mod kept;
+mod private_folder;
 
-use futures::StreamExt as _;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
 use tokio::sync::watch;
-use wrt_deployment::Store;
 use wrt_protocol::{
-    Epoch, LatticeName, NodeId,
+    LatticeName, NodeId,
     limits::{LABEL_BYTES_MAX, LABELS_MAX},
     subject::Subjects,
 };
@@ -25,19 +23,18 @@ use super::{
     run::{cache_folder, drain, engines},
     signals::asked_to_stop,
 };
-use crate::{
-    AppEnvironment, Code, LatticeError, Node, NodeOptions, NodeStatus, catalog::chain,
-    lattice::shown,
-};
-
-/// Pause before the store is tried again.
-const STORE_PAUSE: Duration = Duration::from_secs(1);
+use crate::{AppEnvironment, Code, LatticeError, Node, NodeOptions, NodeStatus, lattice::shown};
+use follow::Follower;
+use kept::Kept;
 
 pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Result<(), Failure> {
-    let options = node_options(&arguments)?;
-    let (lattice, name) = (options.lattice.clone(), options.node.clone());
-    let engines = engines(&arguments.process)?;
+    let lattice = arguments.lattice.lattice_name.clone();
+    let name = node_name(&arguments)?;
     let url = &arguments.lattice.lattice;
+    let folder = cache_folder(&arguments.process).map(|folder| folder.join("desired"));
+    let kept = Kept::open(folder, url, &lattice, &name);
+    let options = node_options(&arguments, &name, &kept)?;
+    let engines = engines(&arguments.process)?;
     let transport = connect(url, &name).await?;
     let (opened, store) = watch::channel(None);
     let folder = cache_folder(&arguments.process).map(|folder| folder.join("components"));
@@ -50,10 +47,9 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     let json = serde_json::json!({ "joined": lattice, "node": name, "epoch": epoch });
     output.result(&text, &json);
 
-    let snapshots = snapshot_file(&arguments, &lattice, &name);
     let fenced = node.fenced();
     let ended = tokio::select! {
-        never = follow(&node, &transport, &lattice, opened, snapshots) => never,
+        () = Follower::new(&node, &kept).run(&transport, &lattice, opened) => Ok(()),
         () = asked_to_stop() => Ok(()),
         () = fenced.cancelled() => Err(Failure::failed(anyhow::anyhow!(
             "another node has joined under the name {name}, and this one stops: give each node its \
@@ -65,7 +61,7 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     ended
 }
 
-fn node_options(arguments: &JoinArgs) -> Result<NodeOptions, Failure> {
+fn node_options(arguments: &JoinArgs, name: &NodeId, kept: &Kept) -> Result<NodeOptions, Failure> {
     let labels = arguments.labels.clone();
     let is_long = |(k, v): &(String, String)| k.len().max(v.len()) > LABEL_BYTES_MAX;
     if labels.len() > LABELS_MAX || labels.iter().any(is_long) {
@@ -74,31 +70,23 @@ fn node_options(arguments: &JoinArgs) -> Result<NodeOptions, Failure> {
              {LABEL_BYTES_MAX} bytes"
         )));
     }
-    let node = match &arguments.name {
-        Some(name) => name.clone(),
-        None => host_name()?,
-    };
+    let epoch = epoch::next(kept.epoch());
+    kept.keep_epoch(epoch);
     Ok(NodeOptions {
         lattice: arguments.lattice.lattice_name.clone(),
-        node,
-        epoch: epoch(),
+        node: name.clone(),
+        epoch,
         labels,
         patience: Duration::from_secs(arguments.process.patience),
         environment: AppEnvironment::allowed(arguments.process.allow_env.clone()),
     })
 }
 
-/// The start of the process in milliseconds: greater than that of any earlier process of this name,
-/// unless the wall clock went back; then the lattice refuses the name until it is right.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an epoch must grow across restarts: only a wall clock does"
-)]
-fn epoch() -> Epoch {
-    let since = std::time::SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Epoch(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+fn node_name(arguments: &JoinArgs) -> Result<NodeId, Failure> {
+    match &arguments.name {
+        Some(name) => Ok(name.clone()),
+        None => host_name(),
+    }
 }
 
 fn host_name() -> Result<NodeId, Failure> {
@@ -148,50 +136,3 @@ async fn announce(
     };
     Ok(transport.announce(info, stats).await?)
 }
-
-/// Follows the desired state for ever: from what was last known, until JetStream says otherwise.
-async fn follow(
-    node: &Node,
-    transport: &Nats,
-    lattice: &LatticeName,
-    opened: watch::Sender<Option<Store>>,
-    known: Option<PathBuf>,
-) -> Result<(), Failure> {
-    let mut is_fresh = false;
-    loop {
-        match Store::open(transport.control_client(), lattice).await {
-            Ok(store) => {
-                let mut snapshots = Box::pin(store.watch());
-                opened.send_replace(Some(store));
-                while let Some(snapshot) = snapshots.next().await {
-                    is_fresh = true;
-                    last_known::keep(known.as_deref(), &snapshot);
-                    node.desire(snapshot);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(
-                    error = chain(&error),
-                    "cannot open the desired state; trying again"
-                );
-                if !is_fresh && let Some(snapshot) = last_known::read(known.as_deref()) {
-                    tracing::warn!("serving what was last known");
-                    node.desire(Arc::new(snapshot));
-                    is_fresh = true;
-                }
-                tokio::time::sleep(STORE_PAUSE).await;
-            }
-        }
-    }
-}
-
-fn snapshot_file(arguments: &JoinArgs, lattice: &LatticeName, node: &NodeId) -> Option<PathBuf> {
-    let folder = cache_folder(&arguments.process)?;
-    Some(
-        folder
-            .join("desired")
-            .join(format!("{lattice}-{node}.json")),
-    )
-}
-
-mod last_known;

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
+use wrt_host::Printable;
 use wrt_protocol::{
     NodeId,
     heartbeat::{NodeState, ReplicaReport, ReplicaState},
@@ -26,11 +27,7 @@ pub async fn ps(lattice: &LatticeArgs, arguments: PsArgs, output: Output) -> Res
     let observer = lattice.observe().await?;
     observer.settle(LISTEN_MIN).await;
     let nodes = observer.nodes();
-    let asked = nodes
-        .keys()
-        .map(|node| async { (node.clone(), lattice.status(node).await) });
-    let statuses: BTreeMap<NodeId, Option<NodeStatus>> =
-        futures::future::join_all(asked).await.into_iter().collect();
+    let statuses = lattice.statuses(nodes.keys()).await;
     let is_shown = |replica: &ReplicaReport| {
         arguments
             .app
@@ -64,6 +61,10 @@ struct ShownNode {
     labels: BTreeMap<String, String>,
     replicas: Vec<ShownReplica>,
     log_messages_dropped: u64,
+    /// Apps that are as they were last known, and why.
+    held: BTreeMap<String, String>,
+    /// Why the node cannot read the desired state.
+    desired_trouble: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -115,6 +116,8 @@ impl ShownNode {
             version: beat.version.clone(),
             labels: beat.labels.iter().cloned().collect(),
             log_messages_dropped: status.map_or(0, |status| status.log_messages_dropped),
+            held: status.map(|status| status.held.clone()).unwrap_or_default(),
+            desired_trouble: status.and_then(|status| status.desired_trouble.clone()),
             replicas: beat
                 .replicas
                 .iter()
@@ -149,10 +152,12 @@ fn text(nodes: &[ShownNode]) -> String {
             row.extend(replica.cells());
             table.add_row(row);
             if let Some(error) = &replica.error {
+                let error = Printable(error);
                 notes.push(format!("{} on {}: {error}", replica.actor, node.node));
             }
         }
     }
+    notes.extend(desired_notes(nodes));
     // The lines of a table without borders end in blanks.
     let lines: Vec<String> = table
         .to_string()
@@ -161,6 +166,43 @@ fn text(nodes: &[ShownNode]) -> String {
         .collect();
     let notes = notes.iter().map(|note| format!("\n{note}"));
     notes.fold(lines.join("\n"), |text, note| text + &note)
+}
+
+/// What nodes make of the desired state where they do not follow it: each thing once, with the nodes.
+fn desired_notes(nodes: &[ShownNode]) -> Vec<String> {
+    let mut troubles: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut held: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+    for node in nodes {
+        if let Some(trouble) = &node.desired_trouble {
+            troubles
+                .entry(trouble)
+                .or_default()
+                .push(node.node.as_str());
+        }
+        for (app, reason) in &node.held {
+            held.entry((app, reason))
+                .or_default()
+                .push(node.node.as_str());
+        }
+    }
+    let trouble = |(trouble, nodes): (&str, Vec<&str>)| {
+        let (nodes, trouble) = (nodes.join(", "), Printable(trouble));
+        format!(
+            "the desired state cannot be read on {nodes}, and what is known of it stays: {trouble}"
+        )
+    };
+    let held_app = |((app, reason), nodes): ((&str, &str), Vec<&str>)| {
+        let (nodes, program) = (nodes.join(", "), program::name());
+        format!(
+            "app {} stays as it was last known on {nodes}: {}; `{program} up` of its manifest \
+             restores it, `{program} down {}` removes it",
+            Printable(app),
+            Printable(reason),
+            Printable(app)
+        )
+    };
+    let troubles = troubles.into_iter().map(trouble);
+    troubles.chain(held.into_iter().map(held_app)).collect()
 }
 
 impl ShownReplica {
@@ -210,6 +252,8 @@ mod tests {
             labels: BTreeMap::new(),
             replicas: Vec::new(),
             log_messages_dropped: 0,
+            held: BTreeMap::new(),
+            desired_trouble: None,
         };
         let whole = text(std::slice::from_ref(&node));
         assert!(!whole.contains("messages"), "{whole}");

@@ -102,7 +102,7 @@ async fn start(
     let apps = BTreeMap::from([(app.app.clone(), stored)]);
     node.desire(Arc::new(Snapshot {
         apps,
-        unreadable: BTreeMap::new(),
+        ..Snapshot::default()
     }));
     Ok(node)
 }

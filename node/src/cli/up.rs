@@ -1,10 +1,10 @@
 //! `wrt up`
 
 mod progress;
+mod wait;
 
 use std::time::Duration;
 
-use tokio::time::Instant;
 use wrt_deployment::{DesiredApp, Pushed, Revision, Scope, Store, StoreError};
 use wrt_runtime::Runtime;
 
@@ -16,12 +16,10 @@ use super::{
     program,
 };
 use crate::lattice::Lattice;
-use progress::Progress;
+use wait::Waiting;
 
 /// How often somebody else may get in between reading an app and changing it.
 const PUT_ATTEMPTS_MAX: usize = 5;
-/// How often the nodes are asked.
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 pub async fn up(
     runtime: &Runtime,
@@ -33,7 +31,7 @@ pub async fn up(
     let path = &arguments.manifest;
     manifest_file::read(path, runtime, Scope::Lattice, None, &[])?;
     let lattice = Lattice::connect(&lattice.lattice, lattice.lattice_name.clone()).await?;
-    let store = lattice.store().await?;
+    let store = lattice.make_store(arguments.state_copies).await?;
     let deployed = store.snapshot().await?;
     let others: Vec<&DesiredApp> = deployed.apps.values().map(|stored| &stored.app).collect();
     let manifest = manifest_file::read(path, runtime, Scope::Lattice, None, &others)?;
@@ -44,17 +42,23 @@ pub async fn up(
         }
     }
     let app = manifest.checked.app;
-    let revision = put(&store, &app).await?;
+    let mut revision = put(&store, &app).await?;
     output.progress(&format!(
         "{} is deployed in revision {}",
         app.app, revision.0
     ));
-    let ended = match arguments.timeout {
-        0 => Ok(()),
-        seconds => wait(&lattice, &app, revision, Duration::from_secs(seconds)).await,
-    };
+    if arguments.timeout > 0 {
+        let waiting = Waiting {
+            lattice: &lattice,
+            store: &store,
+            app: &app,
+            revision,
+            output,
+        };
+        let waited = waiting.wait(Duration::from_secs(arguments.timeout));
+        revision = waited.await?;
+    }
     lattice.close().await;
-    ended?;
     let json = serde_json::json!({ "app": app.app, "revision": revision.0, "ready": arguments.timeout > 0 });
     let text = match arguments.timeout {
         0 => format!(
@@ -92,34 +96,4 @@ async fn put(store: &Store, app: &DesiredApp) -> Result<Revision, Failure> {
             put => return Ok(put?),
         }
     }
-}
-
-async fn wait(
-    lattice: &Lattice,
-    app: &DesiredApp,
-    revision: Revision,
-    patience: Duration,
-) -> Result<(), Failure> {
-    let end = Instant::now() + patience;
-    let observer = lattice.observe().await?;
-    observer.settle(Duration::ZERO.max(LOOK_INTERVAL * 3)).await;
-    let mut progress;
-    loop {
-        progress = Progress::look(lattice, &observer, app, revision).await;
-        if progress.is_done() {
-            return Ok(());
-        }
-        let next = Instant::now() + LOOK_INTERVAL;
-        if next > end {
-            break;
-        }
-        tokio::time::sleep_until(next).await;
-    }
-    Err(Failure::too_late(format!(
-        "{} is deployed, and not all of it was ready within {} s:\n{progress}\nthe nodes go on \
-         trying; `{} ps` shows how far they are, and the nodes' logs why",
-        app.app,
-        patience.as_secs(),
-        program::name(),
-    )))
 }

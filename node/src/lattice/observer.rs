@@ -10,6 +10,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use wrt_deployment::PlacedMember;
+use wrt_membership::{claimed_interval, plausible_interval};
 use wrt_protocol::{
     NodeId,
     heartbeat::{Heartbeat, NodeState},
@@ -43,7 +44,7 @@ impl SeenNode {
     /// Whether it was heard as recently as it should have been.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        let interval = Duration::from_millis(self.beat.interval_ms.into());
+        let interval = claimed_interval(self.beat.interval_ms);
         self.heard_at.elapsed() < interval * (HEARTBEATS_MISSED_SUSPECT + 1)
     }
 }
@@ -74,16 +75,13 @@ impl Observer {
     }
 
     /// Listens for two intervals of the slowest node heard, and at least for `least`: whoever beats
-    /// has beaten then.
+    /// has beaten then. One that claims to beat more slowly than anybody would makes nobody wait.
     pub async fn settle(&self, least: Duration) {
         let begun = Instant::now();
         loop {
-            let slowest = self
-                .nodes()
-                .values()
-                .map(|node| node.beat.interval_ms)
-                .max();
-            let slowest = Duration::from_millis(slowest.unwrap_or(0).into());
+            let nodes = self.nodes();
+            let interval = |node: &SeenNode| plausible_interval(node.beat.interval_ms, nodes.len());
+            let slowest = nodes.values().map(interval).max().unwrap_or_default();
             let end = begun + least.max(slowest * 2 + slowest / 5);
             if timeout_at(end, self.heard()).await.is_err() {
                 return;
@@ -119,7 +117,7 @@ impl Seen {
         let mut nodes = self.nodes.lock();
         let is_stale = nodes
             .get(&beat.node)
-            .is_some_and(|seen| seen.beat.epoch > beat.epoch);
+            .is_some_and(|seen| seen.beat.epoch > beat.epoch && seen.is_alive());
         if is_stale {
             return;
         }

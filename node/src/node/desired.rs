@@ -12,21 +12,38 @@ use super::{
     replica::Recorded,
 };
 
-/// The revisions of apps that the node has taken up.
+/// The apps that the node has taken up: each one's revision, and what stands for its content.
 #[derive(Default)]
-pub(crate) struct Applied(Mutex<BTreeMap<Name, u64>>);
+pub(crate) struct Applied(Mutex<TakenUp>);
+
+#[derive(Default)]
+struct TakenUp {
+    snapshot: Option<Arc<Snapshot>>,
+    digests: BTreeMap<Name, Digest>,
+}
 
 impl Applied {
-    pub(crate) fn set(&self, snapshot: &Snapshot) {
-        let revisions = snapshot
-            .apps
-            .iter()
-            .map(|(name, app)| (name.clone(), app.revision.0));
-        *self.0.lock() = revisions.collect();
+    pub(crate) fn set(&self, snapshot: &Arc<Snapshot>) {
+        let mut taken_up = self.0.lock();
+        let before = taken_up.snapshot.as_ref();
+        if before.is_some_and(|before| Arc::ptr_eq(before, snapshot)) {
+            return;
+        }
+        let apps = snapshot.apps.iter();
+        let digests = apps.map(|(name, stored)| (name.clone(), stored.app.digest()));
+        taken_up.digests = digests.collect();
+        taken_up.snapshot = Some(Arc::clone(snapshot));
     }
 
     pub(crate) fn revisions(&self) -> BTreeMap<Name, u64> {
-        self.0.lock().clone()
+        let taken_up = self.0.lock();
+        let apps = taken_up.snapshot.iter().flat_map(|snapshot| &snapshot.apps);
+        apps.map(|(name, stored)| (name.clone(), stored.revision.0))
+            .collect()
+    }
+
+    pub(crate) fn digests(&self) -> BTreeMap<Name, Digest> {
+        self.0.lock().digests.clone()
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a replica offers becomes reachable: for links on this node at once, and for others when the
 //! bus knows.
 
+mod offered;
+
 use std::{
-    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -16,6 +17,7 @@ use wrt_supervision::{OfferChange, OnChange};
 
 use super::servers::Servers;
 use crate::catalog::chain;
+use offered::{Offered, Told};
 
 /// Pause before the bus is asked again.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -25,17 +27,8 @@ pub(crate) struct Hosting {
     directory: Arc<LocalDirectory>,
     servers: Arc<Servers>,
     seat: OnceLock<Seat>,
-    actors: Mutex<BTreeMap<ActorAddress, HostedActor>>,
+    offered: Mutex<Offered>,
     changed: Notify,
-}
-
-#[derive(Default)]
-struct HostedActor {
-    offers: Vec<Offer>,
-    /// Counts changes of the offers.
-    version: u64,
-    /// The version that the bus knows; none where it knows none.
-    known: Option<u64>,
 }
 
 impl Hosting {
@@ -44,7 +37,7 @@ impl Hosting {
             directory,
             servers,
             seat: OnceLock::new(),
-            actors: Mutex::default(),
+            offered: Mutex::default(),
             changed: Notify::new(),
         })
     }
@@ -72,11 +65,7 @@ impl Hosting {
         actor: &ActorAddress,
         state: ReplicaState,
     ) -> ReplicaState {
-        let is_hosted = || {
-            self.actors()
-                .get(actor)
-                .is_some_and(|hosted| hosted.known.is_some())
-        };
+        let is_hosted = || self.offered_now().is_known(actor);
         match state {
             ReplicaState::Ready if !is_hosted() => ReplicaState::Starting,
             state => state,
@@ -87,11 +76,7 @@ impl Hosting {
         for offer in offers {
             offer.install(&self.directory, actor);
         }
-        let mut actors = self.actors();
-        let hosted = actors.entry(actor.clone()).or_default();
-        hosted.offers = offers.to_vec();
-        hosted.version += 1;
-        drop(actors);
+        self.offered_now().offer(actor, offers);
         self.changed.notify_one();
     }
 
@@ -99,17 +84,9 @@ impl Hosting {
         for offer in gone {
             offer.remove(&self.directory, actor);
         }
-        let is_gone = |offer: &Offer| gone.iter().any(|g| g.interface() == offer.interface());
-        let mut actors = self.actors();
-        let Some(hosted) = actors.get_mut(actor) else {
-            return;
-        };
-        hosted.offers.retain(|offer| !is_gone(offer));
-        if !hosted.offers.is_empty() {
+        if !self.offered_now().withdraw(actor, gone) {
             return;
         }
-        actors.remove(actor);
-        drop(actors);
         self.servers.close(actor);
         if let Some(seat) = self.seat.get() {
             // Those that chose this node still get in, and hear from its gate to go elsewhere.
@@ -133,14 +110,7 @@ impl Hosting {
         let Some(seat) = self.seat.get() else {
             return true;
         };
-        let is_new =
-            |(_, hosted): &(&ActorAddress, &HostedActor)| hosted.known != Some(hosted.version);
-        let fresh: Vec<_> = self
-            .actors()
-            .iter()
-            .filter(is_new)
-            .map(|(actor, hosted)| (actor.clone(), hosted.offers.clone(), hosted.version))
-            .collect();
+        let fresh = self.offered_now().unknown();
         let mut took_all = true;
         for (actor, offers, version) in fresh {
             // Who only calls offers nothing: nobody on the bus calls it.
@@ -151,17 +121,18 @@ impl Hosting {
                 took_all = false;
                 continue;
             }
-            match self.actors().get_mut(&actor) {
-                Some(hosted) => hosted.known = Some(version),
-                // Withdrawn while the bus was told.
-                None => seat.exchange.leave_queue_group(&actor),
+            let told = self.offered_now().told(&actor, version);
+            match told {
+                Told::Known => {}
+                // Whoever is there now is told next.
+                Told::Gone | Told::Replaced => seat.exchange.leave_queue_group(&actor),
             }
             seat.membership.announce_now();
         }
         took_all
     }
 
-    fn actors(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, HostedActor>> {
-        self.actors.lock()
+    fn offered_now(&self) -> MutexGuard<'_, Offered> {
+        self.offered.lock()
     }
 }

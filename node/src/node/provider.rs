@@ -10,7 +10,7 @@ use wrt_protocol::{ActorAddress, Name};
 use wrt_runtime::{BackendEntry, ConnectFailure, Facts, LatticeState, Settings, StartServing};
 use wrt_supervision::{Probe, Running, Start, StartError};
 
-use super::Parts;
+use super::{Parts, replica::AddressTaken};
 use crate::catalog::chain;
 
 /// How long a provider's service may take to answer a probe; supervision waits a little longer.
@@ -83,7 +83,7 @@ impl ProviderStart {
         if let Some(address) = &self.desired.address {
             self.parts.servers.give_up_address(&self.actor, address);
         }
-        let serving = serve().await.map_err(start_error)?;
+        let serving = serve().await.map_err(|failure| self.serve_error(failure))?;
         if let Some(address) = serving.address() {
             tracing::info!(actor = %self.actor, %address, "listens");
         }
@@ -94,6 +94,20 @@ impl ProviderStart {
             .servers
             .insert(&self.actor, address, serving, permit);
         Ok(())
+    }
+
+    /// Why it does not serve: where another provider of this node has its address, that is why.
+    fn serve_error(&self, failure: ConnectFailure) -> StartError {
+        let address = self.desired.address.as_deref();
+        let taken = address.and_then(|address| {
+            let holder = self.parts.servers.holder(address, &self.actor)?;
+            let address = address.to_owned();
+            Some(AddressTaken { address, holder })
+        });
+        match taken {
+            Some(taken) => StartError::Transient(Box::new(taken)),
+            None => start_error(failure),
+        }
     }
 }
 

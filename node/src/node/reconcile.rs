@@ -81,7 +81,7 @@ impl Reconciler {
         }
     }
 
-    fn reconcile(&mut self, snapshot: &Snapshot) {
+    fn reconcile(&mut self, snapshot: &Arc<Snapshot>) {
         let view = self.seat.membership.view();
         // A node that doubts its own hearing must not take over what may well be alive.
         if view.is_isolated() {
@@ -142,7 +142,9 @@ impl Reconciler {
         placement: &Placement,
         view: &View,
     ) -> bool {
-        if snapshot.unreadable.contains_key(actor.app.as_str()) {
+        // It is there, and nobody here can say what it is.
+        if snapshot.held.contains_key(actor.app.as_str()) && !snapshot.apps.contains_key(&actor.app)
+        {
             return false;
         }
         let is_desired = snapshot

@@ -29,7 +29,14 @@ pub(crate) struct StartAttempt {
 
 impl StartAttempts {
     pub(crate) fn want(&self, actor: &ActorAddress, wanted: Digest) {
-        self.attempts().entry(actor.clone()).or_default().wanted = Some(wanted);
+        let mut attempts = self.attempts();
+        let attempt = attempts.entry(actor.clone()).or_default();
+        if attempt.wanted != Some(wanted) {
+            attempt.wanted = Some(wanted);
+            // What went wrong with another one says nothing of this one.
+            attempt.error = None;
+            attempt.is_refused = false;
+        }
     }
 
     pub(crate) fn forget(&self, actor: &ActorAddress) {
@@ -51,14 +58,13 @@ impl StartAttempts {
         let Some(attempt) = attempts.get_mut(actor) else {
             return;
         };
-        match result {
-            Ok(_) => {
-                attempt.reached = Some(specification);
-                attempt.error = None;
-            }
-            Err(error) => attempt.error = Some(reason(error)),
+        if result.is_ok() {
+            attempt.reached = Some(specification);
         }
-        attempt.is_refused = matches!(result, Err(StartError::Refused(_)));
+        if attempt.wanted == Some(specification) {
+            attempt.error = result.as_ref().err().map(reason);
+            attempt.is_refused = result.as_ref().is_err_and(does_not_mend);
+        }
     }
 
     fn attempts(&self) -> MutexGuard<'_, BTreeMap<ActorAddress, StartAttempt>> {
@@ -71,6 +77,23 @@ fn reason(error: &StartError) -> String {
     match error {
         StartError::Transient(source) | StartError::Refused(source) => chain(source.as_ref()),
     }
+}
+
+/// Whether another attempt is not expected to help. An address that another provider of the node has
+/// is tried for soon all the same: that one may go.
+fn does_not_mend(error: &StartError) -> bool {
+    match error {
+        StartError::Transient(source) => source.is::<AddressTaken>(),
+        StartError::Refused(_) => true,
+    }
+}
+
+/// Another provider of this node listens there.
+#[derive(Debug, thiserror::Error)]
+#[error("the address {address} is taken by {holder}, which runs on this node as well")]
+pub(crate) struct AddressTaken {
+    pub(crate) address: String,
+    pub(crate) holder: ActorAddress,
 }
 
 /// A start whose attempts are kept.

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{task::JoinSet, time::timeout};
 use wrt_contract::Permit;
+use wrt_deployment::addresses_clash;
 use wrt_protocol::ActorAddress;
 use wrt_runtime::{ServerLoad, Serving};
 
@@ -50,6 +51,19 @@ impl Servers {
         };
         drop(running);
         self.drain(server);
+    }
+
+    /// Which other provider has `address`, or one that covers it.
+    pub(crate) fn holder(&self, address: &str, asking: &ActorAddress) -> Option<ActorAddress> {
+        let has_it = |(provider, server): &(&ActorAddress, &Arc<Server>)| {
+            let asked = server.asked.as_deref();
+            *provider != asking && asked.is_some_and(|asked| addresses_clash(asked, address))
+        };
+        let running = self.running();
+        running
+            .iter()
+            .find(has_it)
+            .map(|(provider, _)| provider.clone())
     }
 
     /// Takes in a provider's new server; the one before finishes what it has in hand.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use wrt_deployment::Digest;
 use wrt_protocol::{ActorAddress, Epoch, Name, NodeId, heartbeat::ReplicaState};
 use wrt_supervision::Supervision;
 
@@ -19,6 +20,16 @@ pub struct NodeStatus {
     pub is_isolated: bool,
     /// The revisions of apps that it has taken up.
     pub apps: BTreeMap<Name, u64>,
+    /// What stands for the content of these apps: a revision says nothing in another bucket.
+    #[serde(default)]
+    pub digests: BTreeMap<Name, Digest>,
+    /// Apps that are as they were last known, or that are not run, and why what the desired state
+    /// says of them is not followed.
+    #[serde(default)]
+    pub held: BTreeMap<String, String>,
+    /// Why the desired state cannot be read, if it cannot.
+    #[serde(default)]
+    pub desired_trouble: Option<String>,
     /// Its share.
     pub replicas: Vec<ReplicaStatus>,
     /// Messages of its log that found no room on their way, as far as its program counts them.

@@ -7,6 +7,11 @@ use std::{
 };
 
 use tempfile::TempDir;
+use wrt_protocol::{
+    Epoch, LatticeName, NodeId, NodeMicros,
+    heartbeat::{Heartbeat, NodeState},
+    subject::Subjects,
+};
 use wrt_test_servers::{NatsServer, Process, RedisServer, free_port};
 
 use super::running::{guest, output, request, write_manifest, wrt, wrt_node};
@@ -396,4 +401,65 @@ calls = [{{ component = "fetch" }}]
             "{example} {allow}"
         );
     }
+}
+
+/// A heartbeat that claims the longest interval there is made `wrt ps` and `wrt up` wait for 49 days.
+#[test]
+fn nobody_waits_for_a_node_that_claims_to_beat_once_a_month() {
+    let lattice = Lattice::start(&["a"]);
+    let node = NodeId::new("slow").unwrap();
+    let beat = Heartbeat {
+        node: node.clone(),
+        epoch: Epoch(1),
+        sequence: 1,
+        sent_at: NodeMicros(0),
+        interval_ms: u32::MAX,
+        state: NodeState::Serving,
+        version: String::new(),
+        labels: Vec::new(),
+        replicas: Vec::new(),
+    };
+    let subject = Subjects::new(&LatticeName::new("default").unwrap()).heartbeat(&node);
+    let payload = beat.encode().unwrap();
+    let url = lattice.nats.url();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let says = runtime.spawn(async move {
+        let client = async_nats::connect(url).await.unwrap();
+        loop {
+            client
+                .publish(subject.clone(), payload.clone())
+                .await
+                .unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let web = address();
+    let text = format!(
+        r#"
+[app]
+name = "probe"
+[component.probe]
+source = "{source}"
+nodes = ["a"]
+[provider.web]
+backend = "http-server"
+nodes = ["a"]
+config = {{ address = "{web}" }}
+calls = [{{ component = "probe" }}]
+"#,
+        source = guest("probe").display()
+    );
+    let manifest = write_manifest(lattice.folder(), &text);
+    let manifest = manifest.display().to_string();
+    for arguments in [&["ps"][..], &["up", &manifest], &["ps"], &["down", "probe"]] {
+        let begun = Instant::now();
+        let told = lattice.wrt_ok(arguments);
+        assert!(
+            begun.elapsed() < JOIN_LIMIT,
+            "{arguments:?}: {:?}",
+            begun.elapsed()
+        );
+        assert!(arguments != ["ps"] || told.contains("slow"), "{told}");
+    }
+    says.abort();
 }

@@ -150,7 +150,7 @@ fn desired() -> Arc<Snapshot> {
     let revision = Revision(1);
     Arc::new(Snapshot {
         apps: BTreeMap::from([(name("app"), StoredApp { revision, app })]),
-        unreadable: BTreeMap::new(),
+        ..Snapshot::default()
     })
 }
 

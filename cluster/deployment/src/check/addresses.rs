@@ -37,7 +37,7 @@ impl Check<'_> {
                 continue;
             };
             let clashing = taken.iter().find(|other| {
-                clash(other.address, address)
+                addresses_clash(other.address, address)
                     && (scope == Scope::SingleNode
                         || may_meet(other.placement, &provider.placement))
             });
@@ -101,7 +101,8 @@ fn of_another_app(app: &DesiredApp) -> impl Iterator<Item = Taken<'_>> {
 /// Whether one node cannot have both. Port 0 is a free one each time; an address that is none of the
 /// network's is compared as it is written. `0.0.0.0` is every address of IPv4; `[::]` is that and every
 /// one of IPv6, as Linux has it unless a socket asks for less.
-fn clash(a: &str, b: &str) -> bool {
+#[must_use]
+pub fn addresses_clash(a: &str, b: &str) -> bool {
     let (Ok(first), Ok(second)) = (a.parse::<SocketAddr>(), b.parse::<SocketAddr>()) else {
         return a == b;
     };
@@ -149,8 +150,8 @@ mod tests {
             ("/run/web.sock", "/run/api.sock", false),
             ("/run/web.sock", "127.0.0.1:80", false),
         ] {
-            assert_eq!(clash(a, b), expected, "{a} {b}");
-            assert_eq!(clash(b, a), expected, "{b} {a}");
+            assert_eq!(addresses_clash(a, b), expected, "{a} {b}");
+            assert_eq!(addresses_clash(b, a), expected, "{b} {a}");
         }
     }
 }

@@ -1,7 +1,11 @@
 //! One call of JetStream, tried a few times.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
+use async_nats::jetstream::{
+    ErrorCode,
+    context::{GetStreamError, GetStreamErrorKind, RequestError, RequestErrorKind},
+};
 use backon::{ExponentialBuilder, Retryable};
 
 use crate::{
@@ -12,14 +16,57 @@ use crate::{
 /// Why an attempt failed.
 pub(super) enum AttemptError {
     /// The next one may succeed.
-    Again(Box<dyn std::error::Error + Send + Sync>),
+    Again(Box<dyn Error + Send + Sync>),
+    /// Nobody answers for JetStream; the next one may find it.
+    NoJetStream,
     /// No other one would.
     Final(StoreError),
 }
 
+/// What the client said. Its errors repeat their causes in their own words, so that a chain of them
+/// would say everything several times.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Said(String);
+
 impl AttemptError {
-    pub(super) fn again(error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Again(Box::new(error))
+    pub(super) fn again(error: impl Error + Send + Sync + 'static) -> Self {
+        if is_without_jetstream(&error) {
+            return Self::NoJetStream;
+        }
+        Self::Again(Box::new(Said(error.to_string())))
+    }
+}
+
+/// Whether an error of the client says that nobody answers for JetStream.
+fn is_without_jetstream(error: &(dyn Error + 'static)) -> bool {
+    let is_off = [
+        ErrorCode::JETSTREAM_NOT_ENABLED,
+        ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT,
+    ];
+    let is_unheard = causes(error).any(|error| {
+        let request = error.downcast_ref::<RequestError>();
+        request.is_some_and(|error| error.kind() == RequestErrorKind::NoResponders)
+    });
+    is_unheard || error_code(error).is_some_and(|code| is_off.contains(&code))
+}
+
+/// What JetStream itself answered, where an error of the client or a cause of it has that.
+pub(super) fn error_code(error: &(dyn Error + 'static)) -> Option<ErrorCode> {
+    causes(error).find_map(own_error_code)
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| Error::source(*error))
+}
+
+fn own_error_code(error: &(dyn Error + 'static)) -> Option<ErrorCode> {
+    if let Some(error) = error.downcast_ref::<async_nats::jetstream::Error>() {
+        return Some(error.error_code());
+    }
+    match error.downcast_ref::<GetStreamError>()?.kind() {
+        GetStreamErrorKind::JetStream(error) => Some(error.error_code()),
+        _ => None,
     }
 }
 
@@ -62,19 +109,15 @@ where
 }
 
 fn failure(what: &str, error: AttemptError) -> Failure {
-    match error {
-        AttemptError::Final(error) => Failure {
-            error,
-            is_final: true,
-        },
-        AttemptError::Again(source) => Failure {
-            error: StoreError::Failed {
-                what: what.to_owned(),
-                source,
-            },
-            is_final: false,
-        },
-    }
+    let (error, is_final) = match error {
+        AttemptError::Final(error) => (error, true),
+        AttemptError::NoJetStream => (StoreError::NoJetStream, false),
+        AttemptError::Again(source) => {
+            let what = what.to_owned();
+            (StoreError::Failed { what, source }, false)
+        }
+    };
+    Failure { error, is_final }
 }
 
 fn timed_out(what: &str, waited: Duration) -> Failure {

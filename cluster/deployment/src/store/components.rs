@@ -1,16 +1,22 @@
 //! Components, by the SHA-256 of their content.
 
-use async_nats::jetstream::object_store::{GetErrorKind, InfoErrorKind};
+use async_nats::jetstream::object_store::{
+    GetErrorKind, InfoErrorKind, ObjectMetadata, ObjectStore,
+};
 use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
 
 use super::{
     Store,
     attempt::{AttemptError, attempts},
+    streams,
 };
 use crate::{
     Digest, StoreError,
-    limits::{COMPONENT_BYTES_MAX, STORE_CALL_WAIT_MAX, STORE_TRANSFER_WAIT_MAX},
+    limits::{
+        COMPONENT_BYTES_MAX, COMPONENT_CHUNK_BYTES_MAX, MESSAGE_HEAD_BYTES_MAX,
+        STORE_CALL_WAIT_MAX, STORE_TRANSFER_WAIT_MAX,
+    },
 };
 
 /// What a push did.
@@ -29,14 +35,26 @@ impl Store {
     /// When JetStream fails.
     pub async fn push(&self, bytes: &Bytes) -> Result<(Digest, Pushed), StoreError> {
         let digest = Digest::of(bytes);
-        if self.has(digest, bytes.len()).await? {
+        let components = match self.copies {
+            Some(copies) => streams::components_made(&self.context, &self.lattice, copies).await?,
+            None => self.components().await?.ok_or_else(|| self.absent())?,
+        };
+        if has(&components, digest, bytes.len()).await? {
             return Ok((digest, Pushed::AlreadyThere));
         }
         let (what, name) = (format!("store component {digest}"), digest.to_hex());
+        // Each chunk is a message, and a server may take smaller ones than usual.
+        let room = self.client.server_info().max_payload;
+        let room = room.saturating_sub(MESSAGE_HEAD_BYTES_MAX).max(1);
         let put = || async {
             let mut reader: &[u8] = bytes;
-            self.components
-                .put(name.as_str(), &mut reader)
+            let object = ObjectMetadata {
+                name: name.clone(),
+                chunk_size: Some(room.min(COMPONENT_CHUNK_BYTES_MAX)),
+                ..ObjectMetadata::default()
+            };
+            components
+                .put(object, &mut reader)
                 .await
                 .map_err(AttemptError::again)
         };
@@ -44,17 +62,8 @@ impl Store {
         Ok((digest, Pushed::New))
     }
 
-    /// Whether the store has all `bytes` of a component: one of another length was not stored whole.
-    async fn has(&self, digest: Digest, bytes: usize) -> Result<bool, StoreError> {
-        let (what, name) = (format!("look for component {digest}"), digest.to_hex());
-        let look = || async {
-            match self.components.info(name.as_str()).await {
-                Ok(info) => Ok(!info.deleted && info.size == bytes),
-                Err(error) if error.kind() == InfoErrorKind::NotFound => Ok(false),
-                Err(error) => Err(AttemptError::again(error)),
-            }
-        };
-        attempts(&what, STORE_CALL_WAIT_MAX, look).await
+    async fn components(&self) -> Result<Option<ObjectStore>, StoreError> {
+        streams::components(&self.context, &self.lattice).await
     }
 
     /// Reads a component, and makes sure that it is the one.
@@ -63,8 +72,10 @@ impl Store {
     /// [`StoreError::NoComponent`] and [`StoreError::Corrupt`], or when JetStream fails.
     pub async fn fetch(&self, digest: Digest) -> Result<Bytes, StoreError> {
         let (what, name) = (format!("read component {digest}"), digest.to_hex());
+        let components = self.components().await?;
+        let components = components.ok_or(StoreError::NoComponent { digest })?;
         let fetch = || async {
-            let object = match self.components.get(name.as_str()).await {
+            let object = match components.get(name.as_str()).await {
                 Err(error) if error.kind() == GetErrorKind::NotFound => {
                     return Err(AttemptError::Final(StoreError::NoComponent { digest }));
                 }
@@ -87,4 +98,17 @@ impl Store {
             Err(StoreError::Corrupt { digest, found })
         }
     }
+}
+
+/// Whether the store has all `bytes` of a component: one of another length was not stored whole.
+async fn has(components: &ObjectStore, digest: Digest, bytes: usize) -> Result<bool, StoreError> {
+    let (what, name) = (format!("look for component {digest}"), digest.to_hex());
+    let look = || async {
+        match components.info(name.as_str()).await {
+            Ok(info) => Ok(!info.deleted && info.size == bytes),
+            Err(error) if error.kind() == InfoErrorKind::NotFound => Ok(false),
+            Err(error) => Err(AttemptError::again(error)),
+        }
+    };
+    attempts(&what, STORE_CALL_WAIT_MAX, look).await
 }

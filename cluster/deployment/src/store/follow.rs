@@ -4,24 +4,34 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 
-use super::{Snapshot, Store};
-use crate::limits::{STORE_CALL_WAIT_MAX, STORE_REREAD_INTERVAL};
+use super::{
+    Store,
+    reading::{Look, Reading},
+};
+use crate::{
+    StoreError,
+    limits::{STORE_CALL_WAIT_MAX, STORE_REREAD_INTERVAL},
+};
+
+/// What whoever follows the desired state sees of it.
+pub type Sight = Result<Arc<Reading>, StoreError>;
 
 impl Store {
-    /// The whole desired state, now and after each change of it.
+    /// The whole desired state, now and after each change of it; and each look that failed.
     ///
-    /// Level-triggered: each item is all of it, changes in between are left out, and it is read again
-    /// every [`STORE_REREAD_INTERVAL`], so that an event that got lost only delays. While JetStream
-    /// is away there is no item: whoever listens keeps what it has.
-    pub fn watch(&self) -> impl Stream<Item = Arc<Snapshot>> + Send + 'static {
+    /// Level-triggered: each reading is all of it, changes in between are left out, and it is looked
+    /// at every [`STORE_REREAD_INTERVAL`], so that an event that got lost only delays. After a look
+    /// that failed the next one that does not is told, whether or not something has changed.
+    pub fn watch(&self) -> impl Stream<Item = Sight> + Send + 'static {
         let follower = Follower {
             store: self.clone(),
             events: None,
             last: None,
+            has_looked: false,
         };
         futures::stream::unfold(follower, |mut follower| async {
-            let snapshot = follower.next().await;
-            Some((snapshot, follower))
+            let sight = follower.next().await;
+            Some((sight, follower))
         })
     }
 }
@@ -29,31 +39,29 @@ impl Store {
 struct Follower {
     store: Store,
     events: Option<async_nats::jetstream::kv::Watch>,
-    last: Option<Arc<Snapshot>>,
+    /// What was told last; none after a failure.
+    last: Option<Arc<Reading>>,
+    has_looked: bool,
 }
 
 impl Follower {
-    async fn next(&mut self) -> Arc<Snapshot> {
+    async fn next(&mut self) -> Sight {
         loop {
-            if self.last.is_some() {
+            if std::mem::replace(&mut self.has_looked, true) {
                 self.event().await;
             }
-            // Before the snapshot: a change after it makes an event.
+            // Before the look: a change after it makes an event.
             self.listen().await;
-            match self.store.snapshot().await {
-                Ok(snapshot) => {
-                    let known = self.last.as_ref().map(|last| last.revisions());
-                    if known.as_ref() != Some(&snapshot.revisions()) {
-                        let snapshot = Arc::new(snapshot);
-                        self.last = Some(Arc::clone(&snapshot));
-                        return snapshot;
-                    }
+            match self.store.look(self.last.as_deref()).await {
+                Ok(Look::Same) => {}
+                Ok(Look::Changed(reading)) => {
+                    let reading = Arc::new(reading);
+                    self.last = Some(Arc::clone(&reading));
+                    return Ok(reading);
                 }
                 Err(error) => {
-                    tracing::warn!(error = %chain(&error), "cannot read the desired state");
-                    if self.last.is_none() {
-                        tokio::time::sleep(STORE_REREAD_INTERVAL / 5).await;
-                    }
+                    self.last = None;
+                    return Err(error);
                 }
             }
         }
@@ -62,7 +70,12 @@ impl Follower {
     /// Waits for a change, or until it is time to look anyway.
     async fn event(&mut self) {
         let Some(events) = &mut self.events else {
-            return tokio::time::sleep(STORE_REREAD_INTERVAL).await;
+            // A look that failed is made again sooner.
+            let pause = match self.last {
+                Some(_) => STORE_REREAD_INTERVAL,
+                None => STORE_REREAD_INTERVAL / 5,
+            };
+            return tokio::time::sleep(pause).await;
         };
         match tokio::time::timeout(STORE_REREAD_INTERVAL, events.next()).await {
             Ok(Some(Ok(_))) | Err(_) => {}
@@ -75,14 +88,7 @@ impl Follower {
             return;
         }
         let watch = tokio::time::timeout(STORE_CALL_WAIT_MAX, self.store.apps.watch_all()).await;
-        // Without it, reading now and then has to do.
+        // Without it, looking now and then has to do.
         self.events = watch.ok().and_then(Result::ok);
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(error.source(), |error| error.source());
-    sources.fold(error.to_string(), |text, source| {
-        format!("{text}: {source}")
-    })
 }

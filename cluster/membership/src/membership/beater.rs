@@ -61,6 +61,8 @@ impl Beater {
         let (heartbeat, interval) = self.compose();
         let state = heartbeat.state;
         self.sequence += 1;
+        // Before it can come back.
+        lock(&self.shared.sent).insert(&heartbeat);
         self.shared.update(ViewChange::Membership, |table, now| {
             table.observe_own(heartbeat.clone(), now);
         });

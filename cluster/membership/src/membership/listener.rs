@@ -3,17 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt};
+use parking_lot::Mutex;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout_at},
 };
 use wrt_protocol::{
+    Epoch, NodeId,
     heartbeat::{Heartbeat, NodeState},
     limits::HEARTBEAT_INTERVAL,
 };
 use wrt_transport::{Inbound, LinkState, Subscription};
 
-use super::{MembershipError, Shared, lock};
+use super::{MembershipError, Shared, lock, sent::Sender};
 use crate::{Observed, ViewChange, interval::claimed_interval};
 
 /// Time between two judgements of silence, and between two views when only load changed.
@@ -27,6 +29,8 @@ pub(super) struct Listener {
     link: watch::Receiver<LinkState>,
     /// Whether `heartbeats` may still have some; it ends when the transport is closed.
     open: bool,
+    /// The older incarnation that was told last.
+    told: Mutex<Option<(NodeId, Epoch)>>,
 }
 
 impl Listener {
@@ -40,6 +44,7 @@ impl Listener {
             heartbeats,
             link,
             open: true,
+            told: Mutex::default(),
         }
     }
 
@@ -146,17 +151,66 @@ impl Listener {
             self.hear_namesake(&heartbeat);
             return;
         }
-        let node = heartbeat.node.clone();
+        let (node, epoch) = (heartbeat.node.clone(), heartbeat.epoch);
         let observed = self.shared.observe(heartbeat);
         match observed {
             Observed::Applied => {}
-            Observed::Stale => counters.stale.add_one(),
+            Observed::Stale => {
+                counters.stale.add_one();
+                self.tell_older(node, epoch);
+            }
             Observed::Late => counters.late.add_one(),
             Observed::Malformed => counters.malformed.add_one(),
             Observed::Dropped => {
                 counters.dropped.add_one();
                 tracing::warn!(%node, "no room for another member");
             }
+        }
+    }
+
+    /// Says once that a node is heard under an older epoch than is known of it.
+    fn tell_older(&self, node: NodeId, epoch: Epoch) {
+        let view = self.shared.views.load();
+        let known = view.member(&node).map(|member| member.epoch);
+        let Some(known) = known.filter(|known| *known > epoch) else {
+            return;
+        };
+        let is_told = (node, epoch);
+        let mut told = lock(&self.told);
+        if told.as_ref() == Some(&is_told) {
+            return;
+        }
+        tracing::warn!(
+            node = %is_told.0,
+            %epoch,
+            newer_epoch = %known,
+            "a node is heard under an older epoch than another one of its name had; it is not called \
+             while that one may live"
+        );
+        *told = Some(is_told);
+    }
+
+    /// What has this node's name and epoch is its own heartbeat that comes back, or a namesake's.
+    fn hear_own_epoch(&self, heartbeat: &Heartbeat) {
+        let Shared {
+            options,
+            counters,
+            fenced,
+            ..
+        } = &*self.shared;
+        let sender = lock(&self.shared.sent).sender(heartbeat);
+        match sender {
+            Sender::Own => lock(&self.shared.table).observe_echo(Instant::now()),
+            Sender::Unknown | Sender::NamesakeThatGives => counters.stale.add_one(),
+            Sender::NamesakeThatStays if !fenced.is_cancelled() => {
+                tracing::error!(
+                    node = %options.node,
+                    epoch = %options.epoch,
+                    "another node has this one's name and epoch; this one is fenced"
+                );
+                fenced.cancel();
+            }
+            Sender::NamesakeThatStays => {}
         }
     }
 
@@ -170,7 +224,7 @@ impl Listener {
         if heartbeat.epoch < options.epoch {
             counters.stale.add_one();
         } else if heartbeat.epoch == options.epoch {
-            lock(&self.shared.table).observe_echo(Instant::now());
+            self.hear_own_epoch(heartbeat);
         } else if !fenced.is_cancelled() {
             tracing::error!(
                 node = %options.node,

@@ -4,7 +4,11 @@ use std::{mem, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wrt_protocol::heartbeat::{Heartbeat, NodeState, ReplicaReport};
+use wrt_protocol::{
+    Epoch,
+    heartbeat::{Heartbeat, NodeState, ReplicaReport},
+    limits::HEARTBEATS_MISSED_SUSPECT,
+};
 
 use super::ViewChange;
 use crate::{
@@ -25,6 +29,19 @@ pub(super) struct Entry {
     pub(super) spared_until: Instant,
     /// When it died or left.
     pub(super) ended_at: Option<Instant>,
+    /// An older incarnation that is heard.
+    older: Option<Older>,
+}
+
+/// An incarnation that is older than the one that is known, and beats.
+#[derive(Debug, Clone, Copy)]
+struct Older {
+    epoch: Epoch,
+    sequence: u64,
+    /// Heartbeats, one after the other.
+    beats: u32,
+    since: Instant,
+    heard_at: Instant,
 }
 
 impl Entry {
@@ -46,6 +63,7 @@ impl Entry {
             heard_at: now,
             spared_until: now,
             ended_at: left.then_some(now),
+            older: None,
             member: Arc::new(Member {
                 clock: PeerClock::new(&offset),
                 id: heartbeat.node,
@@ -64,6 +82,29 @@ impl Entry {
             }),
             offset,
         }
+    }
+
+    /// Takes in a heartbeat of an older incarnation, and answers whether that is the one that lives.
+    pub(super) fn gives_way_to_older(&mut self, heartbeat: &Heartbeat, now: Instant) -> bool {
+        let patience = suspect_after(claimed_interval(heartbeat.interval_ms));
+        let is_next = |older: &Older| {
+            older.epoch == heartbeat.epoch
+                && heartbeat.sequence > older.sequence
+                && now.saturating_duration_since(older.heard_at) < patience
+        };
+        let before = self.older.filter(is_next);
+        let older = Older {
+            epoch: heartbeat.epoch,
+            sequence: heartbeat.sequence,
+            beats: before.map_or(0, |older| older.beats).saturating_add(1),
+            since: before.map_or(now, |older| older.since),
+            heard_at: now,
+        };
+        self.older = Some(older);
+        self.ended_at.is_some()
+            && heartbeat.state != NodeState::Leaving
+            && older.beats >= HEARTBEATS_MISSED_SUSPECT
+            && now.saturating_duration_since(older.since) >= patience
     }
 
     /// Whether a newer heartbeat of the same incarnation lay somewhere for so long that it says nothing

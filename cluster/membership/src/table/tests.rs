@@ -149,6 +149,47 @@ fn a_dead_incarnation_does_not_replace_a_newer_one() {
     scene.check(&[("a", Dead)]);
 }
 
+/// It was not called for a minute.
+#[test]
+fn an_older_incarnation_is_taken_in_when_it_is_the_one_that_lives() {
+    let mut scene = Scene::of(&["b", "c"]);
+    let now = scene.now;
+    scene.table.observe(heartbeat("a", 5, 0), now);
+    let killed = scene.now;
+    let mut sequence = 0;
+    while scene.member("a").epoch == Epoch(5) {
+        scene.run(BEAT, &["b", "c"]);
+        sequence += 1;
+        let beat = heartbeat("a", 4, sequence);
+        let observed = scene.table.observe(beat, scene.now);
+        let is_dead = scene.now - killed >= dead_after(BEAT);
+        assert_eq!(observed == Observed::Applied, is_dead, "{sequence}");
+    }
+    assert!(scene.now - killed <= dead_after(BEAT) + 2 * BEAT);
+    scene.check(&[("a", Alive)]);
+}
+
+#[test]
+fn a_few_late_heartbeats_of_an_older_incarnation_bring_nobody_back() {
+    let mut scene = Scene::of(&["b", "c"]);
+    let now = scene.now;
+    scene.table.observe(heartbeat("a", 5, 0), now);
+    scene.run(Duration::from_secs(5), &["b", "c"]);
+    let mut late = |sequence| {
+        let beat = heartbeat("a", 4, sequence);
+        assert_eq!(scene.table.observe(beat, scene.now), Observed::Stale);
+        scene.run(BEAT, &["b", "c"]);
+    };
+    late(1);
+    late(2);
+    late(3);
+    // It does not go on.
+    scene.run(Duration::from_secs(2), &["b", "c"]);
+    let beat = heartbeat("a", 4, 4);
+    assert_eq!(scene.table.observe(beat, scene.now), Observed::Stale);
+    scene.check(&[("a", Dead)]);
+}
+
 #[test]
 fn one_that_leaves_is_gone_at_once_and_for_good() {
     let mut scene = Scene::of(&["a"]);

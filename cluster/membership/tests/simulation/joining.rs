@@ -99,6 +99,23 @@ async fn of_two_that_join_at_once_the_newer_stays() {
     world.adopt("a", newer);
 }
 
+/// They took each other's heartbeats for their own, and both served for ever.
+#[tokio::test(start_paused = true)]
+async fn of_two_that_have_one_epoch_one_stops() {
+    let world = World::of(&["b"]).await;
+    world.bus.set_delay(5 * MILLI);
+    let (one, other) = tokio::join!(world.joining("a", 7), world.joining("a", 7));
+    let pair = [
+        one.expect("nobody was heard"),
+        other.expect("nobody was heard"),
+    ];
+    // No two clocks go as alike as these; so a replica of one is ready, and it says so.
+    pair[0].announce_now();
+    advance_slowly(2 * SECOND).await;
+    let fenced = pair.iter().filter(|node| node.fenced().is_cancelled());
+    assert_eq!(fenced.count(), 1, "one notices, and one stays");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_newer_incarnation_ends_the_older_ones_calls_at_once() {
     let world = World::of(&["a", "b"]).await;

@@ -1,9 +1,10 @@
 //! How far the lattice is with an app.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
-use wrt_deployment::{DesiredApp, Placement, Revision, place};
-use wrt_protocol::{ActorAddress, NodeId, heartbeat::ReplicaState};
+use wrt_deployment::{DesiredApp, Placement, place};
+use wrt_host::Printable;
+use wrt_protocol::{ActorAddress, Name, NodeId, heartbeat::ReplicaState};
 
 use crate::{
     NodeStatus, Observer,
@@ -11,76 +12,151 @@ use crate::{
     lattice::Lattice,
 };
 
-/// What is still to do, in words: empty when nothing is.
-pub struct Progress(Vec<String>);
+/// What is still to do: nothing when the app is up.
+#[derive(Debug, Default)]
+pub struct Progress {
+    to_do: Vec<ToDo>,
+    /// The nodes that may get something.
+    pub nodes: Vec<NodeId>,
+    /// Whether a node holds on to what it knows of the app, whatever is stored.
+    pub is_held: bool,
+    /// Whether a node has another app in this one's place.
+    pub is_behind: bool,
+}
+
+/// One thing that is still to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToDo {
+    /// In words.
+    pub text: String,
+    /// What may do it.
+    pub outlook: Outlook,
+}
+
+/// What may still happen by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// It is under way.
+    UnderWay,
+    /// It has failed, and is tried again.
+    TriedAgain,
+    /// Somebody may start a node.
+    NeedsNodes,
+    /// Nothing.
+    Hopeless,
+}
+
+/// How much of what is to do may still come by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hope {
+    /// All of it.
+    All,
+    /// Not everything: the app will not be up.
+    Some,
+    /// Nothing.
+    None,
+}
 
 impl Progress {
     /// Asks every node that has a share of the app.
-    pub async fn look(
-        lattice: &Lattice,
-        observer: &Observer,
-        app: &DesiredApp,
-        revision: Revision,
-    ) -> Self {
+    pub async fn look(lattice: &Lattice, observer: &Observer, app: &DesiredApp) -> Self {
         let members = observer.members();
         let placement = place([app], &members);
-        let asked = placement
-            .shares
-            .keys()
-            .map(|node| async { (node.clone(), lattice.status(node).await) });
-        let statuses: BTreeMap<NodeId, Option<NodeStatus>> =
-            futures::future::join_all(asked).await.into_iter().collect();
-        let mut to_do = Vec::new();
+        let statuses = lattice.statuses(placement.shares.keys()).await;
+        let takers = members.iter().filter(|member| member.takes_placement);
+        let mut progress = Self {
+            nodes: takers.map(|member| member.id.clone()).collect(),
+            ..Self::default()
+        };
         if members.is_empty() {
-            to_do.push(format!(
+            let text = format!(
                 "no node is on lattice {}: start one with {}",
                 lattice.name(),
                 program::join()
-            ));
+            );
+            progress.add(Outlook::NeedsNodes, text);
         } else {
-            to_do.extend(shortages(&placement));
+            for text in shortages(&placement) {
+                progress.add(Outlook::NeedsNodes, text);
+            }
         }
         for (node, share) in &placement.shares {
             match statuses.get(node).and_then(Option::as_ref) {
-                None => to_do.push(format!("node {node} does not answer")),
-                Some(status) if is_behind(status, app, revision) => {
-                    let why = if status.is_isolated {
-                        ": it hears too few others"
-                    } else {
-                        ""
-                    };
-                    to_do.push(format!("node {node} has not taken it up yet{why}"));
+                None => {
+                    let text = format!("node {node} does not answer");
+                    progress.add(Outlook::UnderWay, text);
                 }
-                Some(status) => {
-                    to_do.extend(
-                        share
-                            .iter()
-                            .filter_map(|actor| missing(status, node, actor)),
-                    );
-                }
+                Some(status) => progress.of_node(node, status, app, share.iter()),
             }
         }
-        Self(to_do)
+        progress
+    }
+
+    fn of_node<'a>(
+        &mut self,
+        node: &NodeId,
+        status: &NodeStatus,
+        app: &DesiredApp,
+        share: impl Iterator<Item = &'a ActorAddress>,
+    ) {
+        if status.digests.get(&app.app) == Some(&app.digest()) {
+            self.to_do
+                .extend(share.filter_map(|actor| missing(status, node, actor)));
+            return;
+        }
+        self.is_behind = true;
+        self.is_held |= status.held.contains_key(app.app.as_str());
+        self.add(Outlook::UnderWay, not_taken_up(status, node, &app.app));
+    }
+
+    fn add(&mut self, outlook: Outlook, text: String) {
+        self.to_do.push(ToDo { text, outlook });
     }
 
     /// Whether nothing is to do.
     pub fn is_done(&self) -> bool {
-        self.0.is_empty()
+        self.to_do.is_empty()
+    }
+
+    /// How much of it does not come by itself; `are_nodes_awaited` while somebody may still start some.
+    pub fn hope(&self, are_nodes_awaited: bool) -> Hope {
+        let is_hopeless = |to_do: &&ToDo| match to_do.outlook {
+            Outlook::Hopeless => true,
+            Outlook::NeedsNodes => !are_nodes_awaited,
+            Outlook::UnderWay | Outlook::TriedAgain => false,
+        };
+        match self.to_do.iter().filter(is_hopeless).count() {
+            0 => Hope::All,
+            hopeless if hopeless == self.to_do.len() => Hope::None,
+            _ => Hope::Some,
+        }
+    }
+
+    /// What somebody who waits wants to know: all but what is simply under way.
+    pub fn reasons(&self) -> impl Iterator<Item = &str> {
+        let is_reason = |to_do: &&ToDo| to_do.outlook != Outlook::UnderWay;
+        self.to_do
+            .iter()
+            .filter(is_reason)
+            .map(|to_do| to_do.text.as_str())
     }
 }
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: Vec<String> = self.0.iter().map(|line| format!("  {line}")).collect();
-        f.write_str(&lines.join("\n"))
+        let lines = self.to_do.iter().map(|to_do| format!("  {}", to_do.text));
+        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }
 }
 
-fn is_behind(status: &NodeStatus, app: &DesiredApp, revision: Revision) -> bool {
-    status
-        .apps
-        .get(&app.app)
-        .is_none_or(|applied| *applied < revision.0)
+fn not_taken_up(status: &NodeStatus, node: &NodeId, app: &Name) -> String {
+    let why = match (&status.desired_trouble, status.held.get(app.as_str())) {
+        _ if status.is_isolated => ": it hears too few others".to_owned(),
+        (Some(trouble), _) => format!(": it cannot read the desired state: {}", Printable(trouble)),
+        (None, Some(reason)) => format!(": {}", Printable(reason)),
+        (None, None) => String::new(),
+    };
+    format!("node {node} has not taken it up yet{why}")
 }
 
 fn shortages(placement: &Placement) -> impl Iterator<Item = String> {
@@ -97,20 +173,75 @@ fn shortages(placement: &Placement) -> impl Iterator<Item = String> {
     })
 }
 
-fn missing(status: &NodeStatus, node: &NodeId, actor: &ActorAddress) -> Option<String> {
+fn missing(status: &NodeStatus, node: &NodeId, actor: &ActorAddress) -> Option<ToDo> {
     let Some(replica) = status
         .replicas
         .iter()
         .find(|replica| replica.actor == *actor)
     else {
-        return Some(format!("{actor} does not run on {node} yet"));
+        return Some(ToDo {
+            text: format!("{actor} does not run on {node} yet"),
+            outlook: Outlook::UnderWay,
+        });
     };
     if replica.state == ReplicaState::Ready && replica.is_current {
         return None;
     }
-    let state = replica_state(replica.state);
-    Some(match &replica.error {
-        Some(error) => format!("{actor} on {node} is {state}: {error}"),
-        None => format!("{actor} on {node} is {state}"),
-    })
+    let state = match replica.state {
+        // What is to be replaced serves.
+        ReplicaState::Ready => "not replaced yet",
+        state => replica_state(state),
+    };
+    let (text, outlook) = match &replica.error {
+        Some(error) => {
+            let outlook = match replica.is_refused {
+                true => Outlook::Hopeless,
+                false => Outlook::TriedAgain,
+            };
+            let text = format!("{actor} on {node} is {state}: {}", Printable(error));
+            (text, outlook)
+        }
+        None => (format!("{actor} on {node} is {state}"), Outlook::UnderWay),
+    };
+    Some(ToDo { text, outlook })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(outlooks: &[Outlook]) -> Progress {
+        let mut progress = Progress::default();
+        for outlook in outlooks {
+            progress.add(*outlook, format!("{outlook:?}"));
+        }
+        progress
+    }
+
+    #[test]
+    fn there_is_hope_for_what_is_under_way() {
+        use Outlook::*;
+        for (outlooks, awaited, expected) in [
+            (&[][..], false, Hope::All),
+            (&[UnderWay, TriedAgain], false, Hope::All),
+            (&[UnderWay, NeedsNodes], true, Hope::All),
+            (&[UnderWay, NeedsNodes], false, Hope::Some),
+            (&[Hopeless, UnderWay], false, Hope::Some),
+            (&[Hopeless, TriedAgain], false, Hope::Some),
+            (&[Hopeless, NeedsNodes], true, Hope::Some),
+            (&[Hopeless, NeedsNodes], false, Hope::None),
+            (&[Hopeless], true, Hope::None),
+        ] {
+            let hope = progress(outlooks).hope(awaited);
+            assert_eq!(hope, expected, "{outlooks:?} {awaited}");
+        }
+    }
+
+    #[test]
+    fn what_is_under_way_is_no_reason() {
+        use Outlook::*;
+        let progress = progress(&[UnderWay, TriedAgain, Hopeless]);
+        let reasons: Vec<_> = progress.reasons().collect();
+        assert_eq!(reasons, ["TriedAgain", "Hopeless"]);
+    }
 }

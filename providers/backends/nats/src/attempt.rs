@@ -4,9 +4,9 @@
 //! requests get no answer, for seconds, and only here is it known how a second attempt of a write is
 //! made harmless, an increment's and a swap's included: by its message id.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
-use async_nats::{Client, RequestError, RequestErrorKind, connection::State};
+use async_nats::{Client, RequestError, RequestErrorKind, connection::State, jetstream};
 use tokio::time::{Instant, sleep, timeout};
 use wrt_contract::CallContext;
 use wrt_keyvalue::KeyValueError;
@@ -26,6 +26,9 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(2);
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_millis(320);
 
+const WITHOUT_JETSTREAM: &str = "JetStream does not answer: enable it on the NATS server \
+     (nats-server --jetstream) and for this account, or wait until its cluster has a leader";
+
 /// How one attempt failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -35,6 +38,27 @@ pub(crate) enum Failure {
     NotDone(String),
     /// It may have changed something.
     Unknown(String),
+}
+
+impl Failure {
+    /// A call of JetStream that has changed nothing.
+    pub(crate) fn not_done(error: &(dyn Error + 'static)) -> Self {
+        Self::NotDone(said(error))
+    }
+}
+
+/// What the client says of an error; where nobody answers for JetStream, it speaks of a resource.
+pub(crate) fn said(error: &(dyn Error + 'static)) -> String {
+    let mut causes = std::iter::successors(Some(error), |error| Error::source(*error));
+    let is_unheard = causes.any(|error| {
+        let request = error.downcast_ref::<jetstream::context::RequestError>();
+        request
+            .is_some_and(|error| error.kind() == jetstream::context::RequestErrorKind::NoResponders)
+    });
+    match is_unheard {
+        true => WITHOUT_JETSTREAM.to_owned(),
+        false => error.to_string(),
+    }
 }
 
 impl From<KeyValueError> for Failure {

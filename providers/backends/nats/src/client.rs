@@ -3,6 +3,7 @@
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use async_nats::{Client, ConnectOptions, ServerAddr, jetstream};
+use parking_lot::Mutex;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
 use wrt_nats_login::LoginError;
@@ -118,14 +119,24 @@ impl Backend for Nats {
         config.deduplicate_for_ms
     }
 
-    /// Whether JetStream answers, and keeps first answers where it is to.
+    /// Whether JetStream answers, and keeps first answers where it is to. It says what was wrong last,
+    /// and not only that its time is over.
     async fn probe(&self, context: &CallContext) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let last = Mutex::new(None);
         let asked = attempts(context, self.client(), |_earlier| async {
-            let account = self.jetstream().query_account().await;
-            account.map_err(|error| Failure::NotDone(error.to_string()))?;
-            self.answers_are_kept().await
+            let answer = self.answers_once().await;
+            if let Err(Failure::NotDone(reason)) = &answer {
+                *last.lock() = Some(reason.clone());
+            }
+            answer
         });
-        Ok(asked.await?)
+        let Err(error) = asked.await else {
+            return Ok(());
+        };
+        Err(match last.into_inner() {
+            Some(reason) => format!("nats: {reason}").into(),
+            None => error.into(),
+        })
     }
 }
 
@@ -136,6 +147,12 @@ impl Serves<WasiKeyValue> for Nats {
 }
 
 impl Nats {
+    async fn answers_once(&self) -> Result<(), Failure> {
+        let account = self.jetstream().query_account().await;
+        account.map_err(|error| Failure::not_done(&error))?;
+        self.answers_are_kept().await
+    }
+
     pub(crate) fn config(&self) -> &NatsConfig {
         &self.0.config
     }

@@ -23,7 +23,7 @@ use wrt_config::{ConfigError, limits::ENTRIES_MAX};
 use wrt_contract::CallContext;
 use wrt_protocol::Hop;
 
-use crate::{Nats, config_store::ConfigValues};
+use crate::{Nats, attempt::said, config_store::ConfigValues};
 
 /// How often it is looked whether the bucket is still there and still the same: its removal is no
 /// change of a key, so that the watch does not tell it.
@@ -211,9 +211,12 @@ impl Follower {
         told: &mut Option<String>,
     ) -> Result<std::convert::Infallible, Ended> {
         let store = self.jetstream.get_key_value(&self.bucket).await;
-        let store = store.map_err(trouble(
-            "it cannot be opened (`nats kv add` makes one that does not exist)",
-        ))?;
+        let store = store.map_err(|error| {
+            let why = said(&error);
+            Ended::Trouble(format!(
+                "it cannot be opened (`nats kv add` makes one that does not exist): {why}"
+            ))
+        })?;
         let (made, keys) = look(&store).await?;
         self.check_not_emptied(made, keys)?;
         // Every key there is, and then each change.
@@ -279,7 +282,10 @@ impl Follower {
 async fn look(store: &Store) -> Result<(i128, u64), Ended> {
     let info = timeout(ANSWER_MAX, store.stream.get_info()).await;
     let info = info.map_err(trouble("it does not answer"))?;
-    let info = info.map_err(trouble("it cannot be looked at"))?;
+    let info = info.map_err(|error| {
+        let why = said(&error);
+        Ended::Trouble(format!("it cannot be looked at: {why}"))
+    })?;
     Ok((
         info.created.unix_timestamp_nanos(),
         info.state.subjects_count,

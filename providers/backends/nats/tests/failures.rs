@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{self, kv};
 use bytes::Bytes;
+use futures::StreamExt as _;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueError, Limit, SwapOutcome};
 use wrt_nats::{ConnectError, Nats, NatsConfig};
@@ -254,4 +255,66 @@ async fn buckets_and_values_have_limits() {
     assert_eq!(set("one", 2).await, Ok(()));
     let refused = set("one", 2 * 1024 * 1024).await;
     assert!(is_limit(&refused, Limit::ValueBytes), "{refused:?}");
+}
+
+/// What an operator sets on a stream is theirs: it is opened as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn buckets_that_an_operator_edits_are_used_as_they_are() {
+    let server = NatsServer::start().expect("nats-server");
+    let connect = async || {
+        let config = NatsConfig {
+            deduplicate_for_ms: Some(11_000),
+            ..config(&server)
+        };
+        Nats::connect_with(config).await.expect("connect")
+    };
+    let bucket = Bucket::default();
+    let add = async |store: &Nats| {
+        let context = CallContext::default().for_operation();
+        store.increment(&context, &bucket, &key(), 1).await
+    };
+    let before = connect().await;
+    assert_eq!(add(&before).await, Ok(1));
+    let operator = other(&server).await;
+    let names: Vec<_> = operator.stream_names().collect().await;
+    assert!(names.len() >= 2, "a bucket and its answers: {names:?}");
+    let mut edited = Vec::new();
+    for name in names {
+        let name = name.expect("a name");
+        let stream = operator.get_stream(&name).await.expect("it is there");
+        let mut config = stream.cached_info().config.clone();
+        config.description = Some("of the operator".to_owned());
+        config.max_bytes = 64 * 1024 * 1024;
+        config.compression = Some(jetstream::stream::Compression::S2);
+        operator.update_stream(&config).await.expect("it can be");
+        let now = operator.get_stream(&name).await.expect("it is there");
+        edited.push((name, now.cached_info().config.clone()));
+    }
+    for (count, store) in (2..).zip([&before, &connect().await]) {
+        assert_eq!(add(store).await, Ok(count));
+    }
+    for (name, config) in edited {
+        let now = operator.get_stream(&name).await.expect("it is there");
+        assert_eq!(now.cached_info().config, config, "{name} is the operator's");
+    }
+}
+
+/// It was told as a resource that does not exist.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_jetstream_is_told_as_such() {
+    let server = NatsServer::start().expect("nats-server");
+    server.configure("").expect("configure");
+    server.restart().expect("restart");
+    let store = connect(&server).await;
+    let context = CallContext::with_budget(SHORT);
+    let probed = store.probe(&context).await.expect_err("there is none");
+    let bucket = Bucket::default();
+    let get = store.get(&CallContext::default(), &bucket, &key()).await;
+    for told in [
+        probed.to_string(),
+        get.expect_err("there is none").to_string(),
+    ] {
+        let is_told = told.contains("nats: JetStream does not answer: enable it");
+        assert!(is_told && !told.contains("does not exist"), "{told}");
+    }
 }

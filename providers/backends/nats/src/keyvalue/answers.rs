@@ -125,12 +125,12 @@ impl Nats {
                     CreateStreamErrorKind::JetStream(error) if !has_no_leader(&error) => {
                         refused(&error)
                     }
-                    _ => Failure::NotDone(error.to_string()),
+                    _ => Failure::not_done(&error),
                 });
             }
         }
         let changed = self.jetstream().get_stream(&config.name).await;
-        changed.map_err(|error| Failure::NotDone(error.to_string()))
+        changed.map_err(|error| Failure::not_done(&error))
     }
 
     /// Whether the bucket of answers is there and keeps them for long enough, where that is wanted.
@@ -148,7 +148,7 @@ impl Nats {
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(error)
                     if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
-                _ => return Err(Failure::NotDone(error.to_string())),
+                _ => return Err(Failure::not_done(&error)),
             },
         }
         let settings = self.config();
@@ -172,7 +172,7 @@ impl Nats {
         };
         // Made meanwhile by somebody else, it is there at the next attempt.
         let made = self.jetstream().create_stream(config).await;
-        made.map_err(|error| Failure::NotDone(error.to_string()))
+        made.map_err(|error| Failure::not_done(&error))
     }
 }
 

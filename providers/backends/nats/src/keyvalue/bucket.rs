@@ -84,7 +84,7 @@ impl Nats {
                 {
                     Ok(None)
                 }
-                _ => Err(Failure::NotDone(error.to_string())),
+                _ => Err(Failure::not_done(&error)),
             },
         }
     }
@@ -146,9 +146,7 @@ impl Nats {
             .try_filter(|name| std::future::ready(is_bucket(name)))
             .boxed()
             .try_fold(0, |count, _name| std::future::ready(Ok(count + 1)));
-        let count: usize = count
-            .await
-            .map_err(|error| Failure::NotDone(error.to_string()))?;
+        let count: usize = count.await.map_err(|error| Failure::not_done(&error))?;
         Ok(Limit::Buckets.check(count + 1, self.config().buckets_max)?)
     }
 

@@ -1,0 +1,151 @@
+//! The bucket, read as a whole: what is stored, and what was removed.
+//!
+//! A key that was deleted leaves a mark. Only the mark says that an app was removed; a key that is
+//! not there says nothing.
+
+use std::collections::BTreeMap;
+
+use async_nats::jetstream::{ErrorCode, kv, stream::Info};
+use bytes::Bytes;
+use futures::StreamExt;
+
+use super::{
+    Revision, Store,
+    attempt::{AttemptError, attempts, error_code},
+};
+use crate::{StoreError, limits::STORE_CALL_WAIT_MAX};
+
+/// Which bucket: one that was made anew under the name of another is another one. When it was made,
+/// in nanoseconds by the server's clock.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+pub struct BucketId(pub i64);
+
+/// When something was stored, in nanoseconds by the server's clock.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+pub struct StoredAt(pub i64);
+
+/// All that the bucket has, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// Which bucket.
+    pub bucket: BucketId,
+    /// The last change of anything in it.
+    pub last: Revision,
+    /// Messages that it has, those that are not read included: one that is purged is no change.
+    pub messages: u64,
+    /// The last that is known of each key.
+    pub entries: BTreeMap<String, Entry>,
+}
+
+/// What the bucket has of one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its revision.
+    pub revision: Revision,
+    /// When it was stored.
+    pub stored_at: StoredAt,
+    /// An app as it is stored; `None` for the mark of one that was removed.
+    pub app: Option<Bytes>,
+}
+
+impl Store {
+    /// Reads the whole bucket, but for one that is still as it was at `before`.
+    pub(super) async fn look(&self, before: Option<&Reading>) -> Result<Look, StoreError> {
+        let look = || async {
+            let info = self.apps.stream.get_info().await;
+            info.map_err(|error| match error_code(&error) {
+                Some(ErrorCode::STREAM_NOT_FOUND) => AttemptError::Final(self.absent()),
+                _ => AttemptError::again(error),
+            })
+        };
+        let info = attempts("look at the desired state", STORE_CALL_WAIT_MAX, look).await?;
+        let empty = empty(&info);
+        let is_same = |before: &&Reading| {
+            (before.bucket, before.last, before.messages)
+                == (empty.bucket, empty.last, empty.messages)
+        };
+        if before.filter(is_same).is_some() {
+            return Ok(Look::Same);
+        }
+        if empty.messages == 0 {
+            return Ok(Look::Changed(empty));
+        }
+        self.entries(empty).await.map(Look::Changed)
+    }
+
+    async fn entries(&self, empty: Reading) -> Result<Reading, StoreError> {
+        let what = "read the desired state";
+        let watch = || async {
+            // The last of each key, marks included, and then each change.
+            let watch = self.apps.watch_with_history(">").await;
+            watch.map_err(AttemptError::again)
+        };
+        let mut watch = attempts(what, STORE_CALL_WAIT_MAX, watch).await?;
+        let mut reading = empty;
+        loop {
+            let next = tokio::time::timeout(STORE_CALL_WAIT_MAX, watch.next()).await;
+            let next = next.map_err(|_elapsed| StoreError::TimedOut {
+                what: what.to_owned(),
+                waited: STORE_CALL_WAIT_MAX,
+            })?;
+            let failed = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Failed {
+                what: what.to_owned(),
+                source,
+            };
+            let entry = next.ok_or_else(|| failed("the watch has ended".into()))?;
+            let entry = entry.map_err(|error| failed(error.to_string().into()))?;
+            let is_whole = entry.seen_current;
+            reading.insert(entry);
+            if is_whole {
+                return Ok(reading);
+            }
+        }
+    }
+}
+
+/// What a look at the bucket found.
+pub(super) enum Look {
+    /// What there was.
+    Same,
+    /// Something else.
+    Changed(Reading),
+}
+
+impl Reading {
+    fn insert(&mut self, entry: kv::Entry) {
+        let revision = Revision(entry.revision);
+        self.last = self.last.max(revision);
+        let stored = Entry {
+            revision,
+            stored_at: StoredAt(nanos(entry.created.unix_timestamp_nanos())),
+            app: (entry.operation == kv::Operation::Put).then_some(entry.value),
+        };
+        self.entries.insert(entry.key, stored);
+    }
+}
+
+fn empty(info: &Info) -> Reading {
+    Reading {
+        bucket: BucketId(nanos(info.created.unix_timestamp_nanos())),
+        last: Revision(info.state.last_sequence),
+        messages: info.state.messages,
+        entries: BTreeMap::new(),
+    }
+}
+
+fn nanos(since_1970: i128) -> i64 {
+    i64::try_from(since_1970).unwrap_or(i64::MAX)
+}
