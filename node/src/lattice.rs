@@ -5,6 +5,7 @@ mod observer;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use wrt_deployment::{Store, StoreError};
+use wrt_nats_login::NatsLogin;
 use wrt_protocol::{LatticeName, Name, NodeId, subject::Subjects};
 use wrt_transport::{Nats, NatsOptions, Transport, TransportError};
 
@@ -30,12 +31,54 @@ pub enum LatticeError {
         #[source]
         source: TransportError,
     },
+    /// The bus does not know who this is.
+    #[error(
+        "the lattice at {url} does not let this client in: say who it is with --creds, --nkey, \
+         --token, or --user and --password (the variables WRT_NATS_CREDS and so on), or in the URL"
+    )]
+    NotLetIn {
+        /// Where.
+        url: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The bus did not let it listen.
     #[error("cannot listen to the nodes of the lattice")]
     Listen(#[source] TransportError),
     /// The desired state cannot be read or written.
     #[error("cannot use the desired state of the lattice")]
     Store(#[from] StoreError),
+}
+
+/// The NATS servers of a lattice, and how to log in there.
+#[derive(Debug, Clone)]
+pub struct LatticeServers {
+    /// URL of a server, or several with commas between them.
+    pub url: String,
+    /// Who is there.
+    pub login: NatsLogin,
+}
+
+impl LatticeServers {
+    /// Connects as `client`.
+    ///
+    /// # Errors
+    /// When no server answers, or one does not let it in.
+    pub(crate) async fn connect(&self, client: NodeId) -> Result<Arc<Nats>, LatticeError> {
+        let servers = self.url.split(',').map(|url| url.trim().to_owned());
+        let options = NatsOptions {
+            login: self.login.clone(),
+            ..NatsOptions::new(client, servers.collect())
+        };
+        let url = || shown(&self.url);
+        Nats::connect(options).await.map_err(|source| match source {
+            TransportError::NotLetIn { source, .. } => {
+                LatticeError::NotLetIn { url: url(), source }
+            }
+            source => LatticeError::Unreachable { url: url(), source },
+        })
+    }
 }
 
 /// A connection to a lattice.
@@ -49,16 +92,14 @@ impl Lattice {
     /// Connects.
     ///
     /// # Errors
-    /// When no server answers.
-    pub async fn connect(url: &str, name: LatticeName) -> Result<Self, LatticeError> {
-        let servers = url.split(',').map(|url| url.trim().to_owned()).collect();
+    /// When no server answers, or one does not let it in.
+    pub async fn connect(
+        servers: &LatticeServers,
+        name: LatticeName,
+    ) -> Result<Self, LatticeError> {
         // Only names the connection; this is no node.
         let client = NodeId::from(Name::new("wrt").expect("a legal name"));
-        let transport = Nats::connect(NatsOptions::new(client, servers)).await;
-        let transport = transport.map_err(|source| LatticeError::Unreachable {
-            url: shown(url),
-            source,
-        })?;
+        let transport = servers.connect(client).await?;
         Ok(Self {
             transport,
             subjects: Subjects::new(&name),

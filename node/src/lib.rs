@@ -26,7 +26,7 @@ mod runtime_macro;
 pub use catalog::NodeCatalog;
 pub use code::{Code, LocalCode};
 pub use environment::{AllowedVariable, AppEnvironment, NoVariable};
-pub use lattice::{Lattice, LatticeError, Observer, SeenNode};
+pub use lattice::{Lattice, LatticeError, LatticeServers, Observer, SeenNode};
 pub use wrt_runtime::{Runtime, RuntimeError, runtime_value};
 
 pub use node::{Node, NodeError, NodeOptions, NodeStatus, ReplicaStatus};

@@ -11,6 +11,7 @@ mod programs {
     pub mod lattice;
     pub mod leases;
     pub mod log;
+    pub mod login;
     pub mod namespace;
     pub mod running;
 }

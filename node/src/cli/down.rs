@@ -23,7 +23,7 @@ pub async fn down(
     output: Output,
 ) -> Result<(), Failure> {
     let app = Name::new(&arguments.app).map_err(|error| Failure::usage(error.to_string()))?;
-    let lattice = Lattice::connect(&lattice.lattice, lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
     let store = lattice.store().await?;
     let observer = lattice.observe().await?;
     remove(&lattice, store.as_ref(), &observer, &app).await?;

@@ -14,7 +14,7 @@ use wrt_protocol::{
     subject::Subjects,
 };
 use wrt_runtime::Runtime;
-use wrt_transport::{Nats, NatsOptions, ServiceInfo, Transport};
+use wrt_transport::{Nats, ServiceInfo, Transport};
 
 use super::{
     args::JoinArgs,
@@ -23,7 +23,7 @@ use super::{
     run::{cache_folder, drain, engines},
     signals::asked_to_stop,
 };
-use crate::{AppEnvironment, Code, LatticeError, Node, NodeOptions, NodeStatus, lattice::shown};
+use crate::{AppEnvironment, Code, Node, NodeOptions, NodeStatus, lattice::shown};
 use follow::Follower;
 use kept::Kept;
 
@@ -35,7 +35,7 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     let kept = Kept::open(folder, url, &lattice, &name);
     let options = node_options(&arguments, &name, &kept)?;
     let engines = engines(&arguments.process)?;
-    let transport = connect(url, &name).await?;
+    let transport = arguments.lattice.servers().connect(name.clone()).await?;
     let (opened, store) = watch::channel(None);
     let folder = cache_folder(&arguments.process).map(|folder| folder.join("components"));
     let code = Code::Lattice { store, folder };
@@ -100,16 +100,6 @@ fn host_name() -> Result<NodeId, Failure> {
     NodeId::new(&short).map_err(|_no_name| {
         Failure::usage("this host's name is no node name: give one with --name")
     })
-}
-
-async fn connect(url: &str, name: &NodeId) -> Result<Arc<Nats>, Failure> {
-    let servers = url.split(',').map(|url| url.trim().to_owned()).collect();
-    let transport = Nats::connect(NatsOptions::new(name.clone(), servers)).await;
-    let unreachable = |source| LatticeError::Unreachable {
-        url: shown(url),
-        source,
-    };
-    Ok(transport.map_err(unreachable)?)
 }
 
 async fn announce(

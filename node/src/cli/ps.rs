@@ -23,7 +23,7 @@ use crate::{NodeStatus, SeenNode, lattice::Lattice};
 const LISTEN_MIN: Duration = HEARTBEAT_INTERVAL.saturating_mul(3);
 
 pub async fn ps(lattice: &LatticeArgs, arguments: PsArgs, output: Output) -> Result<(), Failure> {
-    let lattice = Lattice::connect(&lattice.lattice, lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
     let observer = lattice.observe().await?;
     observer.settle(LISTEN_MIN).await;
     let nodes = observer.nodes();

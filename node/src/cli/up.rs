@@ -30,7 +30,7 @@ pub async fn up(
     // Once without the lattice: a mistake in a manifest is told where no server is, too.
     let path = &arguments.manifest;
     manifest_file::read(path, runtime, Scope::Lattice, None, &[])?;
-    let lattice = Lattice::connect(&lattice.lattice, lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
     let store = lattice.make_store(arguments.state_copies).await?;
     let deployed = store.snapshot().await?;
     let others: Vec<&DesiredApp> = deployed.apps.values().map(|stored| &stored.app).collect();
