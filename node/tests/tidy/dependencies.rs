@@ -4,6 +4,7 @@ use super::tree::{Package, Tree, Violation, matches};
 
 const FEATURES: &str = "features";
 const PROTOCOL: &str = "cluster/protocol";
+const NATS_LOGIN: &str = "cluster/nats-login";
 const TRANSPORT: &str = "cluster/transport";
 const MEMBERSHIP: &str = "cluster/membership";
 const CONTRACT: &str = "actors/contract";
@@ -19,7 +20,8 @@ const SERVERS: &str = "chaos-tests/servers";
 const EDGES: &[(&str, &[&str])] = &[
     (FEATURES, &[]),
     (PROTOCOL, &[]),
-    (TRANSPORT, &[FEATURES, PROTOCOL]),
+    (NATS_LOGIN, &[FEATURES]),
+    (TRANSPORT, &[FEATURES, PROTOCOL, NATS_LOGIN]),
     (MEMBERSHIP, &[PROTOCOL, TRANSPORT]),
     ("cluster/deployment", &[FEATURES, PROTOCOL, TRANSPORT]),
     (MACROS, &[]),
@@ -57,7 +59,10 @@ const EDGES: &[(&str, &[&str])] = &[
         "providers/backends/http-default",
         &[RUNTIME, INTERFACES, BACKENDS],
     ),
-    (BACKENDS, &[PROTOCOL, CONTRACT, RUNTIME, INTERFACES]),
+    (
+        BACKENDS,
+        &[PROTOCOL, NATS_LOGIN, CONTRACT, RUNTIME, INTERFACES],
+    ),
     ("node", &["cluster/*", "actors/*", INTERFACES, BACKENDS]),
     ("node/xtask", &[SERVERS]),
     ("node/demo", &["chaos-tests"]),
@@ -84,6 +89,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     (
         "async-nats",
         &[
+            NATS_LOGIN,
             TRANSPORT,
             "cluster/deployment",
             "providers/backends/nats",
