@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod programs {
+    pub mod apart;
     pub mod client;
     pub mod custom_node;
     pub mod examples;

@@ -352,6 +352,7 @@ impl BackendEntry {
             table,
             secret,
             environment,
+            app,
         } = settings;
         if let Err(error) = self.refuse_named_files(&table, &secret) {
             let refused = Err(ConnectFailure::ForGood(error.into()));
@@ -365,6 +366,7 @@ impl BackendEntry {
                     table,
                     secret: secret.clone(),
                     environment,
+                    app,
                 };
                 part.connect(
                     settings,

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use confique::{
     Config, Layer,
-    meta::{Field, FieldKind, Meta},
+    meta::{Expr, Field, FieldKind, LeafKind, Meta},
 };
 use toml::{Table, Value};
 
@@ -27,6 +27,8 @@ pub struct Settings<'a> {
     pub secret: BTreeSet<String>,
     /// What fills in for fields that the manifest leaves out and that name a variable.
     pub environment: Environment<'a>,
+    /// The app whose provider it is: what `{app}` stands for in a default. Nothing where there is none.
+    pub app: &'a str,
 }
 
 impl<'a> Settings<'a> {
@@ -37,6 +39,7 @@ impl<'a> Settings<'a> {
             table: Table::new(),
             secret: BTreeSet::new(),
             environment,
+            app: "",
         }
     }
 
@@ -47,6 +50,7 @@ impl<'a> Settings<'a> {
             table,
             secret: BTreeSet::new(),
             environment: no_environment(),
+            app: "",
         }
     }
 }
@@ -152,7 +156,8 @@ fn or_variable(variable: Option<&str>) -> String {
 }
 
 /// Settings with types. Every `struct` under `#[derive(confique::Config)]` has it: doc comments
-/// become its reference, `#[config(env = "REDIS_URL", default = "...")]` says the rest.
+/// become its reference, `#[config(env = "REDIS_URL", default = "...")]` says the rest. In a default
+/// `{app}` stands for the name of the app whose provider it is.
 ///
 /// ```
 /// use wrt_runtime::{FromEnv, Settings};
@@ -170,7 +175,7 @@ fn or_variable(variable: Option<&str>) -> String {
 ///
 /// let environment = |variable: &str| (variable == "GREETER_RETRIES").then(|| "5".to_owned());
 /// let table = toml::toml! { url = "greeter://elsewhere" };
-/// let settings = Settings { table, secret: Default::default(), environment: &environment };
+/// let settings = Settings { table, environment: &environment, ..Settings::default() };
 /// let options = ConnectOptions::load(settings)?;
 /// assert_eq!((options.url.as_str(), options.retries), ("greeter://elsewhere", 5));
 /// # Ok::<(), wrt_runtime::SettingsError>(())
@@ -215,10 +220,12 @@ impl<C: Config + Send + 'static> FromEnv for C {
             table,
             secret,
             environment,
+            app,
         } = settings;
         let meta = &C::META;
         let mut layer = layer_of::<C::Layer>(meta, &table, &secret)?;
         layer = layer.with_fallback(from_environment::<C::Layer>(meta, environment)?);
+        layer = layer.with_fallback(of_the_app::<C::Layer>(meta, app)?);
         layer = layer.with_fallback(C::Layer::default_values());
         C::from_layer(layer).map_err(|error| explain(meta, &error))
     }
@@ -304,6 +311,36 @@ fn from_environment<L: Layer>(
                 variable: variable.to_owned(),
             })?;
         layer = layer.with_fallback(one);
+    }
+    Ok(layer)
+}
+
+/// What `{app}` stands for in a default.
+const APP: &str = "{app}";
+
+/// The defaults that name the app.
+fn of_the_app<L: Layer>(meta: &Meta, app: &str) -> Result<L, SettingsError> {
+    let mut layer = L::empty();
+    for field in meta.fields {
+        let FieldKind::Leaf {
+            kind:
+                LeafKind::Required {
+                    default: Some(Expr::Str(default)),
+                },
+            ..
+        } = field.kind
+        else {
+            continue;
+        };
+        if default.contains(APP) {
+            let value = Value::String(default.replace(APP, app));
+            let one = Table::from_iter([(field.name.to_owned(), value)]);
+            let one = L::deserialize(Value::Table(one));
+            layer = layer.with_fallback(one.map_err(|error| SettingsError::Value {
+                field: field.name.to_owned(),
+                message: error.message().to_owned(),
+            })?);
+        }
     }
     Ok(layer)
 }

@@ -53,6 +53,7 @@ impl ProviderStart {
             table: table.map_err(|missing| StartError::Refused(Box::new(missing)))?,
             secret: desired.config.references().into_keys().collect(),
             environment: &lookup,
+            app: actor.app.as_str(),
         };
         let targets = desired.calls.iter().map(target);
         let targets = targets.collect::<Result<Vec<_>, _>>()?;

@@ -176,8 +176,8 @@ impl<B: Backend> ErasedPart for Part<B> {
         let load = |table| {
             B::ConnectOptions::load(Settings {
                 table,
-                secret: BTreeSet::new(),
                 environment,
+                ..Settings::default()
             })
         };
         let options = match load(table.clone()) {

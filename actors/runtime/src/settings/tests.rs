@@ -18,6 +18,8 @@ struct Options {
     token: Option<String>,
     #[config(env = "SERVICE_NAME")]
     name: String,
+    #[config(env = "SERVICE_FOLDER", default = "of-{app}/")]
+    folder: String,
 }
 
 fn load(table: Table, variables: &[(&str, &str)]) -> Result<Options, SettingsError> {
@@ -30,6 +32,7 @@ fn load(table: Table, variables: &[(&str, &str)]) -> Result<Options, SettingsErr
         table,
         secret: BTreeSet::from(["token".to_owned()]),
         environment: &environment,
+        app: "shop",
     })
 }
 
@@ -160,4 +163,16 @@ fn what_may_come_later_is_not_missed_yet() {
         })
         .is_err()
     );
+}
+
+#[test]
+fn a_default_may_name_the_app() {
+    let folder = |table, variables: &[(&str, &str)]| {
+        let options = load(table, variables);
+        options.map(|options| options.folder)
+    };
+    let name = || toml::toml! { name = "n" };
+    assert_eq!(folder(name(), &[]).as_deref(), Ok("of-shop/"));
+    let given = folder(name(), &[("SERVICE_FOLDER", "{app}")]);
+    assert_eq!(given.as_deref(), Ok("{app}"), "nobody's words but a default's");
 }

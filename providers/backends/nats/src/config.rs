@@ -39,9 +39,11 @@ pub struct NatsConfig {
     /// How long one attempt to connect may take, in milliseconds.
     #[config(env = "NATS_CONNECT_TIMEOUT_MS", default = 2000)]
     pub connect_timeout_ms: u64,
-    /// What the names of all buckets start with; letters, digits and `-`. A guest that may open any
-    /// bucket must not find those of others, so an empty one is for an account of its own.
-    #[config(env = "NATS_BUCKET_PREFIX", default = "guest-")]
+    /// What the names of all buckets start with; letters, digits, `-` and `_`. By default the app's name
+    /// is in it, so that no app finds the buckets of another, or of a program that is no app; and `_-`
+    /// behind that, which is in no bucket's own name. Two providers that are to share their buckets
+    /// name the same one; an empty one is for an account of its own.
+    #[config(env = "NATS_BUCKET_PREFIX", default = "guest-{app}_-")]
     pub bucket_prefix: String,
     /// Copies of a new bucket in a cluster, 1 to 5. With one, a key is gone while its server is;
     /// with three, a write that was acknowledged survives the loss of one.
@@ -68,6 +70,9 @@ pub struct NatsConfig {
     #[config(env = "NATS_CONFIG_BUCKET")]
     pub config_bucket: Option<String>,
 }
+
+/// As long as a prefix may be: with the longest name of a bucket it makes the longest of a stream.
+pub(crate) const PREFIX_BYTES_MAX: usize = 60;
 
 /// As many streams as a server of NATS bears.
 const BUCKETS_MOST: u64 = 1 << 16;
@@ -107,11 +112,14 @@ impl NatsConfig {
             message: error.to_string(),
         })?;
         let prefix = &self.bucket_prefix;
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        if prefix.len() > 32 || !prefix.bytes().all(legal) {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if prefix.len() > PREFIX_BYTES_MAX || !prefix.bytes().all(legal) {
             return Err(SettingsError::Value {
                 field: "bucket_prefix".to_owned(),
-                message: "use at most 32 letters, digits and '-'".to_owned(),
+                message: format!(
+                    "{prefix:?} is none: use at most {PREFIX_BYTES_MAX} letters, digits, '-' and \
+                     '_'; an app with a longer name needs one of its own"
+                ),
             });
         }
         // Also where a guest's own name would make up the rest.
@@ -185,7 +193,11 @@ mod tests {
             error.field().map(str::to_owned)
         };
         assert_eq!(refused(|_| ()), None);
-        for prefix in ["", "guest-", "wr", "wrt", "wrt-", "wrt-x", "wrtx", "a.b"] {
+        let longest = format!("guest-{}_-", "x".repeat(52));
+        let legal = ["", "guest-", "guest-a_b_-", "wrtx", &longest];
+        let longer = longest.replace("guest", "guests");
+        let illegal = ["wr", "wrt", "wrt-", "wrt-x", "a.b", &longer];
+        for prefix in legal.into_iter().chain(illegal) {
             let config = NatsConfig {
                 bucket_prefix: prefix.to_owned(),
                 ..NatsConfig::default()
@@ -193,7 +205,7 @@ mod tests {
             let is_refused = config.check().is_err();
             assert_eq!(
                 is_refused,
-                !["", "guest-", "wrtx"].contains(&prefix),
+                !legal.contains(&prefix),
                 "{prefix:?}"
             );
         }

@@ -167,7 +167,7 @@ async fn other_tools_see_ordinary_buckets() {
         .expect("set");
     let other = other(&server)
         .await
-        .get_key_value("guest-default")
+        .get_key_value("guest-_-default")
         .await
         .expect("the bucket");
     let status = other.status().await.expect("status");
@@ -206,7 +206,7 @@ async fn a_bucket_that_was_removed_is_made_again() {
         .expect("increment");
     other(&server)
         .await
-        .delete_key_value("guest-default")
+        .delete_key_value("guest-_-default")
         .await
         .expect("delete the bucket");
     assert_eq!(store.get(&context, &bucket, &key()).await, Ok(None));

@@ -104,7 +104,7 @@ async fn a_longer_time_to_deduplicate_for_is_taken_over() {
         let store = connect(&server, Some(millis)).await;
         let probe = store.probe(&CallContext::default()).await;
         probe.expect("it is ready");
-        let kept = info(&server, "KV_guest-_answers").await.config.max_age;
+        let kept = info(&server, "KV_guest-_-_answers").await.config.max_age;
         assert_eq!(kept, Duration::from_millis(expected));
         for context in [&first, &CallContext::default().for_operation()] {
             let added = store.increment(context, &bucket, &key("n"), 1).await;

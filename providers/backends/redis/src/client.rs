@@ -19,6 +19,7 @@ use crate::{
     RedisConfig,
     error::{failure, is_read_only, was_not_sent},
     eviction,
+    layout::Layout,
 };
 
 /// How long sent bytes may stay unacknowledged by the peer's kernel before the connection counts as
@@ -35,6 +36,7 @@ const LEAVE_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Redis(Arc<Parts>);
 
 struct Parts {
+    layout: Layout,
     config: RedisConfig,
     client: Client,
     connection: Mutex<Connection>,
@@ -101,6 +103,7 @@ impl Backend for Redis {
             made: Instant::now(),
         };
         Ok(Self(Arc::new(Parts {
+            layout: Layout::under(&config.prefix),
             config,
             client,
             connection: Mutex::new(connection),
@@ -151,6 +154,11 @@ impl Redis {
     /// For how long first answers are kept.
     pub(crate) fn deduplicate_for_ms(&self) -> Option<u64> {
         self.0.config.deduplicate_for_ms
+    }
+
+    /// Where its buckets are.
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.0.layout
     }
 
     /// Runs a command until the call's deadline.

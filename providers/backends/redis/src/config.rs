@@ -5,12 +5,20 @@ use std::time::Duration;
 use wrt_keyvalue::limits::{CONNECT_TIMEOUT_MS, check_deduplicate_for};
 use wrt_runtime::{FromEnv, ServiceAddress, Settings, SettingsError, check_range};
 
+/// As long as a prefix may be.
+const PREFIX_BYTES_MAX: usize = 128;
+
 /// A Redis server and how to reach it.
 #[derive(Debug, Clone, PartialEq, Eq, confique::Config)]
 pub struct RedisConfig {
     /// `redis://` or `rediss://` (TLS), with user, password and database number where needed.
     #[config(env = "REDIS_URL", default = "redis://127.0.0.1:6379")]
     pub url: ServiceAddress,
+    /// What all its keys start with, with a `:` behind it: the app's name, so that no app finds the keys
+    /// of another, or of a program that is no app. Two providers that are to share their buckets name
+    /// the same one. Letters, digits, `-`, `_` and `.`; an empty one is for a database of its own.
+    #[config(env = "REDIS_PREFIX", default = "{app}")]
+    pub prefix: String,
     /// How long one attempt to connect may take, in milliseconds.
     #[config(env = "REDIS_CONNECT_TIMEOUT_MS", default = 2000)]
     pub connect_timeout_ms: u64,
@@ -29,6 +37,15 @@ pub struct RedisConfig {
 impl RedisConfig {
     /// Checks what the types cannot.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if self.prefix.len() > PREFIX_BYTES_MAX || !self.prefix.bytes().all(legal) {
+            return Err(SettingsError::Value {
+                field: "prefix".to_owned(),
+                message: format!(
+                    "use at most {PREFIX_BYTES_MAX} letters, digits, '-', '_' and '.'"
+                ),
+            });
+        }
         check_range(
             "connect_timeout_ms",
             self.connect_timeout_ms,
@@ -59,12 +76,17 @@ mod tests {
             deduplicate_for_ms: Some(millis),
             ..config()
         };
+        let unclear = RedisConfig {
+            prefix: "a:b".to_owned(),
+            ..config()
+        };
         let impatient = RedisConfig {
             connect_timeout_ms: 0,
             ..config()
         };
         for (config, expected) in [
             (config(), None),
+            (unclear, Some("prefix")),
             (impatient, Some("connect_timeout_ms")),
             (deduplicating(10_999), Some("deduplicate_for_ms")),
             (deduplicating(11_000), None),

@@ -13,7 +13,7 @@ use wrt_keyvalue::{
 use crate::{
     Redis,
     error::counter_failure,
-    layout::{guest_key, pattern, prefix, redis_key},
+    layout::guest_key,
 };
 
 /// How many keys the server is asked to look at for one scan. It may return a few more: whole slots
@@ -34,18 +34,23 @@ if version ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1";
 
-fn on(command: &str, bucket: &Bucket, key: &Key) -> Cmd {
-    let mut command = cmd(command);
-    command.arg(redis_key(bucket, key));
-    command
-}
-
-fn on_all<'a>(command: &str, bucket: &Bucket, keys: impl IntoIterator<Item = &'a Key>) -> Cmd {
-    let mut command = cmd(command);
-    for key in keys {
-        command.arg(redis_key(bucket, key));
+impl Redis {
+    fn on(&self, command: &str, bucket: &Bucket, key: &Key) -> Cmd {
+        self.on_all(command, bucket, [key])
     }
-    command
+
+    fn on_all<'a>(
+        &self,
+        command: &str,
+        bucket: &Bucket,
+        keys: impl IntoIterator<Item = &'a Key>,
+    ) -> Cmd {
+        let mut command = cmd(command);
+        for key in keys {
+            command.arg(self.layout().key(bucket, key));
+        }
+        command
+    }
 }
 
 /// Redis has no versions of strings, so the value itself is what a swap compares. It is exact: no
@@ -68,7 +73,7 @@ impl KeyValue for Redis {
         bucket: &Bucket,
         key: &Key,
     ) -> Result<Option<Bytes>, KeyValueError> {
-        self.run(context, &on("GET", bucket, key)).await
+        self.run(context, &self.on("GET", bucket, key)).await
     }
 
     async fn set(
@@ -79,7 +84,7 @@ impl KeyValue for Redis {
         value: Bytes,
     ) -> Result<(), KeyValueError> {
         check_value(&value)?;
-        self.run(context, on("SET", bucket, key).arg(&*value)).await
+        self.run(context, self.on("SET", bucket, key).arg(&*value)).await
     }
 
     async fn delete(
@@ -88,7 +93,7 @@ impl KeyValue for Redis {
         bucket: &Bucket,
         key: &Key,
     ) -> Result<(), KeyValueError> {
-        self.run(context, &on("DEL", bucket, key)).await
+        self.run(context, &self.on("DEL", bucket, key)).await
     }
 
     async fn exists(
@@ -97,7 +102,7 @@ impl KeyValue for Redis {
         bucket: &Bucket,
         key: &Key,
     ) -> Result<bool, KeyValueError> {
-        self.run(context, &on("EXISTS", bucket, key)).await
+        self.run(context, &self.on("EXISTS", bucket, key)).await
     }
 
     async fn list_keys(
@@ -106,7 +111,8 @@ impl KeyValue for Redis {
         bucket: &Bucket,
         cursor: Option<Cursor>,
     ) -> Result<KeyPage, KeyValueError> {
-        let (prefix, pattern) = (prefix(bucket), pattern(bucket));
+        let layout = self.layout();
+        let (start, pattern) = (layout.start_of(bucket), layout.pattern(bucket));
         let mut page = KeyPage::default();
         let mut position = cursor.map_or(0, |cursor| cursor.0);
         for _scan in 0..SCANS_MAX {
@@ -120,7 +126,7 @@ impl KeyValue for Redis {
             scan.arg("TYPE").arg("string");
             let (next, keys): (u64, Vec<Bytes>) = self.run(context, &scan).await?;
             page.keys
-                .extend(keys.iter().filter_map(|key| guest_key(&prefix, key)));
+                .extend(keys.iter().filter_map(|key| guest_key(&start, key)));
             position = next;
             // Another scan must fit on the page even if it returns twice what it was asked for.
             if position == 0 || page.keys.len() + 2 * SCAN_KEYS > PAGE_KEYS_MAX {
@@ -145,7 +151,7 @@ impl KeyValue for Redis {
             return self.increment_once(context, once, bucket, key, delta).await;
         }
         let sum = self
-            .answer(context, on("INCRBY", bucket, key).arg(delta))
+            .answer(context, self.on("INCRBY", bucket, key).arg(delta))
             .await?;
         sum.map_err(|error| counter_failure(context, &error))
     }
@@ -180,7 +186,7 @@ impl KeyValue for Redis {
         let mut swap = cmd("EVAL");
         swap.arg(SWAP)
             .arg(1)
-            .arg(redis_key(bucket, key))
+            .arg(self.layout().key(bucket, key))
             .arg(&*expected.0)
             .arg(&*value);
         let swapped = self.run(context, &swap).await?;
@@ -200,7 +206,7 @@ impl KeyValue for Redis {
         check_keys(keys)?;
         let mut values = Vec::with_capacity(keys.len());
         for keys in keys.chunks(GET_KEYS_MAX) {
-            let part: Vec<Option<Bytes>> = self.run(context, &on_all("MGET", bucket, keys)).await?;
+            let part: Vec<Option<Bytes>> = self.run(context, &self.on_all("MGET", bucket, keys)).await?;
             values.extend(part);
             check_values(&values)?;
         }
@@ -219,7 +225,7 @@ impl KeyValue for Redis {
         }
         let mut set = cmd("MSET");
         for (key, value) in entries {
-            set.arg(redis_key(bucket, key)).arg(&**value);
+            set.arg(self.layout().key(bucket, key)).arg(&**value);
         }
         self.run(context, &set).await
     }
@@ -234,6 +240,6 @@ impl KeyValue for Redis {
         if keys.is_empty() {
             return Ok(());
         }
-        self.run(context, &on_all("DEL", bucket, keys)).await
+        self.run(context, &self.on_all("DEL", bucket, keys)).await
     }
 }

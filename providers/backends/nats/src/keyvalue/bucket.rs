@@ -140,8 +140,11 @@ impl Nats {
         let answers = answers_stream_name(&self.config().bucket_prefix);
         let names = self.jetstream().stream_names();
         let own = stream_name(&self.config().bucket_prefix, bucket);
-        let is_bucket =
-            |name: &String| name.starts_with(&start) && *name != answers && *name != own;
+        // Another prefix that goes on from this one has buckets of its own.
+        let is_bucket = |name: &String| {
+            let bucket = name.strip_prefix(&start);
+            bucket.is_some_and(|bucket| !bucket.contains("_-")) && *name != answers && *name != own
+        };
         let count = names
             .try_filter(|name| std::future::ready(is_bucket(name)))
             .boxed()

@@ -1,6 +1,7 @@
 //! Names of buckets and keys on the server.
 //!
-//! A bucket keeps ASCII letters, digits and `-`; each other byte is `_` and two hexadecimal digits.
+//! A bucket keeps ASCII letters, digits and `-`; each other byte is `_` and two hexadecimal digits. So
+//! neither `_-` nor `_answers` is in one, and a prefix that ends in `_-` is no other's with more to it.
 //! A key keeps ASCII letters, digits, `-`, `_`, `/`, and `.` where that is no end and no neighbour of
 //! another `.`; each other byte is `=` and two hexadecimal digits. So most names read the same in
 //! NATS's own tools, and every one comes back.
@@ -87,6 +88,7 @@ mod tests {
     use wrt_keyvalue::limits::{BUCKET_BYTES_MAX, KEY_BYTES_MAX};
 
     use super::*;
+    use crate::config::PREFIX_BYTES_MAX;
 
     #[test]
     fn keys_are_legal_and_come_back() {
@@ -124,14 +126,30 @@ mod tests {
         assert_ne!(name("_answers"), answers_stream_name("guest-"));
     }
 
+    /// Of apps whose names go on in each other's, or end like what stands behind them.
+    #[test]
+    fn apps_are_apart() {
+        let name = |app: &str, bucket: &str| {
+            stream_name(&format!("guest-{app}_-"), &Bucket::new(bucket).unwrap())
+        };
+        assert_eq!(name("shop", "default"), "KV_guest-shop_-default");
+        let mut names = std::collections::BTreeSet::new();
+        let apps = ["a", "a_", "a-", "a_-", "a_-b", "a-b", "a_5f"];
+        let buckets = ["b", "_b", "-b", "_-b", "5F", "_5Fb", "default"];
+        for app in apps {
+            names.extend(buckets.map(|bucket| name(app, bucket)));
+        }
+        assert_eq!(names.len(), apps.len() * buckets.len());
+    }
+
     #[test]
     fn the_longest_names_fit_the_servers_limits() {
         let bucket = Bucket::new(&"*".repeat(BUCKET_BYTES_MAX)).unwrap();
         let key = Key::new(&"*".repeat(KEY_BYTES_MAX)).unwrap();
-        let stream = stream_name(&"p".repeat(32), &bucket);
+        let stream = stream_name(&"p".repeat(PREFIX_BYTES_MAX), &bucket);
         assert!(stream.len() <= 255, "{}", stream.len());
         // The longest line is that of a direct get; the reply's subject takes some 80 bytes.
-        let subject = subject_prefix(&"p".repeat(32), &bucket) + &encode_key(&key);
+        let subject = subject_prefix(&"p".repeat(PREFIX_BYTES_MAX), &bucket) + &encode_key(&key);
         assert!(
             subject.len() + stream.len() + 200 <= 4096,
             "{}",

@@ -12,7 +12,7 @@ use wrt_protocol::IdempotencyKey;
 
 use crate::{
     Redis,
-    layout::{answer_key, redis_key},
+    layout::answer_key,
 };
 
 /// Adds, once. Lua's numbers are floats, so the sum is read as text. Errors that say how the key was
@@ -65,7 +65,7 @@ impl Redis {
         key: &Key,
         delta: i64,
     ) -> Result<i64, KeyValueError> {
-        let mut script = script(INCREMENT, once, bucket, key);
+        let mut script = script(INCREMENT, once, self.layout().key(bucket, key));
         self.first_answer(context, script.arg(delta))
             .await?
             .into_increment()
@@ -79,7 +79,7 @@ impl Redis {
         expected: &Version,
         value: Bytes,
     ) -> Result<SwapOutcome, KeyValueError> {
-        let mut script = script(SWAP, once, bucket, key);
+        let mut script = script(SWAP, once, self.layout().key(bucket, key));
         script.arg(&*expected.0).arg(&*value);
         self.first_answer(context, &script).await?.into_swap()
     }
@@ -95,12 +95,12 @@ impl Redis {
     }
 }
 
-fn script(script: &str, once: Once, bucket: &Bucket, key: &Key) -> Cmd {
+fn script(script: &str, once: Once, place: Vec<u8>) -> Cmd {
     let mut command = cmd("EVAL");
     command
         .arg(script)
         .arg(2)
-        .arg(redis_key(bucket, key))
+        .arg(place)
         .arg(answer_key(once.key))
         .arg(once.millis);
     command
