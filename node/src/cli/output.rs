@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::Serialize;
+use wrt_host::Printable;
 
 use super::{args::Format, exit::Failure, logging};
 
@@ -85,11 +86,28 @@ impl Output {
     }
 }
 
-/// The error, and below it each cause on a line of its own.
+/// The error, and below it each cause on a line of its own. What a server or a peer has said is in some
+/// of them: only our own words, which come first, may have several lines.
 fn text(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1) {
-        text += &format!("\n  because: {cause}");
+    let own = error.to_string();
+    let lines: Vec<_> = own.lines().map(|line| Printable(line).to_string()).collect();
+    let causes = error.chain().skip(1).map(ToString::to_string);
+    causes.fold(lines.join("\n"), |text, cause| {
+        format!("{text}\n  because: {}", Printable(&cause))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_elses_words_end_a_line_or_move_a_cursor() {
+        let error = anyhow::anyhow!("it said: ready\n\u{1b}[2Jerror: none");
+        let told = text(&error.context("our own\nwords\u{1b}[31m"));
+        assert_eq!(
+            told,
+            "our own\nwords\\u{1b}[31m\n  because: it said: ready\\n\\u{1b}[2Jerror: none"
+        );
     }
-    text
 }

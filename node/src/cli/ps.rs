@@ -208,7 +208,7 @@ fn desired_notes(nodes: &[ShownNode]) -> Vec<String> {
 impl ShownReplica {
     fn cells(&self) -> [String; 6] {
         let actor = match &self.address {
-            Some(address) => format!("{} at {address}", self.actor),
+            Some(address) => format!("{} at {}", self.actor, Printable(address)),
             None => self.actor.clone(),
         };
         let running = match self.concurrency_max {
