@@ -90,7 +90,10 @@ impl Output {
 /// of them: only our own words, which come first, may have several lines.
 fn text(error: &anyhow::Error) -> String {
     let own = error.to_string();
-    let lines: Vec<_> = own.lines().map(|line| Printable(line).to_string()).collect();
+    let lines: Vec<_> = own
+        .lines()
+        .map(|line| Printable(line).to_string())
+        .collect();
     let causes = error.chain().skip(1).map(ToString::to_string);
     causes.fold(lines.join("\n"), |text, cause| {
         format!("{text}\n  because: {}", Printable(&cause))

@@ -51,9 +51,8 @@ fn two_apps_find_their_own_and_share_what_they_ask_to_share() {
         ("redis", redis.url(), "prefix"),
         ("nats", nats.url(), "bucket_prefix"),
     ] {
-        let store = |more: &str| {
-            format!("backend = \"{backend}\"\nconfig = {{ url = \"{url}\"{more} }}")
-        };
+        let store =
+            |more: &str| format!("backend = \"{backend}\"\nconfig = {{ url = \"{url}\"{more} }}");
         let own = store("");
         assert_eq!(count("shop", &own, 3), "3", "{backend}");
         assert_eq!(count("shop-x", &own, 2), "2", "{backend}");

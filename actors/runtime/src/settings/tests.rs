@@ -174,5 +174,9 @@ fn a_default_may_name_the_app() {
     let name = || toml::toml! { name = "n" };
     assert_eq!(folder(name(), &[]).as_deref(), Ok("of-shop/"));
     let given = folder(name(), &[("SERVICE_FOLDER", "{app}")]);
-    assert_eq!(given.as_deref(), Ok("{app}"), "nobody's words but a default's");
+    assert_eq!(
+        given.as_deref(),
+        Ok("{app}"),
+        "nobody's words but a default's"
+    );
 }

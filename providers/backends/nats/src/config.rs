@@ -203,11 +203,7 @@ mod tests {
                 ..NatsConfig::default()
             };
             let is_refused = config.check().is_err();
-            assert_eq!(
-                is_refused,
-                !legal.contains(&prefix),
-                "{prefix:?}"
-            );
+            assert_eq!(is_refused, !legal.contains(&prefix), "{prefix:?}");
         }
         type Change = fn(&mut NatsConfig);
         let cases: [(&str, Change); 8] = [

@@ -10,11 +10,7 @@ use wrt_keyvalue::{
     limits::{PAGE_KEYS_MAX, check_entries, check_keys, check_value, check_values},
 };
 
-use crate::{
-    Redis,
-    error::counter_failure,
-    layout::guest_key,
-};
+use crate::{Redis, error::counter_failure, layout::guest_key};
 
 /// How many keys the server is asked to look at for one scan. It may return a few more: whole slots
 /// of its table, and two tables while it grows.
@@ -84,7 +80,8 @@ impl KeyValue for Redis {
         value: Bytes,
     ) -> Result<(), KeyValueError> {
         check_value(&value)?;
-        self.run(context, self.on("SET", bucket, key).arg(&*value)).await
+        self.run(context, self.on("SET", bucket, key).arg(&*value))
+            .await
     }
 
     async fn delete(
@@ -206,7 +203,9 @@ impl KeyValue for Redis {
         check_keys(keys)?;
         let mut values = Vec::with_capacity(keys.len());
         for keys in keys.chunks(GET_KEYS_MAX) {
-            let part: Vec<Option<Bytes>> = self.run(context, &self.on_all("MGET", bucket, keys)).await?;
+            let part: Vec<Option<Bytes>> = self
+                .run(context, &self.on_all("MGET", bucket, keys))
+                .await?;
             values.extend(part);
             check_values(&values)?;
         }

@@ -10,10 +10,7 @@ use wrt_contract::CallContext;
 use wrt_keyvalue::{Bucket, FirstAnswer, Key, KeyValueError, SwapOutcome, Version};
 use wrt_protocol::IdempotencyKey;
 
-use crate::{
-    Redis,
-    layout::answer_key,
-};
+use crate::{Redis, layout::answer_key};
 
 /// Adds, once. Lua's numbers are floats, so the sum is read as text. Errors that say how the key was
 /// are answers too; any other one changes nothing and is not kept.
