@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use http::Method;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{Client, Cluster, ClusterError, LatticeStatus, Manifest, Outcome, Profile};
 
@@ -13,8 +13,11 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long the cluster may take to get to where it should be.
 const SETTLE_LIMIT: Duration = Duration::from_secs(15);
 
-/// One scenario of a process at a time: two clusters on two cores would starve each other.
-static STAGE: Mutex<()> = Mutex::const_new(());
+/// Scenarios of a process that play at a time. Most wait for most of their time, so that two need one
+/// core together; what measures, or loads a cluster as far as it goes, has the stage for itself.
+const TOGETHER: u32 = 2;
+
+static STAGE: Semaphore = Semaphore::const_new(TOGETHER as usize);
 
 /// A cluster with an app on it, HTTP in front of the app on node `edge`, and a client.
 pub struct Scene {
@@ -24,7 +27,7 @@ pub struct Scene {
     pub client: Client,
     address: String,
     // Declared last: the cluster is gone when the next scenario begins.
-    _stage: MutexGuard<'static, ()>,
+    _stage: SemaphorePermit<'static>,
 }
 
 /// A scene on which a scenario cannot play.
@@ -46,12 +49,25 @@ pub enum SceneError {
 }
 
 impl Scene {
-    /// Starts the servers and `nodes`, when no other scenario of this process plays any more.
+    /// Starts the servers and `nodes`, when at most one other scenario of this process plays.
     ///
     /// # Errors
     /// When something of it does not start.
     pub async fn start(nodes: &[&str]) -> Result<Self, SceneError> {
-        let stage = STAGE.lock().await;
+        Self::beside(TOGETHER - 1, nodes).await
+    }
+
+    /// The same, when no other one plays.
+    ///
+    /// # Errors
+    /// When something of it does not start.
+    pub async fn alone(nodes: &[&str]) -> Result<Self, SceneError> {
+        Self::beside(0, nodes).await
+    }
+
+    async fn beside(others: u32, nodes: &[&str]) -> Result<Self, SceneError> {
+        let stage = STAGE.acquire_many(TOGETHER - others).await;
+        let stage = stage.expect("nobody closes the stage");
         let cluster = Cluster::start(Profile::Dev)?;
         cluster.start_nodes(nodes)?;
         Ok(Self {

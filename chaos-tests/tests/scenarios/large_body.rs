@@ -1,7 +1,5 @@
 //! A large body through a component on another node.
 
-#![cfg(test)]
-
 use std::{
     sync::{
         Arc,
@@ -25,7 +23,7 @@ const GROWTH_BYTES_MAX: u64 = 64 << 20;
 const BREAK_LIMIT: Duration = Duration::from_secs(3);
 
 async fn scene() -> anyhow::Result<Scene> {
-    let scene = Scene::start(&["edge", "a"]).await?;
+    let scene = Scene::alone(&["edge", "a"]).await?;
     scene.deploy(Manifest::probe(&["a"])?).await?;
     Ok(scene)
 }

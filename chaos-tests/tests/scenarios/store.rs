@@ -1,7 +1,5 @@
 //! The service behind a provider fails.
 
-#![cfg(test)]
-
 use std::time::Duration;
 
 use wrt_chaos_tests::{

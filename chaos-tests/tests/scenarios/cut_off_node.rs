@@ -1,7 +1,5 @@
 //! A node loses the bus, and nothing else.
 
-#![cfg(test)]
-
 use std::time::{Duration, Instant};
 
 use http::Method;

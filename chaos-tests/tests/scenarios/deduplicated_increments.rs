@@ -1,7 +1,5 @@
 //! Nodes of a provider are killed under increments that it deduplicates.
 
-#![cfg(test)]
-
 use std::time::Duration;
 
 use http::Method;

@@ -1,7 +1,5 @@
 //! A node is killed under steady load.
 
-#![cfg(test)]
-
 use std::time::Duration;
 
 use http::Method;

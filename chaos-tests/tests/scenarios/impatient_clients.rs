@@ -1,7 +1,5 @@
 //! Clients that give up: the component must not go on working for them.
 
-#![cfg(test)]
-
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode, header::RETRY_AFTER};
@@ -29,7 +27,7 @@ const REFUSAL_P50_MAX: Duration = Duration::from_millis(250);
 /// Afterwards every request of a light load is answered.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn overload() -> anyhow::Result<()> {
-    let scene = Scene::start(&["edge", "a"]).await?;
+    let scene = Scene::alone(&["edge", "a"]).await?;
     // A short queue: what waits longer than its client's patience is work for nobody.
     let manifest = Manifest::probe(&["a"])?
         .limit("concurrency_max", PERMITS)
@@ -78,7 +76,7 @@ async fn overload() -> anyhow::Result<()> {
 async fn disconnect() -> anyhow::Result<()> {
     const RUNNING: u32 = 2;
     const WAITING: u32 = 4;
-    let scene = Scene::start(&["edge", "a"]).await?;
+    let scene = Scene::alone(&["edge", "a"]).await?;
     let manifest = Manifest::probe(&["a"])?;
     let manifest = manifest
         .limit("concurrency_max", RUNNING.into())

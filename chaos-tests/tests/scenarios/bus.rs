@@ -1,7 +1,5 @@
 //! The bus itself fails.
 
-#![cfg(test)]
-
 use std::time::{Duration, Instant};
 
 use wrt_chaos_tests::{

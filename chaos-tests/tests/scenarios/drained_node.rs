@@ -1,7 +1,5 @@
 //! A node is asked to stop under steady load.
 
-#![cfg(test)]
-
 use std::time::Duration;
 
 use http::Method;

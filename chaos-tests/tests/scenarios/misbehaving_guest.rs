@@ -1,7 +1,5 @@
 //! A guest that traps, spins or eats memory harms itself alone.
 
-#![cfg(test)]
-
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};

@@ -1,7 +1,5 @@
 //! A node is stopped in its tracks under steady load, and goes on later.
 
-#![cfg(test)]
-
 use std::{
     sync::{
         Arc,

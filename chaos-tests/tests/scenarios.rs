@@ -1,0 +1,16 @@
+//! Scenarios with real processes: a fault under load, and what must hold meanwhile and afterwards.
+
+#![cfg(test)]
+
+mod scenarios {
+    mod bus;
+    mod cut_off_node;
+    mod deduplicated_increments;
+    mod drained_node;
+    mod impatient_clients;
+    mod killed_node;
+    mod large_body;
+    mod misbehaving_guest;
+    mod paused_node;
+    mod store;
+}
