@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -17,7 +16,7 @@ use wrt_host::ImportedFrom;
 use wrt_protocol::InterfaceName;
 use wrt_runtime::{BackendEntry, Complaint, Runtime};
 
-use crate::{AppEnvironment, cli::program};
+use crate::{AppEnvironment, cli::program, component_file};
 
 /// The real catalog: what a program is made of, and components relative to a folder.
 pub struct NodeCatalog {
@@ -74,12 +73,14 @@ impl NodeCatalog {
                 ),
             })?;
         let (imports, exports) = (compiled.imports(), compiled.exports());
+        let needs = compiled.needs();
         let mut artefacts = self.artefacts.lock();
         artefacts.insert(Digest::of(&bytes), compiled);
         Ok(ComponentSource {
             bytes,
             imports,
             exports,
+            needs,
         })
     }
 }
@@ -129,7 +130,7 @@ impl Catalog for NodeCatalog {
 
     fn component(&self, source: &str) -> Result<ComponentSource, SourceComplaint> {
         let path = self.folder.join(source);
-        let bytes = fs::read(&path).map_err(|error| SourceComplaint {
+        let bytes = component_file::read(&path).map_err(|error| SourceComplaint {
             message: format!("cannot read {}: {error}", path.display()),
             help: "build the component first; a path is relative to the manifest".to_owned(),
         })?;
@@ -141,11 +142,11 @@ impl Catalog for NodeCatalog {
             message: format!("{}: {}", path.display(), chain(&error)),
             help: "name a component: `cargo build --target wasm32-wasip2` makes one".to_owned(),
         })?;
-        let (imports, exports) = (interfaces.imports, interfaces.exports);
         Ok(ComponentSource {
             bytes,
-            imports,
-            exports,
+            imports: interfaces.imports,
+            exports: interfaces.exports,
+            needs: interfaces.needs,
         })
     }
 

@@ -18,6 +18,7 @@ mod bell;
 mod catalog;
 pub mod cli;
 mod code;
+mod component_file;
 mod environment;
 mod lattice;
 mod node;

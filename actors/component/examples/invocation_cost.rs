@@ -56,13 +56,15 @@ async fn invoke(actor: &ComponentActor, context: &CallContext, part: &str) -> an
     }
     let pre = actor.instance_pre().clone();
     let calls = part == "and call";
-    let called = prepared.call(|mut store| async move {
-        let instance = pre.instantiate_async(&mut store).await?;
+    let called = prepared.call(|mut lent| async move {
+        let instance = lent.instance(&pre).await?;
         if !calls {
             return Ok(5);
         }
-        let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut store, "add")?;
-        add.call_async(&mut store, (2, 3)).await.map(|(sum,)| sum)
+        let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut lent, "add")?;
+        let (sum,) = add.call_async(&mut lent, (2, 3)).await?;
+        lent.keep();
+        Ok(sum)
     });
     let sum = called.await.map_err(|error: wasmtime::Error| error);
     anyhow::ensure!(sum? == 5);

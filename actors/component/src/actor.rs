@@ -7,13 +7,16 @@ use wasmtime::{Store, StoreLimits, UpdateDeadline, component::InstancePre};
 use wasmtime_wasi::WasiCtx;
 use wrt_contract::{CallContext, Gate, GateLimits, Links};
 use wrt_host::{
-    InstanceState, InstanceStateParts, Instances, Leash, MakeWasi, Package, Prepared,
+    InstanceState, InstanceStateParts, Instances, Leash, Lent, MakeWasi, Package, Prepared,
     WallTimeExceeded,
 };
 use wrt_protocol::{ActorAddress, ComponentLimits};
 
 use crate::{
-    CompiledComponent, ComponentError, EngineKind, limits, linker, output::GuestOutput,
+    CompiledComponent, ComponentError, EngineKind,
+    kept::{Keeping, Shelf},
+    limits, linker,
+    output::GuestOutput,
     unserved_imports,
 };
 
@@ -43,8 +46,8 @@ pub struct ComponentSpec {
     pub links: Arc<Links>,
 }
 
-/// A component on this node, linked and ready: lends a fresh instance for each invocation. Admission
-/// is at its [`gate`](Self::gate), which whoever calls an export passes first; to drain the actor is
+/// A component on this node, linked and ready: lends an instance for each invocation, which is fresh or
+/// has served another one to its end, as its limits say. Admission is at its [`gate`](Self::gate), which whoever calls an export passes first; to drain the actor is
 /// to drain that.
 pub struct ComponentActor {
     actor: ActorAddress,
@@ -59,6 +62,8 @@ pub struct ComponentActor {
     limits: ComponentLimits,
     links: Arc<Links>,
     gate: Arc<Gate>,
+    /// Where instances wait that serve more than one invocation.
+    shelf: Option<Arc<Shelf>>,
 }
 
 impl ComponentActor {
@@ -74,6 +79,10 @@ impl ComponentActor {
             limits,
             links,
         } = spec;
+        let shortages = limits.shortages(&compiled.needs());
+        if let Some(shortage) = shortages.into_iter().next() {
+            return Err(ComponentError::LimitTooLow { actor, shortage });
+        }
         let imports = compiled.imports();
         if let Some(unserved) = unserved_imports(&imports, packages).into_iter().next() {
             return Err(ComponentError::UnservedImport { actor, unserved });
@@ -86,6 +95,10 @@ impl ComponentActor {
             Err(source) => return Err(ComponentError::Link { actor, source }),
         };
         let wasi = make_wasi(environment);
+        let shelf = Shelf::new(Keeping::of(&limits, compiled.kind()));
+        if let Some(shelf) = &shelf {
+            compiled.shelves().add(shelf);
+        }
         Ok(Arc::new(Self {
             gate: Gate::of_actor(&actor, GateLimits::from(&limits)),
             exports: compiled.exports(),
@@ -98,6 +111,7 @@ impl ComponentActor {
             wall_time_max: limits.wall_time_max(),
             limits,
             links,
+            shelf,
         }))
     }
 
@@ -134,6 +148,53 @@ impl ComponentActor {
     fn store_limits(&self) -> StoreLimits {
         limits::of_store(&self.limits)
     }
+
+    /// An instance that has served, for its next invocation.
+    fn kept(&self, context: &CallContext, leash: &Arc<Leash>) -> Option<Lent> {
+        let mut lent = self.shelf.as_ref()?.take()?;
+        lent.data_mut()
+            .change_over(context.clone(), Arc::clone(leash));
+        self.ready(lent.data_mut());
+        lent.set_epoch_deadline(EPOCHS_UNTIL_YIELD);
+        Some(lent)
+    }
+
+    fn fresh(&self, context: &CallContext, leash: &Arc<Leash>) -> Lent {
+        self.compiled.make_room();
+        let parts = InstanceStateParts {
+            context: context.clone(),
+            links: Arc::clone(&self.links),
+            limits: self.store_limits(),
+            leash: Arc::clone(leash),
+        };
+        let mut state = InstanceState::with_wasi_on_demand(Arc::clone(&self.wasi), parts)
+            .of_actor(self.actor.clone());
+        self.ready(&mut state);
+        let mut store = Store::new(self.compiled.component.engine(), state);
+        store.limiter(|state| state.limits());
+        store.set_epoch_deadline(EPOCHS_UNTIL_YIELD);
+        store.epoch_deadline_callback(|store| {
+            if store.data().leash().is_over() {
+                return Err(WallTimeExceeded.into());
+            }
+            // The runtime's own yield looks at timers and sockets before it goes on with the guest; a
+            // mere wake-up of the guest would let it look only once in 61 turns, each an epoch long.
+            let rest = Box::pin(tokio::task::yield_now());
+            Ok(UpdateDeadline::YieldCustom(EPOCHS_UNTIL_YIELD, rest))
+        });
+        let lent = Lent::new(store, self.compiled.kind() == EngineKind::Concurrent);
+        match &self.shelf {
+            Some(shelf) => lent.of(shelf.home()),
+            None => lent,
+        }
+    }
+
+    /// Lets each interface that the component imports ready its instance for an invocation.
+    fn ready(&self, state: &mut InstanceState) {
+        for package in &self.packages {
+            package.prepare(state);
+        }
+    }
 }
 
 impl Instances for ComponentActor {
@@ -149,31 +210,10 @@ impl Instances for ComponentActor {
         let time = context.remaining().min(self.wall_time_max);
         let leash = Arc::new(Leash::until(Instant::now() + time));
         let reserve = ANSWER_RESERVE_MAX.min(time / ANSWER_RESERVE_SHARE);
-        let parts = InstanceStateParts {
-            context: context.narrowed(time - reserve),
-            links: Arc::clone(&self.links),
-            limits: self.store_limits(),
-            leash: Arc::clone(&leash),
-        };
-        let mut state = InstanceState::with_wasi_on_demand(Arc::clone(&self.wasi), parts)
-            .of_actor(self.actor.clone());
-        for package in &self.packages {
-            package.prepare(&mut state);
-        }
-        let mut store = Store::new(self.compiled.component.engine(), state);
-        store.limiter(|state| state.limits());
-        store.set_epoch_deadline(EPOCHS_UNTIL_YIELD);
-        store.epoch_deadline_callback(|store| {
-            if store.data().leash().is_over() {
-                return Err(WallTimeExceeded.into());
-            }
-            // The runtime's own yield looks at timers and sockets before it goes on with the guest; a
-            // mere wake-up of the guest would let it look only once in 61 turns, each an epoch long.
-            let rest = Box::pin(tokio::task::yield_now());
-            Ok(UpdateDeadline::YieldCustom(EPOCHS_UNTIL_YIELD, rest))
-        });
-        let has_event_loop = self.compiled.kind() == EngineKind::Concurrent;
-        Prepared::new(store, leash, has_event_loop)
+        let context = context.narrowed(time - reserve);
+        let kept = self.kept(&context, &leash);
+        let lent = kept.unwrap_or_else(|| self.fresh(&context, &leash));
+        Prepared::new(lent, leash)
     }
 }
 

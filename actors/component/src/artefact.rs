@@ -88,6 +88,9 @@ pub enum ArtefactError {
         /// Which engine.
         engine: EngineKind,
     },
+    /// There is no engine for it.
+    #[error("the artefact's engine cannot be made")]
+    Engine(#[source] Box<crate::ComponentError>),
     /// The engine cannot use it.
     #[error("the engine refuses the artefact's code")]
     Refused(#[source] wasmtime::Error),

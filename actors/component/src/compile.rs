@@ -7,7 +7,11 @@ use std::{
 
 use bytes::Bytes;
 use tracing::{info, warn};
-use wasmtime::component::Component;
+use wasmtime::{
+    Engine,
+    component::{Component, ResourceType, types::ComponentItem},
+};
+use wrt_protocol::ComponentNeeds;
 
 use crate::{
     ComponentDigest, ComponentError, EngineKind, Engines,
@@ -15,6 +19,7 @@ use crate::{
     deserialise::{Provenance, deserialise},
     engine::EnginesInner,
     inspect,
+    kept::Shelves,
 };
 
 /// A component in machine code of this machine. Cheap to clone.
@@ -22,9 +27,10 @@ use crate::{
 pub struct CompiledComponent {
     pub(crate) component: Component,
     /// For as long as there is code to run, its epochs go on.
-    _ticking: Engines,
+    engines: Engines,
     kind: EngineKind,
     digest: ComponentDigest,
+    needs: ComponentNeeds,
 }
 
 impl CompiledComponent {
@@ -40,10 +46,26 @@ impl CompiledComponent {
         self.digest
     }
 
+    /// What its instances need.
+    #[must_use]
+    pub fn needs(&self) -> ComponentNeeds {
+        self.needs
+    }
+
     /// The component, as the engine has it.
     #[must_use]
     pub fn component(&self) -> &Component {
         &self.component
+    }
+
+    /// Where the instances of its engine wait.
+    pub(crate) fn shelves(&self) -> &Shelves {
+        self.engines.shelves(self.kind)
+    }
+
+    /// Gives up instances that only wait, where the pool has little room left.
+    pub(crate) fn make_room(&self) {
+        self.engines.make_room(self.kind);
     }
 
     /// What somebody must serve: the names of [`crate::ComponentInterfaces::imports`].
@@ -51,7 +73,9 @@ impl CompiledComponent {
     pub fn imports(&self) -> Vec<String> {
         let engine = self.component.engine();
         let ty = self.component.component_type();
+        let mut resources = Vec::new();
         ty.imports(engine)
+            .filter(|(_, import)| asks_for_something(engine, &import.ty, &mut resources))
             .map(|(name, _)| name.to_owned())
             .collect()
     }
@@ -87,8 +111,9 @@ impl Engines {
     /// A job that has begun goes on to its end and fills the cache; it counts as a job until then.
     pub async fn compile(&self, bytes: Bytes) -> Result<CompiledComponent, ComponentError> {
         self.job(bytes, |engines, bytes| {
-            let (header, _code, component) = engines.compile_or_load(bytes)?;
-            Ok(engines.compiled(&header, component))
+            let interfaces = inspect(bytes)?;
+            let (header, _code, component) = engines.compile_or_load(bytes, interfaces.engine)?;
+            Ok(engines.compiled(&header, component, interfaces.needs))
         })
         .await
     }
@@ -100,7 +125,8 @@ impl Engines {
     /// As [`compile`](Self::compile).
     pub async fn compile_artefact(&self, bytes: Bytes) -> Result<Vec<u8>, ComponentError> {
         self.job(bytes, |engines, bytes| {
-            let (header, code, _component) = engines.compile_or_load(bytes)?;
+            let kind = inspect(bytes)?.engine;
+            let (header, code, _component) = engines.compile_or_load(bytes, kind)?;
             Ok(artefact::write(&header, &code))
         })
         .await
@@ -116,11 +142,14 @@ impl Engines {
     /// A refusal that says what does not fit.
     pub fn load_artefact(&self, bytes: &[u8]) -> Result<CompiledComponent, ArtefactError> {
         let (header, code) = artefact::read(bytes)?;
-        header.check(&self.header(header.engine, header.component))?;
-        let engine = self.engine(header.engine);
+        let engine = self
+            .engine(header.engine)
+            .map_err(|error| ArtefactError::Engine(Box::new(error)))?;
+        header.check(&ArtefactHeader::of(engine, header.engine, header.component))?;
         let component = deserialise(engine, code, Provenance::NamedByOperator)
             .map_err(ArtefactError::Refused)?;
-        Ok(self.compiled(&header, component))
+        let needs = needs_of_code(&component);
+        Ok(self.compiled(&header, component, needs))
     }
 
     async fn job<T: Send + 'static>(
@@ -144,10 +173,10 @@ impl Engines {
     fn compile_or_load(
         &self,
         bytes: &[u8],
+        kind: EngineKind,
     ) -> Result<(ArtefactHeader, Vec<u8>, Component), ComponentError> {
-        let interfaces = inspect(bytes)?;
-        let header = self.header(interfaces.engine, ComponentDigest::of(bytes));
-        let engine = self.engine(header.engine);
+        let engine = self.engine(kind)?;
+        let header = ArtefactHeader::of(engine, kind, ComponentDigest::of(bytes));
         if let Some(code) = self.0.cached(&header) {
             match deserialise(engine, &code, Provenance::WrittenByThisNode) {
                 Ok(component) => return Ok((header, code, component)),
@@ -176,17 +205,63 @@ impl Engines {
         Ok((header, code, component))
     }
 
-    fn compiled(&self, header: &ArtefactHeader, component: Component) -> CompiledComponent {
+    fn compiled(
+        &self,
+        header: &ArtefactHeader,
+        component: Component,
+        needs: ComponentNeeds,
+    ) -> CompiledComponent {
         CompiledComponent {
+            needs,
             component,
-            _ticking: self.clone(),
+            engines: self.clone(),
             kind: header.engine,
             digest: header.component,
         }
     }
+}
 
-    fn header(&self, kind: EngineKind, component: ComponentDigest) -> ArtefactHeader {
-        ArtefactHeader::of(self.engine(kind), kind, component)
+/// Whether somebody must serve an import: an instance that only names types, and `resources` of imports
+/// before it, asks for nothing.
+fn asks_for_something(
+    engine: &Engine,
+    import: &ComponentItem,
+    resources: &mut Vec<ResourceType>,
+) -> bool {
+    match import {
+        ComponentItem::Type(_) => false,
+        ComponentItem::Resource(resource) => {
+            let is_new = !resources.contains(resource);
+            if is_new {
+                resources.push(*resource);
+            }
+            is_new
+        }
+        ComponentItem::ComponentInstance(instance) => {
+            let exports = instance.exports(engine);
+            // All of them: each may define a resource.
+            let asks = exports.map(|(_, export)| asks_for_something(engine, &export.ty, resources));
+            asks.fold(false, |any, asks| any | asks)
+        }
+        _ => true,
+    }
+}
+
+/// Of a memory.
+const PAGE_BYTES: u64 = 64 << 10;
+
+/// What machine code still says of it: its core instances cannot be counted.
+fn needs_of_code(component: &Component) -> ComponentNeeds {
+    let Some(required) = component.resources_required() else {
+        return ComponentNeeds::default();
+    };
+    let pages = required.max_initial_memory_size.unwrap_or(0);
+    ComponentNeeds {
+        memory_bytes: pages.saturating_mul(PAGE_BYTES),
+        table_elements: required.max_initial_table_size.unwrap_or(0),
+        tables: required.num_tables,
+        memories: required.num_memories,
+        core_instances: 0,
     }
 }
 

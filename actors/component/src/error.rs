@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use wrt_protocol::ActorAddress;
+use wrt_protocol::{ActorAddress, Shortage};
 
 use crate::{EngineKind, UnservedImport};
 
@@ -55,6 +55,14 @@ pub enum ComponentError {
     /// The compile job ended without an answer.
     #[error("the compile job was stopped")]
     CompileStopped,
+    /// No instance of it could be made within its limits.
+    #[error("{actor} cannot start within its limits: {shortage}")]
+    LimitTooLow {
+        /// The component.
+        actor: ActorAddress,
+        /// Which one, and what it must be at least.
+        shortage: Shortage,
+    },
     /// Nobody serves one of its imports.
     #[error("{actor} imports {unserved}")]
     UnservedImport {

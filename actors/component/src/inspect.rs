@@ -3,9 +3,13 @@
 use wasmparser::{
     ComponentExternalKind, ComponentTypeRef, Encoding, Parser, Payload, TypeBounds, ValidPayload,
     Validator, WasmFeatures,
+    component_types::{ComponentAnyTypeId, ComponentEntityType, ResourceId},
+    types::{Types, TypesRef},
 };
 
-use crate::{ComponentError, EngineKind};
+use wrt_protocol::ComponentNeeds;
+
+use crate::{ComponentError, EngineKind, needs};
 
 /// Imports, or exports, of a component. Far above any honest one.
 pub const INTERFACES_MAX: usize = 1024;
@@ -20,6 +24,8 @@ pub struct ComponentInterfaces {
     pub exports: Vec<String>,
     /// The engine that it needs.
     pub engine: EngineKind,
+    /// What its instances need.
+    pub needs: ComponentNeeds,
 }
 
 /// Reads what `bytes` import and export. Checks the component's types, and not the code in it.
@@ -28,7 +34,7 @@ pub struct ComponentInterfaces {
 /// When the bytes are not a component; says how to make one of a core module.
 pub fn inspect(bytes: &[u8]) -> Result<ComponentInterfaces, ComponentError> {
     reject_others(bytes)?;
-    let (imports, exports) = names(bytes)?;
+    let (mut imports, exports) = names(bytes)?;
     if imports.len().max(exports.len()) > INTERFACES_MAX {
         return Err(ComponentError::TooManyInterfaces {
             max: INTERFACES_MAX,
@@ -37,18 +43,24 @@ pub fn inspect(bytes: &[u8]) -> Result<ComponentInterfaces, ComponentError> {
     // By name as well: an interface of 0.3 need not have an async function.
     let named_concurrent = imports.iter().chain(&exports).any(|name| is_wasi_0_3(name));
     let features = WasmFeatures::default();
-    let engine = match validate_types(bytes, features.difference(WasmFeatures::CM_ASYNC)) {
-        Ok(()) if !named_concurrent => EngineKind::Plain,
-        Ok(()) => EngineKind::Concurrent,
+    let plain = features.difference(WasmFeatures::CM_ASYNC);
+    let (engine, types) = match validate_types(bytes, plain) {
+        Ok(types) if !named_concurrent => (EngineKind::Plain, types),
+        Ok(types) => (EngineKind::Concurrent, types),
         Err(_needs_async) => {
-            validate_types(bytes, features).map_err(ComponentError::Invalid)?;
-            EngineKind::Concurrent
+            let types = validate_types(bytes, features).map_err(ComponentError::Invalid)?;
+            (EngineKind::Concurrent, types)
         }
     };
+    if let Some(types) = &types {
+        let mut resources = Vec::new();
+        imports.retain(|import| asks_for_something(types.as_ref(), import, &mut resources));
+    }
     Ok(ComponentInterfaces {
         imports,
         exports,
         engine,
+        needs: needs::of(bytes).map_err(ComponentError::Invalid)?,
     })
 }
 
@@ -120,16 +132,56 @@ fn names(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), ComponentError> {
     Ok((imports, exports))
 }
 
-/// Validates all but the bodies of functions, which is where the time goes.
-fn validate_types(bytes: &[u8], features: WasmFeatures) -> Result<(), wasmparser::Error> {
+/// Whether somebody must serve an import: an instance that only names types, and `resources` of imports
+/// before it, asks for nothing.
+fn asks_for_something(types: TypesRef<'_>, import: &str, resources: &mut Vec<ResourceId>) -> bool {
+    let item = types.component_item_for_import(import);
+    item.is_none_or(|item| is_something(types, &item.ty, resources))
+}
+
+fn is_something(
+    types: TypesRef<'_>,
+    ty: &ComponentEntityType,
+    resources: &mut Vec<ResourceId>,
+) -> bool {
+    match ty {
+        ComponentEntityType::Type {
+            created: ComponentAnyTypeId::Resource(resource),
+            ..
+        } => {
+            let is_new = !resources.contains(&resource.resource());
+            if is_new {
+                resources.push(resource.resource());
+            }
+            is_new
+        }
+        ComponentEntityType::Type { .. } => false,
+        ComponentEntityType::Instance(id) => {
+            let exports = types[*id].exports.values();
+            // All of them: each may define a resource.
+            let asks = exports.map(|export| is_something(types, &export.ty, resources));
+            asks.fold(false, |any, asks| any | asks)
+        }
+        ComponentEntityType::Module(_)
+        | ComponentEntityType::Func(_)
+        | ComponentEntityType::Value(_)
+        | ComponentEntityType::Component(_) => true,
+    }
+}
+
+/// Validates all but the bodies of functions, which is where the time goes. The types are those of the
+/// whole component.
+fn validate_types(
+    bytes: &[u8],
+    features: WasmFeatures,
+) -> Result<Option<Types>, wasmparser::Error> {
     let mut validator = Validator::new_with_features(features);
+    let mut last = None;
     for payload in Parser::new(0).parse_all(bytes) {
         match validator.payload(&payload?)? {
-            ValidPayload::Ok
-            | ValidPayload::Parser(_)
-            | ValidPayload::Func(..)
-            | ValidPayload::End(_) => {}
+            ValidPayload::Ok | ValidPayload::Parser(_) | ValidPayload::Func(..) => {}
+            ValidPayload::End(types) => last = Some(types),
         }
     }
-    Ok(())
+    Ok(last)
 }

@@ -11,6 +11,9 @@
 //! - a guest gets an empty standard input, no files, no sockets, no outgoing requests, and the
 //!   environment of its manifest and nothing else;
 //! - machine code is run only if this node made it, or its operator named it: see [`artefact`];
+//! - an instance serves one invocation, or one after another: nothing of an invocation but what the guest
+//!   itself remembers is there in the next one, and an instance whose invocation did not end as it should
+//!   serves none;
 //! - any bytes may be given where a component is expected: the answer is an error, not a panic;
 //! - an import that nobody serves is found before anything of the component runs.
 //!
@@ -26,9 +29,11 @@ mod digest;
 mod engine;
 mod error;
 mod inspect;
+mod kept;
 mod kind;
 mod limits;
 mod linker;
+mod needs;
 mod output;
 mod ticker;
 

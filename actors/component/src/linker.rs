@@ -7,9 +7,15 @@ use wrt_host::{InstanceState, Package};
 
 use crate::EngineKind;
 
+/// Packages and their interfaces.
+type Given = &'static [(&'static str, &'static [&'static str])];
+
+/// What is given, and how the versions of it begin.
+const GIVEN: [(&str, Given); 2] = [("0.2.x", WASI_0_2), ("0.3.x", WASI_0_3)];
+
 /// What every component of WASI 0.2 is given. Files and sockets are there to be imported, and are
 /// refused when used: the standard libraries of many languages import them all.
-const WASI_0_2: &[(&str, &[&str])] = &[
+const WASI_0_2: Given = &[
     (
         "wasi:cli",
         &[
@@ -44,7 +50,7 @@ const WASI_0_2: &[(&str, &[&str])] = &[
 ];
 
 /// What every component of WASI 0.3 is given on top.
-const WASI_0_3: &[(&str, &[&str])] = &[
+const WASI_0_3: Given = &[
     (
         "wasi:cli",
         &[
@@ -131,13 +137,17 @@ fn is_given(import: &str) -> bool {
     let Some((path, version)) = import.split_once('@') else {
         return false;
     };
-    let Some((package, interface)) = path.split_once('/') else {
-        return false;
-    };
     let given = match compatible_version(version) {
         "0.2" => WASI_0_2,
         "0.3" => WASI_0_3,
         _ => return false,
+    };
+    contains(given, path)
+}
+
+fn contains(given: Given, path: &str) -> bool {
+    let Some((package, interface)) = path.split_once('/') else {
+        return false;
     };
     given
         .iter()
@@ -178,6 +188,14 @@ fn compatible_version(version: &str) -> &str {
 
 fn hint(import: &str, packages: &[Package]) -> String {
     let (path, _) = split_version(import);
+    let given: Vec<String> = GIVEN
+        .iter()
+        .filter(|(_, given)| contains(given, path))
+        .map(|(version, _)| format!("{path}@{version}"))
+        .collect();
+    if !given.is_empty() {
+        return format!("each component is given {}", given.join(", "));
+    }
     let other_versions: Vec<&str> = packages
         .iter()
         .flat_map(Package::wit)
@@ -249,6 +267,15 @@ mod tests {
                 Some("this node has no such interface"),
             ),
             ("wasi:keyvalue/store@0.2.0-draft", None),
+            // One draft of what there is a release of.
+            (
+                "wasi:cli/stdout@0.3.0-rc-2025-09-16",
+                Some("each component is given wasi:cli/stdout@0.2.x, wasi:cli/stdout@0.3.x"),
+            ),
+            (
+                "wasi:clocks/wall-clock@0.2.0-rc-2023-11-10",
+                Some("each component is given wasi:clocks/wall-clock@0.2.x"),
+            ),
             (
                 "wasi:http/handler@0.3.0",
                 Some("this node has no such interface"),

@@ -15,7 +15,7 @@ use wasmtime_wasi::{
     cli::{IsTerminal, StdoutStream},
     p2::{OutputStream, Pollable, StreamResult},
 };
-use wrt_host::{GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog, GuestSource};
+use wrt_host::{GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog, GuestSource, LoggedInvocation};
 
 /// Bytes of a line in the log. A longer one becomes several.
 const LINE_BYTES_MAX: usize = GUEST_MESSAGE_BYTES_MAX;
@@ -31,6 +31,8 @@ pub(crate) struct GuestOutput(Arc<Mutex<Lines>>);
 
 struct Lines {
     log: GuestLog,
+    /// The one that the begun line belongs to.
+    invocation: LoggedInvocation,
     stream: &'static str,
     level: GuestLevel,
     begun: BegunLine,
@@ -54,6 +56,7 @@ impl GuestOutput {
 
     fn new(log: GuestLog, stream: &'static str, level: GuestLevel) -> Self {
         Self(Arc::new(Mutex::new(Lines {
+            invocation: log.invocation(),
             log,
             stream,
             level,
@@ -64,15 +67,32 @@ impl GuestOutput {
 
     fn take(&self, bytes: &[u8]) {
         let mut lines = self.0.lock();
+        lines.change_over();
         lines.take(bytes);
         lines.end_write();
     }
 }
 
 impl Lines {
+    /// A line that one invocation has begun is not ended by the next one.
+    fn change_over(&mut self) {
+        if let Some(invocation) = self.log.changed_since(&self.invocation) {
+            self.end_begun();
+            self.invocation = invocation;
+        }
+    }
+
+    fn end_begun(&mut self) {
+        if !self.begun.0.is_empty() {
+            self.take(b"\n");
+            self.end_write();
+        }
+    }
+
     fn take(&mut self, bytes: &[u8]) {
         let Self {
             log,
+            invocation,
             stream,
             level,
             begun,
@@ -81,7 +101,7 @@ impl Lines {
         begun.take(bytes, |line| {
             *ended += 1;
             if *ended <= WRITE_LINES_MAX {
-                log.log(*level, GuestSource::Stream(stream), line);
+                log.log_in(invocation, *level, GuestSource::Stream(stream), line);
             }
         });
     }
@@ -90,8 +110,8 @@ impl Lines {
         let left_out = std::mem::take(&mut self.ended).saturating_sub(WRITE_LINES_MAX);
         if left_out > 0 {
             let text = format!("({left_out} lines more of one write are left out)");
-            self.log
-                .log(self.level, GuestSource::Stream(self.stream), &text);
+            let source = GuestSource::Stream(self.stream);
+            self.log.log_in(&self.invocation, self.level, source, &text);
         }
     }
 }
@@ -144,9 +164,7 @@ fn is_continuation(byte: u8) -> bool {
 
 impl Drop for Lines {
     fn drop(&mut self) {
-        if !self.begun.0.is_empty() {
-            self.take(b"\n");
-        }
+        self.end_begun();
     }
 }
 
@@ -292,6 +310,20 @@ mod tests {
             let taken = pin!(output).poll_write(&mut cx, &bytes);
             assert!(matches!(taken, Poll::Ready(Ok(WRITE_BYTES_MAX))));
         });
+    }
+
+    /// The half line of one invocation was the beginning of the next one's.
+    #[test]
+    fn a_line_ends_with_its_invocation() {
+        let logged = Log::default();
+        tracing::subscriber::with_default(logged.clone(), || {
+            let log = GuestLog::default();
+            let mut output = GuestOutput::stdout(log.clone());
+            output.write(Bytes::from_static(b"one\nhalf")).unwrap();
+            log.change_over(None);
+            output.write(Bytes::from_static(b" of two\n")).unwrap();
+        });
+        assert_eq!(*logged.0.lock(), ["one", "half", " of two"]);
     }
 
     fn lines(pieces: &[&[u8]]) -> Vec<String> {

@@ -1,14 +1,15 @@
 //! The clock of the engines' epochs.
 
 use std::{
-    sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc, OnceLock,
+        mpsc::{RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use wasmtime::EngineWeak;
-
-use crate::ComponentError;
+use crate::{ComponentError, engine::MadeEngines};
 
 /// Time between two epochs: how long a guest computes before it lets others run, and how much later
 /// than its wall time it may be stopped.
@@ -24,11 +25,11 @@ pub(crate) struct Ticker {
 }
 
 impl Ticker {
-    pub(crate) fn start<const N: usize>(engines: [EngineWeak; N]) -> Result<Self, ComponentError> {
+    pub(crate) fn start(engines: Arc<MadeEngines>) -> Result<Self, ComponentError> {
         let (stop, stopped) = sync_channel(0);
         let tick = move || {
             while stopped.recv_timeout(EPOCH) == Err(RecvTimeoutError::Timeout) {
-                for engine in engines.iter().filter_map(EngineWeak::upgrade) {
+                for engine in engines.iter().filter_map(OnceLock::get) {
                     engine.increment_epoch();
                 }
             }

@@ -18,7 +18,10 @@ use std::{
 use futures::future::join_all;
 use rows::{OtherRows, Rows};
 use world::{actor, call, call_within, engines, spec};
-use wrt_component::{ComponentActor, ComponentError, EngineKind, EngineOptions, Engines, inspect};
+use wrt_component::{
+    ComponentActor, ComponentError, ComponentSpec, EngineKind, EngineOptions, Engines, inspect,
+    unserved_imports,
+};
 use wrt_contract::CallContext;
 use wrt_host::{Instances, Package, guest_fault};
 use wrt_protocol::{ComponentLimits, Execution, FaultKind};
@@ -195,7 +198,7 @@ async fn what_a_guest_prints_is_logged_by_the_line() {
 #[tokio::test]
 async fn an_import_that_nobody_serves_is_found_before_anything_runs() {
     let engines = engines();
-    let bytes = guest::importer(&["wasi:cli/stdin@0.2.3", "acme:shop/cart@1.0.0"]);
+    let bytes = guest::importer_of_functions(&["acme:shop/cart@1.0.0"]);
     let error = ComponentActor::new(spec(&engines, bytes).await, &[]).unwrap_err();
     assert!(
         matches!(error, ComponentError::UnservedImport { .. }),
@@ -206,6 +209,136 @@ async fn an_import_that_nobody_serves_is_found_before_anything_runs() {
         text.contains("imports acme:shop/cart@1.0.0, which nobody serves"),
         "{text}"
     );
+}
+
+/// An interface of which only types are used was taken for one that somebody must serve.
+#[tokio::test]
+async fn an_import_that_only_names_types_needs_nobody() {
+    let engines = engines();
+    let bytes = guest::names_types();
+    let interfaces = inspect(&bytes).unwrap();
+    assert_eq!(
+        interfaces.imports,
+        ["wasi:io/error@0.2.0"],
+        "whose resource it is"
+    );
+    let actor = ComponentActor::new(spec(&engines, bytes).await, &[]).unwrap();
+    assert_eq!(actor.imports(), interfaces.imports);
+    call::<(), ()>(&actor, "run", ()).await.unwrap();
+}
+
+/// "Every replica is ready", and each call was a 500.
+#[tokio::test]
+async fn limits_below_what_a_component_starts_with_are_told_with_the_number() {
+    let engines = engines();
+    let defaults = ComponentLimits::default();
+    for (module, limits, limit, needed) in [
+        (
+            "(memory 17)",
+            ComponentLimits {
+                memory_bytes_max: 65_536,
+                ..defaults
+            },
+            "memory_bytes_max",
+            17 * 65_536,
+        ),
+        ("", defaults, "core_instances_max", 150),
+        (&"(memory 1)".repeat(20), defaults, "memories_max", 20),
+        (&"(table 1 funcref)".repeat(40), defaults, "tables_max", 40),
+        (
+            "(table 100001 funcref)",
+            defaults,
+            "table_elements_max",
+            100_001,
+        ),
+    ] {
+        let times = if module.is_empty() { needed } else { 1 };
+        let bytes = guest::instances(module, times);
+        let inspected = inspect(&bytes).unwrap().needs;
+        let spec = spec(&engines, bytes.clone()).await;
+        assert_eq!(spec.compiled.needs(), inspected);
+        let refused = ComponentActor::new(ComponentSpec { limits, ..spec }, &[]).unwrap_err();
+        let ComponentError::LimitTooLow { shortage, .. } = &refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(
+            (shortage.limit, shortage.needed),
+            (limit, needed),
+            "{refused}"
+        );
+        // With what it needs, it runs.
+        let limits = ComponentLimits {
+            memory_bytes_max: 17 * 65_536,
+            core_instances_max: 150,
+            memories_max: 20,
+            tables_max: 40,
+            table_elements_max: 100_001,
+            ..defaults
+        };
+        let spec = ComponentSpec {
+            limits,
+            ..world::spec(&engines, bytes).await
+        };
+        let actor = ComponentActor::new(spec, &[]).unwrap();
+        let pre = actor.instance_pre().clone();
+        let prepared = actor.prepare(&CallContext::default());
+        let made = prepared.call(|mut lent| async move { lent.instance(&pre).await });
+        made.await
+            .unwrap_or_else(|error| panic!("{limit}: {error:?}"));
+    }
+}
+
+/// As in the reference host.
+#[tokio::test]
+async fn garbage_collected_objects_and_exceptions_work_within_the_limits_of_memory() {
+    let actor = actor(guest::collected(), ComponentLimits::default(), &[]).await;
+    assert_eq!(
+        call::<(), (u32,)>(&actor, "object", ()).await.unwrap(),
+        (7,)
+    );
+    assert_eq!(
+        call::<(), (u32,)>(&actor, "caught", ()).await.unwrap(),
+        (9,)
+    );
+    let limits = ComponentLimits {
+        memory_bytes_max: 4 << 20,
+        ..ComponentLimits::default()
+    };
+    let small = world::actor(guest::collected(), limits, &[]).await;
+    let objects = |count: u32| call::<(u32,), ()>(&small, "keep", (count,));
+    objects(1000).await.unwrap();
+    // 64 MiB of live objects, in a memory of 4 MiB.
+    let fault = guest_fault(&objects(1 << 20).await.unwrap_err());
+    assert_eq!(fault.kind(), FaultKind::Crashed, "{fault}");
+}
+
+/// Guests of many components write all of what they may, and then nobody calls them.
+#[tokio::test]
+async fn what_free_places_keep_of_memory_is_bounded() {
+    const BOUND: u64 = 4 << 20;
+    let options = EngineOptions {
+        instances_max: 8,
+        resident_bytes_max: BOUND,
+        ..EngineOptions::default()
+    };
+    let engines = Engines::new(options).unwrap();
+    let actor = ComponentActor::new(spec(&engines, guest::hog()).await, &[]).unwrap();
+    for _ in 0..3 {
+        let grown = (0..8).map(|_| call::<(u32,), (i32,)>(&actor, "grow", (160,)));
+        for grown in join_all(grown).await {
+            assert_eq!(grown.unwrap(), (1,));
+        }
+    }
+    let metrics = engines
+        .engine(EngineKind::Plain)
+        .unwrap()
+        .pooling_allocator_metrics();
+    let metrics = metrics.unwrap();
+    let kept =
+        (metrics.unused_memory_bytes_resident() + metrics.unused_table_bytes_resident()) as u64;
+    assert!(kept <= BOUND / 2, "{kept} bytes for one of two engines");
+    let can_tell = wasmtime::PoolingAllocationConfig::is_pagemap_scan_available();
+    assert_eq!(kept > 0, can_tell, "{kept}");
 }
 
 /// The answer of an interface that knows no error must not be made up.
@@ -235,7 +368,6 @@ async fn an_interface_prepares_the_instances_that_import_it_and_keeps_nothing_be
 /// The lists of what is given must be what the linker has.
 #[tokio::test]
 async fn every_wasi_interface_that_is_said_to_be_given_is() {
-    let engines = engines();
     let p2 = [
         "cli/environment",
         "cli/exit",
@@ -293,10 +425,7 @@ async fn every_wasi_interface_that_is_said_to_be_given_is() {
             .iter()
             .map(|name| format!("wasi:{name}@{version}"))
             .collect();
-        let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let spec = spec(&engines, guest::importer(&names)).await;
-        let actor = ComponentActor::new(spec, &[]).unwrap();
-        assert_eq!(actor.imports().len(), names.len());
+        assert_eq!(unserved_imports(&names, &[]), []);
     }
 }
 
@@ -359,11 +488,11 @@ async fn more_instances_than_there_is_room_for_are_overload_and_nothing_breaks()
         tokio::spawn(async move {
             let pre = actor.instance_pre().clone();
             let prepared = actor.prepare(&CallContext::default());
-            let added = prepared.call(|mut store| async move {
-                let instance = pre.instantiate_async(&mut store).await?;
+            let added = prepared.call(|mut lent| async move {
+                let instance = lent.instance(&pre).await?;
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut store, "add");
-                let sum = add.unwrap().call_async(&mut store, (2, 3)).await;
+                let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut lent, "add");
+                let sum = add.unwrap().call_async(&mut lent, (2, 3)).await;
                 Ok(sum.unwrap().0)
             });
             added
@@ -407,8 +536,10 @@ async fn without_address_space_for_a_pool_instances_are_made_on_demand() {
     };
     let engines = Engines::new(options).unwrap();
     let is_pooled = |engine: &wasmtime::Engine| engine.pooling_allocator_metrics().is_some();
-    assert!(!is_pooled(engines.engine(EngineKind::Plain)));
-    assert!(is_pooled(world::engines().engine(EngineKind::Plain)));
+    assert!(!is_pooled(engines.engine(EngineKind::Plain).unwrap()));
+    assert!(is_pooled(
+        world::engines().engine(EngineKind::Plain).unwrap()
+    ));
     let spec = spec(&engines, guest::calculator()).await;
     let actor = ComponentActor::new(spec, &[]).unwrap();
     assert_eq!(

@@ -1,7 +1,8 @@
 //! What a guest says, in the log of its node.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
+use parking_lot::Mutex;
 use tracing::{Level, event, field};
 use wrt_protocol::{ActorAddress, TraceContext};
 
@@ -40,27 +41,74 @@ pub enum GuestSource<'a> {
     Context(&'a str),
 }
 
-/// The log of one invocation: it says whose guest speaks, and in which trace. Everything goes under
+/// The log of an instance: it says whose guest speaks, and in which trace. Everything goes under
 /// the target [`GUEST_LOG_TARGET`]. What the guest says is cut where it is too long, and
 /// [escaped](Printable).
+///
+/// The trace is that of the invocation in hand. All clones change over to the next one together: a guest
+/// may hold what it prints through for longer than one invocation.
 #[derive(Debug, Clone, Default)]
 pub struct GuestLog {
     actor: Option<ActorAddress>,
+    invocation: Arc<Mutex<LoggedInvocation>>,
+}
+
+/// An invocation of an instance, to its log.
+#[derive(Debug, Clone, Default)]
+pub struct LoggedInvocation {
+    /// How many the instance has served before.
+    number: u64,
     trace: Option<TraceContext>,
 }
 
 impl GuestLog {
-    /// The log of an invocation of `actor`, as part of `trace`.
+    /// The log of an instance of `actor`, which begins with an invocation that is part of `trace`.
     #[must_use]
     pub fn new(actor: Option<ActorAddress>, trace: Option<TraceContext>) -> Self {
-        Self { actor, trace }
+        let first = LoggedInvocation { number: 0, trace };
+        Self {
+            actor,
+            invocation: Arc::new(Mutex::new(first)),
+        }
+    }
+
+    /// What is said from now on is part of the next invocation.
+    pub fn change_over(&self, trace: Option<TraceContext>) {
+        let mut invocation = self.invocation.lock();
+        invocation.number += 1;
+        invocation.trace = trace;
+    }
+
+    /// The invocation in hand, when it is another one than `known`.
+    #[must_use]
+    pub fn changed_since(&self, known: &LoggedInvocation) -> Option<LoggedInvocation> {
+        let invocation = self.invocation.lock();
+        (invocation.number != known.number).then(|| invocation.clone())
+    }
+
+    /// The invocation in hand.
+    #[must_use]
+    pub fn invocation(&self) -> LoggedInvocation {
+        self.invocation.lock().clone()
     }
 
     /// Logs one message.
     pub fn log(&self, level: GuestLevel, source: GuestSource<'_>, message: &str) {
+        self.log_in(&self.invocation(), level, source, message);
+    }
+
+    /// Logs one message that belongs to `invocation`, be it over or not.
+    pub fn log_in(
+        &self,
+        invocation: &LoggedInvocation,
+        level: GuestLevel,
+        source: GuestSource<'_>,
+        message: &str,
+    ) {
+        let trace = invocation.trace.as_ref();
         macro_rules! log_at {
             ($level:ident, $is_critical:expr) => {
-                self.log_at(source, message, |guest| {
+                self.log_at(trace, source, message, |guest| {
                     event!(
                         target: GUEST_LOG_TARGET,
                         Level::$level,
@@ -87,7 +135,13 @@ impl GuestLog {
         }
     }
 
-    fn log_at(&self, source: GuestSource<'_>, message: &str, event: impl FnOnce(Said<'_>)) {
+    fn log_at(
+        &self,
+        trace: Option<&TraceContext>,
+        source: GuestSource<'_>,
+        message: &str,
+        event: impl FnOnce(Said<'_>),
+    ) {
         let (stream, context) = match source {
             GuestSource::Stream(stream) => (Some(stream), None),
             GuestSource::Context(context) => (None, Some(context)),
@@ -100,7 +154,7 @@ impl GuestLog {
             component: self.actor.as_ref().map(|actor| actor.name.as_str()),
             stream,
             context: context.map(|context| Printable(cut(context, GUEST_CONTEXT_BYTES_MAX))),
-            trace: self.trace.as_ref().map(|trace| TraceId(trace.trace_id)),
+            trace: trace.map(|trace| TraceId(trace.trace_id)),
             message: Printable(kept),
             cut: if is_cut { " (cut)" } else { "" },
         });

@@ -2,31 +2,25 @@
 
 use std::sync::Arc;
 
-use wasmtime::{Store, component::InstancePre};
+use wasmtime::component::InstancePre;
 use wrt_contract::CallContext;
 use wrt_protocol::ActorAddress;
 
-use crate::{GuestRun, InstanceState, Leash, WallTimeExceeded};
+use crate::{GuestRun, InstanceState, Leash, Lent, WallTimeExceeded};
 
-/// A store, ready to instantiate in. It is at hand only within a [`run`](Self::run) or a
+/// An instance, ready for one invocation. It is at hand only within a [`run`](Self::run) or a
 /// [`call`](Self::call), which know on which task it may be used.
 pub struct Prepared {
-    store: Store<InstanceState>,
+    lent: Lent,
     leash: Arc<Leash>,
-    has_event_loop: bool,
 }
 
 impl Prepared {
-    /// The store, with limits, epoch callback and state in place, which is stopped at the end of
-    /// `leash`: by the epoch callback while the guest computes, and by whoever polls it otherwise. On an
-    /// engine with concurrency it has an event loop.
+    /// The instance, with limits, epoch callback and state in place, which is stopped at the end of
+    /// `leash`: by the epoch callback while the guest computes, and by whoever polls it otherwise.
     #[must_use]
-    pub fn new(store: Store<InstanceState>, leash: Arc<Leash>, has_event_loop: bool) -> Self {
-        Self {
-            store,
-            leash,
-            has_event_loop,
-        }
+    pub fn new(lent: Lent, leash: Arc<Leash>) -> Self {
+        Self { lent, leash }
     }
 
     /// When what runs in it is stopped.
@@ -38,10 +32,11 @@ impl Prepared {
     /// The state in the store.
     #[must_use]
     pub fn state(&self) -> &InstanceState {
-        self.store.data()
+        self.lent.data()
     }
 
-    /// Lets `work` instantiate and call the guest in the store, to its end or to that of the leash.
+    /// Lets `work` call the guest, to its end or to that of the leash. It [keeps](Lent::keep) the
+    /// instance when the call has gone well.
     ///
     /// # Errors
     /// Those of `work`, and as such [`WallTimeExceeded`], or a fault when `work` has panicked: for
@@ -49,15 +44,15 @@ impl Prepared {
     ///
     /// # Cancel safety
     /// Dropping the future stops the guest.
-    pub async fn call<T, E, F>(self, work: impl FnOnce(Store<InstanceState>) -> F) -> Result<T, E>
+    pub async fn call<T, E, F>(self, work: impl FnOnce(Lent) -> F) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: From<wasmtime::Error> + Send + 'static,
     {
         let leash = Arc::clone(&self.leash);
-        let run = self.run(|store| {
-            let work = work(store);
+        let run = self.run(|lent| {
+            let work = work(lent);
             async move {
                 tokio::select! {
                     biased;
@@ -71,11 +66,12 @@ impl Prepared {
     }
 
     /// The same, for work that itself ends at the end of the leash.
-    pub fn run<F>(self, work: impl FnOnce(Store<InstanceState>) -> F) -> GuestRun<F::Output>
+    pub fn run<F>(self, work: impl FnOnce(Lent) -> F) -> GuestRun<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        GuestRun::start(work(self.store), self.has_event_loop)
+        let has_event_loop = self.lent.has_event_loop();
+        GuestRun::start(work(self.lent), has_event_loop)
     }
 }
 
@@ -88,7 +84,7 @@ pub trait Instances: Send + Sync + 'static {
     /// The component, linked and checked.
     fn instance_pre(&self) -> &InstancePre<InstanceState>;
 
-    /// A store for one invocation. It ends with the context's deadline, or with the component's own
+    /// An instance for one invocation, which ends with the context's deadline, or with the component's own
     /// wall time limit if that is sooner.
     fn prepare(&self, context: &CallContext) -> Prepared;
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! interface (host glue) ── Host, Package ──> linker <── component actor (engine, limits)
-//! interface (export glue) ── Instances ──> Prepared (store, task, leash), InstancePre
+//! interface (export glue) ── Instances ──> Prepared (task, leash) ──> Lent (store, instance)
 //! ```
 //!
 //! Invariants:
@@ -21,6 +21,7 @@ mod guest_log;
 mod guest_run;
 mod instances;
 mod leash;
+mod lent;
 mod link_site;
 mod package;
 mod printable;
@@ -29,11 +30,12 @@ mod state;
 pub use ended::{WallTimeExceeded, guest_exit, guest_fault};
 pub use guest_log::{
     GUEST_CONTEXT_BYTES_MAX, GUEST_LOG_TARGET, GUEST_MESSAGE_BYTES_MAX, GuestLevel, GuestLog,
-    GuestSource,
+    GuestSource, LoggedInvocation,
 };
 pub use guest_run::GuestRun;
 pub use instances::{Instances, Prepared};
 pub use leash::Leash;
+pub use lent::{Home, Lent};
 pub use link_site::LinkSite;
 pub use package::{Exported, Host, Imported, ImportedFrom, LinkKind, OfferExport, Package};
 pub use printable::Printable;

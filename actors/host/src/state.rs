@@ -25,17 +25,18 @@ pub type MakeWasi = Arc<dyn Fn(GuestLog) -> WasiCtx + Send + Sync>;
 /// Most invocations print nothing, draw no random number and read neither clock nor environment. So
 /// the state of all that, a dozen allocations, is made for the first one that does.
 enum Wasi {
-    Made(Box<WasiCtx>),
+    Made(Box<WasiCtx>, Option<GuestLog>),
     OnDemand(MakeWasi),
 }
 
 impl Wasi {
     fn get(&mut self, log: impl FnOnce() -> GuestLog) -> &mut WasiCtx {
         if let Self::OnDemand(make) = self {
-            *self = Self::Made(Box::new(make(log())));
+            let log = log();
+            *self = Self::Made(Box::new(make(log.clone())), Some(log));
         }
         match self {
-            Self::Made(wasi) => wasi,
+            Self::Made(wasi, _) => wasi,
             Self::OnDemand(_) => unreachable!("it was made just now"),
         }
     }
@@ -58,7 +59,7 @@ impl InstanceState {
     /// The state of a new instance.
     #[must_use]
     pub fn new(wasi: WasiCtx, parts: InstanceStateParts) -> Self {
-        Self::with(Wasi::Made(Box::new(wasi)), parts)
+        Self::with(Wasi::Made(Box::new(wasi), None), parts)
     }
 
     /// The state of a new instance, which calls `wasi` when the guest first needs it.
@@ -82,6 +83,18 @@ impl InstanceState {
             actor: None,
             parts,
         }
+    }
+
+    /// Changes over to the next call that the instance serves, which is stopped at the end of `leash`.
+    /// What interfaces have kept for the call before is gone: whoever calls this readies the instance
+    /// anew. The resources that the guest holds stay, as its memory does.
+    pub fn change_over(&mut self, context: CallContext, leash: Arc<Leash>) {
+        self.extensions = Extensions::default();
+        if let Wasi::Made(_, Some(log)) = &self.wasi {
+            log.change_over(context.trace().cloned());
+        }
+        self.parts.context = context;
+        self.parts.leash = leash;
     }
 
     /// The resources that the guest holds.

@@ -1,7 +1,7 @@
 //! What a manifest is checked against.
 
 use bytes::Bytes;
-use wrt_protocol::InterfaceName;
+use wrt_protocol::{ComponentNeeds, InterfaceName};
 
 use crate::Config;
 
@@ -70,6 +70,8 @@ pub struct ComponentSource {
     pub imports: Vec<String>,
     /// The WIT interfaces that it exports.
     pub exports: Vec<String>,
+    /// What its instances need, as far as that is known.
+    pub needs: ComponentNeeds,
 }
 
 /// Who serves an import.

@@ -8,7 +8,7 @@ mod providers;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use wrt_protocol::{InterfaceName, Name};
+use wrt_protocol::{InterfaceName, Name, Shortage};
 
 pub use addresses::addresses_clash;
 
@@ -117,6 +117,12 @@ fn read_sources(manifest: &Manifest, catalog: &dyn Catalog, findings: &Findings)
                 findings.add(ProblemKind::TooLarge, source.span(), message, help);
             }
             Ok(read) => {
+                for shortage in component.limits.shortages(&read.needs) {
+                    let message = format!("component `{name}`: {shortage}");
+                    let Shortage { limit, needed, .. } = shortage;
+                    let help = format!("write `limits = {{ {limit} = {needed} }}`, or more");
+                    findings.add(ProblemKind::LimitTooLow, source.span(), message, help);
+                }
                 sources.insert(name.clone(), read);
             }
             Err(complaint) => {

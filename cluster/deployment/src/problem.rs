@@ -36,6 +36,8 @@ pub enum ProblemKind {
     BadConfig,
     /// A component that cannot be read.
     BadSource,
+    /// A limit below what a component needs to start.
+    LimitTooLow,
     /// An interface that does not exist.
     UnknownInterface,
     /// A link to a provider or component that does not exist.
@@ -81,6 +83,7 @@ impl ProblemKind {
             Self::UnknownBackend => "unknown-backend",
             Self::BadConfig => "bad-config",
             Self::BadSource => "bad-source",
+            Self::LimitTooLow => "limit-too-low",
             Self::UnknownInterface => "unknown-interface",
             Self::UnknownProvider => "unknown-provider",
             Self::WrongProvider => "wrong-provider",

@@ -9,7 +9,7 @@ use wrt_deployment::{
     DesiredApp, ImportServer, LinkEnd, Manifest, Problems, ProviderComplaint, ProviderFacts, Scope,
     SourceComplaint,
 };
-use wrt_protocol::{InterfaceName, Name};
+use wrt_protocol::{ComponentNeeds, InterfaceName, Name};
 
 const KEYVALUE: InterfaceName = InterfaceName::from_static("wasi:keyvalue");
 const HTTP: InterfaceName = InterfaceName::from_static("wasi:http");
@@ -151,6 +151,12 @@ impl Catalog for World {
             bytes,
             imports: owned(imports),
             exports: owned(exports),
+            needs: ComponentNeeds {
+                memory_bytes: 17 * 65_536,
+                memories: 1,
+                core_instances: 3,
+                ..ComponentNeeds::default()
+            },
         })
     }
 
@@ -241,6 +247,9 @@ fn every_setting_is_read() {
         tables_max = 2
         memories_max = 1
         core_instances_max = 50
+        invocations_per_instance_max = 1000
+        instance_idle_ms_max = 0
+        instances_kept_max = 8
         [component.front]
         source = "middleware.wasm"
         links = { "wasi:http/handler" = "cart" }
@@ -304,6 +313,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "limit_too_large",
         "source =",
         "limits = { memory_bytes_max = 99999999999 }\nsource =",
+    ),
+    (
+        "limits_too_low",
+        "source =",
+        "limits = { memory_bytes_max = 65536, core_instances_max = 2 }\nsource =",
     ),
     (
         "limit_unknown",

@@ -46,8 +46,24 @@ pub const CORE_INSTANCES: RangeInclusive<u64> = 1..=10_000;
 /// that carries an interpreter about 40.
 pub const CORE_INSTANCES_DEFAULT: u32 = 100;
 
+/// Invocations that one instance serves, one after another.
+pub const INVOCATIONS_PER_INSTANCE: RangeInclusive<u64> = 1..=1_000_000;
+/// Invocations that an instance of 0.3 serves, where the manifest does not say: what the reference host
+/// lets it serve. One of 0.2 serves one.
+pub const INVOCATIONS_PER_INSTANCE_DEFAULT: u32 = 128;
+/// Milliseconds that an instance waits for its next invocation.
+pub const INSTANCE_IDLE_MS: RangeInclusive<u64> = 0..=3_600_000;
+/// Milliseconds that an instance waits for its next invocation, where the manifest does not say: as long
+/// as in the reference host.
+pub const INSTANCE_IDLE_MS_DEFAULT: u64 = 1000;
+/// Instances that wait. Where the manifest does not say, as many as run at a time.
+pub const INSTANCES_KEPT: RangeInclusive<u64> = 0..=CALLS_IN_HAND_MAX as u64;
+
 /// What a component may use. Those of memories and tables hold for one instance, so that a replica may
-/// take [`concurrency_max`](Self::concurrency_max) times as much.
+/// take [`concurrency_max`](Self::concurrency_max) times as much, and once more what instances that wait
+/// have in memory.
+///
+/// The last three are absent in what older nodes have stored, and where a manifest does not name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentLimits {
@@ -67,6 +83,56 @@ pub struct ComponentLimits {
     pub memories_max: u32,
     /// Core instances.
     pub core_instances_max: u32,
+    /// Invocations that one instance serves, one after another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocations_per_instance_max: Option<u32>,
+    /// How long an instance waits for its next invocation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance_idle_ms_max: Option<u64>,
+    /// Instances that wait, for each replica.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances_kept_max: Option<u32>,
+}
+
+/// What an instance of a component takes from its first moment on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ComponentNeeds {
+    /// Bytes of the largest memory.
+    pub memory_bytes: u64,
+    /// Elements of the largest table.
+    pub table_elements: u64,
+    /// Tables.
+    pub tables: u32,
+    /// Memories.
+    pub memories: u32,
+    /// Core instances.
+    pub core_instances: u32,
+}
+
+impl ComponentNeeds {
+    /// What both need together.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+            table_elements: self.table_elements.max(other.table_elements),
+            tables: self.tables.saturating_add(other.tables),
+            memories: self.memories.saturating_add(other.memories),
+            core_instances: self.core_instances.saturating_add(other.core_instances),
+        }
+    }
+}
+
+/// A limit below what a component needs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{limit} is {value}, and the component needs {needed} to start")]
+pub struct Shortage {
+    /// Which one.
+    pub limit: &'static str,
+    /// What it is.
+    pub value: u64,
+    /// What it must be at least.
+    pub needed: u64,
 }
 
 /// What a provider may take in hand.
@@ -104,6 +170,9 @@ impl Default for ComponentLimits {
             tables_max: TABLES_DEFAULT,
             memories_max: MEMORIES_DEFAULT,
             core_instances_max: CORE_INSTANCES_DEFAULT,
+            invocations_per_instance_max: None,
+            instance_idle_ms_max: None,
+            instances_kept_max: None,
         }
     }
 }
@@ -113,6 +182,68 @@ impl ComponentLimits {
     #[must_use]
     pub fn wall_time_max(&self) -> Duration {
         Duration::from_millis(self.wall_time_ms_max)
+    }
+
+    /// Invocations that one instance serves, one after another; `is_of_0_3` says which interfaces it is
+    /// made for.
+    #[must_use]
+    pub fn invocations_per_instance_max(&self, is_of_0_3: bool) -> u32 {
+        let default = if is_of_0_3 {
+            INVOCATIONS_PER_INSTANCE_DEFAULT
+        } else {
+            1
+        };
+        self.invocations_per_instance_max.unwrap_or(default)
+    }
+
+    /// How long an instance waits for its next invocation.
+    #[must_use]
+    pub fn instance_idle_max(&self) -> Duration {
+        Duration::from_millis(
+            self.instance_idle_ms_max
+                .unwrap_or(INSTANCE_IDLE_MS_DEFAULT),
+        )
+    }
+
+    /// Instances that wait, for each replica.
+    #[must_use]
+    pub fn instances_kept_max(&self) -> u32 {
+        self.instances_kept_max.unwrap_or(self.concurrency_max)
+    }
+
+    /// Those below what a component needs: no instance of it could be made.
+    #[must_use]
+    pub fn shortages(&self, needs: &ComponentNeeds) -> Vec<Shortage> {
+        let all = [
+            (
+                "memory_bytes_max",
+                self.memory_bytes_max,
+                needs.memory_bytes,
+            ),
+            (
+                "table_elements_max",
+                self.table_elements_max,
+                needs.table_elements,
+            ),
+            ("tables_max", self.tables_max.into(), needs.tables.into()),
+            (
+                "memories_max",
+                self.memories_max.into(),
+                needs.memories.into(),
+            ),
+            (
+                "core_instances_max",
+                self.core_instances_max.into(),
+                needs.core_instances.into(),
+            ),
+        ];
+        let short = all.into_iter().filter(|(_, value, needed)| value < needed);
+        let shortage = |(limit, value, needed)| Shortage {
+            limit,
+            value,
+            needed,
+        };
+        short.map(shortage).collect()
     }
 
     /// Checks each limit.
@@ -135,7 +266,18 @@ impl ComponentLimits {
             "core_instances_max",
             self.core_instances_max,
             CORE_INSTANCES,
-        )
+        )?;
+        if let Some(invocations) = self.invocations_per_instance_max {
+            let range = INVOCATIONS_PER_INSTANCE;
+            within("invocations_per_instance_max", invocations, range)?;
+        }
+        if let Some(idle) = self.instance_idle_ms_max {
+            within("instance_idle_ms_max", idle, INSTANCE_IDLE_MS)?;
+        }
+        if let Some(kept) = self.instances_kept_max {
+            within("instances_kept_max", kept, INSTANCES_KEPT)?;
+        }
+        Ok(())
     }
 }
 

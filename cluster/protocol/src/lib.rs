@@ -27,7 +27,7 @@ pub mod stream;
 pub mod subject;
 mod trace;
 
-pub use actor_limits::{ComponentLimits, LimitError, ProviderLimits};
+pub use actor_limits::{ComponentLimits, ComponentNeeds, LimitError, ProviderLimits, Shortage};
 pub use address::{ActorAddress, ActorKind, InterfaceName, OperationName};
 pub use fault::{Execution, Fault, FaultKind, Hop};
 pub use frame::{DecodeError, EncodeError, PROTOCOL_VERSION};

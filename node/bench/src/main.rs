@@ -22,6 +22,9 @@ mod pinned;
 mod rounds;
 mod row;
 mod serving;
+mod startup;
+mod usage;
+mod wrk;
 
 use std::path::PathBuf;
 
@@ -76,6 +79,8 @@ enum Work {
     Outgoing,
     /// HTTP hello, beside `wasmtime serve` of the same component.
     Hello,
+    /// From the start of a process to its first answer, beside `wasmtime serve`.
+    Startup,
     /// Memory while 1 GiB goes through a component on another node.
     Body,
     /// What killing and stopping nodes costs.
@@ -95,6 +100,7 @@ impl Work {
             Self::Deduplication => Box::pin(deduplication::measure()),
             Self::Outgoing => Box::pin(outgoing::measure()),
             Self::Hello => Box::pin(hello::measure()),
+            Self::Startup => Box::pin(startup::measure()),
             Self::Body => Box::pin(body::measure()),
             Self::Outages => Box::pin(outages::measure()),
             Self::Overload => Box::pin(overload::measure()),

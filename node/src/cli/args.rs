@@ -121,6 +121,15 @@ pub struct ProcessArgs {
     /// ~/.cache/wrt]
     #[arg(long, value_name = "FOLDER", env = "WRT_CACHE", hide_env_values = true)]
     pub cache: Option<PathBuf>,
+    /// Memory that places for instances keep ready when they are free, in MiB, all of them together. More
+    /// of it serves components that write much in each call [default: a quarter of the machine's]
+    #[arg(
+        long,
+        value_name = "MIB",
+        env = "WRT_RESIDENT_MIB",
+        hide_env_values = true
+    )]
+    pub resident: Option<u32>,
 }
 
 /// `wrt-node compile`

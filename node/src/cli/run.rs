@@ -63,10 +63,14 @@ pub fn engines(process: &ProcessArgs) -> Result<Engines, Failure> {
         // That it cannot be made is told by whoever wants to write there.
         let _made = std::fs::create_dir_all(parent);
     }
-    Ok(Engines::new(EngineOptions {
+    let mut options = EngineOptions {
         cache_folder,
         ..EngineOptions::default()
-    })?)
+    };
+    if let Some(mebibytes) = process.resident {
+        options.resident_bytes_max = u64::from(mebibytes) << 20;
+    }
+    Ok(Engines::new(options)?)
 }
 
 /// Where a node keeps what it can make again.

@@ -161,7 +161,7 @@ async fn a_pinned_call_reaches_the_lease_on_another_node_until_that_is_released(
     let engines = Engines::new(EngineOptions {
         instances_max: 1,
         compile_jobs_max: 1,
-        cache_folder: None,
+        ..EngineOptions::default()
     });
     let (bus, engines) = (Loopback::new(), engines.unwrap());
     let (a, b) = (

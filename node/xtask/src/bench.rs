@@ -22,8 +22,8 @@ pub const COMMAND: Command = Command {
                 .long("only")
                 .value_name("WORK,...")
                 .help(
-                    "Only these of colocated, across, pinned, deduplication, outgoing, hello, body, outages, \
-                     overload, lossless",
+                    "Only these of colocated, across, pinned, deduplication, outgoing, hello, startup, body, \
+                     outages, overload, lossless",
                 ),
         )
     },

@@ -220,6 +220,51 @@ pub fn looker_up() -> Vec<u8> {
     )
 }
 
+/// `count: func() -> u32` answers how often it was called in this instance; with the interface of
+/// [`looker_up`], and what ends badly. With an import of 0.3 or without.
+pub fn counter(is_of_0_3: bool) -> Vec<u8> {
+    let (newer, newer_of_module) = if is_of_0_3 {
+        (
+            "import wasi:random/insecure-seed@0.3.0;",
+            r#"(import "wasi:random/insecure-seed@0.3.0" "get-insecure-seed" (func (param i32)))"#,
+        )
+    } else {
+        ("", "")
+    };
+    component(
+        &format!(
+            "package test:counter;
+             world guest {{
+               {newer}
+               import test:table/rows;
+               export count: func() -> u32;
+               export look-up: func() -> u32;
+               export work: func(rounds: u32);
+               export trap: func();
+               export spin: func();
+             }}
+             package test:table {{ interface rows {{ look-up: func() -> u32; }} }}
+             package wasi:random@0.3.0 {{
+               interface insecure-seed {{ get-insecure-seed: func() -> tuple<u64, u64>; }}
+             }}"
+        ),
+        &format!(
+            r#"{newer_of_module}
+               (import "test:table/rows" "look-up" (func $look_up (result i32)))"#
+        ),
+        r#"(global $count (mut i32) (i32.const 0))
+           (func (export "count") (result i32)
+             (global.set $count (i32.add (global.get $count) (i32.const 1)))
+             (global.get $count))
+           (func (export "look-up") (result i32) (call $look_up))
+           (func (export "work") (param i32)
+             (loop $again
+               (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+           (func (export "trap") unreachable)
+           (func (export "spin") (loop $again (br $again)))"#,
+    )
+}
+
 /// Imports each of `names` as an instance without anything in it.
 pub fn importer(names: &[&str]) -> Vec<u8> {
     let imports: String = names
@@ -256,4 +301,63 @@ pub fn adds_one(is_of_0_3: bool) -> Vec<u8> {
         r#"(func (export "test:table/rows#look-up") (result i32)
              (i32.add (i32.const 1) (call $look_up)))"#,
     )
+}
+
+/// Imports each of `names` as an instance with a function.
+pub fn importer_of_functions(names: &[&str]) -> Vec<u8> {
+    let imports: String = names
+        .iter()
+        .map(|name| format!("(import {name:?} (instance (export \"f\" (func))))"))
+        .collect();
+    wat::parse_str(format!("(component {imports})")).expect("the text is legal")
+}
+
+/// Imports three interfaces and uses nothing of them but types: one has a record, one a resource, and
+/// one another name for that resource. Exports `run: func()`.
+pub fn names_types() -> Vec<u8> {
+    let text = r#"(component
+        (import "acme:shop/types@1.0.0" (instance
+          (type (record (field "price" u32)))
+          (export "item" (type (eq 0)))))
+        (import "wasi:io/error@0.2.0" (instance $io (export "error" (type (sub resource)))))
+        (alias export $io "error" (type $error))
+        (import "acme:shop/errors@1.0.0" (instance
+          (alias outer 1 $error (type $same))
+          (export "error" (type (eq $same)))))
+        (core module $m (func (export "run")))
+        (core instance $i (instantiate $m))
+        (func (export "run") (canon lift (core func $i "run"))))"#;
+    wat::parse_str(text).expect("the text is legal")
+}
+
+/// `times` instances of a core module.
+pub fn instances(module: &str, times: u64) -> Vec<u8> {
+    let instances = "(core instance (instantiate $m))".repeat(times as usize);
+    wat::parse_str(format!("(component (core module $m {module}) {instances})"))
+        .expect("the text is legal")
+}
+
+/// `object: func() -> u32` answers 7 from an object, `caught: func() -> u32` 9 from an exception;
+/// `keep: func(count: u32)` makes so many objects, all of them alive.
+pub fn collected() -> Vec<u8> {
+    let text = r#"(component
+        (core module $m
+          (type $node (struct (field $value i32) (field $next (ref null $node))))
+          (tag $thrown (param i32))
+          (func (export "object") (result i32)
+            (struct.get $node $value (struct.new $node (i32.const 7) (ref.null $node))))
+          (func (export "caught") (result i32)
+            (block $caught (result i32)
+              (try_table (result i32) (catch $thrown $caught)
+                (throw $thrown (i32.const 9)))))
+          (func (export "keep") (param i32)
+            (local $list (ref null $node))
+            (loop $again
+              (local.set $list (struct.new $node (i32.const 1) (local.get $list)))
+              (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))
+        (core instance $i (instantiate $m))
+        (func (export "object") (result u32) (canon lift (core func $i "object")))
+        (func (export "caught") (result u32) (canon lift (core func $i "caught")))
+        (func (export "keep") (param "count" u32) (canon lift (core func $i "keep"))))"#;
+    wat::parse_str(text).expect("the text is legal")
 }

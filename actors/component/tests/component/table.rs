@@ -62,13 +62,15 @@ struct TableComponent(Arc<dyn Instances>);
 impl Table for TableComponent {
     async fn look_up(&self, context: &CallContext) -> Result<u32, Fault> {
         let pre = self.0.instance_pre().clone();
-        let called = self.0.prepare(context).call(|mut store| async move {
-            let instance = pre.instantiate_async(&mut store).await?;
-            let rows = instance.get_export_index(&mut store, None, WIT);
-            let look_up = instance.get_export_index(&mut store, rows.as_ref(), "look-up");
+        let called = self.0.prepare(context).call(|mut lent| async move {
+            let instance = lent.instance(&pre).await?;
+            let rows = instance.get_export_index(&mut lent, None, WIT);
+            let look_up = instance.get_export_index(&mut lent, rows.as_ref(), "look-up");
             let look_up = look_up.expect("it exports that");
-            let look_up = instance.get_typed_func::<(), (u32,)>(&mut store, look_up)?;
-            look_up.call_async(&mut store, ()).await
+            let look_up = instance.get_typed_func::<(), (u32,)>(&mut lent, look_up)?;
+            let answer = look_up.call_async(&mut lent, ()).await?;
+            lent.keep();
+            Ok(answer)
         });
         let called: wasmtime::Result<_> = called.await;
         called

@@ -70,13 +70,15 @@ where
     R: ComponentNamedList + Lift + Send + Sync + 'static,
 {
     let pre = actor.instance_pre().clone();
-    let called = actor.prepare(context).call(|mut store| async move {
-        let instance = pre.instantiate_async(&mut store).await?;
+    let called = actor.prepare(context).call(|mut lent| async move {
+        let instance = lent.instance(&pre).await?;
         let function = instance
-            .get_func(&mut store, function)
+            .get_func(&mut lent, function)
             .expect("it exports that");
-        let function = function.typed::<A, R>(&store)?;
-        function.call_async(&mut store, arguments).await
+        let function = function.typed::<A, R>(&lent)?;
+        let answer = function.call_async(&mut lent, arguments).await?;
+        lent.keep();
+        Ok(answer)
     });
     called.await
 }

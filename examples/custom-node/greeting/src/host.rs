@@ -9,7 +9,7 @@ use wrt_host::{Host, InstanceState, Instances, Package, body::BodyInput, guest_f
 use wrt_protocol::{Fault, FaultKind, Hop};
 
 use crate::{GreetingError, GreetingInterface, Listener, ListenerInterface};
-use bindings::{GuestPre, example::greeting::greeter};
+use bindings::{GuestIndices, example::greeting::greeter};
 
 /// The link that serves the imports: the interface knows no names.
 const LINK: &str = "default";
@@ -37,8 +37,8 @@ impl Host for ExampleGreeting {
     fn describe(package: &mut Package) {
         package.imports::<GreetingInterface>(&["example:greeting/greeter@1.0.0"]);
         package.exports::<ListenerInterface>(&[LISTENER], |instances, gate| {
-            let pre = GuestPre::new(instances.instance_pre().clone())?;
-            let component = ComponentListener { instances, pre };
+            let guest = Arc::new(GuestIndices::new(instances.instance_pre())?);
+            let component = ComponentListener { instances, guest };
             let offer = Offer::new::<ListenerInterface>(Arc::new(component), gate);
             Ok(Some(offer))
         });
@@ -78,24 +78,26 @@ impl greeter::Host for InstanceState {
     }
 }
 
-/// A component as a listener: an instance of its own for each tick.
+/// A component as a listener: an instance for each tick, which may have served others before.
 struct ComponentListener {
     instances: Arc<dyn Instances>,
-    pre: GuestPre<InstanceState>,
+    guest: Arc<GuestIndices>,
 }
 
 #[async_trait]
 impl Listener for ComponentListener {
     async fn tick(&self, context: &CallContext, count: u64) -> Result<(), Fault> {
-        let pre = self.pre.clone();
-        let called = self
-            .instances
-            .prepare(context)
-            .call(|mut store| async move {
-                let guest = pre.instantiate_async(&mut store).await?;
-                let listener = guest.example_greeting_listener();
-                listener.call_tick(&mut store, count).await
-            });
+        let pre = self.instances.instance_pre().clone();
+        let guest = Arc::clone(&self.guest);
+        let called = self.instances.prepare(context).call(|mut lent| async move {
+            let instance = lent.instance(&pre).await?;
+            let guest = guest.load(&mut lent, &instance)?;
+            let listener = guest.example_greeting_listener();
+            listener.call_tick(&mut lent, count).await?;
+            // It has ended as it should, and may serve another call.
+            lent.keep();
+            Ok(())
+        });
         called.await.map_err(|error: wasmtime::Error| {
             let actor = self.instances.actor();
             tracing::error!(%actor, count, ?error, "the guest failed");

@@ -20,11 +20,11 @@ use http::{
 };
 use wasmtime::{
     Store,
-    component::{Linker, types::Component},
+    component::{InstancePre, Linker, types::Component},
 };
-use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
+use wasmtime_wasi_http::{p2::bindings::ProxyIndices, p3::bindings::ServiceIndices};
 use wrt_contract::{Admission, Body, CallContext, Offer, async_trait};
-use wrt_host::{Host, InstanceState, Instances, Package};
+use wrt_host::{Host, InstanceState, Instances, Lent, Package};
 use wrt_protocol::{Fault, FaultKind, Hop};
 
 use crate::{
@@ -76,21 +76,26 @@ impl Host for WasiHttp {
     }
 }
 
-/// A component as a handler: an instance of its own for each request.
+/// A component as a handler: an instance for each request, which may have served another one before.
 ///
 /// Until the head of its response, a guest runs on the task of its caller; what is left of it after
 /// that runs on a task that ends with the response's body. So a 0.2 guest that is done in one go costs
 /// no task, and dropping whichever of the two stops the guest.
 pub struct HttpComponent {
     instances: Arc<dyn Instances>,
-    export: Export,
+    export: Arc<Export>,
 }
 
-/// Which `wasi:http` the component exports.
-#[derive(Clone)]
-enum Export {
-    P2(ProxyPre<InstanceState>),
-    P3(ServicePre<InstanceState>),
+/// What a component exports of `wasi:http`.
+struct Export {
+    pre: InstancePre<InstanceState>,
+    version: Version,
+}
+
+/// Which one.
+enum Version {
+    P2(ProxyIndices),
+    P3(ServiceIndices),
 }
 
 impl HttpComponent {
@@ -103,13 +108,14 @@ impl HttpComponent {
         let pre = instances.instance_pre().clone();
         let component = pre.component().component_type();
         let engine = pre.engine();
-        let export = if exports(&component, engine, "wasi:http/handler@0.3.") {
-            Export::P3(ServicePre::new(pre)?)
+        let version = if exports(&component, engine, "wasi:http/handler@0.3.") {
+            Version::P3(ServiceIndices::new(&pre)?)
         } else if exports(&component, engine, "wasi:http/incoming-handler@0.2.") {
-            Export::P2(ProxyPre::new(pre)?)
+            Version::P2(ProxyIndices::new(&pre)?)
         } else {
             return Ok(None);
         };
+        let export = Arc::new(Export { pre, version });
         Ok(Some(Self { instances, export }))
     }
 }
@@ -133,7 +139,7 @@ impl HttpHandler for HttpComponent {
         let prepared = self.instances.prepare(context);
         let exchange = GuestExchange::new(self.instances.actor(), prepared.leash(), &request);
         let response = exchange
-            .run(self.export.clone(), prepared, request, permit)
+            .run(Arc::clone(&self.export), prepared, request, permit)
             .await?;
         Ok(ResponseHead::split(response))
     }
@@ -161,25 +167,35 @@ fn with_authority(mut request: RequestHead) -> Result<RequestHead, Fault> {
 }
 
 impl Export {
-    /// Instantiates and calls the guest; answers when nothing of it is left to run.
+    /// Calls the guest, and answers when nothing of it is left to run: whether its instance may serve
+    /// another request.
     async fn call(
         &self,
-        store: &mut Store<InstanceState>,
+        lent: &mut Lent,
         request: response::GuestRequest,
         head: HeadSender,
-    ) -> wasmtime::Result<()> {
-        match self {
-            Self::P2(pre) => p2::call(pre, store, request, head).await,
-            Self::P3(pre) => p3::call(pre, store, request, head).await,
+    ) -> wasmtime::Result<bool> {
+        let instance = lent.instance(&self.pre).await?;
+        match &self.version {
+            Version::P2(indices) => {
+                let proxy = indices.load(&mut *lent, &instance)?;
+                p2::call(&proxy, lent, request, head).await?;
+                // What it has left open would be taken for the next one's.
+                Ok(p2::has_finished_body(lent))
+            }
+            Version::P3(indices) => {
+                let service = indices.load(&mut *lent, &instance)?;
+                p3::call(&service, lent, request, head).await
+            }
         }
     }
 
     /// Whether the guest, which failed, had finished the body of its response before.
     fn has_finished_body(&self, store: &mut Store<InstanceState>) -> bool {
-        match self {
-            Self::P2(_) => p2::has_finished_body(store),
+        match &self.version {
+            Version::P2(_) => p2::has_finished_body(store),
             // The end of a 0.3 body is in the host's hands; what it holds back is not known here.
-            Self::P3(_) => false,
+            Version::P3(_) => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::Path,
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Weak},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use wasmtime::{
 use wasmtime_wasi::WasiCtx;
 use wrt_contract::{Body, CallContext, Links};
 use wrt_host::{
-    Host as _, InstanceState, InstanceStateParts, Instances, Leash, Package, Prepared,
+    Home, Host as _, InstanceState, InstanceStateParts, Instances, Leash, Lent, Package, Prepared,
     WallTimeExceeded,
 };
 use wrt_http::{
@@ -60,6 +60,18 @@ struct Inner {
     actor: ActorAddress,
     pre: InstancePre<InstanceState>,
     links: Arc<Links>,
+    /// Instances that serve on; none does without it.
+    kept: Option<Arc<Kept>>,
+}
+
+/// Instances that have served.
+#[derive(Default)]
+struct Kept(Mutex<Vec<Lent>>);
+
+impl Home for Kept {
+    fn take_back(&self, lent: Lent) {
+        self.0.lock().push(lent);
+    }
 }
 
 impl Bench {
@@ -90,7 +102,28 @@ impl Bench {
             actor,
             pre,
             links: Arc::new(links),
+            kept: None,
         }))
+    }
+
+    /// The same, with instances that serve one request after another.
+    pub fn that_keeps(self) -> Self {
+        let Inner {
+            actor, pre, links, ..
+        } = &*self.0;
+        Self(Arc::new(Inner {
+            actor: actor.clone(),
+            pre: pre.clone(),
+            links: Arc::clone(links),
+            kept: Some(Arc::default()),
+        }))
+    }
+
+    /// How many requests each of the instances that wait has served.
+    pub fn kept(&self) -> Vec<u32> {
+        let kept = self.0.kept.iter();
+        kept.flat_map(|kept| kept.0.lock().iter().map(Lent::served).collect::<Vec<_>>())
+            .collect()
     }
 
     pub fn handler(&self) -> Arc<dyn HttpHandler> {
@@ -140,6 +173,14 @@ impl Instances for Bench {
 
     fn prepare(&self, context: &CallContext) -> Prepared {
         let leash = Arc::new(Leash::until(context.deadline()));
+        let kept = self.0.kept.as_ref();
+        if let Some(mut lent) = kept.and_then(|kept| kept.0.lock().pop()) {
+            lent.data_mut()
+                .change_over(context.clone(), Arc::clone(&leash));
+            WasiHttp::prepare(lent.data_mut());
+            lent.set_epoch_deadline(1);
+            return Prepared::new(lent, leash);
+        }
         let parts = InstanceStateParts {
             context: context.clone(),
             links: Arc::clone(&self.0.links),
@@ -160,7 +201,15 @@ impl Instances for Bench {
             }
             Ok(UpdateDeadline::Yield(1))
         });
-        Prepared::new(store, leash, true)
+        let lent = Lent::new(store, true);
+        let lent = match kept {
+            Some(kept) => {
+                let home: Weak<dyn Home> = Arc::downgrade(kept) as Weak<dyn Home>;
+                lent.of(home)
+            }
+            None => lent,
+        };
+        Prepared::new(lent, leash)
     }
 }
 

@@ -6,6 +6,7 @@
 )]
 
 mod guests;
+mod kept;
 mod middleware;
 mod outgoing;
 

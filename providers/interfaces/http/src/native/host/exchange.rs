@@ -5,10 +5,9 @@ use std::sync::{Arc, OnceLock};
 use futures::StreamExt;
 use http::{Method, StatusCode};
 use tokio::sync::oneshot;
-use wasmtime::Store;
 use wasmtime_wasi_http::Error;
 use wrt_contract::{Body, Permit};
-use wrt_host::{InstanceState, Leash, Prepared, WallTimeExceeded, guest_exit, guest_fault};
+use wrt_host::{Leash, Lent, Prepared, WallTimeExceeded, guest_exit, guest_fault};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
 
 use super::{
@@ -49,7 +48,7 @@ impl GuestExchange {
     /// Runs the guest until it has answered, and leaves the rest of it to the response's body.
     pub(super) async fn run(
         self,
-        export: Export,
+        export: Arc<Export>,
         prepared: Prepared,
         request: http::Request<Body>,
         permit: Option<Permit>,
@@ -60,7 +59,7 @@ impl GuestExchange {
         let (head, mut answer) = oneshot::channel();
         let mut guest = {
             let ending = Arc::clone(&ending);
-            prepared.run(|store| self.guest(export, store, request, permit, head, ending))
+            prepared.run(|lent| self.guest(export, lent, request, permit, head, ending))
         };
 
         let (answer, rest) = tokio::select! {
@@ -84,7 +83,7 @@ impl GuestExchange {
         progress.start_streaming();
         let mut rest = Rest::new(rest);
         match answer {
-            Ok(response) => Ok(respond(response, &method, rest, ending, progress)),
+            Ok(response) => Ok(respond(response, &method, rest, ending, progress).await),
             Err(error) => {
                 tracing::warn!(%actor, %method, %error, "the guest answered with an error code");
                 rest.detach();
@@ -96,31 +95,37 @@ impl GuestExchange {
     /// The guest from its instantiation to its end. Ends at the end of its leash at the latest.
     async fn guest(
         self,
-        export: Export,
-        store: Store<InstanceState>,
+        export: Arc<Export>,
+        lent: Lent,
         request: http::Request<Body>,
         permit: Option<Permit>,
         head: HeadSender,
         ending: Ending,
     ) {
         let (parts, body) = request.into_parts();
-        let body = into_guest(body, Arc::clone(&self.progress));
+        // The body has a part of it: to see whether the guest has let go of the body.
+        let in_hand = Arc::new(());
+        let body = into_guest(body, Arc::clone(&self.progress), Arc::clone(&in_hand));
         let request = http::Request::from_parts(parts, body);
-        // Held until the store is gone: the instance counts for as long as it takes memory.
+        // Held until the instance is gone or given back: it counts for as long as it is this call's.
         let _permit = permit;
-        let mut store = store;
+        let mut lent = lent;
         let result = {
-            let call = export.call(&mut store, request, head);
+            let call = export.call(&mut lent, request, head);
             tokio::select! {
                 biased;
                 result = call => result,
                 () = self.progress.over() => Err(WallTimeExceeded.into()),
             }
         };
+        let serves_on = result.as_ref().is_ok_and(|serves_on| *serves_on);
         let _set_once = ending.set(Ended {
             fault: result.err().map(|error| self.fault(&error)),
-            body_is_whole: export.has_finished_body(&mut store),
+            body_is_whole: export.has_finished_body(&mut lent),
         });
+        if serves_on && Arc::strong_count(&in_hand) == 1 {
+            lent.keep();
+        }
     }
 
     /// What a guest's failure is to its caller; the log gets the whole chain.
@@ -143,7 +148,7 @@ impl GuestExchange {
     }
 }
 
-fn respond(
+async fn respond(
     GuestResponse { response, taken }: GuestResponse,
     method: &Method,
     mut rest: Rest,
@@ -154,12 +159,12 @@ fn respond(
     let bodiless = method == Method::HEAD || is_bodiless(parts.status);
     let length = length(&parts.headers, &body).filter(|_| !bodiless);
     if !bodiless {
-        let body = from_guest(body, length, taken, rest, ending, progress);
+        let body = from_guest(body, length, taken, rest, ending, progress).await;
         return http::Response::from_parts(parts, body);
     }
     // What the guest writes all the same goes nowhere, but it must not wait for a reader for ever.
     rest.detach();
-    let mut unwanted = from_guest(body, None, taken, rest, ending, progress);
+    let mut unwanted = from_guest(body, None, taken, rest, ending, progress).await;
     tokio::spawn(async move { while unwanted.next().await.is_some() {} });
     http::Response::from_parts(parts, Body::whole(bytes::Bytes::new()))
 }

@@ -5,7 +5,7 @@ use wasmtime::Store;
 use wasmtime_wasi_http::{
     Error,
     p2::{
-        bindings::{ProxyPre, http::types::Scheme},
+        bindings::{Proxy, http::types::Scheme},
         body::HostOutgoingBody,
     },
 };
@@ -18,12 +18,11 @@ use super::{
 };
 
 pub(super) async fn call(
-    pre: &ProxyPre<InstanceState>,
+    proxy: &Proxy,
     store: &mut Store<InstanceState>,
     request: GuestRequest,
     head: HeadSender,
 ) -> wasmtime::Result<()> {
-    let proxy = pre.instantiate_async(&mut *store).await?;
     let scheme = match request.uri().scheme() {
         Some(scheme) if *scheme == uri::Scheme::HTTPS => Scheme::Https,
         _ => Scheme::Http,

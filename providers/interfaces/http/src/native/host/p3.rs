@@ -1,16 +1,13 @@
 //! `wasi:http/handler@0.3`.
 
-use std::future::poll_fn;
+use std::{future::poll_fn, task::Poll};
 
 use futures::{FutureExt, TryFutureExt};
 use tokio::sync::oneshot;
 use wasmtime::{Store, component::Accessor};
 use wasmtime_wasi_http::{
     Error,
-    p3::{
-        Request,
-        bindings::{Service, ServicePre},
-    },
+    p3::{Request, bindings::Service},
 };
 use wrt_host::InstanceState;
 
@@ -20,22 +17,27 @@ use super::{
     response::{GuestRequest, GuestResponse},
 };
 
+/// Answers whether the guest takes another call.
 pub(super) async fn call(
-    pre: &ServicePre<InstanceState>,
+    service: &Service,
     store: &mut Store<InstanceState>,
     request: GuestRequest,
     head: HeadSender,
-) -> wasmtime::Result<()> {
-    let service = pre.instantiate_async(&mut *store).await?;
+) -> wasmtime::Result<bool> {
     // How reading the request went is between its body and the guest: nobody else asks.
     let (request, _read) = Request::from_http(view(store.data_mut()).hooks, request);
     store
         .run_concurrent(
-            async |accessor: &Accessor<InstanceState>| -> wasmtime::Result<()> {
-                answer(&service, accessor, request, head).await?;
+            async |accessor: &Accessor<InstanceState>| -> wasmtime::Result<bool> {
+                answer(service, accessor, request, head).await?;
                 // What the guest has still in hand after its answer.
                 poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
-                Ok(())
+                let handle = *service.wasi_http_handler().func_handle().func();
+                let is_ready = poll_fn(|cx| {
+                    let ready = accessor.poll_ready_for_concurrent_call(handle, cx);
+                    Poll::Ready(ready.is_ready())
+                });
+                Ok(is_ready.await)
             },
         )
         .await?

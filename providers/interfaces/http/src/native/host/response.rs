@@ -1,5 +1,7 @@
 //! Bodies between the lattice and a guest.
 
+mod ahead;
+
 use std::{
     pin::Pin,
     sync::{Arc, OnceLock},
@@ -38,10 +40,16 @@ pub(super) struct Ended {
 /// of what the store held sees the reason too.
 pub(super) type Ending = Arc<OnceLock<Ended>>;
 
-/// The body of a request on its way into a guest.
-pub(super) fn into_guest(body: Body, progress: Arc<Progress>) -> WasiBody {
+/// The body of a request on its way into a guest, which has `in_hand` for as long as it is there.
+pub(super) fn into_guest(body: Body, progress: Arc<Progress>, in_hand: Arc<()>) -> WasiBody {
     let length = body.length();
-    let watched = Body::new(length, body.inspect(move |_frame| progress.moved()));
+    let watched = Body::new(
+        length,
+        body.inspect(move |_frame| {
+            let _in_hand = &in_hand;
+            progress.moved();
+        }),
+    );
     body::into_guest(watched, |fault| wasi_error(&fault))
 }
 
@@ -61,7 +69,21 @@ pub(super) struct Rest(Option<GuestRun<()>>);
 
 impl Rest {
     pub(super) fn new(guest: Option<GuestRun<()>>) -> Self {
-        Self(guest.map(GuestRun::apart))
+        Self(guest)
+    }
+
+    /// Goes on by itself from now on, whoever reads the body.
+    fn apart(&mut self) {
+        self.0 = self.0.take().map(GuestRun::apart);
+    }
+
+    /// Goes on for as long as it need not wait.
+    fn go_on(&mut self, cx: &mut Context<'_>) {
+        if let Some(guest) = &mut self.0
+            && Pin::new(guest).poll(cx).is_ready()
+        {
+            self.0 = None;
+        }
     }
 
     /// Lets it run to its end, which its leash bounds: what a guest does after its response is whole.
@@ -81,10 +103,14 @@ struct FromGuest {
     taken: Option<oneshot::Sender<()>>,
     /// Bytes still to come, where the guest has announced how many.
     left: Option<u64>,
+    /// Whether the guest may go on without it.
+    is_finished: bool,
     ended: bool,
 }
 
-pub(super) fn from_guest(
+/// What of it is here without a wait is taken at once, so that a small answer costs no task and no
+/// stream; for the rest the guest goes on by itself.
+pub(super) async fn from_guest(
     body: WasiBody,
     length: Option<u64>,
     taken: Option<oneshot::Sender<()>>,
@@ -107,15 +133,16 @@ pub(super) fn from_guest(
         rest,
         taken,
         left: length,
+        is_finished: false,
         ended: false,
     };
-    Body::new(length, frames)
+    ahead::taken(frames, length).await
 }
 
 impl FromGuest {
     /// The body is whole: the guest may go on without it.
     fn finish(&mut self) {
-        self.rest.detach();
+        self.is_finished = true;
         if let Some(taken) = self.taken.take() {
             let _nobody_asked = taken.send(());
         }
@@ -133,6 +160,15 @@ impl FromGuest {
             return None;
         }
         self.failure()
+    }
+}
+
+/// Stops a guest whose body is not whole, and only that.
+impl Drop for FromGuest {
+    fn drop(&mut self) {
+        if self.is_finished {
+            self.rest.detach();
+        }
     }
 }
 

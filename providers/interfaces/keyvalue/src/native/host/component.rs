@@ -1,8 +1,8 @@
 //! Export glue: a component that is a key-value store for others, a cache or a namespace for
 //! instance.
 //!
-//! Each operation has an instance of its own, which opens the bucket anew: the lattice's operations
-//! are self-contained, and a handle would tie them to one instance. A version for a swap is the value
+//! Each operation opens the bucket anew, in whichever instance it is given: the lattice's operations are
+//! self-contained, and a handle would tie them to one instance. A version for a swap is the value
 //! that was read, which is compared by the guest's own cas.
 
 mod open;
@@ -12,6 +12,7 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::{FutureExt, future::BoxFuture};
 use wrt_contract::{CallContext, async_trait};
 use wrt_host::{Instances, guest_fault};
 
@@ -65,23 +66,24 @@ impl KeyValueComponent {
         }))
     }
 
-    /// Lets `work` call an instance of its own, in which `bucket` is open.
-    async fn on<T, F>(
+    /// Lets `work` call an instance in which `bucket` is open.
+    async fn on<T: Send + 'static>(
         &self,
         context: &CallContext,
         bucket: &Bucket,
-        work: impl FnOnce(Open) -> F + Send + 'static,
-    ) -> Result<T, KeyValueError>
-    where
-        F: Future<Output = Result<T, Failure>> + Send,
-        T: Send + 'static,
-    {
+        work: impl for<'a> FnOnce(&'a mut Open) -> BoxFuture<'a, Result<T, Failure>> + Send + 'static,
+    ) -> Result<T, KeyValueError> {
         let pre = self.instances.instance_pre().clone();
         let (export, bucket) = (Arc::clone(&self.export), bucket.clone());
         let prepared = self.instances.prepare(context);
-        let called = prepared.call(|store| async move {
-            let open = Open::new(store, &pre, export, &bucket).await?;
-            work(open).await
+        let called = prepared.call(|lent| async move {
+            let mut open = Open::new(lent, &pre, export, &bucket).await?;
+            let answer = work(&mut open).await;
+            if !matches!(answer, Err(Failure::Ended(_))) {
+                // The answer stands. An instance that cannot be tidied up is gone.
+                let _retired = open.close().await;
+            }
+            answer
         });
         called.await.map_err(|failure| match failure {
             Failure::Told(error) => error,
@@ -111,8 +113,10 @@ impl KeyValue for KeyValueComponent {
         key: &Key,
     ) -> Result<Option<Bytes>, KeyValueError> {
         let key = key.clone();
-        let work = |mut open: Open| async move { open.get(&key).await };
-        self.on(context, bucket, work).await
+        self.on(context, bucket, move |open| {
+            async move { open.get(&key).await }.boxed()
+        })
+        .await
     }
 
     async fn set(
@@ -124,8 +128,10 @@ impl KeyValue for KeyValueComponent {
     ) -> Result<(), KeyValueError> {
         check_value(&value)?;
         let key = key.clone();
-        let work = |mut open: Open| async move { open.set(&key, &value).await };
-        self.on(context, bucket, work).await
+        self.on(context, bucket, move |open| {
+            async move { open.set(&key, &value).await }.boxed()
+        })
+        .await
     }
 
     async fn delete(
@@ -135,8 +141,10 @@ impl KeyValue for KeyValueComponent {
         key: &Key,
     ) -> Result<(), KeyValueError> {
         let key = key.clone();
-        let work = |mut open: Open| async move { open.delete(&key).await };
-        self.on(context, bucket, work).await
+        self.on(context, bucket, move |open| {
+            async move { open.delete(&key).await }.boxed()
+        })
+        .await
     }
 
     async fn exists(
@@ -146,8 +154,10 @@ impl KeyValue for KeyValueComponent {
         key: &Key,
     ) -> Result<bool, KeyValueError> {
         let key = key.clone();
-        let work = |mut open: Open| async move { open.exists(&key).await };
-        self.on(context, bucket, work).await
+        self.on(context, bucket, move |open| {
+            async move { open.exists(&key).await }.boxed()
+        })
+        .await
     }
 
     async fn list_keys(
@@ -156,8 +166,11 @@ impl KeyValue for KeyValueComponent {
         bucket: &Bucket,
         cursor: Option<Cursor>,
     ) -> Result<KeyPage, KeyValueError> {
-        let work = move |mut open: Open| async move { open.list_keys(cursor).await };
-        let page = self.on(context, bucket, work).await?;
+        let page = self
+            .on(context, bucket, move |open| {
+                async move { open.list_keys(cursor).await }.boxed()
+            })
+            .await?;
         if page.keys.len() > PAGE_KEYS_MAX {
             let count = page.keys.len();
             return Err(KeyValueError::other(format!(
@@ -179,8 +192,10 @@ impl KeyValue for KeyValueComponent {
         delta: i64,
     ) -> Result<i64, KeyValueError> {
         let key = key.clone();
-        let work = move |mut open: Open| async move { open.increment(&key, delta).await };
-        self.on(context, bucket, work).await
+        self.on(context, bucket, move |open| {
+            async move { open.increment(&key, delta).await }.boxed()
+        })
+        .await
     }
 
     async fn read_for_swap(
@@ -206,14 +221,18 @@ impl KeyValue for KeyValueComponent {
     ) -> Result<SwapOutcome, KeyValueError> {
         check_value(&value)?;
         let (key, expected) = (key.clone(), expected.clone());
-        let work = |mut open: Open| async move {
-            let (cas, current) = open.read(&key).await?;
-            if version(current.as_ref()) != expected {
-                return Ok(SwapOutcome::Failed);
-            }
-            open.swap(cas, &value).await
-        };
-        self.on(context, bucket, work).await
+        self.on(context, bucket, move |open| {
+            let swapped = async move {
+                let (cas, current) = open.read(&key).await?;
+                if version(current.as_ref()) != expected {
+                    open.give_up(cas).await?;
+                    return Ok(SwapOutcome::Failed);
+                }
+                open.swap(cas, &value).await
+            };
+            swapped.boxed()
+        })
+        .await
     }
 
     async fn get_many(
@@ -224,8 +243,11 @@ impl KeyValue for KeyValueComponent {
     ) -> Result<Vec<Option<Bytes>>, KeyValueError> {
         check_keys(keys)?;
         let keys = keys.to_vec();
-        let work = |mut open: Open| async move { open.get_many(&keys).await };
-        let values = self.on(context, bucket, work).await?;
+        let values = self
+            .on(context, bucket, move |open| {
+                async move { open.get_many(&keys).await }.boxed()
+            })
+            .await?;
         check_values(&values)?;
         Ok(values)
     }
@@ -238,8 +260,10 @@ impl KeyValue for KeyValueComponent {
     ) -> Result<(), KeyValueError> {
         check_entries(entries)?;
         let entries = entries.to_vec();
-        let work = |mut open: Open| async move { open.set_many(&entries).await };
-        self.on(context, bucket, work).await
+        self.on(context, bucket, move |open| {
+            async move { open.set_many(&entries).await }.boxed()
+        })
+        .await
     }
 
     async fn delete_many(
@@ -250,7 +274,9 @@ impl KeyValue for KeyValueComponent {
     ) -> Result<(), KeyValueError> {
         check_keys(keys)?;
         let keys = keys.to_vec();
-        let work = |mut open: Open| async move { open.delete_many(&keys).await };
-        self.on(context, bucket, work).await
+        self.on(context, bucket, move |open| {
+            async move { open.delete_many(&keys).await }.boxed()
+        })
+        .await
     }
 }

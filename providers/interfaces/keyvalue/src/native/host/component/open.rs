@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use wasmtime::{
-    Store,
-    component::{Instance, InstancePre, ResourceAny},
-};
-use wrt_host::InstanceState;
+use wasmtime::component::{Instance, InstancePre, ResourceAny};
+use wrt_host::{InstanceState, Lent};
 
 use super::{atomics, batch, store};
 use crate::{Bucket, Cursor, Key, KeyValueError, SwapOutcome};
@@ -74,7 +71,7 @@ impl From<store::Error> for Failure {
 
 /// An instance with an open bucket.
 pub(super) struct Open {
-    store: Store<InstanceState>,
+    lent: Lent,
     instance: Instance,
     export: Arc<Export>,
     guest: store::Guest,
@@ -83,16 +80,16 @@ pub(super) struct Open {
 
 impl Open {
     pub(super) async fn new(
-        mut store: Store<InstanceState>,
+        mut lent: Lent,
         pre: &InstancePre<InstanceState>,
         export: Arc<Export>,
         bucket: &Bucket,
     ) -> Result<Self, Failure> {
-        let instance = pre.instantiate_async(&mut store).await?;
-        let guest = export.store.load(&mut store, &instance)?;
-        let bucket = guest.call_open(&mut store, bucket.as_str()).await??;
+        let instance = lent.instance(pre).await?;
+        let guest = export.store.load(&mut lent, &instance)?;
+        let bucket = guest.call_open(&mut lent, bucket.as_str()).await??;
         Ok(Self {
-            store,
+            lent,
             instance,
             export,
             guest,
@@ -100,27 +97,36 @@ impl Open {
         })
     }
 
+    /// Closes the bucket, and lets the instance serve on.
+    pub(super) async fn close(mut self) -> Result<(), Failure> {
+        if self.lent.has_home() {
+            self.bucket.resource_drop_async(&mut self.lent).await?;
+            self.lent.keep();
+        }
+        Ok(())
+    }
+
     pub(super) async fn get(&mut self, key: &Key) -> Result<Option<Bytes>, Failure> {
         let bucket = self.guest.bucket();
-        let got = bucket.call_get(&mut self.store, self.bucket, key.as_str());
+        let got = bucket.call_get(&mut self.lent, self.bucket, key.as_str());
         Ok(got.await??.map(Bytes::from))
     }
 
     pub(super) async fn set(&mut self, key: &Key, value: &[u8]) -> Result<(), Failure> {
         let bucket = self.guest.bucket();
-        let set = bucket.call_set(&mut self.store, self.bucket, key.as_str(), value);
+        let set = bucket.call_set(&mut self.lent, self.bucket, key.as_str(), value);
         Ok(set.await??)
     }
 
     pub(super) async fn delete(&mut self, key: &Key) -> Result<(), Failure> {
         let bucket = self.guest.bucket();
-        let deleted = bucket.call_delete(&mut self.store, self.bucket, key.as_str());
+        let deleted = bucket.call_delete(&mut self.lent, self.bucket, key.as_str());
         Ok(deleted.await??)
     }
 
     pub(super) async fn exists(&mut self, key: &Key) -> Result<bool, Failure> {
         let bucket = self.guest.bucket();
-        let asked = bucket.call_exists(&mut self.store, self.bucket, key.as_str());
+        let asked = bucket.call_exists(&mut self.lent, self.bucket, key.as_str());
         Ok(asked.await??)
     }
 
@@ -130,13 +136,13 @@ impl Open {
     ) -> Result<store::KeyResponse, Failure> {
         let bucket = self.guest.bucket();
         let cursor = cursor.map(|cursor| cursor.to_string());
-        let listed = bucket.call_list_keys(&mut self.store, self.bucket, cursor.as_deref());
+        let listed = bucket.call_list_keys(&mut self.lent, self.bucket, cursor.as_deref());
         Ok(listed.await??)
     }
 
     pub(super) async fn increment(&mut self, key: &Key, delta: i64) -> Result<i64, Failure> {
         let atomics = self.atomics()?;
-        let sum = atomics.call_increment(&mut self.store, self.bucket, key.as_str(), delta);
+        let sum = atomics.call_increment(&mut self.lent, self.bucket, key.as_str(), delta);
         Ok(sum.await??)
     }
 
@@ -147,10 +153,15 @@ impl Open {
     ) -> Result<(ResourceAny, Option<Bytes>), Failure> {
         let atomics = self.atomics()?;
         let guest = atomics.cas();
-        let cas = guest.call_new(&mut self.store, self.bucket, key.as_str());
+        let cas = guest.call_new(&mut self.lent, self.bucket, key.as_str());
         let cas = cas.await??;
-        let current = guest.call_current(&mut self.store, cas).await??;
+        let current = guest.call_current(&mut self.lent, cas).await??;
         Ok((cas, current.map(Bytes::from)))
+    }
+
+    /// Gives up the handle of a swap that does not take place.
+    pub(super) async fn give_up(&mut self, cas: ResourceAny) -> Result<(), Failure> {
+        Ok(cas.resource_drop_async(&mut self.lent).await?)
     }
 
     pub(super) async fn swap(
@@ -159,7 +170,7 @@ impl Open {
         value: &[u8],
     ) -> Result<SwapOutcome, Failure> {
         let atomics = self.atomics()?;
-        match atomics.call_swap(&mut self.store, cas, value).await? {
+        match atomics.call_swap(&mut self.lent, cas, value).await? {
             Ok(()) => Ok(SwapOutcome::Swapped),
             Err(atomics::CasError::CasFailed(_newer)) => Ok(SwapOutcome::Failed),
             Err(atomics::CasError::StoreError(error)) => Err(error.into()),
@@ -175,7 +186,7 @@ impl Open {
             return Ok(values);
         };
         let names = names(keys);
-        let got = batch.call_get_many(&mut self.store, self.bucket, &names);
+        let got = batch.call_get_many(&mut self.lent, self.bucket, &names);
         let got = got.await??;
         if !got.iter().map(|(key, _)| key).eq(&names) {
             let told = KeyValueError::other("the store answered for other keys");
@@ -194,7 +205,7 @@ impl Open {
         };
         let owned = |(key, value): &(Key, Bytes)| (key.as_str().to_owned(), value.to_vec());
         let entries: Vec<_> = entries.iter().map(owned).collect();
-        let set = batch.call_set_many(&mut self.store, self.bucket, &entries);
+        let set = batch.call_set_many(&mut self.lent, self.bucket, &entries);
         Ok(set.await??)
     }
 
@@ -206,7 +217,7 @@ impl Open {
             return Ok(());
         };
         let names = names(keys);
-        let deleted = batch.call_delete_many(&mut self.store, self.bucket, &names);
+        let deleted = batch.call_delete_many(&mut self.lent, self.bucket, &names);
         Ok(deleted.await??)
     }
 
@@ -216,14 +227,14 @@ impl Open {
                         wasi:keyvalue/atomics@0.2.0-draft2";
             return Err(Failure::Told(KeyValueError::other(told)));
         };
-        Ok(atomics.load(&mut self.store, &self.instance)?)
+        Ok(atomics.load(&mut self.lent, &self.instance)?)
     }
 
     fn batch(&mut self) -> Result<Option<batch::Guest>, Failure> {
         let Some(batch) = &self.export.batch else {
             return Ok(None);
         };
-        Ok(Some(batch.load(&mut self.store, &self.instance)?))
+        Ok(Some(batch.load(&mut self.lent, &self.instance)?))
     }
 }
 

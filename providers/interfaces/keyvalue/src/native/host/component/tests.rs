@@ -121,7 +121,7 @@ async fn components_of_0_3_in_a_row_conform() {
     for _ in 0..2 {
         let component = stores.component(of_0_3(&namespace()), Some(store)).await;
         let engine = component.instances.instance_pre().engine();
-        let expected = stores.0.engine(EngineKind::Concurrent);
+        let expected = stores.0.engine(EngineKind::Concurrent).unwrap();
         assert!(wasmtime::Engine::same(engine, expected));
         let gate = Gate::new(GateLimits::default());
         store = KeyValueInterface::guarded(Arc::new(component), gate);
