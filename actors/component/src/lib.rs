@@ -26,6 +26,7 @@ mod digest;
 mod engine;
 mod error;
 mod inspect;
+mod io_error;
 mod kind;
 mod limits;
 mod linker;

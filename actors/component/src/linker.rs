@@ -5,7 +5,7 @@ use std::fmt;
 use wasmtime::component::Linker;
 use wrt_host::{InstanceState, Package};
 
-use crate::EngineKind;
+use crate::{EngineKind, io_error};
 
 /// What every component of WASI 0.2 is given. Files and sockets are there to be imported, and are
 /// refused when used: the standard libraries of many languages import them all.
@@ -107,6 +107,7 @@ pub(crate) fn linker(
 ) -> wasmtime::Result<Linker<InstanceState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    io_error::add_to_linker(&mut linker)?;
     if kind == EngineKind::Concurrent {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     }
