@@ -32,6 +32,7 @@ use crate::{
     ResponseHead,
 };
 use exchange::{GuestExchange, HeadSender};
+use progress::Progress;
 
 /// `wasi:http`: the requests that a component sends and those that it answers.
 ///
@@ -167,19 +168,25 @@ impl Export {
         store: &mut Store<InstanceState>,
         request: response::GuestRequest,
         head: HeadSender,
+        progress: &Progress,
     ) -> wasmtime::Result<()> {
         match self {
             Self::P2(pre) => p2::call(pre, store, request, head).await,
-            Self::P3(pre) => p3::call(pre, store, request, head).await,
+            Self::P3(pre) => p3::call(pre, store, request, head, progress).await,
         }
     }
 
-    /// Whether the guest, which failed, had finished the body of its response before.
-    fn has_finished_body(&self, store: &mut Store<InstanceState>) -> bool {
+    /// Ends what bodies the guest, which has returned or failed, has left open, with an error. Answers
+    /// whether a body that ends without one was finished.
+    fn end_bodies(&self, store: &mut Store<InstanceState>, has_returned: bool) -> bool {
         match self {
-            Self::P2(_) => p2::has_finished_body(store),
-            // The end of a 0.3 body is in the host's hands; what it holds back is not known here.
-            Self::P3(_) => false,
+            Self::P2(_) => {
+                p2::abort_bodies(store);
+                true
+            }
+            // The call waits for the end of a 0.3 body. Of one that failed it is not known here what the
+            // host holds back.
+            Self::P3(_) => has_returned,
         }
     }
 }

@@ -15,6 +15,7 @@ use super::{
     Export,
     body::length,
     error_code::error_response,
+    instance::fed,
     progress::Progress,
     response::{Ended, Ending, GuestResponse, Rest, from_guest, into_guest},
 };
@@ -104,22 +105,23 @@ impl GuestExchange {
         ending: Ending,
     ) {
         let (parts, body) = request.into_parts();
-        let body = into_guest(body, Arc::clone(&self.progress));
-        let request = http::Request::from_parts(parts, body);
         // Held until the store is gone: the instance counts for as long as it takes memory.
         let _permit = permit;
         let mut store = store;
+        let body = into_guest(body, &fed(store.data_mut()), Arc::clone(&self.progress));
+        let request = http::Request::from_parts(parts, body);
         let result = {
-            let call = export.call(&mut store, request, head);
+            let call = export.call(&mut store, request, head, &self.progress);
             tokio::select! {
                 biased;
                 result = call => result,
                 () = self.progress.over() => Err(WallTimeExceeded.into()),
             }
         };
+        let body_tells_its_end = export.end_bodies(&mut store, result.is_ok());
         let _set_once = ending.set(Ended {
             fault: result.err().map(|error| self.fault(&error)),
-            body_is_whole: export.has_finished_body(&mut store),
+            body_tells_its_end,
         });
     }
 
@@ -134,10 +136,18 @@ impl GuestExchange {
         let fault = guest_fault(error);
         if guest_exit(error) == Some(0) {
             tracing::debug!(%actor, %method, path, "the guest has exited");
-        } else if fault.kind() == FaultKind::Crashed {
-            tracing::error!(%actor, %method, path, ?error, "the guest failed");
         } else {
-            tracing::warn!(%actor, %method, path, %fault, "the guest did not get to its end");
+            match fault.kind() {
+                FaultKind::Crashed => {
+                    tracing::error!(%actor, %method, path, ?error, "the guest failed");
+                }
+                FaultKind::DeadlineExceeded => {
+                    tracing::warn!(%actor, %method, path, %fault, "the guest did not get to its end");
+                }
+                // There was no room for it, or somebody it asked has refused: whoever called is told, and
+                // tells it.
+                _ => tracing::debug!(%actor, %method, path, %fault, "the guest was refused"),
+            }
         }
         fault
     }

@@ -13,7 +13,10 @@ use wrt_contract::{Body, BodyFrame};
 use wrt_host::GuestRun;
 use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 
-use super::{body, progress::Progress};
+use super::{
+    body::{self, Fed},
+    progress::Progress,
+};
 
 /// A request as the glue of a version of `wasi:http` takes it.
 pub(super) type GuestRequest = http::Request<WasiBody>;
@@ -25,13 +28,15 @@ pub(super) struct GuestResponse {
     pub(super) taken: Option<oneshot::Sender<()>>,
 }
 
+const UNFINISHED: &str = "the guest has not finished its body";
+
 /// How a guest ended.
 #[derive(Debug)]
 pub(super) struct Ended {
     /// Why, if it did not return.
     pub(super) fault: Option<Fault>,
-    /// Whether it is known to have finished its response's body before.
-    pub(super) body_is_whole: bool,
+    /// Whether a body of its that ends without an error is one that it has finished.
+    pub(super) body_tells_its_end: bool,
 }
 
 /// Not set before the guest has ended. Set before its store is dropped, so that whoever sees the end
@@ -39,10 +44,13 @@ pub(super) struct Ended {
 pub(super) type Ending = Arc<OnceLock<Ended>>;
 
 /// The body of a request on its way into a guest.
-pub(super) fn into_guest(body: Body, progress: Arc<Progress>) -> WasiBody {
-    let length = body.length();
-    let watched = Body::new(length, body.inspect(move |_frame| progress.moved()));
-    body::into_guest(watched, |fault| wasi_error(&fault))
+pub(super) fn into_guest(body: Body, fed: &Fed, progress: Arc<Progress>) -> WasiBody {
+    // What is here moves as soon as it is asked for.
+    let body = match body.is_whole() {
+        true => body,
+        false => Body::new(body.length(), body.inspect(move |_frame| progress.moved())),
+    };
+    body::into_guest(body, fed, |fault| wasi_error(&fault))
 }
 
 fn wasi_error(fault: &Fault) -> Error {
@@ -93,12 +101,12 @@ pub(super) fn from_guest(
     progress: Arc<Progress>,
 ) -> Body {
     let body = body::from_guest(body, length, |error| {
-        Fault::new(
-            FaultKind::Crashed,
-            Execution::Executed,
-            Hop::Stream,
-            error.to_string(),
-        )
+        let detail = match error {
+            // So the host says that a body of 0.2 was given up.
+            Error::HttpProtocolError => UNFINISHED.to_owned(),
+            other => other.to_string(),
+        };
+        Fault::new(FaultKind::Crashed, Execution::Executed, Hop::Stream, detail)
     });
     let frames = FromGuest {
         body,
@@ -126,13 +134,13 @@ impl FromGuest {
         self.ending.get().and_then(|ended| ended.fault.clone())
     }
 
-    /// To the body a guest that is gone and one that has finished look the same.
+    /// The failure of a guest whose body may look the same as one that it has finished.
     fn cut_off(&self) -> Option<Fault> {
-        let is_whole = self.ending.get().is_some_and(|ended| ended.body_is_whole);
-        if is_whole || self.left == Some(0) {
-            return None;
+        let ended = self.ending.get()?;
+        match ended.body_tells_its_end || self.left == Some(0) {
+            true => None,
+            false => ended.fault.clone(),
         }
-        self.failure()
     }
 }
 
@@ -143,7 +151,9 @@ impl Stream for FromGuest {
         if self.ended {
             return Poll::Ready(None);
         }
-        let Poll::Ready(next) = Pin::new(&mut self.body).poll_next(cx) else {
+        let next = Pin::new(&mut self.body).poll_next(cx);
+        self.progress.set_awaited(next.is_pending());
+        let Poll::Ready(next) = next else {
             return Poll::Pending;
         };
         self.progress.moved();
@@ -158,6 +168,11 @@ impl Stream for FromGuest {
                     }
                 }
                 Some(Ok(frame))
+            }
+            // All of it has come, and how it ends adds nothing.
+            Some(Err(_)) if self.left == Some(0) => {
+                self.ended = true;
+                None
             }
             Some(Err(fault)) => {
                 self.ended = true;
