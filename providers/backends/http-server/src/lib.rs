@@ -18,6 +18,7 @@ mod connection_use;
 mod linger;
 mod listener;
 mod metrics;
+mod path;
 mod request;
 mod request_body;
 mod response;
