@@ -166,6 +166,8 @@ impl Cluster {
         // With the calls that are tried again.
         command.env("RUST_LOG", "info,wrt_request::path=debug");
         command.env("NO_COLOR", "1");
+        // As operators have it who look for a fault: no stack may get out by that.
+        command.env("RUST_BACKTRACE", "1");
         let cache = self.folder.path().join(format!("{name}.cache"));
         command.env("XDG_CACHE_HOME", cache);
         let log = self.folder.path().join(format!("{name}.log"));

@@ -29,6 +29,7 @@ mod digest;
 mod engine;
 mod error;
 mod inspect;
+mod io_error;
 mod kept;
 mod kind;
 mod limits;

@@ -5,7 +5,7 @@ use std::fmt;
 use wasmtime::component::Linker;
 use wrt_host::{InstanceState, Package};
 
-use crate::EngineKind;
+use crate::{EngineKind, io_error};
 
 /// Packages and their interfaces.
 type Given = &'static [(&'static str, &'static [&'static str])];
@@ -113,6 +113,7 @@ pub(crate) fn linker(
 ) -> wasmtime::Result<Linker<InstanceState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    io_error::add_to_linker(&mut linker)?;
     if kind == EngineKind::Concurrent {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     }

@@ -1,5 +1,6 @@
 //! A body: bytes beside the arguments, in pieces, with bounded memory.
 
+mod gather;
 mod hold;
 mod lend;
 mod wire;
@@ -128,6 +129,18 @@ impl<E> Body<E> {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.passed == 0 && matches!(self.frames, Frames::Here { .. })
+    }
+
+    /// Whether nothing comes any more, not even an error.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        match &self.frames {
+            Frames::Ended => true,
+            Frames::Here { bytes, trailers } => {
+                bytes.is_empty() && trailers.is_none() && self.check_end().is_ok()
+            }
+            Frames::Flowing(_) => false,
+        }
     }
 
     /// All of it, if it is here and nobody has read from it. Shares its memory.

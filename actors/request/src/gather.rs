@@ -1,12 +1,9 @@
 //! Which body travels inside its message, and which as a stream.
 
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
+use futures::{FutureExt, future::BoxFuture};
 use tokio::time::Instant;
-use wrt_contract::{Body, BodyError, BodyFrame, Trailers, WholeBody};
+use wrt_contract::{Body, BodyError, WholeBody};
 use wrt_protocol::limits::{INLINE_BODY_BYTES_MAX, INLINE_TRAILERS_BYTES_MAX};
-
-/// Frames that are gathered: many tiny ones cost more to keep than their bytes.
-const FRAMES_MAX: usize = 1024;
 
 /// What a body may be to travel inside a message.
 #[derive(Debug, Clone, Copy)]
@@ -50,54 +47,9 @@ impl Inline {
         until: Instant,
     ) -> Result<BoxFuture<'static, Body<BodyError>>, Body<BodyError>> {
         match self.may_become(&body) {
-            true => Ok(gather(body, self.bytes_max, until).boxed()),
+            true => Ok(body.gathered(self.bytes_max, until).boxed()),
             false => Err(body),
         }
-    }
-}
-
-/// The body as it was, nothing lost: whole if it was whole and small in time.
-async fn gather(mut body: Body<BodyError>, bytes_max: usize, until: Instant) -> Body<BodyError> {
-    let length = body.length();
-    let mut frames = Vec::new();
-    let mut bytes = 0;
-    loop {
-        match tokio::time::timeout_at(until, body.next()).await {
-            Ok(None) => return joined(length, frames).into(),
-            Ok(Some(frame)) => {
-                if let Ok(BodyFrame::Data(data)) = &frame {
-                    bytes += data.len();
-                }
-                let failed = frame.is_err();
-                frames.push(frame);
-                if failed || bytes > bytes_max || frames.len() > FRAMES_MAX {
-                    break;
-                }
-            }
-            Err(_elapsed) => break,
-        }
-    }
-    Body::new(length, stream::iter(frames).chain(body))
-}
-
-fn joined(length: Option<u64>, frames: Vec<Result<BodyFrame, BodyError>>) -> WholeBody {
-    let mut pieces = Vec::new();
-    let mut trailers = Trailers::new();
-    for frame in frames.into_iter().flatten() {
-        match frame {
-            BodyFrame::Data(data) => pieces.push(data),
-            BodyFrame::Trailers(fields) => trailers = fields,
-        }
-    }
-    let bytes = match pieces.len() {
-        // One piece is the common case, and needs no copy.
-        0 | 1 => pieces.pop().unwrap_or_default(),
-        _ => pieces.concat().into(),
-    };
-    WholeBody {
-        length,
-        bytes,
-        trailers,
     }
 }
 
@@ -106,6 +58,8 @@ mod tests {
     use std::time::Duration;
 
     use bytes::Bytes;
+    use futures::{StreamExt, stream};
+    use wrt_contract::{BodyFrame, Trailers};
     use wrt_protocol::{Fault, FaultKind, Hop, limits::INLINE_BODY_PATIENCE};
 
     use super::*;
@@ -130,7 +84,7 @@ mod tests {
         let trailers = Ok(BodyFrame::Trailers(vec![("a".to_owned(), vec![1])]));
         let large = Ok(BodyFrame::Trailers(vec![("a".to_owned(), vec![1; 9000])]));
         let fault = Fault::maybe_executed(FaultKind::NodeLost, Hop::Stream, "gone");
-        let many = vec![data(1); FRAMES_MAX + 1];
+        let many = vec![data(1); 1025];
         for (what, length, frames, inside) in [
             ("nothing", None, vec![], true),
             ("two pieces", None, vec![data(2), data(1)], true),
@@ -154,12 +108,23 @@ mod tests {
             let (here, there): (Vec<_>, Vec<_>) =
                 futures::join!(gathered.collect_all(), body().collect_all());
             if inside {
-                let bytes = |frames: Vec<_>| joined(None, frames);
-                assert_eq!(bytes(here), bytes(there), "{what}");
+                assert_eq!(joined(here), joined(there), "{what}");
             } else {
                 assert_eq!(here, there, "{what}");
             }
         }
+    }
+
+    /// Bytes and trailers, however many pieces they came in.
+    fn joined(frames: Vec<Result<BodyFrame, BodyError>>) -> (Vec<u8>, Trailers) {
+        let (mut bytes, mut trailers) = (Vec::new(), Trailers::new());
+        for frame in frames {
+            match frame.unwrap() {
+                BodyFrame::Data(data) => bytes.extend_from_slice(&data),
+                BodyFrame::Trailers(fields) => trailers = fields,
+            }
+        }
+        (bytes, trailers)
     }
 
     /// Its producer may wait for the call itself.

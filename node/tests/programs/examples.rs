@@ -52,6 +52,17 @@ fn hello_http_p3() {
     }
 }
 
+/// What the steps do, on every way to the guest, is in the tests of `chaos-tests`.
+#[test]
+fn scripted() {
+    for (example, guest_name) in [("scripted", "scripted"), ("scripted-p3", "scripted_p3")] {
+        let (running, address) = run_app(example, guest_name);
+        let answer = request(&address, "GET", "/status:201/head/write:3/finish", "");
+        assert_eq!(answer, (201, "abc".to_owned()), "{example}");
+        running.stop();
+    }
+}
+
 #[test]
 fn counter_with_memory() {
     for (running, address) in [run_component("counter", &[]), run_app("counter", "counter")] {

@@ -1,10 +1,6 @@
 //! One backend type behind an entry.
 
-use std::{
-    any::Any,
-    collections::BTreeMap,
-    sync::Arc,
-};
+use std::{any::Any, collections::BTreeMap, sync::Arc};
 
 use futures::{
     FutureExt, TryFutureExt,

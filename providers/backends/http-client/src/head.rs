@@ -1,6 +1,9 @@
 //! Heads on their way out and in.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request, uri};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request,
+    uri::{self, PathAndQuery},
+};
 use wrt_http::{HttpError, strip_hop_by_hop, unknown_coding};
 use wrt_protocol::TraceContext;
 
@@ -34,15 +37,21 @@ fn normalised(uri: &Uri, target: &Origin) -> Result<Uri, HttpError> {
     let is_normal = uri
         .authority()
         .is_some_and(|own| target.is_written_as(own.as_str()));
-    if is_normal && uri.path_and_query().is_some() {
+    let has_path = |target: &PathAndQuery| !target.as_str().starts_with('?');
+    if is_normal && uri.path_and_query().is_some_and(has_path) {
         return Ok(uri.clone());
     }
     let mut parts = uri::Parts::default();
     parts.scheme = uri.scheme().cloned();
     let authority = target.authority().parse();
     parts.authority = Some(authority.map_err(|_invalid| HttpError::HttpRequestUriInvalid)?);
-    let path = uri.path_and_query().cloned();
-    parts.path_and_query = Some(path.unwrap_or_else(|| uri::PathAndQuery::from_static("/")));
+    parts.path_and_query = Some(match uri.path_and_query() {
+        Some(target) if has_path(target) => target.clone(),
+        // A query alone is one of the root.
+        Some(query) => PathAndQuery::from_maybe_shared(format!("/{}", query.as_str()))
+            .map_err(|_invalid| HttpError::HttpRequestUriInvalid)?,
+        None => PathAndQuery::from_static("/"),
+    });
     Uri::from_parts(parts).map_err(|_invalid| HttpError::HttpRequestUriInvalid)
 }
 
@@ -143,10 +152,14 @@ mod tests {
             ("http://1.2.3.4:80/x", "http://1.2.3.4/x"),
             ("http://1.2.3.4.:81/x", "http://1.2.3.4:81/x"),
             ("http://1.2.3.4:81/x", "http://1.2.3.4:81/x"),
+            ("http://a.test?y", "http://a.test/?y"),
             ("http://[::ffff:1.2.3.4]:81/", "http://1.2.3.4:81/"),
         ] {
             let head = head(uri, &[("host", "b.test")]).unwrap();
             assert_eq!(head.uri, expected);
+            // As a text a query alone looks as if there was a path.
+            let target = head.uri.path_and_query().unwrap();
+            assert!(target.as_str().starts_with('/'), "{uri}");
             assert!(!head.headers.contains_key(header::HOST));
         }
     }

@@ -27,6 +27,10 @@ pub struct HttpServerConfig {
     /// How long a client may read nothing of what is sent to it.
     #[config(default = 30_000)]
     pub write_timeout_ms: u64,
+    /// How long what a client still sends behind its answer is read, and thrown away, so that it gets
+    /// to the answer.
+    #[config(default = 30_000)]
+    pub discard_timeout_ms: u64,
     /// The head of a request.
     #[config(default = 65_536)]
     pub head_bytes_max: u32,
@@ -54,7 +58,8 @@ pub struct Route {
     /// The host that the request names, without a port; absent or `*` is any.
     #[serde(default)]
     pub host: Option<String>,
-    /// The start of the path, in whole segments: `/api` takes `/api` and `/api/x` and not `/apis`.
+    /// The start of the path, in whole segments: `/api` takes `/api` and `/api/x` and not `/apis`. Other
+    /// spellings of it are the same: `/%61pi`, `/x/../api`, `//api`.
     #[serde(default = "root")]
     pub path: String,
 }
@@ -113,6 +118,10 @@ impl HttpServerConfig {
         Duration::from_millis(self.write_timeout_ms)
     }
 
+    pub(crate) fn discard_timeout(&self) -> Duration {
+        Duration::from_millis(self.discard_timeout_ms)
+    }
+
     /// # Errors
     /// The first setting that makes no sense.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
@@ -121,6 +130,7 @@ impl HttpServerConfig {
         check_range("header_timeout_ms", self.header_timeout_ms, TIMEOUT_MS)?;
         check_range("idle_timeout_ms", self.idle_timeout_ms, TIMEOUT_MS)?;
         check_range("write_timeout_ms", self.write_timeout_ms, TIMEOUT_MS)?;
+        check_range("discard_timeout_ms", self.discard_timeout_ms, TIMEOUT_MS)?;
         check_range("head_bytes_max", self.head_bytes_max, HEAD_BYTES)?;
         check_range("headers_max", self.headers_max, HEADERS)?;
         check_range("connections_max", self.connections_max, 1..=any)?;

@@ -1,19 +1,25 @@
 //! One connection.
 
-use std::{convert::Infallible, pin::pin, sync::Arc};
+use std::{convert::Infallible, future::poll_fn, pin::pin, sync::Arc};
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::HttpServerConfig,
-    connection_use::{ConnectionUse, State},
+    connection_use::{ConnectionUse, IN_USE_LOOK, State},
+    linger::Lingering,
+    request_body::RequestBody,
     service::Service,
+    socket::Socket,
     stall::Impatient,
 };
 
@@ -47,37 +53,61 @@ pub(crate) async fn serve(
 ) {
     let use_of_it = Arc::new(ConnectionUse::new());
     let config = service.config.clone();
-    let stream = TokioIo::new(Impatient::new(stream, config.write_timeout()));
+    let (metrics, socket) = (Arc::clone(&service.metrics), Socket::new(stream));
+    let stream = TokioIo::new(Lingering::new(
+        Impatient::new(socket.clone(), config.write_timeout()),
+        Arc::clone(&use_of_it),
+        config.discard_timeout(),
+        draining.clone(),
+    ));
     let service = service_fn(|request: http::Request<Incoming>| {
         let in_hand = use_of_it.request(service.metrics.request());
+        let version = request.version();
+        let request = request.map(|body| RequestBody::new(body, version, &use_of_it));
         let response = Arc::clone(&service).respond(request, in_hand);
         async move { Ok::<_, Infallible>(response.await) }
     });
     let mut connection = pin!(protocol.serve_connection(stream, service));
     let mut closing = false;
+    let mut look = pin!(sleep_until(use_of_it.looked_at_next(&config)));
     loop {
-        tokio::select! {
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "a connection broke");
-                }
-                return;
+        let ended_or_look = poll_fn(|cx| {
+            let ended = connection.as_mut().poll(cx).map(Some);
+            if ended.is_pending() {
+                // A request may have begun just now.
+                use_of_it.look_soon(look.as_mut());
+                return look.as_mut().poll(cx).map(|()| None);
             }
+            ended
+        });
+        let ended = tokio::select! {
             () = draining.cancelled(), if !closing => {
                 closing = true;
                 connection.as_mut().graceful_shutdown();
+                continue;
             }
-            () = tokio::time::sleep_until(use_of_it.looked_at_next(&config)), if !closing => {
-                match use_of_it.state(&config) {
-                    State::InUse => {}
-                    // Nothing but bytes that are no request yet: there is nobody to be polite to.
-                    State::NeverUsed => return,
-                    State::Idle => {
-                        closing = true;
-                        connection.as_mut().graceful_shutdown();
-                    }
-                }
+            ended = ended_or_look => ended,
+        };
+        if let Some(ended) = ended {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection broke");
+            }
+            return;
+        }
+        match use_of_it.state(&config) {
+            State::InUse if socket.is_left() => return metrics.client_left(),
+            State::InUse => {}
+            _ if closing => {}
+            // Nothing but bytes that are no request yet: there is nobody to be polite to.
+            State::NeverUsed => return,
+            State::Idle => {
+                closing = true;
+                connection.as_mut().graceful_shutdown();
             }
         }
+        look.as_mut().reset(match closing {
+            true => Instant::now() + IN_USE_LOOK,
+            false => use_of_it.looked_at_next(&config),
+        });
     }
 }

@@ -1,18 +1,26 @@
 //! What a connection has in hand, and since when it has had nothing.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering::Relaxed},
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use crate::{config::HttpServerConfig, metrics::Counted};
+
+/// Time between two looks at whether the client of a request in hand is still there.
+pub(crate) const IN_USE_LOOK: Duration = Duration::from_secs(1);
 
 /// How a connection is used.
 pub(crate) struct ConnectionUse {
     requests: AtomicU32,
+    left_a_body: AtomicBool,
     since: Mutex<Since>,
 }
 
@@ -59,6 +67,7 @@ impl ConnectionUse {
     pub(crate) fn new() -> Self {
         Self {
             requests: AtomicU32::new(0),
+            left_a_body: AtomicBool::new(false),
             since: Mutex::new(Since {
                 idle: Instant::now(),
                 never_used: true,
@@ -68,10 +77,20 @@ impl ConnectionUse {
 
     pub(crate) fn request(self: &Arc<Self>, counted: Counted) -> Request {
         self.requests.fetch_add(1, Relaxed);
+        self.left_a_body.store(false, Relaxed);
         Request {
             counted,
             connection: Arc::clone(self),
         }
+    }
+
+    /// The body of the last request was not read to its end, and may still be coming.
+    pub(crate) fn leave_a_body(&self) {
+        self.left_a_body.store(true, Relaxed);
+    }
+
+    pub(crate) fn has_left_a_body(&self) -> bool {
+        self.left_a_body.load(Relaxed)
     }
 
     fn since(&self) -> Since {
@@ -93,19 +112,31 @@ impl ConnectionUse {
         since.idle + patience
     }
 
+    /// Brings a look forward, now that there is a request whose client may leave.
+    pub(crate) fn look_soon(&self, look: Pin<&mut Sleep>) {
+        let soon = || Instant::now() + IN_USE_LOOK;
+        if self.is_in_use() && soon() < look.deadline() {
+            look.reset(soon());
+        }
+    }
+
+    fn is_in_use(&self) -> bool {
+        self.requests.load(Relaxed) > 0
+    }
+
     /// When to look at it again. Requests that come and go move its end without waking anybody, so
     /// it is looked at in steps.
     pub(crate) fn looked_at_next(&self, config: &HttpServerConfig) -> Instant {
-        let step = Instant::now() + config.header_timeout().min(config.idle_timeout());
-        if self.requests.load(Relaxed) > 0 {
-            step
+        let step = config.header_timeout().min(config.idle_timeout());
+        if self.is_in_use() {
+            Instant::now() + step.min(IN_USE_LOOK)
         } else {
-            step.min(self.idle_until(config))
+            (Instant::now() + step).min(self.idle_until(config))
         }
     }
 
     pub(crate) fn state(&self, config: &HttpServerConfig) -> State {
-        if self.requests.load(Relaxed) > 0 || Instant::now() < self.idle_until(config) {
+        if self.is_in_use() || Instant::now() < self.idle_until(config) {
             return State::InUse;
         }
         if self.since().never_used {

@@ -5,6 +5,7 @@
 //!
 //! Invariants:
 //! - a client that goes away takes its request back: the handler's future and its bodies are dropped;
+//! - an answer gets to its client, also to one that is still sending;
 //! - a body that breaks breaks its connection or its stream, and never looks like a proper end;
 //! - connections, requests, heads, bodies and waits are bounded, each by a named setting;
 //! - what a client is told of a fault is its kind; the rest is in the log.
@@ -14,13 +15,17 @@
 mod config;
 mod connection;
 mod connection_use;
+mod linger;
 mod listener;
 mod metrics;
+mod path;
 mod request;
+mod request_body;
 mod response;
 mod routing;
 mod server;
 mod service;
+mod socket;
 mod stall;
 mod status;
 

@@ -18,6 +18,8 @@ pub struct HttpServerCounts {
     pub requests_in_flight: u32,
     /// Response bodies that broke off.
     pub bodies_broken: u64,
+    /// Connections with requests in hand whose clients were found to have left.
+    pub clients_left: u64,
     /// Connections accepted.
     pub connections: u64,
     /// Connections open now.
@@ -33,6 +35,7 @@ pub(crate) struct Metrics {
     responses_by_class: [AtomicU64; 6],
     in_flight: AtomicU32,
     bodies_broken: AtomicU64,
+    clients_left: AtomicU64,
     connections: AtomicU64,
     connections_open: AtomicU32,
     connections_refused: AtomicU64,
@@ -92,6 +95,10 @@ impl Metrics {
         self.bodies_broken.fetch_add(1, Relaxed);
     }
 
+    pub(crate) fn client_left(&self) {
+        self.clients_left.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn counts(&self) -> HttpServerCounts {
         HttpServerCounts {
             requests: self.requests.load(Relaxed),
@@ -101,6 +108,7 @@ impl Metrics {
                 .map(|class| class.load(Relaxed)),
             requests_in_flight: self.in_flight.load(Relaxed),
             bodies_broken: self.bodies_broken.load(Relaxed),
+            clients_left: self.clients_left.load(Relaxed),
             connections: self.connections.load(Relaxed),
             connections_open: self.connections_open.load(Relaxed),
             connections_refused: self.connections_refused.load(Relaxed),

@@ -5,12 +5,11 @@ use http::{
     uri::{self, Authority},
 };
 use http_body::Body as _;
-use hyper::body::Incoming;
 use wrt_contract::{Body, BodyFrame};
 use wrt_http::{from_http, strip_hop_by_hop, unknown_coding};
 use wrt_protocol::{Fault, FaultKind, Hop, TraceContext};
 
-use crate::config::HttpServerConfig;
+use crate::{config::HttpServerConfig, request_body::RequestBody};
 
 /// Why a request is answered here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +35,15 @@ const CODING_UNKNOWN: Refused = Refused {
     text: "no transfer coding but chunked is known",
 };
 
+const MALFORMED: Refused = Refused {
+    status: StatusCode::BAD_REQUEST,
+    text: "malformed target",
+};
+
 /// The request for a handler: its URI names scheme and authority, its fields are those of the message
 /// alone, its body is bounded.
 pub(crate) fn for_handler(
-    request: http::Request<Incoming>,
+    request: http::Request<RequestBody>,
     config: &HttpServerConfig,
 ) -> Result<http::Request<Body>, Refused> {
     let body_bytes_max = config.request_body_bytes_max;
@@ -71,7 +75,7 @@ pub(crate) fn for_handler(
     Ok(request)
 }
 
-fn flowing(body: Incoming, length: Option<u64>, body_bytes_max: u64) -> Body {
+fn flowing(body: RequestBody, length: Option<u64>, body_bytes_max: u64) -> Body {
     let body = from_http(body, length, |error: hyper::Error| {
         let kind = if error.is_parse() {
             FaultKind::Malformed
@@ -122,13 +126,16 @@ fn absolute(uri: Uri, headers: &HeaderMap, version: Version) -> Result<Uri, Refu
     }
     parts.authority = Some(authority);
     parts.scheme.get_or_insert(uri::Scheme::HTTP);
-    parts
-        .path_and_query
-        .get_or_insert_with(|| uri::PathAndQuery::from_static("/"));
-    Uri::from_parts(parts).map_err(|_invalid| Refused {
-        status: StatusCode::BAD_REQUEST,
-        text: "malformed target",
-    })
+    parts.path_and_query = Some(match parts.path_and_query.take() {
+        None => uri::PathAndQuery::from_static("/"),
+        // A target that has a host need not have a path, and then its path is the root.
+        Some(query) if query.as_str().starts_with('?') => {
+            let path = uri::PathAndQuery::from_maybe_shared(format!("/{}", query.as_str()));
+            path.map_err(|_invalid| MALFORMED)?
+        }
+        Some(path) => path,
+    });
+    Uri::from_parts(parts).map_err(|_invalid| MALFORMED)
 }
 
 fn host_of(field: &HeaderValue) -> Result<Authority, Refused> {
@@ -197,6 +204,19 @@ mod tests {
             (eleven, "http://b.test/x", vec!["a b"], None),
             (eleven, "http://b.test/x", vec!["me@a.test"], None),
             (eleven, "http://me:secret@b.test/x", vec!["b.test"], None),
+            (
+                eleven,
+                "http://b.test?x=1",
+                vec!["b.test"],
+                Some("http://b.test/?x=1"),
+            ),
+            (
+                eleven,
+                "http://b.test",
+                vec!["b.test"],
+                Some("http://b.test/"),
+            ),
+            (two, "http://b.test?x=1", vec![], Some("http://b.test/?x=1")),
             (two, "http://b.test/x", vec![], Some("http://b.test/x")),
             (two, "http://me@b.test/x", vec![], None),
             (two, "/x", vec![], None),
@@ -205,6 +225,15 @@ mod tests {
         ] {
             let hosts: Vec<_> = hosts.into_iter().map(|host| ("host", host)).collect();
             let uri = absolute(target.parse().unwrap(), &headers(&hosts), version);
+            // As a text a query alone looks as if there was a path.
+            let path = uri
+                .as_ref()
+                .ok()
+                .map(|uri| uri.path_and_query().unwrap().as_str());
+            assert!(
+                path.is_none_or(|path| path.starts_with(['/', '*'])),
+                "{target} {path:?}"
+            );
             assert_eq!(
                 uri.ok().map(|uri| uri.to_string()).as_deref(),
                 expected,

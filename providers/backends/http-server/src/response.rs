@@ -3,16 +3,18 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::{Empty, Full};
+use tokio::time::{Instant, Sleep, sleep};
 use wrt_contract::Body;
 use wrt_http::{HttpBody, strip_hop_by_hop};
-use wrt_protocol::Fault;
+use wrt_protocol::{Fault, limits::INLINE_BODY_PATIENCE};
 
 use crate::{
     connection_use::Request,
@@ -24,9 +26,24 @@ use crate::{
 /// A response's body. The request counts as in hand until it is dropped.
 pub(crate) struct ResponseBody {
     kind: Kind,
+    /// With what it breaks off, and when.
+    broken: Option<(Pin<Box<Sleep>>, Fault)>,
     metrics: Arc<Metrics>,
     _request: Request,
 }
+
+/// How long what has been sent before goes first, when a body breaks off: head and bytes are given away,
+/// but a connection, or a stream of one, that ends at once takes back what it has not written yet.
+const BEFORE_A_BREAK: Duration = Duration::from_millis(50);
+
+/// A body that nobody has announced, and that is small and whole soon, gets its length, or ends with
+/// the head if it is empty.
+const SMALL_BYTES_MAX: usize = 16 * 1024;
+
+/// In a head it says that there is no message; a client of gRPC takes the answer for that only if it ends
+/// with its head. So its end is waited for, or a first byte, and longer than one that is a guess.
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_PATIENCE: Duration = Duration::from_secs(1);
 
 enum Kind {
     None(Empty<Bytes>),
@@ -44,7 +61,10 @@ pub(crate) struct Responder {
 
 impl Responder {
     /// The handler's own response.
-    pub(crate) fn answer(self, response: http::Response<Body>) -> http::Response<ResponseBody> {
+    pub(crate) async fn answer(
+        self,
+        response: http::Response<Body>,
+    ) -> http::Response<ResponseBody> {
         let (mut parts, body) = response.into_parts();
         if parts.status.is_informational() {
             // An interim status ends nothing, and the connection would wait for the rest.
@@ -56,11 +76,23 @@ impl Responder {
             });
         }
         strip_hop_by_hop(&mut parts.headers);
-        let bodiless = matches!(
-            parts.status,
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-        );
-        let kind = if self.is_head || bodiless {
+        if is_bodiless(parts.status) {
+            // Of a 204 it is forbidden, and HTTP/1.1 sends it for neither.
+            parts.headers.remove(header::CONTENT_LENGTH);
+        }
+        if self.is_head || is_bodiless(parts.status) {
+            return self.send(
+                http::Response::from_parts(parts, ()),
+                Kind::None(Empty::new()),
+            );
+        }
+        let body = match parts.headers.contains_key(GRPC_STATUS) {
+            true => body.gathered(0, Instant::now() + GRPC_PATIENCE).await,
+            false => measured(body).await,
+        };
+        let kind = if body.is_at_end() {
+            let length = parts.headers.entry(header::CONTENT_LENGTH);
+            length.or_insert(HeaderValue::from_static("0"));
             Kind::None(Empty::new())
         } else {
             Kind::Handler(body.into())
@@ -110,9 +142,33 @@ impl Responder {
         self.metrics.response(head.status());
         head.map(|()| ResponseBody {
             kind,
+            broken: None,
             metrics: self.metrics,
             _request: self.request,
         })
+    }
+}
+
+fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// `body` with its length, if it has none but ends within a moment.
+async fn measured(body: Body) -> Body {
+    if body.length().is_some_and(|length| length > 0) {
+        return body;
+    }
+    let until = Instant::now() + INLINE_BODY_PATIENCE;
+    let body = body.gathered(SMALL_BYTES_MAX, until).await;
+    match body.as_whole() {
+        Some(whole)
+            if whole.length.is_none()
+                && whole.trailers.is_empty()
+                && whole.bytes.len() <= SMALL_BYTES_MAX =>
+        {
+            Body::whole(whole.bytes)
+        }
+        _ => body,
     }
 }
 
@@ -124,6 +180,10 @@ impl http_body::Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        if let Some((until, fault)) = &mut self.broken {
+            ready!(until.as_mut().poll(cx));
+            return Poll::Ready(Some(Err(fault.clone())));
+        }
         match &mut self.kind {
             Kind::None(body) => Pin::new(body)
                 .poll_frame(cx)
@@ -132,12 +192,17 @@ impl http_body::Body for ResponseBody {
                 .poll_frame(cx)
                 .map_err(|never| match never {}),
             Kind::Handler(body) => {
-                let frame = Pin::new(body).poll_frame(cx);
-                if let Poll::Ready(Some(Err(fault))) = &frame {
-                    self.metrics.body_broken();
-                    tracing::warn!(%fault, "the body of a response broke off");
-                }
-                frame
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                let Some(Err(fault)) = frame else {
+                    return Poll::Ready(frame);
+                };
+                self.metrics.body_broken();
+                tracing::warn!(%fault, "the body of a response broke off");
+                let mut until = Box::pin(sleep(BEFORE_A_BREAK));
+                // It is polled again when its time has come.
+                let _just_made = until.as_mut().poll(cx);
+                self.broken = Some((until, fault));
+                Poll::Pending
             }
         }
     }

@@ -4,11 +4,14 @@ use std::collections::{HashMap, HashSet};
 
 use http::uri::Authority;
 
-use crate::config::{Route, RouteError};
+use crate::{
+    config::{Route, RouteError},
+    path,
+};
 
 /// Routes, ready to look up. The routes of the request's own host are asked first, then those of any
-/// host; among them the longest path wins. Paths are compared as they were sent: neither decoded nor
-/// cleaned of dots.
+/// host; among them the longest path wins. Paths are compared in their [normal form](crate::path), so that
+/// no other spelling of a path gets past its route.
 #[derive(Debug)]
 pub(crate) struct RouteTable<T> {
     by_host: HashMap<String, Vec<(String, T)>>,
@@ -56,6 +59,7 @@ impl<T> RouteTable<T> {
 
     /// What answers `path` at `host`, which may have a port.
     pub(crate) fn find(&self, host: Option<&Authority>, path: &str) -> Option<&T> {
+        let path = &*path::normal(path);
         let own = host.and_then(|host| self.by_host.get(&normal(host.host())));
         let first = |paths: &'_ Vec<(String, T)>| {
             paths.iter().position(|(prefix, _)| is_prefix(prefix, path))
@@ -94,7 +98,7 @@ fn path_of(route: &Route) -> Result<String, RouteError> {
     let path = route.path.as_str();
     let legal = |byte: u8| byte.is_ascii_graphic() && byte != b'?' && byte != b'#';
     if path.starts_with('/') && path.bytes().all(legal) {
-        Ok(path.trim_end_matches('/').to_owned())
+        Ok(path::normal(path).trim_end_matches('/').to_owned())
     } else {
         Err(RouteError::Path {
             path: path.to_owned(),
@@ -142,6 +146,12 @@ mod tests {
             ("x.test", "/api/v2/x", "v2"),
             ("x.test", "/api/v22", "api"),
             ("x.test", "/API", "any"),
+            ("x.test", "/%61pi", "api"),
+            ("x.test", "/x/../api", "api"),
+            ("x.test", "//api", "api"),
+            ("x.test", "/api/%2e%2e/else", "any"),
+            ("shop.test", "/cart//admin", "admin"),
+            ("shop.test", "/x/..%2fcart/admin", "any"),
             ("shop.test", "/cart/1", "cart"),
             ("SHOP.Test.:8080", "/cart/admin/x", "admin"),
             ("shop.test", "/else", "any"),
@@ -176,6 +186,7 @@ mod tests {
             (vec![("*.test", "/", "a")], "route host"),
             (vec![("a b", "/", "a")], "route host"),
             (vec![("", "/a", "a"), ("*", "/a/", "b")], "two routes"),
+            (vec![("", "/a", "a"), ("*", "/x/../%61", "b")], "two routes"),
             (
                 vec![("A.test", "/", "a"), ("a.test", "/", "b")],
                 "two routes",

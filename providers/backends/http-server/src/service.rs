@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use hyper::body::Incoming;
 use wrt_contract::{Body, CallContext};
 use wrt_http::HttpHandler;
 use wrt_protocol::{Fault, FaultKind, Hop, limits::BUDGET_GRACE};
@@ -13,6 +12,7 @@ use crate::{
     connection_use::Request,
     metrics::Metrics,
     request::{Refused, for_handler, trace_of},
+    request_body::RequestBody,
     response::{Responder, ResponseBody},
     routing::RouteTable,
 };
@@ -41,7 +41,7 @@ impl Service {
     /// Answers `request`. Dropping the future takes the request back.
     pub(crate) async fn respond(
         self: Arc<Self>,
-        request: http::Request<Incoming>,
+        request: http::Request<RequestBody>,
         in_hand: Request,
     ) -> http::Response<ResponseBody> {
         let busy = in_hand.number() > self.config.requests_max;
@@ -66,7 +66,7 @@ impl Service {
         };
         let (method, path) = (request.method().clone(), path.to_owned());
         match self.call(&*handler, request).await {
-            Ok(response) => responder.answer(response),
+            Ok(response) => responder.answer(response).await,
             Err(fault) => {
                 tracing::warn!(%method, path, %fault, "a request ended with a fault");
                 responder.fault(&fault)

@@ -128,6 +128,33 @@ async fn a_client_that_goes_away_cancels_its_request() {
     until("the handler is dropped", || Arc::strong_count(&alive) == 2).await;
 }
 
+/// The bug: what a client had sent behind its request, and nobody read, hid that it had gone.
+#[tokio::test]
+async fn a_client_that_goes_away_is_noticed_behind_what_it_has_sent() {
+    let (alive, held) = held();
+    let server = serve(does(move |_, _request| {
+        let held = Arc::clone(&held);
+        async move {
+            let _held = held;
+            std::future::pending().await
+        }
+    }))
+    .await;
+    let body = "x".repeat(200_000);
+    for behind in [
+        "GET / HTTP/1.1\r\nhost: a.test\r\n\r\n".to_owned(),
+        format!("POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 200000\r\n\r\n{body}"),
+    ] {
+        let mut raw = Raw::to(&server).await;
+        raw.send("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").await;
+        raw.send(&behind).await;
+        until("the handler runs", || Arc::strong_count(&alive) == 3).await;
+        drop(raw);
+        until("the handler is dropped", || Arc::strong_count(&alive) == 2).await;
+    }
+    assert_eq!(server.counts().clients_left, 2);
+}
+
 #[tokio::test]
 async fn a_client_that_goes_away_drops_the_response_and_the_request_body() {
     let (alive, held) = held();

@@ -1,7 +1,10 @@
 //! What a client may not do.
 
+use std::sync::Arc;
+
 use wrt_contract::Body;
-use wrt_http_server::HttpServerConfig;
+use wrt_http::HttpHandler;
+use wrt_http_server::{HttpListener, HttpServerConfig, Route};
 
 use crate::support::{Raw, config, does, exchange, says, serve_with, until};
 
@@ -75,6 +78,41 @@ async fn one_request_too_many_is_refused() {
         answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1"),
         "{answer}"
     );
+}
+
+/// The bug: the connection was closed while its client was still sending, and the reset took the answer
+/// with it.
+#[tokio::test]
+async fn an_early_answer_reaches_a_client_that_sends_all_of_its_body_first() {
+    let config = HttpServerConfig {
+        request_body_bytes_max: 20 << 20,
+        ..config()
+    };
+    let route = Route {
+        host: None,
+        path: "/only".to_owned(),
+    };
+    let handler = says("hello") as Arc<dyn HttpHandler>;
+    let server = HttpListener::bind(config, vec![(route, handler)])
+        .await
+        .unwrap();
+    for (path, mib, status) in [("/only", 16, 200), ("/else", 16, 404), ("/only", 32, 413)] {
+        let mut raw = Raw::to(&server).await;
+        let length = mib << 20;
+        raw.send(&format!(
+            "POST {path} HTTP/1.1\r\nhost: a.test\r\ncontent-length: {length}\r\n\r\n"
+        ))
+        .await;
+        let piece = "x".repeat(1 << 20);
+        for _ in 0..mib {
+            raw.send(&piece).await;
+        }
+        let answer = raw.read_to("\n").await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{path} {mib}: {answer}"
+        );
+    }
 }
 
 #[tokio::test]

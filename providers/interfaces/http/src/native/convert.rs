@@ -47,7 +47,7 @@ impl<E: From<Fault>> http_body::Body for HttpBody<E> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended
+        self.ended || self.body.is_at_end()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -32,6 +32,7 @@ use crate::{
     ResponseHead,
 };
 use exchange::{GuestExchange, HeadSender};
+use progress::Progress;
 
 /// `wasi:http`: the requests that a component sends and those that it answers.
 ///
@@ -174,6 +175,7 @@ impl Export {
         lent: &mut Lent,
         request: response::GuestRequest,
         head: HeadSender,
+        progress: &Progress,
     ) -> wasmtime::Result<bool> {
         let instance = lent.instance(&self.pre).await?;
         match &self.version {
@@ -185,17 +187,22 @@ impl Export {
             }
             Version::P3(indices) => {
                 let service = indices.load(&mut *lent, &instance)?;
-                p3::call(&service, lent, request, head).await
+                p3::call(&service, lent, request, head, progress).await
             }
         }
     }
 
-    /// Whether the guest, which failed, had finished the body of its response before.
-    fn has_finished_body(&self, store: &mut Store<InstanceState>) -> bool {
+    /// Ends what bodies the guest, which has returned or failed, has left open, with an error. Answers
+    /// whether a body that ends without one was finished.
+    fn end_bodies(&self, store: &mut Store<InstanceState>, has_returned: bool) -> bool {
         match &self.version {
-            Version::P2(_) => p2::has_finished_body(store),
-            // The end of a 0.3 body is in the host's hands; what it holds back is not known here.
-            Version::P3(_) => false,
+            Version::P2(_) => {
+                p2::abort_bodies(store);
+                true
+            }
+            // The call waits for the end of a 0.3 body. Of one that failed it is not known here what the
+            // host holds back.
+            Version::P3(_) => has_returned,
         }
     }
 }

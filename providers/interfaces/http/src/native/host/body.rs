@@ -1,6 +1,11 @@
 //! Bodies between the lattice and the streams of `wasi:http`, which are the runtime's own for 0.2 and
 //! 0.3 alike: to it each is a [`WasiBody`].
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering::Relaxed},
+};
+
 use http::{HeaderMap, header::CONTENT_LENGTH};
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -10,14 +15,45 @@ use wrt_protocol::Fault;
 
 use crate::{HttpBody, from_http};
 
+/// Counts the bodies that are on their way into an instance, and not here: what a guest hands on of them
+/// moves without it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fed(Arc<AtomicU32>);
+
+/// One of them, until it is dropped.
+struct OnItsWay(Fed);
+
+impl Fed {
+    pub(super) fn has_any(&self) -> bool {
+        self.0.load(Relaxed) > 0
+    }
+
+    fn one_more(&self) -> OnItsWay {
+        self.0.fetch_add(1, Relaxed);
+        OnItsWay(self.clone())
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Relaxed);
+    }
+}
+
 /// A body for a guest to read; its errors become the guest's by `convert`.
 pub(super) fn into_guest<E>(
     body: Body<E>,
-    convert: impl FnMut(E) -> Error + Send + 'static,
+    fed: &Fed,
+    mut convert: impl FnMut(E) -> Error + Send + 'static,
 ) -> WasiBody
 where
     E: From<Fault> + Send + 'static,
 {
+    let counted = (!body.is_whole()).then(|| fed.one_more());
+    let convert = move |error| {
+        let _until_it_is_dropped = &counted;
+        convert(error)
+    };
     HttpBody::from(body).map_err(convert).boxed_unsync()
 }
 

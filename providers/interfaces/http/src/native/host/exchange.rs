@@ -14,6 +14,7 @@ use super::{
     Export,
     body::length,
     error_code::error_response,
+    instance::fed,
     progress::Progress,
     response::{Ended, Ending, GuestResponse, Rest, from_guest, into_guest},
 };
@@ -105,13 +106,18 @@ impl GuestExchange {
         let (parts, body) = request.into_parts();
         // The body has a part of it: to see whether the guest has let go of the body.
         let in_hand = Arc::new(());
-        let body = into_guest(body, Arc::clone(&self.progress), Arc::clone(&in_hand));
-        let request = http::Request::from_parts(parts, body);
         // Held until the instance is gone or given back: it counts for as long as it is this call's.
         let _permit = permit;
         let mut lent = lent;
+        let body = into_guest(
+            body,
+            &fed(lent.data_mut()),
+            Arc::clone(&self.progress),
+            Arc::clone(&in_hand),
+        );
+        let request = http::Request::from_parts(parts, body);
         let result = {
-            let call = export.call(&mut lent, request, head);
+            let call = export.call(&mut lent, request, head, &self.progress);
             tokio::select! {
                 biased;
                 result = call => result,
@@ -119,9 +125,10 @@ impl GuestExchange {
             }
         };
         let serves_on = result.as_ref().is_ok_and(|serves_on| *serves_on);
+        let body_tells_its_end = export.end_bodies(&mut lent, result.is_ok());
         let _set_once = ending.set(Ended {
             fault: result.err().map(|error| self.fault(&error)),
-            body_is_whole: export.has_finished_body(&mut lent),
+            body_tells_its_end,
         });
         if serves_on && Arc::strong_count(&in_hand) == 1 {
             lent.keep();
@@ -139,10 +146,18 @@ impl GuestExchange {
         let fault = guest_fault(error);
         if guest_exit(error) == Some(0) {
             tracing::debug!(%actor, %method, path, "the guest has exited");
-        } else if fault.kind() == FaultKind::Crashed {
-            tracing::error!(%actor, %method, path, ?error, "the guest failed");
         } else {
-            tracing::warn!(%actor, %method, path, %fault, "the guest did not get to its end");
+            match fault.kind() {
+                FaultKind::Crashed => {
+                    tracing::error!(%actor, %method, path, ?error, "the guest failed");
+                }
+                FaultKind::DeadlineExceeded => {
+                    tracing::warn!(%actor, %method, path, %fault, "the guest did not get to its end");
+                }
+                // There was no room for it, or somebody it asked has refused: whoever called is told, and
+                // tells it.
+                _ => tracing::debug!(%actor, %method, path, %fault, "the guest was refused"),
+            }
         }
         fault
     }

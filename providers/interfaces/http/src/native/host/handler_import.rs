@@ -14,7 +14,7 @@ use wrt_host::InstanceState;
 
 use super::{
     body::{from_guest, into_guest, length},
-    instance::view,
+    instance::{fed, view},
 };
 use crate::{
     HttpError, HttpHandlerInterface, RequestHead, ResponseHead, native::client::of_the_caller,
@@ -80,7 +80,8 @@ async fn handle(
 }
 
 fn respond(state: &mut InstanceState, head: ResponseHead, body: Body) -> Response {
-    let body = into_guest(body, |fault| Error::from(HttpError::Fault(fault)));
+    let fed = fed(state);
+    let body = into_guest(body, &fed, |fault| Error::from(HttpError::Fault(fault)));
     // How reading it went is between the body and the guest.
     let (response, _read) = Response::from_http(view(state).hooks, head.with_body(body));
     response

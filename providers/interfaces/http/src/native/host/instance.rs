@@ -4,13 +4,14 @@ use wasmtime::component::Linker;
 use wasmtime_wasi_http::{WasiHttp as View, WasiHttpCtx, WasiHttpCtxView, p2, p3};
 use wrt_host::InstanceState;
 
-use super::{body_error, outgoing::Outgoing};
+use super::{body::Fed, body_error, outgoing::Outgoing};
 
 /// What the runtime's own part of `wasi:http` keeps for an instance.
 #[derive(Default)]
 struct InstanceHttp {
     context: WasiHttpCtx,
     outgoing: Outgoing,
+    fed: Fed,
 }
 
 /// The part of an instance's state that the runtime's functions work on.
@@ -23,9 +24,20 @@ pub(super) fn view(state: &mut InstanceState) -> WasiHttpCtxView<'_> {
     }
 }
 
+/// The bodies on their way into the instance.
+pub(super) fn fed(state: &mut InstanceState) -> Fed {
+    state.extension::<InstanceHttp>().fed.clone()
+}
+
+/// Whether there is any.
+pub(super) fn is_fed(state: &mut InstanceState) -> bool {
+    state.extension::<InstanceHttp>().fed.has_any()
+}
+
 /// Lets a guest send what its manifest lets it send.
 pub(super) fn prepare(state: &mut InstanceState) {
-    let outgoing = Outgoing::linked_to(state);
+    let fed = fed(state);
+    let outgoing = Outgoing::linked_to(state, fed);
     state.extension::<InstanceHttp>().outgoing = outgoing;
 }
 

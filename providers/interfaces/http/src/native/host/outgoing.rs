@@ -8,7 +8,7 @@ use wrt_contract::CallContext;
 use wrt_host::InstanceState;
 use wrt_protocol::limits::CHUNK_BYTES_MAX;
 
-use super::body::{from_guest, into_guest, length};
+use super::body::{Fed, from_guest, into_guest, length};
 use crate::{HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOptions};
 
 /// `wasi:http` has no names of its own, so there is one link.
@@ -22,17 +22,19 @@ pub(super) struct Outgoing(Option<Linked>);
 struct Linked {
     client: Arc<dyn HttpClient>,
     context: CallContext,
+    fed: Fed,
 }
 
 impl Outgoing {
     /// Whoever the manifest links as `wasi:http`. Without a link each request is refused with
     /// `HTTP-request-denied`, and the component runs all the same: the standard libraries of many
     /// languages import the interface without a need.
-    pub(super) fn linked_to(state: &InstanceState) -> Self {
+    pub(super) fn linked_to(state: &InstanceState, fed: Fed) -> Self {
         let client = state.link::<HttpClientInterface>(LINK);
         Self(client.map(|client| Linked {
             client,
             context: state.context().clone(),
+            fed,
         }))
     }
 }
@@ -47,11 +49,16 @@ impl WasiHttpHooks for Outgoing {
         // How the guest fares with the response's body. Whoever sends it sees that it is dropped.
         _read: Io,
     ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io)>> + Send> {
-        let Some(Linked { client, context }) = &self.0 else {
+        let Some(Linked {
+            client,
+            context,
+            fed,
+        }) = &self.0
+        else {
             return Box::new(future::ready(Err(Error::HttpRequestDenied)));
         };
         let client = Arc::clone(client);
-        let context = context.clone();
+        let (context, fed) = (context.clone(), fed.clone());
         Box::new(async move {
             let (head, body) = RequestHead::split(request);
             let length = length(&head.headers, &body);
@@ -61,7 +68,7 @@ impl WasiHttpHooks for Outgoing {
                 .send(&context, head, options, body)
                 .await
                 .inspect_err(tell)?;
-            let body = into_guest(body, |error| {
+            let body = into_guest(body, &fed, |error| {
                 tell(&error);
                 Error::from(error)
             });

@@ -6,7 +6,7 @@ use wasmtime_wasi_http::{
     Error,
     p2::{
         bindings::{Proxy, http::types::Scheme},
-        body::HostOutgoingBody,
+        body::{HostOutgoingBody, StreamContext},
     },
 };
 use wrt_host::InstanceState;
@@ -45,12 +45,19 @@ pub(super) async fn call(
         .await
 }
 
-/// Whether no body of a response is open. One that the guest finishes, or gives up, leaves the table;
-/// the second shows as an error of the body itself.
+/// Aborts the bodies that the guest has neither finished nor dropped. By itself the end of the store would
+/// look like theirs, and what the guest forgot like a whole body.
+pub(super) fn abort_bodies(store: &mut Store<InstanceState>) {
+    let entries = store.data_mut().table().iter_mut();
+    let open = entries.filter_map(|entry| entry.downcast_mut::<HostOutgoingBody>());
+    for body in open {
+        let (nothing, _) = HostOutgoingBody::new(StreamContext::Response, None, 1, 1);
+        std::mem::replace(body, nothing).abort();
+    }
+}
+
+/// Whether no body of a response is open. One that the guest finishes, or gives up, leaves the table.
 pub(super) fn has_finished_body(store: &mut Store<InstanceState>) -> bool {
-    !store
-        .data_mut()
-        .table()
-        .iter_mut()
-        .any(|entry| entry.is::<HostOutgoingBody>())
+    let mut entries = store.data_mut().table().iter_mut();
+    !entries.any(|entry| entry.is::<HostOutgoingBody>())
 }

@@ -1,6 +1,6 @@
 //! `wasi:http/handler@0.3`.
 
-use std::{future::poll_fn, task::Poll};
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use futures::{FutureExt, TryFutureExt};
 use tokio::sync::oneshot;
@@ -13,9 +13,15 @@ use wrt_host::InstanceState;
 
 use super::{
     exchange::HeadSender,
-    instance::view,
+    instance::{is_fed, view},
+    progress::Progress,
     response::{GuestRequest, GuestResponse},
 };
+
+const STUCK: &str = "the guest has nothing left to run, and has not finished its body";
+
+/// How long what the guest has done last may take to get through its store.
+const SETTLING: Duration = Duration::from_millis(100);
 
 /// Answers whether the guest takes another call.
 pub(super) async fn call(
@@ -23,13 +29,14 @@ pub(super) async fn call(
     store: &mut Store<InstanceState>,
     request: GuestRequest,
     head: HeadSender,
+    progress: &Progress,
 ) -> wasmtime::Result<bool> {
     // How reading the request went is between its body and the guest: nobody else asks.
     let (request, _read) = Request::from_http(view(store.data_mut()).hooks, request);
     store
         .run_concurrent(
             async |accessor: &Accessor<InstanceState>| -> wasmtime::Result<bool> {
-                answer(service, accessor, request, head).await?;
+                answer(service, accessor, request, head, progress).await?;
                 // What the guest has still in hand after its answer.
                 poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
                 let handle = *service.wasi_http_handler().func_handle().func();
@@ -49,6 +56,7 @@ async fn answer(
     accessor: &Accessor<InstanceState>,
     request: Request,
     head: HeadSender,
+    progress: &Progress,
 ) -> wasmtime::Result<()> {
     let request = accessor.with(|mut store| store.data_mut().table().push(request))?;
     let handler = service.wasi_http_handler();
@@ -69,6 +77,23 @@ async fn answer(
     }));
     // A body's end, or the error in the place of its trailers, comes through the store, also when no
     // task of the guest is left. A store that went earlier would make a broken body look whole.
-    let _taken_or_dropped = sent.await;
-    Ok(())
+    tokio::select! {
+        biased;
+        _taken_or_dropped = sent => Ok(()),
+        () = stuck(accessor, progress) => Err(wasmtime::Error::msg(STUCK)),
+    }
+}
+
+/// Waits until nothing can come of the response's body any more, although it has no end: no task of the
+/// guest is left that could write it, no body on its way in that it could be, and its reader waits.
+async fn stuck(accessor: &Accessor<InstanceState>, progress: &Progress) {
+    poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+    loop {
+        let moves = progress.moves();
+        tokio::time::sleep(SETTLING).await;
+        let is_fed = accessor.with(|mut store| is_fed(store.data_mut()));
+        if progress.is_awaited() && progress.moves() == moves && !is_fed {
+            return;
+        }
+    }
 }

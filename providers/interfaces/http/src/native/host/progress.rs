@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use tokio::time::Instant;
@@ -18,6 +18,8 @@ use wrt_protocol::limits::STREAM_IDLE_MAX;
 pub(super) struct Progress {
     leash: Arc<Leash>,
     streaming: AtomicBool,
+    moves: AtomicU64,
+    awaited: AtomicBool,
 }
 
 impl Progress {
@@ -25,6 +27,8 @@ impl Progress {
         Self {
             leash,
             streaming: AtomicBool::new(false),
+            moves: AtomicU64::new(0),
+            awaited: AtomicBool::new(false),
         }
     }
 
@@ -36,10 +40,26 @@ impl Progress {
 
     /// A piece of a body went through.
     pub(super) fn moved(&self) {
+        self.moves.fetch_add(1, Relaxed);
         if self.streaming.load(Relaxed) {
             self.leash
                 .move_to(self.leash.end().max(Instant::now() + STREAM_IDLE_MAX));
         }
+    }
+
+    /// Whoever reads the response's body has found none of it, or some.
+    pub(super) fn set_awaited(&self, awaited: bool) {
+        self.awaited.store(awaited, Relaxed);
+    }
+
+    /// Whether somebody waits for more of the response's body.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.awaited.load(Relaxed)
+    }
+
+    /// How many pieces have gone through, of either body.
+    pub(super) fn moves(&self) -> u64 {
+        self.moves.load(Relaxed)
     }
 
     /// Waits until the instance's time is up.

@@ -15,7 +15,10 @@ use wrt_contract::{Body, BodyFrame};
 use wrt_host::GuestRun;
 use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 
-use super::{body, progress::Progress};
+use super::{
+    body::{self, Fed},
+    progress::Progress,
+};
 
 /// A request as the glue of a version of `wasi:http` takes it.
 pub(super) type GuestRequest = http::Request<WasiBody>;
@@ -27,30 +30,37 @@ pub(super) struct GuestResponse {
     pub(super) taken: Option<oneshot::Sender<()>>,
 }
 
+const UNFINISHED: &str = "the guest has not finished its body";
+
 /// How a guest ended.
 #[derive(Debug)]
 pub(super) struct Ended {
     /// Why, if it did not return.
     pub(super) fault: Option<Fault>,
-    /// Whether it is known to have finished its response's body before.
-    pub(super) body_is_whole: bool,
+    /// Whether a body of its that ends without an error is one that it has finished.
+    pub(super) body_tells_its_end: bool,
 }
 
 /// Not set before the guest has ended. Set before its store is dropped, so that whoever sees the end
 /// of what the store held sees the reason too.
 pub(super) type Ending = Arc<OnceLock<Ended>>;
 
-/// The body of a request on its way into a guest, which has `in_hand` for as long as it is there.
-pub(super) fn into_guest(body: Body, progress: Arc<Progress>, in_hand: Arc<()>) -> WasiBody {
-    let length = body.length();
-    let watched = Body::new(
-        length,
-        body.inspect(move |_frame| {
-            let _in_hand = &in_hand;
-            progress.moved();
-        }),
-    );
-    body::into_guest(watched, |fault| wasi_error(&fault))
+/// The body of a request on its way into a guest, which has `in_hand` for as long as the body is there.
+pub(super) fn into_guest(
+    body: Body,
+    fed: &Fed,
+    progress: Arc<Progress>,
+    in_hand: Arc<()>,
+) -> WasiBody {
+    // What is here moves as soon as it is asked for.
+    let body = match body.is_whole() {
+        true => body,
+        false => Body::new(body.length(), body.inspect(move |_frame| progress.moved())),
+    };
+    body::into_guest(body, fed, move |fault| {
+        let _in_hand = &in_hand;
+        wasi_error(&fault)
+    })
 }
 
 fn wasi_error(fault: &Fault) -> Error {
@@ -119,12 +129,12 @@ pub(super) async fn from_guest(
     progress: Arc<Progress>,
 ) -> Body {
     let body = body::from_guest(body, length, |error| {
-        Fault::new(
-            FaultKind::Crashed,
-            Execution::Executed,
-            Hop::Stream,
-            error.to_string(),
-        )
+        let detail = match error {
+            // So the host says that a body of 0.2 was given up.
+            Error::HttpProtocolError => UNFINISHED.to_owned(),
+            other => other.to_string(),
+        };
+        Fault::new(FaultKind::Crashed, Execution::Executed, Hop::Stream, detail)
     });
     let frames = FromGuest {
         body,
@@ -153,13 +163,13 @@ impl FromGuest {
         self.ending.get().and_then(|ended| ended.fault.clone())
     }
 
-    /// To the body a guest that is gone and one that has finished look the same.
+    /// The failure of a guest whose body may look the same as one that it has finished.
     fn cut_off(&self) -> Option<Fault> {
-        let is_whole = self.ending.get().is_some_and(|ended| ended.body_is_whole);
-        if is_whole || self.left == Some(0) {
-            return None;
+        let ended = self.ending.get()?;
+        match ended.body_tells_its_end || self.left == Some(0) {
+            true => None,
+            false => ended.fault.clone(),
         }
-        self.failure()
     }
 }
 
@@ -179,7 +189,9 @@ impl Stream for FromGuest {
         if self.ended {
             return Poll::Ready(None);
         }
-        let Poll::Ready(next) = Pin::new(&mut self.body).poll_next(cx) else {
+        let next = Pin::new(&mut self.body).poll_next(cx);
+        self.progress.set_awaited(next.is_pending());
+        let Poll::Ready(next) = next else {
             return Poll::Pending;
         };
         self.progress.moved();
@@ -194,6 +206,11 @@ impl Stream for FromGuest {
                     }
                 }
                 Some(Ok(frame))
+            }
+            // All of it has come, and how it ends adds nothing.
+            Some(Err(_)) if self.left == Some(0) => {
+                self.ended = true;
+                None
             }
             Some(Err(fault)) => {
                 self.ended = true;

@@ -1,0 +1,96 @@
+//! Two nodes, and each guest in both of them.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    sync::{Arc, Weak},
+};
+
+use tokio::sync::Mutex;
+use wrt_chaos_tests::{Cluster, Profile, guest};
+
+use crate::paths::{GUESTS, Guest, PLACES, Place};
+
+/// What a server here takes of a request's body.
+pub const BODY_BYTES_MAX: usize = 4 << 20;
+
+/// The node with all ports.
+const EDGE: &str = "edge";
+const OTHER: &str = "other";
+
+/// A lattice that is started for the first test that asks, and ends with the last one.
+pub struct Lattice {
+    /// Of each guest's server, in the order of [`GUESTS`] and [`PLACES`].
+    addresses: [[String; 2]; 2],
+    cluster: Cluster,
+}
+
+static SHARED: Mutex<Weak<Lattice>> = Mutex::const_new(Weak::new());
+
+impl Lattice {
+    pub async fn shared() -> anyhow::Result<Arc<Self>> {
+        let mut shared = SHARED.lock().await;
+        if let Some(lattice) = shared.upgrade() {
+            return Ok(lattice);
+        }
+        let lattice = Arc::new(Self::start()?);
+        *shared = Arc::downgrade(&lattice);
+        Ok(lattice)
+    }
+
+    fn start() -> anyhow::Result<Self> {
+        let cluster = Cluster::start(Profile::Dev)?;
+        cluster.start_nodes(&[EDGE, OTHER])?;
+        let mut addresses = <[[String; 2]; 2]>::default();
+        let mut manifest = "[app]\nname = \"parity\"\n".to_owned();
+        for (of_guest, kind) in addresses.iter_mut().zip(GUESTS) {
+            for (address, place) in of_guest.iter_mut().zip(PLACES) {
+                *address = cluster.free_address()?;
+                manifest += &served(kind, place, address)?;
+            }
+        }
+        let path = cluster.folder().join("parity.toml");
+        fs::write(&path, manifest)?;
+        cluster.wrt(&["up", &path.to_string_lossy()])?;
+        Ok(Self { addresses, cluster })
+    }
+
+    /// The server in front of a guest.
+    pub fn address(&self, guest: Guest, place: Place) -> &str {
+        &self.addresses[guest as usize][place as usize]
+    }
+
+    /// What the node with the ports has logged, and the other one.
+    pub fn logs(&self) -> [String; 2] {
+        [EDGE, OTHER].map(|node| self.cluster.node_log(node))
+    }
+}
+
+/// A server, a guest behind it, and under `/narrow` one that takes a single request at a time.
+fn served(guest_kind: Guest, place: Place, address: &str) -> anyhow::Result<String> {
+    let (source, version) = match guest_kind {
+        Guest::P2 => (guest("scripted")?, "p2"),
+        Guest::P3 => (guest("scripted_p3")?, "p3"),
+    };
+    let (name, node) = match place {
+        Place::Here => (format!("here-{version}"), EDGE),
+        Place::There => (format!("there-{version}"), OTHER),
+    };
+    let mut text = String::new();
+    for component in [name.clone(), format!("narrow-{name}")] {
+        let _ = write!(
+            text,
+            "\n[component.{component}]\nsource = {source:?}\nnodes = [{node:?}]\n"
+        );
+    }
+    let _ = write!(
+        text,
+        "\n[component.narrow-{name}.limits]\nconcurrency_max = 1\nqueue_max = 0\n\
+         \n[provider.web-{name}]\nbackend = \"http-server\"\nnodes = [{EDGE:?}]\n\
+         calls = [\n  {{ component = {name:?}, path = \"/\" }},\n  \
+         {{ component = \"narrow-{name}\", path = \"/narrow\" }},\n]\n\
+         \n[provider.web-{name}.config]\naddress = {address:?}\n\
+         request_body_bytes_max = {BODY_BYTES_MAX}\n"
+    );
+    Ok(text)
+}

@@ -1,0 +1,68 @@
+//! HTTP, the same on every path.
+//!
+//! Each behaviour is a case, written once: a request, what the guest does with it, and what its client
+//! gets. It runs over HTTP/1.1 and HTTP/2, on a guest of wasi:http 0.2 and one of 0.3, in the node that
+//! has the port and in another one, with bodies that are here at once and with bodies that are not; so
+//! they travel inside their messages between the nodes, and as streams. Every answer must be the one of
+//! the case: status, fields, body, trailers, and how it ends.
+//!
+//! Three things are no part of an answer. `date` is one. Framing is another, as far as the guest has not
+//! announced a length: whether the server knows it depends on how soon the body is whole, so it is checked
+//! for being right, and not for being there. And HTTP/2 has no field for either version's framing.
+//!
+//! What needs a connection of raw bytes, or a client that leaves, is in [`sockets`].
+
+#![cfg(test)]
+
+mod answer;
+mod case;
+mod cases;
+mod lattice;
+mod paths;
+mod sockets;
+
+use futures::{StreamExt, stream};
+
+use lattice::Lattice;
+use paths::Path;
+
+/// Exchanges at a time: two cores have enough to do with them.
+const AT_A_TIME: usize = 12;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_case_has_one_answer_on_every_path() -> anyhow::Result<()> {
+    let lattice = Lattice::shared().await?;
+    let cases = cases::all();
+    let runs = cases
+        .iter()
+        .flat_map(|case| Path::all().map(move |path| (case, path)))
+        .filter(|(case, path)| case.is_for(path.guest));
+    let lattice = &*lattice;
+    let outcomes: Vec<_> = stream::iter(runs)
+        .map(|(case, path)| async move {
+            let outcome = case.check(lattice, path).await;
+            outcome
+                .err()
+                .map(|told| format!("{}, {path}: {told}", case.name))
+        })
+        .buffer_unordered(AT_A_TIME)
+        .collect()
+        .await;
+    let total = outcomes.len();
+    let mut wrong: Vec<_> = outcomes.into_iter().flatten().collect();
+    println!(
+        "{} cases, {total} exchanges, {} wrong",
+        cases.len(),
+        wrong.len()
+    );
+    wrong.sort_unstable();
+    let logs = lattice.logs().join("\n");
+    let broken = logs.lines().filter(|line| line.contains("broke off"));
+    anyhow::ensure!(
+        wrong.is_empty(),
+        "{}\n{}",
+        wrong.join("\n"),
+        broken.collect::<Vec<_>>().join("\n")
+    );
+    Ok(())
+}
