@@ -26,9 +26,9 @@ fn starts_an_hour_ahead(site: &Site) -> anyhow::Result<()> {
 }
 
 async fn is_ahead(site: &Site) -> anyhow::Result<u64> {
-    let before = site.is_ready(&Site::NODES).await?;
     site.serves_within(STARTED).await?;
-    Ok(before.node("a").map_or(0, |node| node.epoch))
+    let status = site.is_ready(&Site::NODES).await?;
+    Ok(status.node("a").map_or(0, |node| node.epoch))
 }
 
 /// It was not called for 62 s, and nothing said why.

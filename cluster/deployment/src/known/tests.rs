@@ -92,7 +92,7 @@ fn a_bucket_that_was_made_anew_changes_only_what_was_stored_in_it() {
     known.take(&reading(2, 0, &[]));
     check(&known, &[("shop", "1")], &["shop"]);
     let blog = ("blog", stored(1, 300, &app("blog", 7)));
-    known.take(&reading(2, 1, &[blog.clone()]));
+    known.take(&reading(2, 1, std::slice::from_ref(&blog)));
     check(&known, &[("blog", "7"), ("shop", "1")], &["shop"]);
     // It is restored, with other content and a lesser revision.
     let shop = ("shop", stored(2, 310, &app("shop", 2)));
