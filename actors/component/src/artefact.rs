@@ -14,6 +14,7 @@ use std::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
+use wrt_protocol::ComponentNeeds;
 
 use crate::{ComponentDigest, EngineKind};
 
@@ -35,6 +36,8 @@ pub struct ArtefactHeader {
     pub settings: [u8; 32],
     /// The component that it was made of.
     pub component: ComponentDigest,
+    /// What its instances need: of the code it could not be told any more.
+    pub needs: ComponentNeeds,
     /// The digest of the code; of nothing before there is code.
     pub code: [u8; 32],
     /// Length of the code.
@@ -103,7 +106,12 @@ pub fn is_artefact(bytes: &[u8]) -> bool {
 }
 
 impl ArtefactHeader {
-    pub(crate) fn of(engine: &Engine, kind: EngineKind, component: ComponentDigest) -> Self {
+    pub(crate) fn of(
+        engine: &Engine,
+        kind: EngineKind,
+        component: ComponentDigest,
+        needs: ComponentNeeds,
+    ) -> Self {
         let mut settings = DigestHasher(Sha256::new());
         engine.precompile_compatibility_hash().hash(&mut settings);
         Self {
@@ -112,6 +120,7 @@ impl ArtefactHeader {
             engine: kind,
             settings: settings.0.finalize().into(),
             component,
+            needs,
             code: [0; 32],
             code_bytes: 0,
         }

@@ -111,9 +111,8 @@ impl Engines {
     /// A job that has begun goes on to its end and fills the cache; it counts as a job until then.
     pub async fn compile(&self, bytes: Bytes) -> Result<CompiledComponent, ComponentError> {
         self.job(bytes, |engines, bytes| {
-            let interfaces = inspect(bytes)?;
-            let (header, _code, component) = engines.compile_or_load(bytes, interfaces.engine)?;
-            Ok(engines.compiled(&header, component, interfaces.needs))
+            let (header, _code, component) = engines.compile_or_load(bytes)?;
+            Ok(engines.compiled(&header, component))
         })
         .await
     }
@@ -125,8 +124,7 @@ impl Engines {
     /// As [`compile`](Self::compile).
     pub async fn compile_artefact(&self, bytes: Bytes) -> Result<Vec<u8>, ComponentError> {
         self.job(bytes, |engines, bytes| {
-            let kind = inspect(bytes)?.engine;
-            let (header, code, _component) = engines.compile_or_load(bytes, kind)?;
+            let (header, code, _component) = engines.compile_or_load(bytes)?;
             Ok(artefact::write(&header, &code))
         })
         .await
@@ -145,11 +143,15 @@ impl Engines {
         let engine = self
             .engine(header.engine)
             .map_err(|error| ArtefactError::Engine(Box::new(error)))?;
-        header.check(&ArtefactHeader::of(engine, header.engine, header.component))?;
+        header.check(&ArtefactHeader::of(
+            engine,
+            header.engine,
+            header.component,
+            header.needs,
+        ))?;
         let component = deserialise(engine, code, Provenance::NamedByOperator)
             .map_err(ArtefactError::Refused)?;
-        let needs = needs_of_code(&component);
-        Ok(self.compiled(&header, component, needs))
+        Ok(self.compiled(&header, component))
     }
 
     async fn job<T: Send + 'static>(
@@ -173,10 +175,11 @@ impl Engines {
     fn compile_or_load(
         &self,
         bytes: &[u8],
-        kind: EngineKind,
     ) -> Result<(ArtefactHeader, Vec<u8>, Component), ComponentError> {
-        let engine = self.engine(kind)?;
-        let header = ArtefactHeader::of(engine, kind, ComponentDigest::of(bytes));
+        let interfaces = inspect(bytes)?;
+        let engine = self.engine(interfaces.engine)?;
+        let digest = ComponentDigest::of(bytes);
+        let header = ArtefactHeader::of(engine, interfaces.engine, digest, interfaces.needs);
         if let Some(code) = self.0.cached(&header) {
             match deserialise(engine, &code, Provenance::WrittenByThisNode) {
                 Ok(component) => return Ok((header, code, component)),
@@ -205,14 +208,9 @@ impl Engines {
         Ok((header, code, component))
     }
 
-    fn compiled(
-        &self,
-        header: &ArtefactHeader,
-        component: Component,
-        needs: ComponentNeeds,
-    ) -> CompiledComponent {
+    fn compiled(&self, header: &ArtefactHeader, component: Component) -> CompiledComponent {
         CompiledComponent {
-            needs,
+            needs: header.needs,
             component,
             engines: self.clone(),
             kind: header.engine,
@@ -244,24 +242,6 @@ fn asks_for_something(
             asks.fold(false, |any, asks| any | asks)
         }
         _ => true,
-    }
-}
-
-/// Of a memory.
-const PAGE_BYTES: u64 = 64 << 10;
-
-/// What machine code still says of it: its core instances cannot be counted.
-fn needs_of_code(component: &Component) -> ComponentNeeds {
-    let Some(required) = component.resources_required() else {
-        return ComponentNeeds::default();
-    };
-    let pages = required.max_initial_memory_size.unwrap_or(0);
-    ComponentNeeds {
-        memory_bytes: pages.saturating_mul(PAGE_BYTES),
-        table_elements: required.max_initial_table_size.unwrap_or(0),
-        tables: required.num_tables,
-        memories: required.num_memories,
-        core_instances: 0,
     }
 }
 

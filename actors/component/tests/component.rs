@@ -257,6 +257,12 @@ async fn limits_below_what_a_component_starts_with_are_told_with_the_number() {
         let inspected = inspect(&bytes).unwrap().needs;
         let spec = spec(&engines, bytes.clone()).await;
         assert_eq!(spec.compiled.needs(), inspected);
+        let artefact = engines
+            .compile_artefact(bytes.clone().into())
+            .await
+            .unwrap();
+        let loaded = engines.load_artefact(&artefact).unwrap();
+        assert_eq!(loaded.needs(), inspected, "and of machine code");
         let refused = ComponentActor::new(ComponentSpec { limits, ..spec }, &[]).unwrap_err();
         let ComponentError::LimitTooLow { shortage, .. } = &refused else {
             panic!("{refused:?}");

@@ -87,7 +87,7 @@ async fn the_deadline_of_one_invocation_is_not_that_of_the_next() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     // Long enough for an epoch, at which the first one's time would be up.
-    call::<(u32,), ()>(&actor, "work", (20_000_000,))
+    call::<(u32,), ()>(&actor, "work", (5_000_000,))
         .await
         .unwrap();
     assert_eq!(count(&actor).await, 2);
@@ -135,9 +135,19 @@ async fn an_instance_that_waits_too_long_is_given_up_and_so_is_one_too_many() {
         ..ComponentLimits::default()
     };
     let actor = counter(&engines, true, limits).await;
-    let at_once = (0..5).map(|_| call::<(u32,), ()>(&actor, "work", (200_000_000,)));
-    for worked in join_all(at_once).await {
-        worked.unwrap();
+    let all_are_made = Arc::new(tokio::sync::Barrier::new(5));
+    let at_once = (0..5).map(|_| {
+        let (pre, all_are_made) = (actor.instance_pre().clone(), Arc::clone(&all_are_made));
+        let prepared = actor.prepare(&CallContext::default());
+        prepared.call(|mut lent| async move {
+            lent.instance(&pre).await?;
+            all_are_made.wait().await;
+            lent.keep();
+            Ok::<_, wasmtime::Error>(())
+        })
+    });
+    for served in join_all(at_once).await {
+        served.unwrap();
     }
     assert!(
         pool.component_instances() <= 2,

@@ -40,7 +40,9 @@ impl<T: Send + 'static> GuestRun<T> {
             return Self(Place::Here(Box::pin(work)));
         }
         let is_inside = INSIDE_EVENT_LOOP.try_with(|()| ()).is_ok();
-        let run = Self(Place::Here(Box::pin(INSIDE_EVENT_LOOP.scope((), work))));
+        // In a box of its own: a guest's future has kilobytes, and is moved once.
+        let work = INSIDE_EVENT_LOOP.scope((), Box::pin(work));
+        let run = Self(Place::Here(Box::pin(work)));
         if is_inside { run.apart() } else { run }
     }
 

@@ -1,9 +1,10 @@
 //! An instance in the hands of one invocation.
 
 use std::{
+    any::Any,
     fmt,
     ops::{Deref, DerefMut},
-    sync::Weak,
+    sync::{Arc, Weak},
 };
 
 use wasmtime::{
@@ -26,6 +27,7 @@ pub trait Home: Send + Sync + 'static {
 pub struct Lent {
     store: Store<InstanceState>,
     instance: Option<Instance>,
+    exports: Option<Arc<dyn Any + Send + Sync>>,
     /// What the guest has in hand between two invocations: tasks, streams, futures.
     at_rest: usize,
     has_event_loop: bool,
@@ -40,6 +42,7 @@ impl Lent {
         Self {
             store,
             instance: None,
+            exports: None,
             at_rest: 0,
             has_event_loop,
             served: 0,
@@ -70,6 +73,25 @@ impl Lent {
         self.at_rest = self.in_hand();
         self.instance = Some(instance);
         Ok(instance)
+    }
+
+    /// The same, as the bindings of an export have it: `load` makes that once for an instance.
+    ///
+    /// # Errors
+    /// Those of instantiating, and of `load`.
+    pub async fn exports<T: Send + Sync + 'static>(
+        &mut self,
+        pre: &InstancePre<InstanceState>,
+        load: impl FnOnce(&mut Store<InstanceState>, &Instance) -> wasmtime::Result<T>,
+    ) -> wasmtime::Result<Arc<T>> {
+        let instance = self.instance(pre).await?;
+        let known = self.exports.clone();
+        if let Some(known) = known.and_then(|known| known.downcast().ok()) {
+            return Ok(known);
+        }
+        let exports = Arc::new(load(&mut self.store, &instance)?);
+        self.exports = Some(Arc::clone(&exports) as Arc<dyn Any + Send + Sync>);
+        Ok(exports)
     }
 
     /// Whether anybody takes it back. If not, nothing needs to be tidied up in it.

@@ -95,7 +95,7 @@ pub struct ComponentLimits {
 }
 
 /// What an instance of a component takes from its first moment on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ComponentNeeds {
     /// Bytes of the largest memory.
     pub memory_bytes: u64,

@@ -20,7 +20,7 @@ use http::{
 };
 use wasmtime::{
     Store,
-    component::{InstancePre, Linker, types::Component},
+    component::{Instance, InstancePre, Linker, types::Component},
 };
 use wasmtime_wasi_http::{p2::bindings::ProxyIndices, p3::bindings::ServiceIndices};
 use wrt_contract::{Admission, Body, CallContext, Offer, async_trait};
@@ -177,16 +177,19 @@ impl Export {
         head: HeadSender,
         progress: &Progress,
     ) -> wasmtime::Result<bool> {
-        let instance = lent.instance(&self.pre).await?;
         match &self.version {
             Version::P2(indices) => {
-                let proxy = indices.load(&mut *lent, &instance)?;
+                let load =
+                    |store: &mut Store<_>, instance: &Instance| indices.load(store, instance);
+                let proxy = lent.exports(&self.pre, load).await?;
                 p2::call(&proxy, lent, request, head).await?;
                 // What it has left open would be taken for the next one's.
                 Ok(p2::has_finished_body(lent))
             }
             Version::P3(indices) => {
-                let service = indices.load(&mut *lent, &instance)?;
+                let load =
+                    |store: &mut Store<_>, instance: &Instance| indices.load(store, instance);
+                let service = lent.exports(&self.pre, load).await?;
                 p3::call(&service, lent, request, head, progress).await
             }
         }
