@@ -6,7 +6,10 @@
 //!
 //! Start reading at [`NatsLogin`].
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
@@ -140,13 +143,13 @@ fn exposed(secret: &SecretString) -> String {
     secret.expose_secret().to_owned()
 }
 
-async fn read(path: &PathBuf) -> Result<String, LoginError> {
+async fn read(path: &Path) -> Result<String, LoginError> {
     tokio::fs::read_to_string(path).await.map_err(of_file(path))
 }
 
-fn of_file(path: &PathBuf) -> impl Fn(io::Error) -> LoginError {
+fn of_file(path: &Path) -> impl Fn(io::Error) -> LoginError {
     move |source| LoginError::File {
-        path: path.clone(),
+        path: path.to_owned(),
         source,
     }
 }

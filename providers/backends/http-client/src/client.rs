@@ -264,7 +264,8 @@ impl HttpClient for HyperClient {
         let times = self.times.within(options);
         let answer = match framed(head, body, &pace)? {
             Framed::Yes(request) => self.request(request),
-            Framed::Unknown(request) => self.request(looked_at(request).await?),
+            // In a box: few requests are of this kind, and the future of each has room for it.
+            Framed::Unknown(request) => self.request(Box::pin(looked_at(request)).await?),
         };
         let answer = self.answer(answer, &pace, times, context.deadline());
         let (mut head, incoming) = ResponseHead::split(answer.await?);
@@ -331,7 +332,7 @@ enum Framed {
     /// It does, or has no need to.
     Yes(Request<RequestBody>),
     /// Only its first frame tells whether it has a body.
-    Unknown(Box<Request<RequestBody>>),
+    Unknown(Request<RequestBody>),
 }
 
 fn framed(
@@ -358,14 +359,12 @@ fn framed(
     let request = Request::from_parts(head, body);
     Ok(match length.is_some() || is_expected {
         true => Framed::Yes(request),
-        false => Framed::Unknown(Box::new(request)),
+        false => Framed::Unknown(request),
     })
 }
 
 /// The request, once it is known whether it has a body.
-async fn looked_at(
-    mut request: Box<Request<RequestBody>>,
-) -> Result<Request<RequestBody>, HttpError> {
+async fn looked_at(mut request: Request<RequestBody>) -> Result<Request<RequestBody>, HttpError> {
     if !request.body_mut().has_frames().await? {
         request.body_mut().set_empty();
     } else if matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -375,5 +374,5 @@ async fn looked_at(
             .headers_mut()
             .insert(header::TRANSFER_ENCODING, chunked);
     }
-    Ok(*request)
+    Ok(request)
 }
