@@ -33,8 +33,8 @@ pub struct Answer {
     pub is_head_alone: bool,
 }
 
-/// How long a client waits for an answer to end: less than any limit of a node.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a client waits for an answer to end: less than a node waits for a body that stands still.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// How long a slow client rests between two pieces.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -86,11 +86,12 @@ fn served(guest_kind: Guest, place: Place, address: &str) -> anyhow::Result<Stri
     let _ = write!(
         text,
         "\n[component.narrow-{name}.limits]\nconcurrency_max = 1\nqueue_max = 0\n\
+         wall_time_ms_max = 30000\n\
          \n[provider.web-{name}]\nbackend = \"http-server\"\nnodes = [{EDGE:?}]\n\
          calls = [\n  {{ component = {name:?}, path = \"/\" }},\n  \
          {{ component = \"narrow-{name}\", path = \"/narrow\" }},\n]\n\
          \n[provider.web-{name}.config]\naddress = {address:?}\n\
-         request_body_bytes_max = {BODY_BYTES_MAX}\n"
+         request_body_bytes_max = {BODY_BYTES_MAX}\nrequest_timeout_ms = 25000\n"
     );
     Ok(text)
 }
