@@ -1,5 +1,7 @@
 //! Every way to log in, at a real server.
 
+#![cfg(test)]
+
 use std::{fs, path::Path, process::Command, time::Duration};
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr};
