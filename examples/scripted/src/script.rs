@@ -34,7 +34,8 @@ impl Script {
 
     /// The steps before the one that sends the head, it, and those behind it.
     pub fn parts(&self) -> (Steps<'_>, Option<&str>, Steps<'_>) {
-        let sends = |(verb, _): &(String, String)| matches!(verb.as_str(), "head" | "bare" | "error");
+        let sends =
+            |(verb, _): &(String, String)| matches!(verb.as_str(), "head" | "bare" | "error");
         let at = self.steps.iter().position(sends);
         let at = at.unwrap_or(self.steps.len());
         let head = self.steps.get(at).map(|(verb, _)| verb.as_str());
@@ -72,17 +73,28 @@ pub fn head(steps: Steps<'_>) -> (u16, Vec<(String, Vec<u8>)>) {
 
 /// So many letters, in as many pieces as the guest writes them in.
 pub fn letters(count: u64, slow: bool) -> Vec<Vec<u8>> {
-    let text: Vec<u8> = LETTERS.iter().copied().cycle().take(count as usize).collect();
-    let piece = if slow { text.len().div_ceil(2) } else { text.len() };
+    let text: Vec<u8> = LETTERS
+        .iter()
+        .copied()
+        .cycle()
+        .take(count as usize)
+        .collect();
+    let piece = if slow {
+        text.len().div_ceil(2)
+    } else {
+        text.len()
+    };
     text.chunks(piece.max(1)).map(<[u8]>::to_vec).collect()
 }
 
 /// What the guest has read of its request: how much, what came behind it, or how it broke off.
 pub fn told(bytes: u64, end: &Result<Vec<(String, Vec<u8>)>, String>) -> String {
     match end {
-        Ok(trailers) => trailers.iter().fold(format!("{bytes} bytes"), |text, (name, value)| {
-            format!("{text}, {name}: {}", String::from_utf8_lossy(value))
-        }),
+        Ok(trailers) => trailers
+            .iter()
+            .fold(format!("{bytes} bytes"), |text, (name, value)| {
+                format!("{text}, {name}: {}", String::from_utf8_lossy(value))
+            }),
         Err(error) => format!("broke off: {error}"),
     }
 }
