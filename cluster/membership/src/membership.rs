@@ -109,7 +109,8 @@ impl Membership {
     /// Joins: listens for another node of the same name, then starts to beat.
     ///
     /// It listens for two intervals of the slowest beat that it hears, so the first view already
-    /// has everyone who could be heard, and this node itself; its first heartbeat has been sent.
+    /// has everyone who could be heard, and this node itself; its first heartbeat has been sent. Where
+    /// it is [alone](Transport::is_alone), it does not wait for anybody.
     ///
     /// # Errors
     /// [`MembershipError::NameTaken`] when a live node has the name,
@@ -134,7 +135,9 @@ impl Membership {
             .await
             .map_err(|source| MembershipError::Subscribe { node, source })?;
         let mut listener = Listener::new(Arc::clone(&shared), heartbeats, transport.link());
-        listener.find_namesake().await?;
+        if !transport.is_alone() {
+            listener.find_namesake().await?;
+        }
 
         let mut beater = Beater::new(Arc::clone(&shared), transport, report);
         beater.beat().await;

@@ -88,6 +88,11 @@ impl Stream for Subscription {
 /// A way to reach the other nodes of a lattice.
 #[async_trait]
 pub trait Transport: Send + Sync + 'static {
+    /// Whether nobody else is on it, now and later: then there is nobody to listen for.
+    fn is_alone(&self) -> bool {
+        false
+    }
+
     /// Sends a payload to whoever subscribes, at most once; nobody may.
     ///
     /// # Errors

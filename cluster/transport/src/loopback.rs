@@ -44,6 +44,17 @@ impl Loopback {
         Self(Arc::new(Bus::new()))
     }
 
+    /// The place of a node on a bus of its own, to which nobody else can come.
+    #[must_use]
+    pub fn alone(node: NodeId) -> Arc<LoopbackTransport> {
+        let bus = Arc::new(Bus::new());
+        Arc::new(LoopbackTransport {
+            attachment: bus.attach(node),
+            bus,
+            is_alone: true,
+        })
+    }
+
     /// Puts `node` on the bus. A node that starts again takes a new one, after it has closed the old
     /// one.
     #[must_use]
@@ -51,6 +62,7 @@ impl Loopback {
         Arc::new(LoopbackTransport {
             bus: Arc::clone(&self.0),
             attachment: self.0.attach(node),
+            is_alone: false,
         })
     }
 
@@ -95,10 +107,15 @@ impl Loopback {
 pub struct LoopbackTransport {
     bus: Arc<Bus>,
     attachment: Arc<Attachment>,
+    is_alone: bool,
 }
 
 #[async_trait]
 impl Transport for LoopbackTransport {
+    fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+
     async fn publish(
         &self,
         _lane: Lane,

@@ -97,7 +97,7 @@ async fn start(
     engines: Engines,
     code: Code,
 ) -> Result<Node, Failure> {
-    let transport = Loopback::new().transport(options.node.clone());
+    let transport = Loopback::alone(options.node.clone());
     let node = Node::start(options, runtime, transport, engines, code).await?;
     let stored = StoredApp {
         revision: Revision(1),

@@ -27,6 +27,16 @@ async fn nodes_see_each_other() {
     }
 }
 
+/// The start of a program that runs an app by itself took half a second for it.
+#[tokio::test(start_paused = true)]
+async fn a_node_alone_waits_for_nobody() {
+    let began = tokio::time::Instant::now();
+    let membership = World::alone("a").await.expect("nobody else is there");
+    assert_eq!(began.elapsed(), std::time::Duration::ZERO);
+    assert_eq!(membership.view().live_members().count(), 1);
+    assert_eq!(membership.view().candidates(&actor()).len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_name_is_taken_once() {
     let mut world = World::of(&["a"]).await;

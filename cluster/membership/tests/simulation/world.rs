@@ -78,6 +78,12 @@ impl World {
         Membership::start(options(node, epoch), transport, report).await
     }
 
+    /// A node on a bus of its own.
+    pub async fn alone(node: &str) -> Result<Arc<Membership>, MembershipError> {
+        let report: Report = Arc::new(|| vec![ready()]);
+        Membership::start(options(node, 1), Loopback::alone(name(node)), report).await
+    }
+
     pub fn adopt(&mut self, node: &str, membership: Arc<Membership>) {
         self.memberships.insert(node.to_owned(), membership);
     }
