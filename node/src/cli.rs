@@ -11,6 +11,7 @@
 
 mod args;
 mod compile;
+mod descriptors;
 mod down;
 mod exit;
 mod join;
@@ -38,6 +39,7 @@ pub fn wrt_node(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
     let NodeArgs { output, command } = program::arguments();
     let stderr = logging::start();
     let output = Output::new(output, stderr.writer());
+    descriptors::raise_limit();
     finish(output, stderr, async move {
         let runtime = runtime?;
         match command {

@@ -6,6 +6,7 @@ mod programs {
     pub mod apart;
     pub mod client;
     pub mod custom_node;
+    pub mod descriptors;
     pub mod examples;
     pub mod fetch;
     pub mod gate;

@@ -39,7 +39,7 @@ fn a_failure_that_nobody_reads_ends_the_program() {
     }
 }
 
-/// Issue 7, no. 30: without any setting.
+/// Without any setting.
 #[test]
 fn a_guests_panic_is_visible() {
     let probe = guest("probe");

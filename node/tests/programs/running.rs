@@ -120,6 +120,12 @@ impl Running {
         line.expect("a provider that listens says so").to_owned()
     }
 
+    /// How many files and sockets it has open.
+    pub fn descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.process.pid());
+        fs::read_dir(folder).expect("it runs").count()
+    }
+
     /// Waits until it ends by itself, and answers its exit code.
     pub fn exit_code(self) -> Option<i32> {
         let status = self.process.wait(STOP_LIMIT).unwrap();

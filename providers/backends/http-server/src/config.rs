@@ -40,7 +40,8 @@ pub struct HttpServerConfig {
     /// The body of a request.
     #[config(default = 1_073_741_824)]
     pub request_body_bytes_max: u64,
-    /// Connections open at a time; one more is closed at once.
+    /// Connections open at a time; one more is closed at once. All servers of a process together have at
+    /// most three quarters of the descriptors that the process may open.
     #[config(default = 10_000)]
     pub connections_max: u32,
     /// Requests of one HTTP/2 connection at a time.

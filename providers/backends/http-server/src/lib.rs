@@ -15,6 +15,7 @@
 mod config;
 mod connection;
 mod connection_use;
+mod descriptors;
 mod linger;
 mod listener;
 mod metrics;

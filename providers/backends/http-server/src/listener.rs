@@ -11,7 +11,7 @@ use wrt_http::HttpHandler;
 
 use crate::{
     config::{HttpServerConfig, Route, RouteError},
-    connection,
+    connection, descriptors,
     metrics::{HttpServerCounts, Metrics},
     routing::RouteTable,
     service::Service,
@@ -152,7 +152,8 @@ impl Acceptor {
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            let place = Arc::clone(&places).try_acquire_owned().ok();
+            let Some(place) = place.zip(descriptors::for_connection()) else {
                 self.service.metrics.connection_refused();
                 continue;
             };
