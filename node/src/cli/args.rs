@@ -83,8 +83,6 @@ pub struct RunArgs {
 /// `wrt-node join`
 #[derive(Debug, Args)]
 pub struct JoinArgs {
-    #[command(flatten)]
-    pub lattice: LatticeArgs,
     /// This node's name: one live node of a lattice has it at a time [default: the host's name]
     #[arg(long, env = "WRT_NODE_NAME", hide_env_values = true)]
     pub name: Option<NodeId>,
@@ -93,6 +91,9 @@ pub struct JoinArgs {
     pub labels: Vec<(String, String)>,
     #[command(flatten)]
     pub process: ProcessArgs,
+    // Last: what follows the login would stand under its heading.
+    #[command(flatten)]
+    pub lattice: LatticeArgs,
 }
 
 /// What every running node has.
