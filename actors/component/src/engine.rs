@@ -82,7 +82,7 @@ impl Default for EngineOptions {
 
 /// Those that something was compiled for: many nodes have components of one kind only, and a pool of
 /// instances takes tens of milliseconds to make.
-pub(crate) type MadeEngines = [OnceLock<Engine>; 2];
+type MadeEngines = [OnceLock<Engine>; 2];
 
 /// Both engines, and what belongs to them: the clock of their epochs, the compile jobs, the cache.
 /// Cheap to clone.
@@ -109,7 +109,11 @@ impl Engines {
     /// When a thread cannot be made, or the cache's folder is not private.
     pub fn new(options: EngineOptions) -> Result<Self, ComponentError> {
         let made = Arc::new(MadeEngines::default());
-        let ticker = Ticker::start(Arc::clone(&made))?;
+        let ticking = Arc::clone(&made);
+        let ticker = Ticker::start(move || {
+            let engines = ticking.iter().filter_map(OnceLock::get);
+            engines.for_each(Engine::increment_epoch);
+        })?;
         let cache = options.cache_folder.clone().map(Cache::open).transpose();
         let jobs = options.compile_jobs_max.max(1);
         Ok(Self(Arc::new(EnginesInner {

@@ -1,15 +1,12 @@
 //! The clock of the engines' epochs.
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        mpsc::{RecvTimeoutError, SyncSender, sync_channel},
-    },
+    sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use crate::{ComponentError, engine::MadeEngines};
+use crate::ComponentError;
 
 /// Time between two epochs: how long a guest computes before it lets others run, and how much later
 /// than its wall time it may be stopped.
@@ -25,18 +22,17 @@ pub(crate) struct Ticker {
 }
 
 impl Ticker {
-    pub(crate) fn start(engines: Arc<MadeEngines>) -> Result<Self, ComponentError> {
+    /// Calls `tick` after each [`EPOCH`].
+    pub(crate) fn start(tick: impl Fn() + Send + 'static) -> Result<Self, ComponentError> {
         let (stop, stopped) = sync_channel(0);
-        let tick = move || {
+        let ticking = move || {
             while stopped.recv_timeout(EPOCH) == Err(RecvTimeoutError::Timeout) {
-                for engine in engines.iter().filter_map(OnceLock::get) {
-                    engine.increment_epoch();
-                }
+                tick();
             }
         };
         let thread = thread::Builder::new()
             .name(THREAD.into())
-            .spawn(tick)
+            .spawn(ticking)
             .map_err(|source| ComponentError::Thread {
                 thread: THREAD,
                 source,

@@ -12,6 +12,7 @@ mod colocated;
 mod cursors;
 mod deduplication;
 mod hello;
+mod http_provider;
 mod lossless;
 mod node;
 mod outages;

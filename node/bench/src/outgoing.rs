@@ -13,11 +13,10 @@ use hyper_util::{
 };
 use wrt_contract::{Body, CallContext, Gate, GateLimits, Interface, LocalDirectory, Offer};
 use wrt_http::{HttpClient, HttpClientInterface, RequestHead, RequestOptions};
-use wrt_http_client::{HttpClientConfig, HyperClient};
-use wrt_runtime::Backend as _;
 
 use crate::{
     colocated::NoWayOut,
+    http_provider::{client, config},
     rounds::{Figures, in_turns, in_turns_on_tasks},
     row::Row,
     serving::{BARE_SUBJECT, Pair, VALUE_BYTES, provider},
@@ -28,23 +27,6 @@ const BARE: &str = "bare hyper client";
 const ACROSS: &str = "outgoing HTTP, provider on another node";
 const IN_SERIES: &str = "bare NATS request, then bare hyper request";
 const IN_FLIGHT: u32 = 64;
-
-/// Whom the provider may ask: the bench's own server, which is on this machine.
-const ALLOW: &str = "127.0.0.1:*";
-
-/// The provider; on both sides of the bench with the settings that the bare client has as well.
-pub async fn client() -> anyhow::Result<Arc<dyn HttpClient>> {
-    // Which of two wins in rustls does not matter: no TLS is spoken here.
-    let _only_once = rustls::crypto::ring::default_provider().install_default();
-    Ok(Arc::new(HyperClient::connect_with(config()?).await?))
-}
-
-fn config() -> anyhow::Result<HttpClientConfig> {
-    Ok(HttpClientConfig {
-        allow: vec![ALLOW.parse()?],
-        ..HttpClientConfig::default()
-    })
-}
 
 type BareClient = Client<HttpConnector, Empty<Bytes>>;
 

@@ -18,7 +18,7 @@ use wrt_test_servers::{NatsServer, Process};
 
 use crate::{
     cursors::{CursorsInterface, Served},
-    node, outgoing, outside,
+    http_provider, node, outside,
 };
 
 pub const VALUE_BYTES: usize = 128;
@@ -46,7 +46,7 @@ pub async fn serve(nats: &str) -> anyhow::Result<()> {
     let offers = [
         Offer::new::<KeyValueInterface>(store, &gate),
         Offer::new::<CursorsInterface>(cursors, &gate),
-        Offer::new::<HttpClientInterface>(outgoing::client().await?, &gate),
+        Offer::new::<HttpClientInterface>(http_provider::client().await?, &gate),
     ];
     let actor = provider()?;
     let report = {
