@@ -33,7 +33,7 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "1 min, from scratch 9 min",
         "build --workspace --all-targets --locked",
     )?;
-    step("run the tests", "12 min", "test --workspace --locked")?;
+    step("run the tests", "9 min", "test --workspace --locked")?;
     custom_node(
         repository,
         "run the tests of the custom node",
