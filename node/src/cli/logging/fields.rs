@@ -138,7 +138,7 @@ mod tests {
         assert!(text.trim_end().ends_with(expected), "{text}");
     }
 
-    /// Issue 7, no. 15: a trap names functions as the guest named them.
+    /// A trap names functions as the guest named them.
     #[test]
     fn what_others_say_cannot_forge_a_line_or_reach_the_terminal() {
         let text = logged(|| {

@@ -285,7 +285,7 @@ mod tests {
         }
     }
 
-    /// Issue 7, no. 8.
+    /// A reader that stood still took the executor along.
     #[test]
     fn a_reader_that_is_stuck_stops_nobody_and_hears_of_what_it_missed() {
         let reader = Reader::default();

@@ -93,7 +93,7 @@ fn a_message_says_who_speaks_and_in_which_trace() {
     assert_eq!(text, expected.concat());
 }
 
-/// Issue 7, no. 15.
+/// Words of a guest's must not look like the node's.
 #[test]
 fn a_message_is_one_line_without_escape_sequences_and_not_too_long() {
     use draft::logging::Level;
