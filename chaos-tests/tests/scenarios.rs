@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod scenarios {
+    mod away;
     mod bus;
     mod cut_off_node;
     mod deduplicated_increments;

@@ -17,6 +17,7 @@ use std::{
 
 use futures::future::join_all;
 use rows::{OtherRows, Rows};
+use tokio::sync::Semaphore;
 use world::{actor, call, call_within, engines, spec};
 use wrt_component::{
     ComponentActor, ComponentError, ComponentSpec, EngineKind, EngineOptions, Engines, inspect,
@@ -489,21 +490,26 @@ async fn more_instances_than_there_is_room_for_are_overload_and_nothing_breaks()
     let engines = Engines::new(options).unwrap();
     let spec = spec(&engines, guest::calculator()).await;
     let actor = ComponentActor::new(spec, &[]).unwrap();
+    // Closed when the first one is refused: until then whoever is in stays in.
+    let one_is_refused = Arc::new(Semaphore::new(0));
     let tasks = (0..1000).map(|_| {
-        let actor = Arc::clone(&actor);
+        let (actor, one_is_refused) = (Arc::clone(&actor), Arc::clone(&one_is_refused));
         tokio::spawn(async move {
             let pre = actor.instance_pre().clone();
             let prepared = actor.prepare(&CallContext::default());
+            let refused = Arc::clone(&one_is_refused);
             let added = prepared.call(|mut lent| async move {
                 let instance = lent.instance(&pre).await?;
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                let _closed = refused.acquire().await;
                 let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut lent, "add");
                 let sum = add.unwrap().call_async(&mut lent, (2, 3)).await;
                 Ok(sum.unwrap().0)
             });
-            added
-                .await
-                .map_err(|error: wasmtime::Error| guest_fault(&error))
+            let added = added.await;
+            added.map_err(|error: wasmtime::Error| {
+                one_is_refused.close();
+                guest_fault(&error)
+            })
         })
     });
     let mut served = 0;

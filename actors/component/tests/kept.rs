@@ -83,9 +83,7 @@ async fn the_deadline_of_one_invocation_is_not_that_of_the_next() {
     call_within::<(), (u32,)>(&context, &actor, "count", ())
         .await
         .unwrap();
-    while !context.remaining().is_zero() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    tokio::time::sleep_until(context.deadline()).await;
     // Long enough for an epoch, at which the first one's time would be up.
     call::<(u32,), ()>(&actor, "work", (5_000_000,))
         .await

@@ -56,7 +56,8 @@ impl<T: ?Sized> LocalSlot<T> {
         self.place.current.load().as_deref().cloned()
     }
 
-    /// Puts a replica in, or takes it out.
+    /// Puts a replica in, or takes it out. It stands behind its guard, as [`Offer`](crate::Offer) puts it
+    /// there: a link leaves the deadline of a call to that.
     pub fn set(&self, replica: Option<Arc<T>>) {
         self.place.current.store(replica.map(Arc::new));
     }

@@ -2,22 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use wrt_chaos_tests::{
-    Manifest, NodeStatus, Scene, invariants,
-    invariants::Ledger,
-    load::Load,
-    outage::{Outage, statuses},
-};
+use wrt_chaos_tests::{Manifest, NodeStatus, Scene, invariants, invariants::Ledger};
 
-const BUDGET: Duration = Duration::from_secs(2);
-const PER_SECOND: u32 = 40;
-const FAULT_AFTER: Duration = Duration::from_secs(1);
-const FAULT: Duration = Duration::from_secs(3);
-const AFTERWARDS: Duration = Duration::from_secs(5);
+use super::away::{BUDGET, Recovery, while_away};
+
 const NODES: [&str; 5] = ["edge", "a", "b", "c", "d"];
 
-/// How long until everything works again, once the bus does.
-const RECOVERY_LIMIT: Duration = Duration::from_secs(4);
+const RECOVERY: Recovery = Recovery {
+    limit: Duration::from_secs(4),
+    watched: Duration::from_secs(5),
+};
 
 /// The counter, with its component on two of the nodes: which, and whether to change that, is theirs to
 /// say, so that a wrong guess about who is dead would show.
@@ -96,42 +90,12 @@ async fn lost(
 ) -> anyhow::Result<()> {
     let before = Standing::of(scene).await?;
     let count_before = scene.count("/visits").await?;
-    let load = Load::start(
-        &scene.client,
-        PER_SECOND,
-        scene.reads_and_increments("/visits"),
-    );
-    load.until(FAULT_AFTER).await;
-    let fault = load.now();
-    tokio::task::block_in_place(harm)?;
-    load.until(fault + FAULT).await;
-    tokio::task::block_in_place(heal)?;
-    let healed = load.now();
-    load.until(healed + AFTERWARDS).await;
-    let samples = load.stop().await;
-
+    let what = format!("nats-server {how}");
+    let samples = while_away(&what, scene, RECOVERY, harm, heal).await?;
     let ledger = Ledger::of(&samples);
-    println!(
-        "nats-server {how} for {FAULT:?}: {}; {ledger}",
-        Outage::of(&samples, fault)
-    );
-    println!(
-        "nats-server {how}: since it is back: {}",
-        Outage::of(&samples, healed)
-    );
-    println!(
-        "nats-server {how}: the answers by status: {:?}",
-        statuses(&samples)
-    );
-    invariants::all_end_within(&samples, BUDGET)?;
+    println!("{what}: {ledger}");
     invariants::all_answer(&samples, &[200, 503, 504])?;
-    invariants::all_succeed_after(&samples, healed + RECOVERY_LIMIT)?;
     ledger.check(count_before, scene.count("/visits").await?)?;
-    let failed = samples.iter().filter(|sample| !sample.is_success());
-    anyhow::ensure!(
-        failed.count() > 0,
-        "the fault did not hurt, so that nothing was tested"
-    );
 
     let began = Instant::now();
     let after = Standing::of(scene).await?;

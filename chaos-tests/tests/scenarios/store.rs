@@ -2,20 +2,14 @@
 
 use std::time::Duration;
 
-use wrt_chaos_tests::{
-    Sample, Scene, invariants,
-    load::Load,
-    outage::{Outage, statuses},
+use wrt_chaos_tests::{Sample, Scene, invariants};
+
+use super::away::{BUDGET, Recovery, while_away};
+
+const RECOVERY: Recovery = Recovery {
+    limit: Duration::from_secs(3),
+    watched: Duration::from_secs(4),
 };
-
-const BUDGET: Duration = Duration::from_secs(2);
-const PER_SECOND: u32 = 40;
-const FAULT_AFTER: Duration = Duration::from_secs(1);
-const FAULT: Duration = Duration::from_secs(3);
-const AFTERWARDS: Duration = Duration::from_secs(4);
-
-/// How long until everything works again, once the service does.
-const RECOVERY_LIMIT: Duration = Duration::from_secs(3);
 
 /// Of the errors, how many a guest must give in the store's words where each takes until the end of
 /// its time: one that a busy machine keeps from answering in what it has left is a 504.
@@ -67,35 +61,7 @@ async fn lost(
     harm: impl Fn() -> anyhow::Result<()>,
     heal: impl Fn() -> anyhow::Result<()>,
 ) -> anyhow::Result<Vec<Sample>> {
-    let load = Load::start(
-        &scene.client,
-        PER_SECOND,
-        scene.reads_and_increments("/visits"),
-    );
-    load.until(FAULT_AFTER).await;
-    let fault = load.now();
-    tokio::task::block_in_place(harm)?;
-    load.until(fault + FAULT).await;
-    tokio::task::block_in_place(heal)?;
-    let healed = load.now();
-    load.until(healed + AFTERWARDS).await;
-    let samples = load.stop().await;
-    println!("redis {how} for {FAULT:?}: {}", Outage::of(&samples, fault));
-    println!(
-        "redis {how}: since it is back: {}",
-        Outage::of(&samples, healed)
-    );
-    println!(
-        "redis {how}: the answers by status: {:?}",
-        statuses(&samples)
-    );
-    invariants::all_end_within(&samples, BUDGET)?;
-    invariants::all_succeed_after(&samples, healed + RECOVERY_LIMIT)?;
-    let failed = samples.iter().filter(|sample| !sample.is_success());
-    anyhow::ensure!(
-        failed.count() > 0,
-        "the fault did not hurt, so that nothing was tested"
-    );
+    let samples = while_away(&format!("redis {how}"), scene, RECOVERY, harm, heal).await?;
     scene.is_ready(&["edge", "a", "b", "c", "d"]).await?;
     Ok(samples)
 }
