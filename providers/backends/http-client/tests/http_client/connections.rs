@@ -1,6 +1,9 @@
 //! How many connections there are, and whose.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use futures::{StreamExt, future::join_all, stream};
 use http_body_util::{BodyExt, StreamBody};
@@ -76,6 +79,40 @@ async fn a_connection_in_use_keeps_its_place() {
         assert_eq!(busy.accepted.load(Relaxed), 1);
         drop(body);
         assert_eq!(waiting.await.unwrap(), Ok("b".to_owned()), "{http2:?}");
+    }
+}
+
+/// Before there is an answer, nothing but the connection itself knows of the request. It is not the first
+/// one: a connection that nobody has used yet is left alone anyhow.
+#[tokio::test]
+async fn a_connection_that_waits_for_its_answer_keeps_its_place() {
+    for http2 in [Http2::Negotiated, Http2::PriorKnowledge] {
+        let (client, as_client) = client(http2, 200).await;
+        let asked = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&asked);
+        let silent = serve(move |_| {
+            let is_first = seen.fetch_add(1, Relaxed) == 0;
+            async move {
+                if !is_first {
+                    std::future::pending::<()>().await;
+                }
+                answer("a")
+            }
+        })
+        .await;
+        let (_, body) = get(&as_client, silent.uri("/")).await.unwrap();
+        assert_eq!(text(body).await, "a");
+        let other = serve(|_| async { answer("b") }).await;
+        let waiting = tokio::spawn({
+            let (as_client, uri) = (Arc::clone(&as_client), silent.uri("/"));
+            async move { get(&as_client, uri).await.map(drop) }
+        });
+        until("it is asked", || asked.load(Relaxed) == 2).await;
+        let sent = get(&as_client, other.uri("/")).await.map(drop);
+        assert_eq!(sent, Err(HttpError::ConnectionLimitReached), "{http2:?}");
+        assert!(!waiting.is_finished(), "{http2:?}");
+        assert_eq!(client.counts().connections, 1, "{http2:?}");
+        waiting.abort();
     }
 }
 
