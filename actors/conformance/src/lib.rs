@@ -70,6 +70,37 @@ macro_rules! cases {
     };
 }
 
+/// A suite whose cases work with the provider itself: its `run`, which runs each of them.
+///
+/// ```
+/// # trait Stack: Send + Sync { fn top(&self, of: &str) -> Option<u8>; }
+/// use std::sync::Arc;
+///
+/// wrt_conformance::suite!(Arc<dyn Stack>: a_new_stack_is_empty);
+///
+/// async fn a_new_stack_is_empty(stack: Arc<dyn Stack>) {
+///     assert_eq!(stack.top("anything"), None);
+/// }
+/// # struct Memory; impl Stack for Memory { fn top(&self, _: &str) -> Option<u8> { None } }
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+/// #     .block_on(run(Arc::new(Memory)));
+/// ```
+#[macro_export]
+macro_rules! suite {
+    ($provider:ty: $($case:ident),+ $(,)?) => {
+        /// Runs every case.
+        ///
+        /// # Panics
+        /// With the cases that failed.
+        pub async fn run(provider: $provider) {
+            $crate::run_cases($crate::cases![$($case),+], |_case| {
+                ::std::clone::Clone::clone(&provider)
+            })
+            .await;
+        }
+    };
+}
+
 /// Runs every case, one after the other, with a fixture that is made from its name.
 ///
 /// # Panics

@@ -1,10 +1,10 @@
 //! A backend: code for one vendor's service.
 
-use std::error::Error;
+use std::{convert::Infallible, error::Error};
 
 use wrt_contract::CallContext;
 
-use crate::{FromEnv, SettingsError};
+use crate::{FromEnv, NoSettings, SettingsError};
 
 /// The setting that [`Backend::address`] is read from.
 pub const ADDRESS_SETTING: &str = "address";
@@ -119,5 +119,36 @@ pub trait Backend: Sized + Send + Sync + 'static {
     #[must_use]
     fn deduplicates_for_ms(_options: &Self::ConnectOptions) -> Option<u64> {
         None
+    }
+}
+
+/// A [`Backend`] that needs no service and no settings: it lives in the node's process, and is made
+/// instead of connected.
+///
+/// ```
+/// use wrt_runtime::{Backend, InProcess};
+///
+/// #[derive(Default)]
+/// struct Greeter;
+///
+/// impl InProcess for Greeter {
+///     const NAME: &'static str = "greeter";
+/// }
+///
+/// assert_eq!(<Greeter as Backend>::NAME, "greeter");
+/// ```
+pub trait InProcess: Default + Send + Sync + 'static {
+    /// [`Backend::NAME`].
+    const NAME: &'static str;
+}
+
+impl<B: InProcess> Backend for B {
+    const NAME: &'static str = <B as InProcess>::NAME;
+
+    type ConnectOptions = NoSettings;
+    type ConnectError = Infallible;
+
+    async fn connect_with(_: NoSettings) -> Result<Self, Infallible> {
+        Ok(Self::default())
     }
 }

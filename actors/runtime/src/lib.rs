@@ -26,7 +26,7 @@ mod state;
 mod value_macro;
 
 pub use address::ServiceAddress;
-pub use backend::{ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING};
+pub use backend::{ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING, InProcess};
 pub use entry::{
     BackendEntry, BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, Serves,
     StartServing,

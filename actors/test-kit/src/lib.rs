@@ -3,7 +3,7 @@
 //!
 //! | to test | take |
 //! |---|---|
-//! | a provider, from wherever it can be called | [`everywhere`] |
+//! | a provider, from wherever it can be called | [`everywhere`], [`by_default`] |
 //! | what the macro made of a trait | [`encoded`], [`InProcessCaller`], [`UnreachableCaller`] |
 //! | host glue, without a guest | [`linked_instance`], [`instance_in`], [`unreachable`] |
 //! | that the glue serves the whole WIT | [`WitCoverage`] |
@@ -18,12 +18,14 @@
     reason = "a test fails by panicking, and so does what it is made of"
 )]
 
+mod by_default;
 mod callers;
 mod everywhere;
 mod instance;
 mod two_nodes;
 mod wit_coverage;
 
+pub use by_default::by_default;
 pub use callers::{InProcessCaller, UnreachableCaller, encoded, unreachable};
 pub use everywhere::everywhere;
 pub use instance::{instance, instance_in, linked_instance};

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use wit_parser::Resolve;
 use wrt_contract::Interface;
+use wrt_host::{Host, Package};
 
 /// What serves a function of the WIT.
 #[derive(Debug, Clone, Copy)]
@@ -17,8 +18,8 @@ pub enum Served {
 /// What an interface says of its WIT.
 #[derive(Debug, Clone, Copy)]
 pub struct WitCoverage {
-    /// Folders with the versions of the package, by full path; the last one is the newest, and has every
-    /// function that any has.
+    /// Folders with the versions of the package, seen from the folder of the crate, where cargo runs
+    /// its tests; the last one is the newest, and has every function that any has.
     pub folders: &'static [&'static str],
     /// The package's interfaces that are served.
     pub served: &'static [&'static str],
@@ -29,11 +30,20 @@ pub struct WitCoverage {
 }
 
 impl WitCoverage {
-    /// Checks the table against the WIT and the operations of `I`.
+    /// Checks that the table has what the WIT and the operations of `I` have, and that `H` lists each
+    /// interface which is served, in every version.
     ///
     /// # Panics
-    /// When a function is not served, or an operation or a line of the table serves none.
-    pub fn check<I: Interface>(&self) {
+    /// When it is not so: with what is missing, or is too much.
+    pub fn check<H: Host, I: Interface>(&self) {
+        self.check_functions::<I>();
+        let package = Package::of::<H>();
+        let listed: BTreeSet<_> = package.wit().map(str::to_owned).collect();
+        assert_eq!(listed, self.imports(), "what the host lists, and the WIT");
+    }
+
+    /// The table against the WIT and the operations of `I`.
+    fn check_functions<I: Interface>(&self) {
         let operations: Vec<_> = I::OPERATIONS
             .iter()
             .map(|operation| operation.name.as_str())
@@ -63,12 +73,8 @@ impl WitCoverage {
         }
     }
 
-    /// The names of what a component imports, with every version: what the host glue has to list.
-    ///
-    /// # Panics
-    /// When a folder does not hold one package of WIT, or has another interface.
-    #[must_use]
-    pub fn imports(&self) -> BTreeSet<String> {
+    /// The names of what a component imports, with every version.
+    fn imports(&self) -> BTreeSet<String> {
         let mut imports = BTreeSet::new();
         for folder in self.folders {
             let (resolve, package) = parse(folder);

@@ -44,6 +44,7 @@ const EDGES: &[(&str, &[&str])] = &[
             CONTRACT,
             "actors/request",
             HOST,
+            RUNTIME,
             CONFORMANCE,
             SERVERS,
         ],

@@ -2,23 +2,15 @@
 
 use std::sync::Arc;
 
-use wrt_conformance::{Case, cases, run_cases};
 use wrt_contract::CallContext;
 
 use crate::{Greeting, GreetingError};
 
-const CASES: &[Case<Arc<dyn Greeting>>] = cases![
+wrt_conformance::suite! {
+    Arc<dyn Greeting>:
     a_greeting_names_who_is_greeted,
     a_recital_is_the_greeting_so_many_times,
     nobody_is_not_greeted,
-];
-
-/// Runs every case.
-///
-/// # Panics
-/// With the cases that failed.
-pub async fn run(greeting: Arc<dyn Greeting>) {
-    run_cases(CASES, |_case| Arc::clone(&greeting)).await;
 }
 
 async fn a_greeting_names_who_is_greeted(greeting: Arc<dyn Greeting>) {

@@ -19,14 +19,14 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wrt_contract::CallContext;
 use wrt_runtime::{
-    Backend, Entry, NoSettings, SelectionError, Server, ServerLoad, Serves, Serving, State, Target,
+    Entry, InProcess, SelectionError, Server, ServerLoad, Serves, Serving, State, Target,
 };
 
 /// How long a component may take for one tick.
 const TICK_BUDGET: Duration = Duration::from_secs(5);
 
 /// Ticks.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Ticker;
 
 /// Which ticks a component gets.
@@ -42,15 +42,8 @@ fn a_second() -> u64 {
     1000
 }
 
-impl Backend for Ticker {
+impl InProcess for Ticker {
     const NAME: &'static str = "ticker";
-
-    type ConnectOptions = NoSettings;
-    type ConnectError = Infallible;
-
-    async fn connect_with(_: NoSettings) -> Result<Self, Infallible> {
-        Ok(Self)
-    }
 }
 
 impl Serves<ExampleGreeting> for Ticker {
