@@ -21,86 +21,87 @@ pub struct WitCoverage {
     /// Folders with the versions of the package, seen from the folder of the crate, where cargo runs
     /// its tests; the last one is the newest, and has every function that any has.
     pub folders: &'static [&'static str],
-    /// The package's interfaces that are served.
-    pub served: &'static [&'static str],
-    /// The ones that are not.
+    /// The package's interfaces that are not served.
     pub not_served: &'static [&'static str],
-    /// Each function, as `interface.function` in the words of `wit-parser`.
+    /// The functions that are not served by the operation of their name, as `interface.function` in the
+    /// words of `wit-parser`.
     pub table: &'static [(&'static str, Served)],
 }
 
 impl WitCoverage {
-    /// Checks that the table has what the WIT and the operations of `I` have, and that `H` lists each
-    /// interface which is served, in every version.
+    /// Each function of each interface is served by the operation of its name.
+    #[must_use]
+    pub const fn of(folders: &'static [&'static str]) -> Self {
+        Self {
+            folders,
+            not_served: &[],
+            table: &[],
+        }
+    }
+
+    /// Checks that each function of the WIT is served, each operation of `I` is needed, and each
+    /// interface that is served is listed by `H`, in every version.
     ///
     /// # Panics
     /// When it is not so: with what is missing, or is too much.
     pub fn check<H: Host, I: Interface>(&self) {
-        self.check_functions::<I>();
-        let package = Package::of::<H>();
-        let listed: BTreeSet<_> = package.wit().map(str::to_owned).collect();
-        assert_eq!(listed, self.imports(), "what the host lists, and the WIT");
-    }
-
-    /// The table against the WIT and the operations of `I`.
-    fn check_functions<I: Interface>(&self) {
-        let operations: Vec<_> = I::OPERATIONS
+        let operations: BTreeSet<_> = I::OPERATIONS
             .iter()
             .map(|operation| operation.name.as_str())
             .collect();
+        let (mut imports, mut used) = (BTreeSet::new(), BTreeSet::new());
+        let mut newest = BTreeSet::new();
         for folder in self.folders {
-            for function in self.functions(folder) {
-                let served = self.table.iter().any(|(name, _)| *name == function);
-                assert!(served, "{folder}: {function} is not served");
+            newest = self.read(folder, &mut imports);
+            for function in &newest {
+                let Some(operation) = self.operation(function) else {
+                    continue;
+                };
+                let known = operations.get(operation);
+                used.extend(known);
+                let served = known.is_some();
+                assert!(
+                    served,
+                    "{folder}: {function} needs {operation}, which does not exist"
+                );
             }
         }
-        let newest = self.folders.last().expect("a package has a folder");
-        let newest = self.functions(newest);
         for (function, served) in self.table {
             assert!(newest.contains(*function), "{function} is in no WIT");
-            match served {
-                Served::By(operation) => assert!(
-                    operations.contains(operation),
-                    "{function} is served by {operation}, which does not exist"
-                ),
-                Served::Locally(reason) => assert!(!reason.is_empty(), "{function}: why?"),
-            }
+            let reasonless = matches!(served, Served::Locally(""));
+            assert!(!reasonless, "{function}: why?");
         }
-        for operation in operations {
-            let uses = |served: &Served| matches!(served, Served::By(name) if *name == operation);
-            let used = self.table.iter().any(|(_, served)| uses(served));
-            assert!(used, "no function needs {operation}");
+        assert_eq!(used, operations, "what functions need, and what there is");
+        let package = Package::of::<H>();
+        let listed: BTreeSet<_> = package.wit().map(str::to_owned).collect();
+        assert_eq!(listed, imports, "what the host lists, and the WIT");
+    }
+
+    /// The operation that a function needs, if it needs one.
+    fn operation<'a>(&self, function: &'a str) -> Option<&'a str> {
+        let exception = self.table.iter().find(|(name, _)| *name == function);
+        match exception {
+            Some((_, Served::By(operation))) => Some(operation),
+            Some((_, Served::Locally(_))) => None,
+            None => function.rsplit('.').next(),
         }
     }
 
-    /// The names of what a component imports, with every version.
-    fn imports(&self) -> BTreeSet<String> {
-        let mut imports = BTreeSet::new();
-        for folder in self.folders {
-            let (resolve, package) = parse(folder);
-            let package = &resolve.packages[package];
-            let names: BTreeSet<_> = package.interfaces.keys().map(String::as_str).collect();
-            let known = self.served.iter().chain(self.not_served).copied();
-            assert_eq!(names, known.collect(), "interfaces of {folder}");
-            let import = |name: &&str| package.name.interface_id(name);
-            imports.extend(self.served.iter().map(import));
-        }
-        imports
-    }
-
-    /// The functions of the interfaces that are served, as `interface.function`.
-    fn functions(&self, folder: &str) -> BTreeSet<String> {
+    /// The functions of the interfaces that are served, as `interface.function`; the interfaces, as a
+    /// component imports them, go to `imports`.
+    fn read(&self, folder: &str, imports: &mut BTreeSet<String>) -> BTreeSet<String> {
         let (resolve, package) = parse(folder);
-        let interfaces = &resolve.packages[package].interfaces;
-        let functions = |name: &&str| {
-            let interface = interfaces.get(*name);
-            let interface = interface.unwrap_or_else(|| panic!("{folder} has no {name}"));
-            let functions = resolve.interfaces[*interface].functions.keys();
-            functions
-                .map(|function| format!("{name}.{function}"))
-                .collect::<Vec<_>>()
-        };
-        self.served.iter().flat_map(functions).collect()
+        let package = &resolve.packages[package];
+        let mut functions = BTreeSet::new();
+        for (name, interface) in &package.interfaces {
+            if self.not_served.contains(&name.as_str()) {
+                continue;
+            }
+            imports.insert(package.name.interface_id(name));
+            let of_interface = resolve.interfaces[*interface].functions.keys();
+            functions.extend(of_interface.map(|function| format!("{name}.{function}")));
+        }
+        functions
     }
 }
 

@@ -6,12 +6,11 @@
 
 mod store;
 
-use std::io::Write as _;
-
-use wrt_guest::wasip2::{
-    self,
-    http::types::{
-        Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
+use wrt_guest::{
+    http::respond,
+    wasip2::{
+        self,
+        http::types::{IncomingRequest, Method, ResponseOutparam},
     },
 };
 
@@ -46,32 +45,5 @@ fn answer(request: &IncomingRequest) -> (u16, String) {
         Ok(value) => (200, value.to_string()),
         Err(failure @ Failure::Store(_)) => (503, failure.to_string()),
         Err(failure @ Failure::NotANumber) => (500, failure.to_string()),
-    }
-}
-
-fn respond(out: ResponseOutparam, status: u16, text: &str) {
-    let headers = Fields::from_list(&[
-        (
-            "content-type".to_owned(),
-            b"text/plain; charset=utf-8".to_vec(),
-        ),
-        (
-            "content-length".to_owned(),
-            text.len().to_string().into_bytes(),
-        ),
-    ]);
-    let response = OutgoingResponse::new(headers.expect("both headers are valid"));
-    response
-        .set_status_code(status)
-        .expect("each status here is valid");
-    let body = response.body().expect("nobody has taken the body yet");
-    ResponseOutparam::set(out, Ok(response));
-
-    let mut stream = body.write().expect("nobody has taken the stream yet");
-    let sent = stream.write_all(text.as_bytes()).is_ok() && stream.blocking_flush().is_ok();
-    drop(stream);
-    // A body that was not sent whole must not be finished as if it were.
-    if sent {
-        let _ = OutgoingBody::finish(body, None);
     }
 }

@@ -3,13 +3,16 @@
 
 mod copy;
 
-use wrt_guest::wasip2::{
-    self,
-    http::{
-        outgoing_handler,
-        types::{
-            ErrorCode, Fields, IncomingRequest, IncomingResponse, Method, OutgoingBody,
-            OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme,
+use wrt_guest::{
+    http::respond,
+    wasip2::{
+        self,
+        http::{
+            outgoing_handler,
+            types::{
+                ErrorCode, Fields, IncomingRequest, IncomingResponse, Method, OutgoingBody,
+                OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme,
+            },
         },
     },
 };
@@ -22,7 +25,7 @@ impl wasip2::exports::http::incoming_handler::Guest for Fetch {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         match ask(&request) {
             Ok(answer) => pass_on(&answer, out),
-            Err(error) => explain(&error, out),
+            Err(error) => respond(out, 502, &format!("{error:?}\n")),
         }
     }
 }
@@ -75,16 +78,4 @@ fn pass_on(answer: &IncomingResponse, out: ResponseOutparam) {
     if copy::all(input, &body).is_ok() {
         let _ = OutgoingBody::finish(body, None);
     }
-}
-
-/// 502, and the name of the error.
-fn explain(error: &ErrorCode, out: ResponseOutparam) {
-    let response = OutgoingResponse::new(Fields::new());
-    response.set_status_code(502).expect("502 is a status");
-    let body = response.body().expect("nobody has taken the body yet");
-    ResponseOutparam::set(out, Ok(response));
-    let output = body.write().expect("nobody has taken the stream yet");
-    let _ = output.blocking_write_and_flush(format!("{error:?}\n").as_bytes());
-    drop(output);
-    let _ = OutgoingBody::finish(body, None);
 }

@@ -1,12 +1,11 @@
 //! A counter through the older wasi:keyvalue 0.2.0-draft, which many components still import:
 //! `POST /<key>` adds one (atomics), `GET /<key>` reads (batch), `GET /` lists the keys (store).
 
-use std::io::{self, Write as _};
-
-use wrt_guest::wasip2::{
-    self,
-    http::types::{
-        Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
+use wrt_guest::{
+    http::respond,
+    wasip2::{
+        self,
+        http::types::{IncomingRequest, Method, ResponseOutparam},
     },
 };
 
@@ -33,8 +32,7 @@ impl wasip2::exports::http::incoming_handler::Guest for Draft {
             Ok(text) => (200, text),
             Err(error) => (503, error.to_string()),
         };
-        // Whoever asked may be gone by now: that is no reason to trap.
-        let _ = respond(out, status, &text);
+        respond(out, status, &text);
     }
 }
 
@@ -77,21 +75,6 @@ fn bucket() -> Result<Bucket, Error> {
         Ok(name) => store::open(&name),
         Err(_) => store::open("default"),
     }
-}
-
-fn respond(out: ResponseOutparam, status: u16, text: &str) -> io::Result<()> {
-    let response = OutgoingResponse::new(Fields::new());
-    response
-        .set_status_code(status)
-        .expect("each status here is valid");
-    let body = response.body().expect("nobody has taken the body yet");
-    ResponseOutparam::set(out, Ok(response));
-    {
-        let mut stream = body.write().expect("nobody has taken the stream yet");
-        stream.write_all(text.as_bytes())?;
-        io::Write::flush(&mut stream)?;
-    }
-    OutgoingBody::finish(body, None).map_err(io::Error::other)
 }
 
 /// Generated from `wit/`.

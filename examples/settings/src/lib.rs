@@ -1,13 +1,13 @@
 //! What the manifest sets, over HTTP: `GET /<key>` answers the value of a key, `GET /` all of them.
 //! Each request leaves a line in the node's log.
 
-use std::io::Write as _;
-
 use wrt_guest::{
-    config, logging,
+    config,
+    http::respond,
+    logging,
     wasip2::{
         self,
-        http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam},
+        http::types::{IncomingRequest, ResponseOutparam},
     },
 };
 
@@ -47,20 +47,4 @@ fn answer(key: &str) -> Result<Option<String>, config::Error> {
     let all = config::get_all()?;
     let lines = all.iter().map(|(key, value)| format!("{key}={value}\n"));
     Ok(Some(lines.collect()))
-}
-
-fn respond(out: ResponseOutparam, status: u16, text: &str) {
-    let response = OutgoingResponse::new(Fields::new());
-    response
-        .set_status_code(status)
-        .expect("each status here is valid");
-    let body = response.body().expect("nobody has taken the body yet");
-    ResponseOutparam::set(out, Ok(response));
-    let mut stream = body.write().expect("nobody has taken the stream yet");
-    let sent = stream.write_all(text.as_bytes()).is_ok() && stream.blocking_flush().is_ok();
-    drop(stream);
-    // A body that was not sent whole must not be finished as if it were.
-    if sent {
-        let _ = OutgoingBody::finish(body, None);
-    }
 }

@@ -13,7 +13,6 @@ const COVERAGE: WitCoverage = WitCoverage {
         "../../../wit/deps/keyvalue-0.2.0-draft",
         "../../../wit/deps/keyvalue-0.2.0-draft2",
     ],
-    served: &["store", "atomics", "batch"],
     // An export, which nothing calls.
     not_served: &["watcher"],
     table: &[
@@ -21,21 +20,11 @@ const COVERAGE: WitCoverage = WitCoverage {
             "store.open",
             Locally("a bucket is a name: looking up the link is all there is to it"),
         ),
-        ("store.[method]bucket.get", By("get")),
-        ("store.[method]bucket.set", By("set")),
-        ("store.[method]bucket.delete", By("delete")),
-        ("store.[method]bucket.exists", By("exists")),
-        ("store.[method]bucket.list-keys", By("list-keys")),
-        ("atomics.increment", By("increment")),
         ("atomics.[static]cas.new", By("read-for-swap")),
         (
             "atomics.[method]cas.current",
             Locally("the handle holds the value"),
         ),
-        ("atomics.swap", By("swap")),
-        ("batch.get-many", By("get-many")),
-        ("batch.set-many", By("set-many")),
-        ("batch.delete-many", By("delete-many")),
     ],
 };
 
