@@ -65,6 +65,21 @@ impl ArgumentModel {
         matches!(self.form, Form::Value)
     }
 
+    /// Its type as a future that holds it needs it: a reference lives as long as `lifetime`. None of
+    /// what is passed by value.
+    pub(crate) fn living(&self, lifetime: &Lifetime) -> Option<Type> {
+        if self.is_by_value() {
+            return None;
+        }
+        let mut ty = self.ty.clone();
+        let reference = match &mut ty {
+            Type::Reference(reference) => Some(reference),
+            other => optional_reference_mut(other),
+        };
+        reference?.lifetime = Some(lifetime.clone());
+        Some(ty)
+    }
+
     /// A reference to it, for the encoder.
     pub(crate) fn borrowed(&self) -> TokenStream {
         let ident = &self.ident;
@@ -197,6 +212,20 @@ fn optional_reference(ty: &Type) -> Option<&TypeReference> {
         return None;
     };
     match arguments.args.first() {
+        Some(GenericArgument::Type(Type::Reference(reference))) => Some(reference),
+        _ => None,
+    }
+}
+
+fn optional_reference_mut(ty: &mut Type) -> Option<&mut TypeReference> {
+    let Type::Path(path) = ty else {
+        return None;
+    };
+    let PathArguments::AngleBracketed(arguments) = &mut path.path.segments.last_mut()?.arguments
+    else {
+        return None;
+    };
+    match arguments.args.first_mut() {
         Some(GenericArgument::Type(Type::Reference(reference))) => Some(reference),
         _ => None,
     }

@@ -208,6 +208,11 @@ pub mod generated {
     pub use futures::future::BoxFuture;
     pub use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName, OperationName};
 
+    /// An operation at work, with the type of its outcome for what is inside.
+    pub fn boxed<'a, T, F: Future<Output = T> + Send + 'a>(work: F) -> BoxFuture<'a, T> {
+        Box::pin(work)
+    }
+
     pub use crate::{
         admitted::Admitted,
         body::{from_wire, into_wire, lend},
