@@ -219,6 +219,11 @@ impl Gate {
         if let Ok(permit) = self.permits.free().try_acquire() {
             return Ok(self.permit(permit));
         }
+        // In a box of its own: a timer is larger than all else that a call has here, and few wait.
+        Box::pin(self.wait_for_turn(context)).await
+    }
+
+    async fn wait_for_turn(self: &Arc<Self>, context: &CallContext) -> Result<Permit, Fault> {
         if self.waiting.fetch_add(1, Relaxed) >= self.limits.queue_max {
             self.waiting.fetch_sub(1, Relaxed);
             return Err(self.overloaded(context));
