@@ -1,7 +1,6 @@
 //! The provider.
 
 use std::{
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -9,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use futures::FutureExt;
+use futures::{FutureExt, future::Either};
 use http::{Method, Request, Response, StatusCode, header, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
@@ -189,34 +188,32 @@ impl HyperClient {
     fn request(
         &self,
         mut request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<HeldBody>, HttpError>> {
+    ) -> impl Future<Output = Result<Response<HeldBody>, HttpError>> + Unpin {
         // A connection of HTTP/1 knows by itself when it has a request.
-        let captured =
-            (self.connector.may_multiplex(request.uri())).then(|| capture_connection(&mut request));
-        // Not in the future below, which would hold the request a second time.
-        let answer = self.client.request(request).map(answered);
-        async move {
-            let Some(captured) = captured else {
-                return answer.await;
-            };
-            let (mut answer, in_use) = (pin!(answer), connected(captured));
+        if !self.connector.may_multiplex(request.uri()) {
+            return Either::Left(self.client.request(request).map(answered));
+        }
+        let captured = capture_connection(&mut request);
+        let mut answer = self.client.request(request).map(answered);
+        // In a box: the future of every request has room for it.
+        let answer = Box::pin(async move {
             tokio::select! {
                 biased;
                 answer = &mut answer => answer,
-                _in_use = in_use => answer.await,
+                _in_use = connected(captured) => answer.await,
             }
-        }
+        });
+        Either::Right(answer)
     }
 
     /// Waits for the head of the response, as long as each step may take.
     async fn answer(
         &self,
-        answer: impl Future<Output = Result<Response<HeldBody>, HttpError>>,
+        mut answer: impl Future<Output = Result<Response<HeldBody>, HttpError>> + Unpin,
         pace: &Pace,
         times: Times,
         deadline: Instant,
     ) -> Result<Response<HeldBody>, HttpError> {
-        let mut answer = pin!(answer);
         // The connector knows what the time went on, and says so when it is up: it goes first.
         let grace = match times.connect < self.times.connect {
             true => Duration::ZERO,

@@ -22,7 +22,9 @@ pub(crate) fn outgoing(
     if head.method == Method::CONNECT {
         return Err(HttpError::HttpRequestMethodInvalid);
     }
-    head.uri = normalised(&head.uri, target)?;
+    if !is_normal(&head.uri, target) {
+        head.uri = normalised(&head.uri, target)?;
+    }
     strip_hop_by_hop(&mut head.headers);
     // The client writes it, from the URI.
     head.headers.remove(header::HOST);
@@ -33,14 +35,17 @@ pub(crate) fn outgoing(
     Ok(head)
 }
 
+/// Whether a URI is written already as [`normalised`] would write it.
+fn is_normal(uri: &Uri, target: &Origin) -> bool {
+    let is_written = |own: &uri::Authority| target.is_written_as(own.as_str());
+    uri.authority().is_some_and(is_written) && uri.path_and_query().is_some_and(has_path)
+}
+
+fn has_path(target: &PathAndQuery) -> bool {
+    !target.as_str().starts_with('?')
+}
+
 fn normalised(uri: &Uri, target: &Origin) -> Result<Uri, HttpError> {
-    let is_normal = uri
-        .authority()
-        .is_some_and(|own| target.is_written_as(own.as_str()));
-    let has_path = |target: &PathAndQuery| !target.as_str().starts_with('?');
-    if is_normal && uri.path_and_query().is_some_and(has_path) {
-        return Ok(uri.clone());
-    }
     let mut parts = uri::Parts::default();
     parts.scheme = uri.scheme().cloned();
     let authority = target.authority().parse();

@@ -20,7 +20,7 @@ use std::{
             Ordering::{Relaxed, SeqCst},
         },
     },
-    task::Context,
+    task::{Context, Waker},
 };
 
 use futures::task::AtomicWaker;
@@ -59,12 +59,15 @@ pub(crate) struct Place {
     requests: AtomicUsize,
     /// Since when it has none, in microseconds of `places`.
     idle_since_micros: AtomicU64,
+    /// Woken once, to close the connection.
     reader: AtomicWaker,
 }
 
 /// What the connection itself holds: the place is free again when this is dropped.
 pub(crate) struct Held {
     place: Arc<Place>,
+    /// Who waits there: mostly the same one.
+    reader: Option<Waker>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -136,6 +139,7 @@ impl Places {
         taken.push(Arc::downgrade(&place));
         Held {
             place,
+            reader: None,
             _permit: permit,
         }
     }
@@ -218,8 +222,12 @@ impl Held {
     }
 
     /// Whether the connection is to end; if not, whoever polls is woken when it is.
-    pub(crate) fn poll_closing(&self, cx: &Context<'_>) -> bool {
-        self.place.reader.register(cx.waker());
+    pub(crate) fn poll_closing(&mut self, cx: &Context<'_>) -> bool {
+        let is_known = |reader: &Waker| reader.will_wake(cx.waker());
+        if !self.reader.as_ref().is_some_and(is_known) {
+            self.place.reader.register(cx.waker());
+            self.reader = Some(cx.waker().clone());
+        }
         self.place.is_closing()
     }
 
@@ -240,14 +248,14 @@ mod tests {
 
     use super::*;
 
-    fn closing(held: &Held) -> bool {
+    fn closing(held: &mut Held) -> bool {
         held.poll_closing(&Context::from_waker(&noop_waker()))
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_one_that_is_idle_for_longest_goes() {
         let places = Places::new(2);
-        let (first, second) = (places.take().await.unwrap(), places.take().await.unwrap());
+        let (mut first, mut second) = (places.take().await.unwrap(), places.take().await.unwrap());
         for held in [&first, &second] {
             held.is_made();
             drop(held.place().used());
@@ -255,7 +263,7 @@ mod tests {
         tokio::time::advance(Duration::from_millis(1)).await;
         drop(first.place().used());
         assert!(places.take().now_or_never().is_none());
-        assert!(!closing(&first) && closing(&second));
+        assert!(!closing(&mut first) && closing(&mut second));
         drop(second);
         let _third = places.take().await.unwrap();
     }
@@ -263,17 +271,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_becomes_idle_while_somebody_waits_goes() {
         let places = Places::new(1);
-        let held = places.take().await.unwrap();
+        let mut held = places.take().await.unwrap();
         held.is_made();
         let (first, second) = (held.place().used(), held.place().used());
         let mut next = Box::pin(places.take());
         assert!((&mut next).now_or_never().is_none());
         drop(first);
         assert!((&mut next).now_or_never().is_none());
-        assert!(!closing(&held), "it still has a request");
+        assert!(!closing(&mut held), "it still has a request");
         drop(second);
         assert!((&mut next).now_or_never().is_none());
-        assert!(closing(&held));
+        assert!(closing(&mut held));
         drop(held);
         next.await.unwrap();
     }
@@ -282,17 +290,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_is_never_used_goes_after_a_while() {
         let places = Places::new(1);
-        let held = places.take().await.unwrap();
+        let mut held = places.take().await.unwrap();
         held.is_made();
         let next = tokio::spawn({
             let places = Arc::clone(&places);
             async move { places.take().await.map(drop) }
         });
         tokio::time::sleep(UNUSED_PATIENCE / 2).await;
-        assert!(!closing(&held), "it may have come just now");
+        assert!(!closing(&mut held), "it may have come just now");
         tokio::time::sleep(UNUSED_PATIENCE / 2 + IDLE_LOOK_INTERVAL + Duration::from_millis(1))
             .await;
-        assert!(closing(&held));
+        assert!(closing(&mut held));
         drop(held);
         next.await.unwrap().unwrap();
     }
@@ -300,27 +308,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_waits_for_its_answer_stays() {
         let places = Places::new(1);
-        let held = places.take().await.unwrap();
+        let mut held = places.take().await.unwrap();
         held.is_made();
         tokio::time::advance(UNUSED_PATIENCE * 2).await;
         held.wrote();
         held.wrote();
         let mut next = Box::pin(places.take());
         assert!((&mut next).now_or_never().is_none());
-        assert!(!closing(&held), "it has no answer yet");
+        assert!(!closing(&mut held), "it has no answer yet");
         let answer = held.place().answered();
         tokio::time::advance(IDLE_LOOK_INTERVAL * 2).await;
         assert!((&mut next).now_or_never().is_none());
-        assert!(!closing(&held), "its answer has not ended");
+        assert!(!closing(&mut held), "its answer has not ended");
         drop(answer);
         assert!((&mut next).now_or_never().is_none());
-        assert!(closing(&held));
+        assert!(closing(&mut held));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_gone_is_not_idle() {
         let places = Places::new(1);
-        let held = places.take().await.unwrap();
+        let mut held = places.take().await.unwrap();
         held.is_made();
         let in_use = held.place().used();
         drop(held);
