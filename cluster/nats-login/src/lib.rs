@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
+use async_nats::{ClientError, ConnectErrorKind, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -139,6 +139,17 @@ pub fn is_refusal(kind: ConnectErrorKind) -> bool {
     )
 }
 
+/// The same, of what a client tells that has lost its connection.
+#[must_use]
+pub fn is_told_refusal(error: &ClientError) -> bool {
+    let refusals = [
+        ConnectErrorKind::Authentication,
+        ConnectErrorKind::AuthorizationViolation,
+    ];
+    let text = error.to_string();
+    refusals.iter().any(|kind| text.contains(&kind.to_string()))
+}
+
 fn exposed(secret: &SecretString) -> String {
     secret.expose_secret().to_owned()
 }
@@ -162,7 +173,20 @@ fn named_by(server: &ServerAddr) -> Option<(String, Option<String>)> {
 
 #[cfg(test)]
 mod tests {
+    use async_nats::ConnectError;
+
     use super::*;
+
+    /// The client tells it as a text.
+    #[test]
+    fn a_refusal_is_known_by_what_the_client_tells() {
+        let told = |kind| ClientError::Other(ConnectError::new(kind).to_string());
+        assert!(is_told_refusal(&told(
+            ConnectErrorKind::AuthorizationViolation
+        )));
+        assert!(!is_told_refusal(&told(ConnectErrorKind::TimedOut)));
+        assert!(!is_told_refusal(&ClientError::MaxReconnects));
+    }
 
     #[test]
     fn one_way_is_enough() {

@@ -13,8 +13,7 @@ use crate::{AllowedVariable, LatticeServers};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
 
-const NODE_HELP: &str =
-    "Log: standard error; RUST_LOG chooses what it shows (warn,wrt::guest=info: \
+const NODE_HELP: &str = "Log: standard error; RUST_LOG chooses what it shows (by default \
     warnings, and what guests print and log).
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
 

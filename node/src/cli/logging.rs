@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 pub use stderr::{Stderr, Writer};
 
 /// What is logged unless `RUST_LOG` asks for something else: what an operator has to know, and what
-/// guests say.
-const FILTER_DEFAULT: &str = "warn,wrt::guest=info";
+/// guests say. Whom a NATS server does not let in hears that from the node itself, and once.
+const FILTER_DEFAULT: &str = "warn,wrt::guest=info,async_nats::connector=off";
 
 /// Starts logging, panics included, and answers the way to standard error that does not wait for its reader.
 pub fn start() -> Stderr {

@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use wrt_nats_login::is_refusal;
+use wrt_nats_login::{is_refusal, is_told_refusal};
 use wrt_protocol::pack::PackEntry;
 
 use super::{
@@ -70,6 +70,8 @@ pub(super) struct Signals {
     /// The connection was lost since this was last looked at.
     pub(super) lost: AtomicBool,
     pub(super) dropped_payloads: AtomicU64,
+    /// Its servers do not let it in any more, and that was told.
+    shut_out: AtomicBool,
     refusals: Arc<Refusals>,
 }
 
@@ -79,7 +81,11 @@ impl Signals {
             Event::SlowConsumer(_) => {
                 self.dropped_payloads.fetch_add(1, Ordering::Relaxed);
             }
-            Event::Connected | Event::Closed => self.changed.notify_one(),
+            Event::Connected => {
+                self.shut_out.store(false, Ordering::Relaxed);
+                self.changed.notify_one();
+            }
+            Event::Closed => self.changed.notify_one(),
             Event::Disconnected => {
                 self.lost.store(true, Ordering::Release);
                 self.changed.notify_one();
@@ -87,6 +93,16 @@ impl Signals {
             Event::ServerError(error) => {
                 tracing::error!(?lane, %error, "the NATS server reports an error");
                 self.refusals.take(&error.to_string());
+            }
+            // At each attempt and on each connection: one word is enough.
+            Event::ClientError(error) if is_told_refusal(&error) => {
+                if lane == Lane::Control && !self.shut_out.swap(true, Ordering::Relaxed) {
+                    tracing::error!(
+                        %error,
+                        "the NATS server does not let this node in any more, which tries again; if its \
+                         login is another one now, restart the node with that"
+                    );
+                }
             }
             Event::LameDuckMode | Event::Draining | Event::ClientError(_) => {}
         }
