@@ -1,9 +1,10 @@
-//! A cable between a node and the bus, that can be cut.
+//! A cable between a node and the bus, that can be cut, and be long.
 
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{
@@ -16,14 +17,14 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-/// Bytes that are under way in each direction of a connection.
+/// Bytes that are under way in each direction of a connection: a slow one takes so many in each delay.
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// What the cable does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// It forwards.
-    Whole,
+    /// It forwards, each piece after so long.
+    Whole(Duration),
     /// Connections stay open and nothing moves: what a dead switch on the way looks like.
     Stalled,
     /// Connections are reset, and new ones too: what a dead server looks like.
@@ -52,7 +53,7 @@ impl Proxy {
     pub async fn start(port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let state = Arc::new(watch::Sender::new(State::Whole));
+        let state = Arc::new(watch::Sender::new(State::Whole(Duration::ZERO)));
         let listening = tokio::spawn(listen(listener, port, Arc::clone(&state))).abort_handle();
         Ok(Self {
             address,
@@ -78,7 +79,12 @@ impl Proxy {
 
     /// Forwards again, what was held up first.
     pub fn heal(&self) {
-        self.state.send_replace(State::Whole);
+        self.slow_down(Duration::ZERO);
+    }
+
+    /// Forwards each piece after `delay`, in each direction.
+    pub fn slow_down(&self, delay: Duration) {
+        self.state.send_replace(State::Whole(delay));
     }
 }
 
@@ -102,9 +108,7 @@ async fn cable(near: TcpStream, port: u16, mut state: watch::Receiver<State>) ->
     // Dropping both ends is the cut; the linger makes it a reset and not an end.
     near.set_zero_linger()?;
     let work = async {
-        held.wait_for(|state| *state == State::Whole)
-            .await
-            .map_err(io::Error::other)?;
+        delay(&mut held).await?;
         let far = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
         near.set_nodelay(true)?;
         far.set_nodelay(true)?;
@@ -134,15 +138,23 @@ async fn forward(
             return Ok(());
         }
         // What has been read while the cable was stalled waits here, and the sender behind it.
-        let whole = state.wait_for(|state| *state == State::Whole).await;
-        drop(whole.map_err(io::Error::other)?);
+        tokio::time::sleep(delay(&mut state).await?).await;
         to.write_all(&buffer[..count]).await?;
+    }
+}
+
+/// How long a piece takes, once the cable is whole.
+async fn delay(state: &mut watch::Receiver<State>) -> io::Result<Duration> {
+    let whole = state.wait_for(|state| matches!(state, State::Whole(_)));
+    match *whole.await.map_err(io::Error::other)? {
+        State::Whole(delay) => Ok(delay),
+        State::Stalled | State::Cut => unreachable!("it was waited for"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -183,6 +195,17 @@ mod tests {
         proxy.heal();
         let mut after = TcpStream::connect(proxy.address).await.unwrap();
         assert_eq!(there_and_back(&mut after).await.unwrap(), b'x');
+    }
+
+    #[tokio::test]
+    async fn a_slow_one_takes_its_time_in_both_directions() {
+        let (proxy, _server) = echo_behind_proxy().await;
+        let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+        let delay = Duration::from_millis(30);
+        proxy.slow_down(delay);
+        let began = Instant::now();
+        assert_eq!(there_and_back(&mut stream).await.unwrap(), b'x');
+        assert!(began.elapsed() >= delay * 2, "{:?}", began.elapsed());
     }
 
     #[tokio::test]

@@ -1,5 +1,5 @@
 //! An operator's bad days, with real processes: NATS is lost, edited, restarted, without JetStream or
-//! set up tightly; clocks go back; what is deployed cannot run. Each case says what keeps running, what
+//! set up tightly, slow, or asks for passwords; clocks go back; what is deployed cannot run. Each case says what keeps running, what
 //! is told, and where.
 
 #![cfg(test)]
@@ -9,8 +9,10 @@ mod operator {
     mod edited;
     mod hopeless;
     mod kept;
+    mod passwords;
     mod restarted;
     mod site;
+    mod slow;
     mod tight;
     mod unreadable;
     mod wiped;
