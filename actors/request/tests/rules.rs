@@ -8,6 +8,7 @@
 
 mod rules {
     mod answers;
+    mod arrivals;
     mod bodies;
     mod co_located;
     mod lattice;
