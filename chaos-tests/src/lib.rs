@@ -21,6 +21,7 @@ pub mod outage;
 mod programs;
 mod proxy;
 mod scene;
+mod slow_guest;
 mod status;
 
 pub use client::{Client, Outcome, Sample};
@@ -29,4 +30,5 @@ pub use manifest::Manifest;
 pub use programs::{Profile, Programs, guest};
 pub use proxy::Proxy;
 pub use scene::{Scene, SceneError};
+pub use slow_guest::slow_to_compile;
 pub use status::{LatticeStatus, NodeStatus, ReplicaStatus};

@@ -6,6 +6,7 @@
 
 mod operator {
     mod clocks;
+    mod descriptors;
     mod edited;
     mod hopeless;
     mod kept;

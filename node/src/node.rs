@@ -19,7 +19,7 @@ use std::{
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wrt_component::Engines;
-use wrt_contract::{Caller, GateLoad, LocalDirectory};
+use wrt_contract::{Arrivals, Caller, GateLoad, LocalDirectory};
 use wrt_deployment::Snapshot;
 use wrt_membership::{MembershipOptions, Report};
 use wrt_protocol::{
@@ -122,6 +122,7 @@ impl Node {
         )
         .await?;
         hosting.seated(&seat);
+        directory.expects(Arc::clone(&seat.path) as Arc<dyn Arrivals>);
         let attempts = Arc::<StartAttempts>::default();
         let parts = Arc::new(Parts {
             engines,

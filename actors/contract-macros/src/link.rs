@@ -70,7 +70,19 @@ fn call(operation: &OperationModel) -> TokenStream {
     };
     quote_spanned! {hygienic()=>
         let mut context = self.local.operation(context);
-        let ::core::option::Option::Some(local) = self.local.get() else {
+        let mut local = self.local.get();
+        if local.is_none()
+            && let ::core::option::Option::Some(arrival) = self.local.arrival(&context)
+        {
+            local = match arrival.await {
+                ::core::result::Result::Err(fault) => {
+                    let error = ::core::convert::From::from(fault);
+                    return ::core::result::Result::Err(#named);
+                }
+                ::core::result::Result::Ok(arrived) => arrived,
+            };
+        }
+        let ::core::option::Option::Some(local) = local else {
             return self.remote.#ident(&context, #(#arguments),*).await;
         };
         context.leave_deadline_to_guard();

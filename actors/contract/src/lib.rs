@@ -97,6 +97,7 @@ extern crate self as wrt_contract;
 
 mod admission;
 mod admitted;
+mod arrivals;
 mod body;
 mod call;
 mod context;
@@ -114,6 +115,7 @@ mod slot;
 mod wire;
 
 pub use admission::Admission;
+pub use arrivals::Arrivals;
 pub use async_trait::async_trait;
 pub use body::{Body, BodyError, BodyFrame, Trailers, WholeBody};
 pub use call::{Answer, Callee, Caller, Dispatch, DispatchRequest, Invocation};

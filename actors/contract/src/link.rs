@@ -5,7 +5,7 @@ use std::{any::Any, collections::HashMap, fmt, sync::Arc};
 use parking_lot::Mutex;
 use wrt_protocol::{ActorAddress, Incarnation, InterfaceName, Name};
 
-use crate::{Dispatch, Gate, Interface, LocalSlot, slot::Home};
+use crate::{Arrivals, Dispatch, Gate, Interface, LocalSlot, arrivals::Home};
 
 type Erased = Arc<dyn Any + Send + Sync>;
 type Slots = HashMap<(ActorAddress, InterfaceName), Erased>;
@@ -14,13 +14,18 @@ type Slots = HashMap<(ActorAddress, InterfaceName), Erased>;
 #[derive(Default)]
 pub struct LocalDirectory {
     slots: Mutex<Slots>,
-    home: Home,
+    home: Arc<Home>,
 }
 
 impl LocalDirectory {
     /// Says which incarnation of which node this is. The first word counts: a node joins once.
     pub fn joined(&self, home: Incarnation) {
-        let _first = self.home.set(home);
+        let _first = self.home.incarnation.set(home);
+    }
+
+    /// Says who knows which actors are on their way: calls of those wait. The first word counts.
+    pub fn expects(&self, arrivals: Arc<dyn Arrivals>) {
+        let _first = self.home.arrivals.set(arrivals);
     }
 
     /// The slot for an actor's interface; the same one each time.

@@ -2,25 +2,22 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, Weak},
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use wrt_protocol::{ActorAddress, Incarnation};
+use wrt_protocol::ActorAddress;
 
-use crate::{CallContext, Gate, Lease};
+use crate::{CallContext, Gate, Lease, arrivals::Home};
 
 /// The place where a node's own replica of an actor's interface stands, if it has one. All links to
 /// that actor share it, so they change over in one step when the replica starts or stops.
 pub struct LocalSlot<T: ?Sized> {
     place: Arc<Place<T>>,
-    home: Home,
+    home: Arc<Home>,
     /// Whose place it is; none outside of a directory.
     actor: Option<ActorAddress>,
 }
-
-/// The incarnation of the node, once it is on a lattice.
-pub(crate) type Home = Arc<OnceLock<Incarnation>>;
 
 struct Place<T: ?Sized> {
     current: ArcSwapOption<Arc<T>>,
@@ -32,10 +29,10 @@ impl<T: ?Sized> LocalSlot<T> {
     /// An empty place.
     #[must_use]
     pub fn empty() -> Self {
-        Self::of(None, Home::default())
+        Self::of(None, Arc::default())
     }
 
-    pub(crate) fn of(actor: Option<ActorAddress>, home: Home) -> Self {
+    pub(crate) fn of(actor: Option<ActorAddress>, home: Arc<Home>) -> Self {
         let place = Place {
             current: ArcSwapOption::const_empty(),
             retired: ArcSwap::from_pointee(Weak::new()),
@@ -50,6 +47,10 @@ impl<T: ?Sized> LocalSlot<T> {
         self.actor.as_ref()
     }
 
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+
     /// The replica, if there is one.
     #[must_use]
     pub fn get(&self) -> Option<Arc<T>> {
@@ -60,13 +61,16 @@ impl<T: ?Sized> LocalSlot<T> {
     /// there: a link leaves the deadline of a call to that.
     pub fn set(&self, replica: Option<Arc<T>>) {
         self.place.current.store(replica.map(Arc::new));
+        self.home.filled.notify_waiters();
     }
 
     /// The context of an operation that is called through this slot: with a key of its own, and
     /// served here if the replica here serves it.
     #[must_use]
     pub fn operation(&self, context: &CallContext) -> CallContext {
-        context.for_operation().at(self.home.get().cloned())
+        context
+            .for_operation()
+            .at(self.home.incarnation.get().cloned())
     }
 
     /// Whether a lease is of this node in its incarnation, so that no other one can serve it.
@@ -74,7 +78,7 @@ impl<T: ?Sized> LocalSlot<T> {
     pub fn is_home_of(&self, lease: &Lease) -> bool {
         lease
             .home()
-            .is_none_or(|home| self.home.get() == Some(home))
+            .is_none_or(|home| self.home.incarnation.get() == Some(home))
     }
 
     /// The replica for a call that is pinned to this node: the one there is, or the one that was

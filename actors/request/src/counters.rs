@@ -50,6 +50,12 @@ counts! {
         retries_refused,
         /// Results for which this node had no room.
         answers_refused,
+        /// Calls that have waited for an actor that was starting.
+        parked,
+        /// Of these, those whose time was up before it came.
+        parked_in_vain,
+        /// Calls of an actor that was starting for which there was no room to wait.
+        parking_refused,
         /// Calls that were dropped by whoever made them.
         abandoned,
         /// Attempts that the bus, and not a chosen node, gave to a replica.

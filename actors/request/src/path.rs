@@ -1,18 +1,22 @@
 //! The way out: from an invocation to its answer.
 
+mod arrivals;
 mod call_body;
 mod pin;
 mod ready;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 use wrt_contract::{Answer, CallContext, Caller, Invocation};
 use wrt_membership::{Candidate, Liveness, Member, Membership, View};
 use wrt_protocol::{
     ActorAddress, Execution, Fault, FaultKind, Hop, IdempotencyKey, NodeId, NodeMicros,
-    limits::{ARGUMENT_BYTES_MAX, INLINE_BODY_PATIENCE},
+    limits::{ARGUMENT_BYTES_MAX, CALLS_PARKED_MAX, INLINE_BODY_PATIENCE},
     subject::Subjects,
 };
 use wrt_transport::{LinkState, Transport};
@@ -44,6 +48,10 @@ pub struct RequestPath {
     retries: RetryBudget,
     /// For results that come as streams.
     collecting: Room,
+    /// Actors that have a place on the lattice.
+    placed: watch::Sender<HashSet<ActorAddress>>,
+    /// Places for calls that wait for an actor.
+    parking: Arc<Semaphore>,
     counters: PathCounters,
 }
 
@@ -100,6 +108,8 @@ impl RequestPath {
             in_flight: InFlight::default(),
             retries: RetryBudget::default(),
             collecting: Room::default(),
+            placed: watch::Sender::default(),
+            parking: Arc::new(Semaphore::new(CALLS_PARKED_MAX)),
             counters: PathCounters::default(),
         })
     }

@@ -8,11 +8,13 @@
 
 mod rules {
     mod answers;
+    mod arrivals;
     mod bodies;
     mod co_located;
     mod lattice;
     mod messages;
     mod over_nats;
+    mod own_tasks;
     mod pinned;
     mod routing;
     mod rule_1_every_call_ends;

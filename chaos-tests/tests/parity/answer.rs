@@ -33,9 +33,6 @@ pub struct Answer {
     pub is_head_alone: bool,
 }
 
-/// How long a client waits for an answer to end: less than a node waits for a body that stands still.
-const PATIENCE: Duration = Duration::from_secs(25);
-
 /// How long a slow client rests between two pieces.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -81,8 +78,9 @@ pub async fn answer(
             }
         }
     };
-    let elapsed = |_| format!("no answer, or no end of it, within {PATIENCE:?}");
-    tokio::time::timeout(PATIENCE, exchange)
+    let patience = case.patience;
+    let elapsed = |_| format!("no answer, or no end of it, within {patience:?}");
+    tokio::time::timeout(patience, exchange)
         .await
         .map_err(elapsed)?
 }

@@ -1,5 +1,7 @@
 //! One behaviour: a request and its answer.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Method;
 
@@ -21,6 +23,8 @@ pub struct Case {
     /// Whether its length is said before.
     pub is_announced: bool,
     pub trailers: Vec<(&'static str, &'static str)>,
+    /// How long its client waits for the end of its answer.
+    pub patience: Duration,
     only: Option<Guest>,
     answer: Answer,
 }
@@ -28,6 +32,9 @@ pub struct Case {
 /// Fields that are no part of an answer: they are about its connection.
 const OF_THE_CONNECTION: [&str; 3] = ["date", "transfer-encoding", "connection"];
 const LENGTH: &str = "content-length";
+
+/// How long a client waits for an answer to end: less than a node waits for a body that stands still.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 impl Case {
     /// A case of a request without a body, answered with an empty 200.
@@ -40,6 +47,7 @@ impl Case {
             body_bytes: None,
             is_announced: true,
             trailers: Vec::new(),
+            patience: PATIENCE,
             only: None,
             answer: Answer {
                 status: 200,
@@ -50,6 +58,12 @@ impl Case {
                 is_head_alone: false,
             },
         }
+    }
+
+    /// With a client that waits for so long.
+    pub fn waits(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// What is asked behind each case on its connection.

@@ -229,6 +229,29 @@ fn broken() -> Vec<Case> {
             .gets_letters(3)
             .breaks(),
         Case::new("forgotten at once", "/head/forget").breaks(),
+        Case::new("nothing left to run behind the head", "/head/write:3/stall")
+            .only(P3)
+            .gets_letters(3)
+            .breaks(),
+        Case::new(
+            "nothing left to run, and a length",
+            "/length:5/head/write:3/stall",
+        )
+        .only(P3)
+        .gets_field("content-length", "5")
+        .gets_letters(3)
+        .breaks(),
+        Case::new(
+            "nothing left to run behind the body",
+            "/head/write:3/finish/stall",
+        )
+        .only(P3)
+        .gets_letters(3),
+        Case::new(
+            "nothing to do for a while",
+            "/pause:500/head/pause:500/write:3/pause:500/finish",
+        )
+        .gets_letters(3),
         Case::new("a trap behind the head", "/head/write:3/trap")
             .gets_letters(3)
             .breaks(),
@@ -248,6 +271,13 @@ fn broken() -> Vec<Case> {
 fn refused() -> Vec<Case> {
     vec![
         Case::new("a trap before the head", "/trap").gets_told(500, "crashed\n"),
+        Case::new("nothing left to run", "/stall")
+            .only(P3)
+            .gets_told(500, "crashed\n"),
+        Case::new("nothing left to run behind the request", "/read/stall")
+            .only(P3)
+            .posts(5)
+            .gets_told(500, "crashed\n"),
         Case::new("an exit before the head", "/exit:0").gets_told(500, "crashed\n"),
         Case::new("an error of the guest's own", "/error")
             .gets(500)

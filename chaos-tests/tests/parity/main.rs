@@ -10,7 +10,8 @@
 //! announced a length: whether the server knows it depends on how soon the body is whole, so it is checked
 //! for being right, and not for being there. And HTTP/2 has no field for either version's framing.
 //!
-//! What needs a connection of raw bytes, or a client that leaves, is in [`sockets`].
+//! What needs a connection of raw bytes, or a client that leaves, is in [`sockets`]; what is asked of a
+//! component that is still being compiled, in [`starting`].
 
 #![cfg(test)]
 
@@ -20,6 +21,7 @@ mod cases;
 mod lattice;
 mod paths;
 mod sockets;
+mod starting;
 
 use futures::{StreamExt, stream};
 

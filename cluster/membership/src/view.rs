@@ -1,7 +1,7 @@
 //! What a node believes of the lattice at one moment.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -29,6 +29,16 @@ pub struct View {
     isolated: bool,
     members: BTreeMap<NodeId, Arc<Member>>,
     candidates: HashMap<ActorAddress, Candidates>,
+    starting: HashMap<ActorAddress, Starting>,
+    /// Everything that somebody reports who may have a share.
+    reported: HashSet<ActorAddress>,
+}
+
+/// Where an actor is being made.
+#[derive(Debug, Default)]
+struct Starting {
+    here: bool,
+    elsewhere: bool,
 }
 
 /// The replicas of one actor, those of this node first.
@@ -69,11 +79,28 @@ impl View {
                 });
             }
         }
+        let (mut starting, mut reported) = (HashMap::<_, Starting>::new(), HashSet::new());
+        // A suspect keeps its share, and may well go on with it.
+        for member in members.values().filter(|member| member.takes_placement()) {
+            for report in member.replicas.iter() {
+                if candidates.contains_key(&report.actor) {
+                    continue;
+                }
+                reported.insert(report.actor.clone());
+                if report.state == ReplicaState::Starting {
+                    let starting = starting.entry(report.actor.clone()).or_default();
+                    starting.here |= member.is_self;
+                    starting.elsewhere |= !member.is_self;
+                }
+            }
+        }
         Self {
             generation,
             isolated,
             members,
             candidates,
+            starting,
+            reported,
         }
     }
 
@@ -114,6 +141,24 @@ impl View {
         self.candidates
             .get(actor)
             .map_or(&[], |candidates| &candidates.all)
+    }
+
+    /// Whether a replica of `actor`, which has none that takes calls, is being made on this node.
+    #[must_use]
+    pub fn starts_here(&self, actor: &ActorAddress) -> bool {
+        self.starting.get(actor).is_some_and(|it| it.here)
+    }
+
+    /// The same of any other node that is not dead.
+    #[must_use]
+    pub fn starts_elsewhere(&self, actor: &ActorAddress) -> bool {
+        self.starting.get(actor).is_some_and(|it| it.elsewhere)
+    }
+
+    /// Whether any node that is not dead reports a replica of `actor`, in whatever state.
+    #[must_use]
+    pub fn is_reported(&self, actor: &ActorAddress) -> bool {
+        self.candidates.contains_key(actor) || self.reported.contains(actor)
     }
 
     /// [`View::candidates`] without this node's own.

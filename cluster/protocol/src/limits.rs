@@ -40,6 +40,8 @@ pub const STREAM_IDLE_MAX: Duration = Duration::from_secs(30);
 pub const STREAMS_OPEN_MAX: usize = 4096;
 /// Calls in hand on a node, above the bounds of its actors.
 pub const CALLS_IN_HAND_MAX: usize = 65_536;
+/// Calls of a node that may wait for actors that are starting.
+pub const CALLS_PARKED_MAX: usize = 1024;
 /// Text in a fault.
 pub const FAULT_DETAIL_BYTES_MAX: usize = 1024;
 /// The longest budget that a call may have.

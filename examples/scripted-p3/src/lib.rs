@@ -115,6 +115,7 @@ impl Play {
             }
             "drop" => drop(self.output.take()),
             "forget" => std::mem::forget(self.output.take()),
+            "stall" => std::future::pending().await,
             "pause" => monotonic_clock::wait_for(number(argument) * 1_000_000).await,
             "loop" => loop {
                 std::hint::black_box(());

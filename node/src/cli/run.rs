@@ -2,10 +2,14 @@
 
 mod app;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use wrt_component::{EngineOptions, Engines};
-use wrt_deployment::{DesiredApp, Revision, Snapshot, StoredApp};
+use wrt_deployment::{DesiredApp, LinkEnd, Revision, Snapshot, StoredApp};
 use wrt_protocol::{Epoch, LatticeName, NodeId, heartbeat::ReplicaState};
 use wrt_runtime::Runtime;
 use wrt_transport::Loopback;
@@ -19,7 +23,7 @@ use super::{
 use crate::{Code, Node, NodeOptions, NodeStatus};
 
 /// How often it is looked whether everything is ready.
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 pub async fn run(runtime: Runtime, arguments: RunArgs, output: Output) -> Result<(), Failure> {
     let engines = engines(&arguments.process)?;
@@ -41,8 +45,18 @@ pub async fn run(runtime: Runtime, arguments: RunArgs, output: Output) -> Result
         patience: Duration::from_secs(arguments.process.patience),
         environment,
     };
-    let node = start(&app, options, runtime, engines, Code::Local(Arc::new(code))).await?;
+    let code = Code::Local(Arc::new(code));
+    let transport = Loopback::alone(options.node.clone());
+    let node = Node::start(options, runtime, transport, engines, code).await?;
     let served = async {
+        // First all that is called, and then those who call: a port that is open serves. Whoever asks
+        // earlier is refused, as by a program that has not been started yet, and need not guess what an
+        // open port means that does not answer. It stays open from then on, whatever becomes of a
+        // component: then requests wait for it.
+        let called = without_servers(&app);
+        desire(&node, &called);
+        ready(&node, &called, output).await?;
+        desire(&node, &app);
         ready(&node, &app, output).await?;
         announce(&node.status(), &app, output);
         std::future::pending::<()>().await;
@@ -90,15 +104,18 @@ pub async fn drain(node: Node, output: Output) {
     }
 }
 
-async fn start(
-    app: &DesiredApp,
-    options: NodeOptions,
-    runtime: Runtime,
-    engines: Engines,
-    code: Code,
-) -> Result<Node, Failure> {
-    let transport = Loopback::alone(options.node.clone());
-    let node = Node::start(options, runtime, transport, engines, code).await?;
+/// The app without the providers that call components, as far as no component calls them in its turn.
+fn without_servers(app: &DesiredApp) -> DesiredApp {
+    let links = app.components.values().flat_map(|it| it.links.values());
+    let is_called: BTreeSet<_> = links.flat_map(BTreeMap::values).cloned().collect();
+    let mut called = app.clone();
+    called.providers.retain(|name, provider| {
+        provider.calls.is_empty() || is_called.contains(&LinkEnd::Provider(name.clone()))
+    });
+    called
+}
+
+fn desire(node: &Node, app: &DesiredApp) {
     let stored = StoredApp {
         revision: Revision(1),
         app: app.clone(),
@@ -108,7 +125,6 @@ async fn start(
         apps,
         ..Snapshot::default()
     }));
-    Ok(node)
 }
 
 /// Waits until everything serves. A service that is away may come; what another attempt is not

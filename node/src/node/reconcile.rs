@@ -89,6 +89,8 @@ impl Reconciler {
         }
         let placement = handover::placement(snapshot, &view);
         let share: BTreeSet<_> = placement.share(&self.node).cloned().collect();
+        let placed = placement.shares.values().flatten();
+        self.seat.path.set_placed(placed.cloned().collect());
         for actor in &share {
             self.keep(actor, snapshot);
         }

@@ -20,7 +20,7 @@ use crate::{
     connection_use::Request,
     metrics::Metrics,
     request::Refused,
-    status::{retry_after_secs, status_of},
+    status::{retry_after_secs, status_of, text_of},
 };
 
 /// A response's body. The request counts as in hand until it is dropped.
@@ -100,11 +100,10 @@ impl Responder {
         self.send(http::Response::from_parts(parts, ()), kind)
     }
 
-    /// What a fault is to the client: its kind, and not where or why.
+    /// What a fault is to the client.
     pub(crate) fn fault(self, fault: &Fault) -> http::Response<ResponseBody> {
         let retry_after = retry_after_secs(fault);
-        let text = format!("{}\n", fault.kind());
-        self.text(status_of(fault), text, retry_after)
+        self.text(status_of(fault), text_of(fault), retry_after)
     }
 
     /// An answer of the server's own.

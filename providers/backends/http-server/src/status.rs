@@ -1,7 +1,7 @@
 //! What a fault is to a client.
 
 use http::StatusCode;
-use wrt_protocol::{Execution, Fault, FaultKind};
+use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 
 /// The status that stands for `fault`.
 pub(crate) fn status_of(fault: &Fault) -> StatusCode {
@@ -30,6 +30,19 @@ pub(crate) fn status_of(fault: &Fault) -> StatusCode {
     }
 }
 
+/// What is told of `fault`: its kind, and not where or why, unless the client could take it for something
+/// that it is not.
+pub(crate) fn text_of(fault: &Fault) -> String {
+    match (fault.kind(), fault.hop()) {
+        // Nobody has begun with the request.
+        (FaultKind::DeadlineExceeded, Hop::Route) => "the component is still starting\n".to_owned(),
+        (FaultKind::Overloaded { .. }, Hop::Route) => {
+            "the component is starting, and too many requests wait for it\n".to_owned()
+        }
+        (kind, _) => format!("{kind}\n"),
+    }
+}
+
 /// When the client may try again, in seconds, where that has a chance.
 pub(crate) fn retry_after_secs(fault: &Fault) -> Option<u64> {
     match fault.kind() {
@@ -43,8 +56,6 @@ pub(crate) fn retry_after_secs(fault: &Fault) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use wrt_protocol::Hop;
-
     use super::*;
 
     #[test]

@@ -5,6 +5,7 @@ mod body_error;
 mod error_code;
 mod exchange;
 mod handler_import;
+mod idle;
 mod instance;
 mod outgoing;
 mod p2;

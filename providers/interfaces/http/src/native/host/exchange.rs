@@ -87,6 +87,7 @@ impl GuestExchange {
             Ok(response) => Ok(respond(response, &method, rest, ending, progress).await),
             Err(error) => {
                 tracing::warn!(%actor, %method, %error, "the guest answered with an error code");
+                progress.set_answered();
                 rest.detach();
                 Ok(error_response(&error))
             }
@@ -151,8 +152,12 @@ impl GuestExchange {
                 FaultKind::Crashed => {
                     tracing::error!(%actor, %method, path, ?error, "the guest failed");
                 }
-                FaultKind::DeadlineExceeded => {
+                // Behind its answer it has nobody else who would tell it.
+                FaultKind::DeadlineExceeded if self.progress.is_answered() => {
                     tracing::warn!(%actor, %method, path, %fault, "the guest did not get to its end");
+                }
+                FaultKind::DeadlineExceeded => {
+                    tracing::debug!(%actor, %method, path, %fault, "the guest did not get to its end");
                 }
                 // There was no room for it, or somebody it asked has refused: whoever called is told, and
                 // tells it.

@@ -1,6 +1,6 @@
 //! `wasi:http/handler@0.3`.
 
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
 
 use futures::{FutureExt, TryFutureExt};
 use tokio::sync::oneshot;
@@ -13,12 +13,14 @@ use wrt_host::InstanceState;
 
 use super::{
     exchange::HeadSender,
+    idle::Idle,
     instance::{is_fed, view},
     progress::Progress,
     response::{GuestRequest, GuestResponse},
 };
 
 const STUCK: &str = "the guest has nothing left to run, and has not finished its body";
+const STUCK_BEFORE: &str = "the guest has nothing left to run, and has not answered";
 
 /// How long what the guest has done last may take to get through its store.
 const SETTLING: Duration = Duration::from_millis(100);
@@ -33,21 +35,38 @@ pub(super) async fn call(
 ) -> wasmtime::Result<bool> {
     // How reading the request went is between its body and the guest: nobody else asks.
     let (request, _read) = Request::from_http(view(store.data_mut()).hooks, request);
-    store
-        .run_concurrent(
-            async |accessor: &Accessor<InstanceState>| -> wasmtime::Result<bool> {
-                answer(service, accessor, request, head, progress).await?;
-                // What the guest has still in hand after its answer.
-                poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
-                let handle = *service.wasi_http_handler().func_handle().func();
-                let is_ready = poll_fn(|cx| {
-                    let ready = accessor.poll_ready_for_concurrent_call(handle, cx);
-                    Poll::Ready(ready.is_ready())
-                });
-                Ok(is_ready.await)
-            },
-        )
-        .await?
+    let idle = &Arc::<Idle>::default();
+    let run = store.run_concurrent(
+        async |accessor: &Accessor<InstanceState>| -> wasmtime::Result<bool> {
+            idle.closure(async {
+                answer(service, accessor, request, head, progress, idle).await?;
+                left_over(service, accessor, progress, idle).await
+            })
+            .await
+        },
+    );
+    idle.watch(run).await?
+}
+
+/// Waits for what the guest has still in hand after its answer; whether it takes another call then.
+async fn left_over(
+    service: &Service,
+    accessor: &Accessor<InstanceState>,
+    progress: &Progress,
+    idle: &Idle,
+) -> wasmtime::Result<bool> {
+    tokio::select! {
+        biased;
+        () = poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)) => {}
+        // It waits for what will never come. Its request has been answered.
+        () = stuck(idle, progress, || true) => return Ok(false),
+    }
+    let handle = *service.wasi_http_handler().func_handle().func();
+    let is_ready = poll_fn(|cx| {
+        let ready = accessor.poll_ready_for_concurrent_call(handle, cx);
+        Poll::Ready(ready.is_ready())
+    });
+    Ok(is_ready.await)
 }
 
 /// Sends the guest's answer, and waits until its body has been taken.
@@ -57,10 +76,16 @@ async fn answer(
     request: Request,
     head: HeadSender,
     progress: &Progress,
+    idle: &Idle,
 ) -> wasmtime::Result<()> {
     let request = accessor.with(|mut store| store.data_mut().table().push(request))?;
     let handler = service.wasi_http_handler();
-    let response = match handler.call_handle(accessor, request).await? {
+    let called = tokio::select! {
+        biased;
+        called = handler.call_handle(accessor, request) => called?,
+        () = stuck(idle, progress, || true) => return Err(wasmtime::Error::msg(STUCK_BEFORE)),
+    };
+    let response = match called {
         Ok(response) => accessor.with(|mut store| store.data_mut().table().delete(response))?,
         Err(code) => {
             let _caller_gone = head.send(Err(Error::from(code)));
@@ -77,22 +102,41 @@ async fn answer(
     }));
     // A body's end, or the error in the place of its trailers, comes through the store, also when no
     // task of the guest is left. A store that went earlier would make a broken body look whole.
+    let is_awaited = || {
+        let is_fed = accessor.with(|mut store| is_fed(store.data_mut()));
+        progress.is_awaited() && !is_fed
+    };
+    // No task of the guest is left that could write it, or all wait for what will never come.
+    let ended = async {
+        poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+        settled(progress, || Some(0), is_awaited).await;
+    };
     tokio::select! {
         biased;
         _taken_or_dropped = sent => Ok(()),
-        () = stuck(accessor, progress) => Err(wasmtime::Error::msg(STUCK)),
+        () = ended => Err(wasmtime::Error::msg(STUCK)),
+        () = stuck(idle, progress, is_awaited) => Err(wasmtime::Error::msg(STUCK)),
     }
 }
 
-/// Waits until nothing can come of the response's body any more, although it has no end: no task of the
-/// guest is left that could write it, no body on its way in that it could be, and its reader waits.
-async fn stuck(accessor: &Accessor<InstanceState>, progress: &Progress) {
-    poll_fn(|cx| accessor.poll_no_interesting_tasks(cx)).await;
+/// Waits until nothing can come of the guest any more: its event loop rests, and goes on to, and nobody
+/// will wake it from outside of the loop.
+async fn stuck(idle: &Idle, progress: &Progress, is_for_good: impl Fn() -> bool) {
+    idle.rest().await;
+    settled(progress, || idle.spell(), is_for_good).await;
+}
+
+/// Waits until the guest's state is still the one that it was, no body has moved meanwhile, and this is
+/// for good. A body's reader is one who may be slow.
+async fn settled(
+    progress: &Progress,
+    state: impl Fn() -> Option<u64>,
+    is_for_good: impl Fn() -> bool,
+) {
     loop {
-        let moves = progress.moves();
+        let before = (state(), progress.moves());
         tokio::time::sleep(SETTLING).await;
-        let is_fed = accessor.with(|mut store| is_fed(store.data_mut()));
-        if progress.is_awaited() && progress.moves() == moves && !is_fed {
+        if before.0.is_some() && (state(), progress.moves()) == before && is_for_good() {
             return;
         }
     }

@@ -20,6 +20,7 @@ pub(super) struct Progress {
     streaming: AtomicBool,
     moves: AtomicU64,
     awaited: AtomicBool,
+    answered: AtomicBool,
 }
 
 impl Progress {
@@ -29,6 +30,7 @@ impl Progress {
             streaming: AtomicBool::new(false),
             moves: AtomicU64::new(0),
             awaited: AtomicBool::new(false),
+            answered: AtomicBool::new(false),
         }
     }
 
@@ -55,6 +57,16 @@ impl Progress {
     /// Whether somebody waits for more of the response's body.
     pub(super) fn is_awaited(&self) -> bool {
         self.awaited.load(Relaxed)
+    }
+
+    /// Whoever called has the whole answer.
+    pub(super) fn set_answered(&self) {
+        self.answered.store(true, Relaxed);
+    }
+
+    /// Whether whoever called has the whole answer, and will hear no more of the guest.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered.load(Relaxed)
     }
 
     /// How many pieces have gone through, of either body.

@@ -153,6 +153,7 @@ impl FromGuest {
     /// The body is whole: the guest may go on without it.
     fn finish(&mut self) {
         self.is_finished = true;
+        self.progress.set_answered();
         if let Some(taken) = self.taken.take() {
             let _nobody_asked = taken.send(());
         }
