@@ -1,4 +1,4 @@
-//! Writes the guard: admission before an operation, the deadline around it.
+//! Writes the way through a gate: admission before an operation, the deadline around it.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -13,11 +13,14 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     let object = &interface.ident;
     let guarded = format_ident!("{object}Guarded");
     let implementation = implement(interface, &guarded, |operation| {
-        if operation.has_body() {
-            with_body(operation)
-        } else {
-            without_body(operation)
-        }
+        let arguments = operation.arguments.iter().map(|argument| &argument.ident);
+        let passage = Passage {
+            gate: quote_spanned!(hygienic()=> self.gate),
+            context: quote_spanned!(hygienic()=> context),
+            object: quote_spanned!(hygienic()=> self.inner),
+            arguments: quote!(#(#arguments),*),
+        };
+        passage.of(operation)
     });
     quote! {
         struct #guarded {
@@ -29,49 +32,84 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
     }
 }
 
-/// A call that a lease pins is let in by it.
-fn admit(operation: &OperationModel) -> TokenStream {
-    match operation.lease() {
-        Some(lease) => {
-            let lease = &lease.ident;
-            quote_spanned!(hygienic()=> self.gate.admit_pinned(context, #lease))
+/// The way of a call through a gate, as expressions of where it is written: a guard, or a link whose
+/// replica is here, which so needs no future in a box for it.
+pub(crate) struct Passage {
+    /// An `Arc<Gate>`.
+    pub(crate) gate: TokenStream,
+    /// A reference to the call's context.
+    pub(crate) context: TokenStream,
+    /// What is called behind the gate.
+    pub(crate) object: TokenStream,
+    /// What it is given beside the context.
+    pub(crate) arguments: TokenStream,
+}
+
+impl Passage {
+    /// A block whose value is the operation's output; it may return that early.
+    pub(crate) fn of(&self, operation: &OperationModel) -> TokenStream {
+        if operation.has_body() {
+            self.with_body(operation)
+        } else {
+            self.without_body(operation)
         }
-        None => quote_spanned!(hygienic()=> self.gate.admit(context)),
     }
-}
 
-fn without_body(operation: &OperationModel) -> TokenStream {
-    let ident = &operation.ident;
-    let arguments = operation.arguments.iter().map(|argument| &argument.ident);
-    let admit = admit(operation);
-    quote_spanned! {hygienic()=>
-        let _permit = #admit.await?;
-        let work = self.inner.#ident(context, #(#arguments),*);
-        self.gate.guard(context, work).await?
+    /// A call that a lease pins is let in by it.
+    fn admit(&self, operation: &OperationModel) -> TokenStream {
+        let (gate, context) = (&self.gate, &self.context);
+        match operation.lease() {
+            Some(lease) => {
+                let lease = &lease.ident;
+                quote_spanned!(hygienic()=> #gate.admit_pinned(#context, #lease))
+            }
+            None => quote_spanned!(hygienic()=> #gate.admit(#context)),
+        }
     }
-}
 
-/// The callee may take the permit along; otherwise it goes with the body of the answer.
-fn with_body(operation: &OperationModel) -> TokenStream {
-    let ident = &operation.ident;
-    let arguments = operation.arguments.iter().map(|argument| &argument.ident);
-    let admit = admit(operation);
-    let admitted = quote_spanned! {hygienic()=>
-        let permit = #admit.await?;
-        let admitted = ::wrt_contract::generated::Admitted::new(permit, context);
-        let work = self.inner.#ident(admitted.context(), #(#arguments),*);
-    };
-    if !operation.answer.has_body() {
-        return quote_spanned! {hygienic()=>
-            #admitted
-            self.gate.guard(context, work).await?
+    fn without_body(&self, operation: &OperationModel) -> TokenStream {
+        let Self {
+            gate,
+            context,
+            object,
+            arguments,
+        } = self;
+        let ident = &operation.ident;
+        let admit = self.admit(operation);
+        quote_spanned! {hygienic()=>
+            let _permit = #admit.await?;
+            let work = #object.#ident(#context, #arguments);
+            #gate.guard(#context, work).await?
+        }
+    }
+
+    /// The callee may take the permit along; otherwise it goes with the body of the answer.
+    fn with_body(&self, operation: &OperationModel) -> TokenStream {
+        let Self {
+            gate,
+            context,
+            object,
+            arguments,
+        } = self;
+        let ident = &operation.ident;
+        let admit = self.admit(operation);
+        let admitted = quote_spanned! {hygienic()=>
+            let permit = #admit.await?;
+            let admitted = ::wrt_contract::generated::Admitted::new(permit, #context);
+            let work = #object.#ident(admitted.context(), #arguments);
         };
-    }
-    let whole = operation.answer.whole();
-    quote_spanned! {hygienic()=>
-        #admitted
-        let #whole = self.gate.guard(context, work).await??;
-        let body = admitted.hold(body);
-        ::core::result::Result::Ok(#whole)
+        if !operation.answer.has_body() {
+            return quote_spanned! {hygienic()=>
+                #admitted
+                #gate.guard(#context, work).await?
+            };
+        }
+        let whole = operation.answer.whole();
+        quote_spanned! {hygienic()=>
+            #admitted
+            let #whole = #gate.guard(#context, work).await??;
+            let body = admitted.hold(body);
+            ::core::result::Result::Ok(#whole)
+        }
     }
 }

@@ -5,6 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 
 use crate::{
     argument::Travel,
+    guard::Passage,
     hygiene::hygienic,
     implementation::implement,
     model::{InterfaceModel, OperationModel},
@@ -42,6 +43,7 @@ fn call(operation: &OperationModel) -> TokenStream {
             _ => quote!(#ident),
         }
     });
+    let here = here(operation, &quote!(#(#kept),*));
     let named = named(operation);
     let elsewhere = quote_spanned! {hygienic()=>
         ::wrt_contract::generated::remote_or_local(
@@ -85,15 +87,32 @@ fn call(operation: &OperationModel) -> TokenStream {
         let ::core::option::Option::Some(local) = local else {
             return self.remote.#ident(&context, #(#arguments),*).await;
         };
-        context.leave_deadline_to_guard();
         #lend
-        let error = match local.#ident(&context, #(#kept),*).await {
+        let error = match #here.await {
             ::core::result::Result::Err(error) => #named,
             answer => return answer,
         };
         let context = ::wrt_contract::generated::failed_here(error, &context)?;
         // In a box of its own: no call pays for it that does not fail.
         ::std::boxed::Box::pin(async move { #elsewhere }).await
+    }
+}
+
+/// The call of the replica on this node, `local`, through its gate.
+fn here(operation: &OperationModel, arguments: &TokenStream) -> TokenStream {
+    let output = &operation.output;
+    let passage = Passage {
+        gate: quote_spanned!(hygienic()=> local.gate()),
+        context: quote_spanned!(hygienic()=> (&context)),
+        object: quote_spanned!(hygienic()=> local.object()),
+        arguments: arguments.clone(),
+    };
+    let passage = passage.of(operation);
+    quote_spanned! {hygienic()=>
+        {
+            context.leave_deadline_to_guard();
+            ::wrt_contract::generated::typed::<#output, _>(async { #passage })
+        }
     }
 }
 
@@ -110,17 +129,14 @@ fn pinned_call(operation: &OperationModel, lease: &Ident) -> TokenStream {
     let ident = &operation.ident;
     let arguments = operation.arguments.iter().map(|argument| &argument.ident);
     let arguments = quote!(#(#arguments),*);
-    let named = named(operation);
+    let (here, named) = (here(operation, &arguments), named(operation));
     quote_spanned! {hygienic()=>
         let mut context = self.local.operation(context);
         if !self.local.is_home_of(#lease) {
             return self.remote.#ident(&context, #arguments).await;
         }
         match self.local.pinned() {
-            ::core::option::Option::Some(local) => {
-                context.leave_deadline_to_guard();
-                local.#ident(&context, #arguments).await.map_err(|error| #named)
-            }
+            ::core::option::Option::Some(local) => #here.await.map_err(|error| #named),
             ::core::option::Option::None => ::core::result::Result::Err(
                 ::core::convert::From::from(::wrt_contract::generated::lease_is_over(#lease)),
             ),

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use tokio::sync::Notify;
 use wrt_protocol::{ActorAddress, Fault, Incarnation};
 
-use crate::{CallContext, LocalSlot};
+use crate::{CallContext, LocalSlot, Replica};
 
 /// Who knows, on a node, which actors are on their way: nobody serves them yet, and somebody is about
 /// to.
@@ -51,7 +51,7 @@ impl<T: ?Sized + Send + Sync> LocalSlot<T> {
     pub fn arrival<'a>(
         &'a self,
         context: &'a CallContext,
-    ) -> Option<BoxFuture<'a, Result<Option<Arc<T>>, Fault>>> {
+    ) -> Option<BoxFuture<'a, Result<Option<Arc<Replica<T>>>, Fault>>> {
         let wait = self.home().arrivals.get()?.expect(self.actor()?, context)?;
         let arrival = async move {
             let mut wait = pin!(wait);

@@ -27,7 +27,7 @@
 //! use serde::{Deserialize, Serialize};
 //! use wrt_contract::{
 //!     Answer, CallContext, Caller, Dispatch, DispatchRequest, Gate, GateLimits, Interface,
-//!     InterfaceError, Invocation, LocalSlot, Schema, async_trait, interface,
+//!     InterfaceError, Invocation, LocalSlot, Replica, Schema, async_trait, interface,
 //! };
 //! use wrt_protocol::{ActorAddress, Fault, Name};
 //!
@@ -74,8 +74,9 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
 //! let gate = Gate::new(GateLimits::default());
-//! let provider = GreetingInterface::guarded(Arc::new(Polite), gate);
-//! let bus = Arc::new(Loop(GreetingInterface::dispatcher(Arc::clone(&provider))));
+//! let provider: Arc<dyn Greeting> = Arc::new(Polite);
+//! let guarded = GreetingInterface::guarded(Arc::clone(&provider), Arc::clone(&gate));
+//! let bus = Arc::new(Loop(GreetingInterface::dispatcher(guarded)));
 //!
 //! let name = |text| Name::new(text).expect("a legal name");
 //! let target = ActorAddress::provider(name("app"), name("greeter"));
@@ -87,7 +88,7 @@
 //! assert_eq!(link.greet(&context, "").await, Err(GreetingError::Nameless));
 //!
 //! // From here on the same call stays on the node, and is not encoded.
-//! slot.set(Some(provider));
+//! slot.set(Some(Replica::new(provider, gate)));
 //! assert_eq!(link.greet(&context, "Ada").await, Ok("Good day, Ada".to_owned()));
 //! # }
 //! ```
@@ -129,7 +130,7 @@ pub use leases::{LeaseLimits, Leases};
 pub use link::{Links, LocalDirectory, Offer};
 pub use permit::Permit;
 pub use schema::{Fingerprint, Schema};
-pub use slot::LocalSlot;
+pub use slot::{LocalSlot, Replica};
 /// Writes [`trait@InterfaceError`] for the error of an interface, and `From<Fault>` with it.
 ///
 /// The error is an enum. One of its variants carries the fault and nothing else: the one marked
@@ -213,6 +214,11 @@ pub mod generated {
     /// An operation at work, with the type of its outcome for what is inside.
     pub fn boxed<'a, T, F: Future<Output = T> + Send + 'a>(work: F) -> BoxFuture<'a, T> {
         Box::pin(work)
+    }
+
+    /// A part of an operation, with the type of its outcome for what is inside.
+    pub fn typed<T, F: Future<Output = T>>(work: F) -> F {
+        work
     }
 
     pub use crate::{

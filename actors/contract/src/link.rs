@@ -5,7 +5,7 @@ use std::{any::Any, collections::HashMap, fmt, sync::Arc};
 use parking_lot::Mutex;
 use wrt_protocol::{ActorAddress, Incarnation, InterfaceName, Name};
 
-use crate::{Arrivals, Dispatch, Gate, Interface, LocalSlot, arrivals::Home};
+use crate::{Arrivals, Dispatch, Gate, Interface, LocalSlot, Replica, arrivals::Home};
 
 type Erased = Arc<dyn Any + Send + Sync>;
 type Slots = HashMap<(ActorAddress, InterfaceName), Erased>;
@@ -65,15 +65,14 @@ impl Offer {
     /// Offers `object` behind `gate`.
     #[must_use]
     pub fn new<I: Interface>(object: Arc<I::Object>, gate: &Arc<Gate>) -> Self {
-        let guarded = I::guarded(object, Arc::clone(gate));
-        let dispatcher = I::dispatcher(Arc::clone(&guarded));
-        let own_gate = Arc::clone(gate);
+        let replica = Replica::new(Arc::clone(&object), Arc::clone(gate));
+        let dispatcher = I::dispatcher(I::guarded(object, Arc::clone(gate)));
         let install = move |directory: &LocalDirectory, actor: &ActorAddress, present: bool| {
             let slot = directory.slot::<I>(actor);
             if present {
-                slot.set(Some(Arc::clone(&guarded)));
+                slot.set(Some(Arc::clone(&replica)));
             } else {
-                slot.retire(&own_gate);
+                slot.retire();
             }
         };
         Self {

@@ -20,9 +20,42 @@ pub struct LocalSlot<T: ?Sized> {
 }
 
 struct Place<T: ?Sized> {
-    current: ArcSwapOption<Arc<T>>,
+    current: ArcSwapOption<Replica<T>>,
     /// The one that stood there, as long as somebody keeps it for its leases.
-    retired: ArcSwap<Weak<Arc<T>>>,
+    retired: ArcSwap<Weak<Replica<T>>>,
+}
+
+/// A replica on this node, and the gate before it. A link takes a call through the gate itself: that
+/// costs it no future in a box, as a guard does.
+pub struct Replica<T: ?Sized> {
+    object: Arc<T>,
+    gate: Arc<Gate>,
+}
+
+impl<T: ?Sized> Replica<T> {
+    /// `object`, to be called through `gate` alone.
+    #[must_use]
+    pub fn new(object: Arc<T>, gate: Arc<Gate>) -> Arc<Self> {
+        Arc::new(Self { object, gate })
+    }
+
+    /// What is called.
+    #[must_use]
+    pub fn object(&self) -> &T {
+        &self.object
+    }
+
+    /// What a call is taken through.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Replica<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Replica({:?})", self.gate.load())
+    }
 }
 
 impl<T: ?Sized> LocalSlot<T> {
@@ -53,14 +86,13 @@ impl<T: ?Sized> LocalSlot<T> {
 
     /// The replica, if there is one.
     #[must_use]
-    pub fn get(&self) -> Option<Arc<T>> {
-        self.place.current.load().as_deref().cloned()
+    pub fn get(&self) -> Option<Arc<Replica<T>>> {
+        self.place.current.load_full()
     }
 
-    /// Puts a replica in, or takes it out. It stands behind its guard, as [`Offer`](crate::Offer) puts it
-    /// there: a link leaves the deadline of a call to that.
-    pub fn set(&self, replica: Option<Arc<T>>) {
-        self.place.current.store(replica.map(Arc::new));
+    /// Puts a replica in, or takes it out.
+    pub fn set(&self, replica: Option<Arc<Replica<T>>>) {
+        self.place.current.store(replica);
         self.home.filled.notify_waiters();
     }
 
@@ -84,19 +116,19 @@ impl<T: ?Sized> LocalSlot<T> {
     /// The replica for a call that is pinned to this node: the one there is, or the one that was
     /// taken out, as long as it drains.
     #[must_use]
-    pub fn pinned(&self) -> Option<Arc<T>> {
+    pub fn pinned(&self) -> Option<Arc<Replica<T>>> {
         let retired = || self.place.retired.load().upgrade();
-        self.get()
-            .or_else(|| retired().map(|retired| (*retired).clone()))
+        self.get().or_else(retired)
     }
 }
 
 impl<T: ?Sized + Send + Sync + 'static> LocalSlot<T> {
-    /// Takes the replica out. Calls that are pinned by a live lease reach it until `gate`, which is
-    /// its, has drained.
-    pub(crate) fn retire(&self, gate: &Gate) {
+    /// Takes the replica out. Calls that are pinned by a live lease reach it until its gate has
+    /// drained.
+    pub(crate) fn retire(&self) {
         if let Some(replica) = self.place.current.swap(None) {
             self.place.retired.store(Arc::new(Arc::downgrade(&replica)));
+            let gate = Arc::clone(&replica.gate);
             gate.keep_for_leases(replica);
         }
     }

@@ -19,6 +19,7 @@ use shelf::{
 use tokio::time::Instant;
 use wrt_contract::{
     CallContext, Callee, DispatchRequest, Gate, GateLimits, Interface, InterfaceError, LocalSlot,
+    Replica,
 };
 use wrt_protocol::{Execution, Fault, FaultKind, Hop, OperationName};
 
@@ -238,11 +239,16 @@ struct Linked {
     caller: Arc<Loop>,
 }
 
+fn replica(shelf: &Arc<MemoryShelf>) -> Arc<Replica<dyn Shelf>> {
+    let gate = Gate::new(GateLimits::default());
+    Replica::new(Arc::clone(shelf) as _, gate)
+}
+
 fn linked() -> Linked {
     let (remote, caller, far) = over_the_loop();
     let local = Arc::new(MemoryShelf::default());
     let slot = LocalSlot::empty();
-    slot.set(Some(Arc::clone(&local) as Arc<dyn Shelf>));
+    slot.set(Some(replica(&local)));
     let link = ShelfInterface::linked(slot.clone(), remote);
     Linked {
         link,
@@ -267,7 +273,7 @@ async fn a_link_prefers_the_local_replica_while_there_is_one() {
     put("here").await;
     slot.set(None);
     put("there").await;
-    slot.set(Some(Arc::clone(&local) as Arc<dyn Shelf>));
+    slot.set(Some(replica(&local)));
     put("here again").await;
     assert_eq!(local.keys(), ["here", "here again"]);
     assert_eq!(far.keys(), ["there"]);
@@ -338,9 +344,8 @@ async fn a_co_located_call_touches_neither_caller_nor_encoder() {
         caller,
         ..
     } = linked();
-    let gate = Gate::new(GateLimits::default());
     let remote = ShelfInterface::remote(Arc::clone(&caller) as _, target().into());
-    slot.set(Some(ShelfInterface::guarded(Arc::clone(&local) as _, gate)));
+    slot.set(Some(replica(&local)));
     let link = ShelfInterface::linked(slot.clone(), remote);
     let context = CallContext::default();
     assert_eq!(link.weigh(&context, Fragile(3), &Fragile(4)).await, Ok(7));

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use wrt_contract::{
     Body, BodyFrame, CallContext, DispatchRequest, Gate, GateLimits, Interface, InterfaceError,
-    LocalSlot, Permit, Schema, async_trait,
+    LocalSlot, Permit, Replica, Schema, async_trait,
 };
 use wrt_protocol::{Execution, Fault, FaultKind, Hop, OperationName, limits::STREAM_IDLE_MAX};
 
@@ -286,7 +286,8 @@ async fn measure_after_refusal(touches: bool, body: Body) -> Result<u64, TapeErr
         refuses: true,
         ..Deck::default()
     });
-    slot.set(Some(Arc::clone(&local) as Arc<dyn Tape>));
+    let gate = Gate::new(GateLimits::default());
+    slot.set(Some(Replica::new(Arc::clone(&local) as _, gate)));
     let link = TapeInterface::linked(slot, remote);
     let answer = link.measure(&CallContext::default(), body).await;
     assert!(local.asked.load(Relaxed));

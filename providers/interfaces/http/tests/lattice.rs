@@ -22,7 +22,7 @@ use parking_lot::Mutex;
 use proptest::prelude::*;
 use wrt_contract::{
     Answer, Body, BodyFrame, CallContext, Caller, Dispatch, DispatchRequest, Gate, GateLimits,
-    Interface, Invocation, LocalSlot,
+    Interface, Invocation, LocalSlot, Replica,
 };
 use wrt_http::{HttpHandler, HttpHandlerInterface, RequestHead, ResponseHead};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, Name};
@@ -273,7 +273,8 @@ async fn a_link_falls_over_with_an_untouched_body_only() {
             async move { call(&inner, request).await }
         });
         let slot = LocalSlot::empty();
-        slot.set(Some(local));
+        let gate = Gate::new(GateLimits::default());
+        slot.set(Some(Replica::new(local, gate)));
         let link = HttpHandlerInterface::linked(slot, remote);
         let answer = call(&link, request("POST", pieces(3))).await;
         assert_eq!(asked.load(Relaxed), usize::from(!touches));
