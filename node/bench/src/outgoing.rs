@@ -56,10 +56,12 @@ async fn send_bare(client: BareClient, server: SocketAddr) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn send(client: Arc<dyn HttpClient>, server: SocketAddr) -> anyhow::Result<()> {
+async fn send(
+    client: Arc<dyn HttpClient>,
+    context: CallContext,
+    server: SocketAddr,
+) -> anyhow::Result<()> {
     let (head, ()) = RequestHead::split(get(server, ())?);
-    // As a link makes it for each operation of a guest.
-    let context = CallContext::default().for_operation();
     let options = RequestOptions::default();
     let (_head, body) = client.send(&context, head, options, Body::empty()).await?;
     let body = body.collect(VALUE_BYTES).await?;
@@ -75,14 +77,18 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let server = pair.http_server().await?;
 
     let linked = linked(&client().await?)?;
-    let ours = move || send(Arc::clone(&linked), server);
+    let ours = move || send(Arc::clone(&linked), CallContext::default(), server);
     let without = bare.clone();
     let theirs = move || send_bare(without.clone(), server);
     let mut rows = rows(COLOCATED, BARE, ours, theirs).await?;
 
     let remote = pair.remote::<HttpClientInterface>()?;
     let payload = Bytes::from(vec![b'k'; VALUE_BYTES]);
-    let ours = move || send(Arc::clone(&remote), server);
+    let ours = move || {
+        // As a link makes it for each operation of a guest.
+        let context = CallContext::default().for_operation();
+        send(Arc::clone(&remote), context, server)
+    };
     let theirs = move || {
         let (nats, payload, bare) = (nats.clone(), payload.clone(), bare.clone());
         async move {
