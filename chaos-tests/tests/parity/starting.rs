@@ -86,6 +86,7 @@ async fn on_a_lattice_requests_wait_for_it() -> anyhow::Result<()> {
                 true => serves(),
                 false => Case::new("a budget that ends first", "/head/finish")
                     .gets_told(504, "the component is still starting\n")
+                    .alone()
                     .waits(PATIENCE),
             };
             let told = async {
