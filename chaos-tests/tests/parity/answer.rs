@@ -57,7 +57,7 @@ pub async fn answer(
                 tokio::spawn(connection);
                 let request = request(case, pace, protocol);
                 let answer = read(client.send_request(request).await.map_err(told)?).await;
-                if answer.is_whole && client.ready().await.is_ok() {
+                if case.is_followed && answer.is_whole && client.ready().await.is_ok() {
                     let request = self::request(&Case::again(), Pace::Quick, protocol);
                     match client.send_request(request).await {
                         Ok(response) => Case::again().compare(read(response).await, "")?,

@@ -25,6 +25,8 @@ pub struct Case {
     pub trailers: Vec<(&'static str, &'static str)>,
     /// How long its client waits for the end of its answer.
     pub patience: Duration,
+    /// Whether another request follows on its connection, if that goes on.
+    pub is_followed: bool,
     only: Option<Guest>,
     answer: Answer,
 }
@@ -48,6 +50,7 @@ impl Case {
             is_announced: true,
             trailers: Vec::new(),
             patience: PATIENCE,
+            is_followed: true,
             only: None,
             answer: Answer {
                 status: 200,
@@ -58,6 +61,12 @@ impl Case {
                 is_head_alone: false,
             },
         }
+    }
+
+    /// With nothing behind it on its connection.
+    pub fn alone(mut self) -> Self {
+        self.is_followed = false;
+        self
     }
 
     /// With a client that waits for so long.

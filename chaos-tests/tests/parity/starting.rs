@@ -14,8 +14,8 @@ use crate::{
 };
 
 /// Longer than a busy machine takes for anything here.
-const PATIENCE: Duration = Duration::from_secs(240);
-const PATIENCE_MS: u64 = 240_000;
+const PATIENCE: Duration = Duration::from_secs(400);
+const PATIENCE_MS: u64 = 400_000;
 const IMPATIENCE_MS: u64 = 300;
 
 fn slow_component(folder: &std::path::Path) -> anyhow::Result<PathBuf> {
@@ -68,7 +68,7 @@ async fn on_a_lattice_requests_wait_for_it() -> anyhow::Result<()> {
     let path = path.to_string_lossy().into_owned();
     let up = {
         let cluster = Arc::clone(&cluster);
-        spawn_blocking(move || cluster.wrt(&["up", &path]))
+        spawn_blocking(move || cluster.wrt(&["up", &path, "--timeout", "400"]))
     };
     let cluster = &*cluster;
     let exchanges = asked.iter().flat_map(|it| {
@@ -86,6 +86,7 @@ async fn on_a_lattice_requests_wait_for_it() -> anyhow::Result<()> {
                 true => serves(),
                 false => Case::new("a budget that ends first", "/head/finish")
                     .gets_told(504, "the component is still starting\n")
+                    .alone()
                     .waits(PATIENCE),
             };
             let told = async {
