@@ -32,7 +32,7 @@ pub(crate) fn implement(
 /// larger.
 fn method(operation: &OperationModel, body: &TokenStream) -> TokenStream {
     let (ident, output) = (&operation.ident, &operation.output);
-    let mut lifetimes = vec![lifetime(&"self"), lifetime(&"context")];
+    let mut lifetimes = vec![lifetime("self"), lifetime("context")];
     let arguments: Vec<_> = operation
         .arguments
         .iter()
