@@ -29,6 +29,9 @@ pub trait Arrivals: Send + Sync + 'static {
     ) -> Option<BoxFuture<'a, Result<(), Fault>>>;
 }
 
+/// A wait for a replica: the one that has come to this node, if that is where it ended.
+type Arrival<'a, T> = BoxFuture<'a, Result<Option<Arc<Replica<T>>>, Fault>>;
+
 /// What the slots of a node share.
 #[derive(Default)]
 pub(crate) struct Home {
@@ -51,7 +54,7 @@ impl<T: ?Sized + Send + Sync> LocalSlot<T> {
     pub fn arrival<'a>(
         &'a self,
         context: &'a CallContext,
-    ) -> Option<BoxFuture<'a, Result<Option<Arc<Replica<T>>>, Fault>>> {
+    ) -> Option<Arrival<'a, T>> {
         let wait = self.home().arrivals.get()?.expect(self.actor()?, context)?;
         let arrival = async move {
             let mut wait = pin!(wait);
