@@ -328,7 +328,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_gone_is_not_idle() {
         let places = Places::new(1);
-        let mut held = places.take().await.unwrap();
+        let held = places.take().await.unwrap();
         held.is_made();
         let in_use = held.place().used();
         drop(held);
