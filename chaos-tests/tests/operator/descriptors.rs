@@ -57,9 +57,9 @@ fn many(address: &str) -> anyhow::Result<String> {
     let mut calls = String::new();
     for component in 0..COMPONENTS {
         write!(text, "\n[component.c{component}]\nsource = {source:?}\n")?;
-        write!(
+        writeln!(
             calls,
-            "  {{ component = \"c{component}\", path = \"/c{component}\" }},\n"
+            "  {{ component = \"c{component}\", path = \"/c{component}\" }},"
         )?;
     }
     write!(
