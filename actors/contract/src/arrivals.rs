@@ -51,10 +51,7 @@ impl<T: ?Sized + Send + Sync> LocalSlot<T> {
     ///
     /// # Cancel safety
     /// Dropping the future gives up the wait.
-    pub fn arrival<'a>(
-        &'a self,
-        context: &'a CallContext,
-    ) -> Option<Arrival<'a, T>> {
+    pub fn arrival<'a>(&'a self, context: &'a CallContext) -> Option<Arrival<'a, T>> {
         let wait = self.home().arrivals.get()?.expect(self.actor()?, context)?;
         let arrival = async move {
             let mut wait = pin!(wait);

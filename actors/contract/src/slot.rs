@@ -41,7 +41,7 @@ impl<T: ?Sized> Replica<T> {
 
     /// What is called.
     #[must_use]
-    pub fn object(&self) -> &T {
+    pub fn object(&self) -> &Arc<T> {
         &self.object
     }
 

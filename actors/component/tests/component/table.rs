@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wasmtime::component::Linker;
-use wrt_contract::{CallContext, Gate, LocalDirectory, Offer, async_trait, interface};
+use wrt_contract::{CallContext, Gate, Interface, LocalDirectory, Offer, async_trait, interface};
 use wrt_host::{Host, InstanceState, Instances, Package, guest_fault};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, Name};
 
@@ -92,5 +92,6 @@ pub fn offered(
     let name = |text| Name::new(text).unwrap();
     let actor = ActorAddress::component(name("app"), name("guest"));
     offer.install(&directory, &actor);
-    directory.slot::<TableInterface>(&actor).get().unwrap()
+    let replica = directory.slot::<TableInterface>(&actor).get().unwrap();
+    TableInterface::guarded(Arc::clone(replica.object()), Arc::clone(replica.gate()))
 }
