@@ -56,16 +56,16 @@ fn many(address: &str) -> anyhow::Result<String> {
     let mut text = "[app]\nname = \"many\"\n".to_owned();
     let mut calls = String::new();
     for component in 0..COMPONENTS {
-        write!(text, "\n[component.c{component}]\nsource = {source:?}\n")?;
+        writeln!(text, "\n[component.c{component}]\nsource = {source:?}")?;
         writeln!(
             calls,
             "  {{ component = \"c{component}\", path = \"/c{component}\" }},"
         )?;
     }
-    write!(
+    writeln!(
         text,
         "\n[provider.web]\nbackend = \"http-server\"\ncalls = [\n{calls}]\n\
-         \n[provider.web.config]\naddress = {address:?}\n"
+         \n[provider.web.config]\naddress = {address:?}"
     )?;
     Ok(text)
 }

@@ -41,7 +41,7 @@ impl RequestPath {
             return true;
         }
         // Of what others do, nothing is heard.
-        if *self.link.borrow() == LinkState::Down {
+        if view.is_isolated() || *self.link.borrow() == LinkState::Down {
             return false;
         }
         view.starts_elsewhere(actor)
