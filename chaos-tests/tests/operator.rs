@@ -1,12 +1,15 @@
-//! An operator's bad days, with real processes: NATS is lost, edited, restarted, without JetStream or
-//! set up tightly; clocks go back; what is deployed cannot run. Each case says what keeps running, what
+//! An operator's bad days, with real processes: NATS is lost, edited, restarted, full, without JetStream
+//! or set up tightly; disks are full; clocks go back; what is deployed cannot run. Each case says what keeps running, what
 //! is told, and where.
 
 #![cfg(test)]
 
 mod operator {
     mod clocks;
+    mod code;
+    mod disk;
     mod edited;
+    mod full;
     mod hopeless;
     mod kept;
     mod restarted;
