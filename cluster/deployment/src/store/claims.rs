@@ -171,13 +171,17 @@ impl<'a> Evidence<'a> {
             (false, _) => is_later_there(),
             (true, true) => entry.is_some_and(|entry| entry.revision > claim.revision),
             (true, false) => {
-                let age = self.now.0.saturating_sub(touched_at.0);
-                let grace = i64::try_from(CODE_GRACE.as_nanos()).unwrap_or(i64::MAX);
                 // A bucket that is behind knows nothing of it.
-                self.reading.last >= claim.revision && age > grace
+                self.reading.last >= claim.revision && is_past_grace(touched_at, self.now)
             }
         }
     }
+}
+
+/// Whether what was stored has waited for its app for long enough.
+pub(super) fn is_past_grace(stored_at: StoredAt, now: StoredAt) -> bool {
+    let grace = i64::try_from(CODE_GRACE.as_nanos()).unwrap_or(i64::MAX);
+    now.0.saturating_sub(stored_at.0) > grace
 }
 
 impl DesiredApp {

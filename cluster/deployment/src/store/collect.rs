@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 
 use super::{
     Store, StoreError,
-    claims::{Claims, Evidence},
+    claims::{Claims, Evidence, is_past_grace},
     objects::{Listing, Object, Objects},
     reading::{Reading, StoredAt},
 };
-use crate::{Digest, limits::CODE_GRACE};
+use crate::Digest;
 
 /// What a collection did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,7 +70,7 @@ pub(super) async fn collect(
     for content in &listing.orphans {
         // Somebody may be about to say what it is.
         let stored_at = objects.content_stored_at(content).await?;
-        if stored_at.is_some_and(|at| is_old(at, now)) {
+        if stored_at.is_some_and(|at| is_past_grace(at, now)) {
             objects.remove_content(content).await?;
         }
     }
@@ -82,9 +82,4 @@ fn latest(reading: &Reading, objects: &[Object]) -> StoredAt {
     let stored = reading.entries.values().map(|entry| entry.stored_at);
     let touched = objects.iter().map(|object| object.touched_at);
     stored.chain(touched).max().unwrap_or_default()
-}
-
-fn is_old(at: StoredAt, now: StoredAt) -> bool {
-    let grace = i64::try_from(CODE_GRACE.as_nanos()).unwrap_or(i64::MAX);
-    now.0.saturating_sub(at.0) > grace
 }

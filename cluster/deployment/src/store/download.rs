@@ -111,7 +111,15 @@ impl Download {
             .with_min_delay(STORE_RETRY_PAUSE)
             .with_max_delay(STORE_CHUNK_PAUSE_MAX)
             .with_max_times(STORE_CHUNK_ATTEMPTS_MAX as usize - 1);
-        let read = || self.read_once();
+        let mut attempt = 0;
+        let read = || {
+            attempt += 1;
+            if attempt == 2 {
+                let (component, missing) = (self.digest, self.missing);
+                tracing::warn!(%component, missing, "the store is waited for in the middle of a fetch");
+            }
+            self.read_once()
+        };
         attempts_after(pauses, &what, STORE_CHUNK_WAIT_MAX, read).await
     }
 
