@@ -8,12 +8,12 @@ use std::{
     fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use wrt_chaos_tests::{Manifest, Proxy, guest};
-use wrt_test_servers::free_port;
+use wrt_test_servers::{Deadline, free_port};
 
 use super::site::Site;
 
@@ -59,14 +59,8 @@ pub fn deploys(site: &Site, text: &str) -> anyhow::Result<String> {
 
 /// Waits for a state.
 pub fn becomes<T>(what: &str, look: impl Fn() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
-    let end = Instant::now() + LIMIT;
-    loop {
-        if let Some(found) = look()? {
-            return Ok(found);
-        }
-        anyhow::ensure!(Instant::now() < end, "it did not become true that {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let found = Deadline::after(LIMIT).poll(|| look().transpose());
+    found.with_context(|| format!("it did not become true that {what}"))?
 }
 
 /// Files in a folder and below it, by name.

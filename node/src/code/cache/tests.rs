@@ -63,6 +63,10 @@ impl Site {
         }
     }
 
+    fn sweeps(&self, apps: &[DesiredApp]) {
+        self.cache.sweep(&snapshot(apps)).unwrap();
+    }
+
     /// Whether something of it is kept.
     fn has(&self, n: u8) -> bool {
         let folders = [&self.cache.artefacts, &self.cache.components];
@@ -77,24 +81,21 @@ impl Site {
 
 #[test]
 fn what_no_app_names_goes_after_a_grace() {
-    let site = Site::new(10_000, Duration::from_millis(50));
-    let desired = snapshot(&[app("shop", &[1]), app("blog", &[2])]);
+    let mut site = Site::new(10_000, Duration::from_secs(3600));
+    let (shop, blog) = (app("shop", &[1]), app("blog", &[2]));
     for n in 1..=3 {
         site.keeps(n, true);
     }
     // Of another program, which has nothing to do with the lattice.
     site.keeps(4, false);
-    let sweep = |apps: &[DesiredApp]| site.cache.sweep(&snapshot(apps)).unwrap();
-    site.cache.sweep(&desired).unwrap();
+    site.sweeps(&[shop.clone(), blog.clone()]);
+    site.sweeps(std::slice::from_ref(&shop));
     assert_eq!(site.kept(&[1, 2, 3, 4]), [1, 2, 3, 4], "within the grace");
-    sweep(&[app("shop", &[1])]);
-    std::thread::sleep(Duration::from_millis(60));
+    site.cache.options.grace = Duration::ZERO;
     // The app is deployed again in the last moment.
-    sweep(&[app("shop", &[1]), app("blog", &[2])]);
+    site.sweeps(&[shop.clone(), blog]);
     assert_eq!(site.kept(&[1, 2, 3, 4]), [1, 2, 4]);
-    sweep(&[app("shop", &[1])]);
-    std::thread::sleep(Duration::from_millis(60));
-    sweep(&[app("shop", &[1])]);
+    site.sweeps(&[shop]);
     assert_eq!(site.kept(&[1, 2, 3, 4]), [1, 4]);
     assert!(site.parent.path().join("code/key").exists());
 }
