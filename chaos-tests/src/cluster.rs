@@ -148,7 +148,29 @@ impl Cluster {
     /// # Errors
     /// When it cannot be started.
     pub fn start_node_at(&self, name: &str, lattice_url: &str) -> Result<(), ClusterError> {
-        self.spawn(name, &["--lattice", lattice_url])
+        self.start_node_with(name, &[], &["--lattice", lattice_url])
+    }
+
+    /// Starts a node by way of other programs (`prlimit --fsize=1`), and with more arguments.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_node_with(
+        &self,
+        name: &str,
+        by_way_of: &[&str],
+        arguments: &[&str],
+    ) -> Result<(), ClusterError> {
+        let node = Command::new(&self.programs.node);
+        let command = match by_way_of {
+            [] => node,
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(node.get_program());
+                command
+            }
+        };
+        self.spawn(command, name, arguments)
     }
 
     /// Starts a node with a role, for apps that ask for it.
@@ -157,25 +179,11 @@ impl Cluster {
     /// When it cannot be started.
     pub fn start_node_of_role(&self, name: &str, role: &str) -> Result<(), ClusterError> {
         let (lattice_url, label) = (self.nats.url(), format!("role={role}"));
-        self.spawn(name, &["--lattice", &lattice_url, "--label", &label])
+        let arguments = ["--lattice", &lattice_url, "--label", &label];
+        self.start_node_with(name, &[], &arguments)
     }
 
-    /// Starts a node that may have so many files and sockets open, and no more.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn start_node_of_descriptors(&self, name: &str, max: u32) -> Result<(), ClusterError> {
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("ulimit -n {max} && exec \"$0\" \"$@\"")]);
-        command.arg(&self.programs.node);
-        self.spawn_by(command, name, &["--lattice", &self.nats.url()])
-    }
-
-    fn spawn(&self, name: &str, arguments: &[&str]) -> Result<(), ClusterError> {
-        self.spawn_by(Command::new(&self.programs.node), name, arguments)
-    }
-
-    fn spawn_by(
+    fn spawn(
         &self,
         mut command: Command,
         name: &str,
@@ -375,8 +383,12 @@ impl Cluster {
 
     /// The folder in which a node keeps what it needs at its next start.
     pub fn kept_folder(&self, node: &str) -> PathBuf {
-        let cache = self.folder.path().join(format!("{node}.cache"));
-        cache.join("wrt/desired")
+        self.cache_folder(node).join("desired")
+    }
+
+    /// The folder in which a node keeps what it can make again, unless it was told another one.
+    pub fn cache_folder(&self, node: &str) -> PathBuf {
+        self.folder.path().join(format!("{node}.cache")).join("wrt")
     }
 
     fn nodes(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {

@@ -1,13 +1,16 @@
-//! An operator's bad days, with real processes: NATS is lost, edited, restarted, without JetStream or
-//! set up tightly, slow, or asks for passwords; clocks go back; what is deployed cannot run. Each case says what keeps running, what
-//! is told, and where.
+//! An operator's bad days, with real processes: NATS is lost, edited, restarted, full, slow, without
+//! JetStream, set up tightly, or asks for passwords; disks are full, and descriptors few; clocks go back;
+//! what is deployed cannot run. Each case says what keeps running, what is told, and where.
 
 #![cfg(test)]
 
 mod operator {
     mod clocks;
+    mod code;
     mod descriptors;
+    mod disk;
     mod edited;
+    mod full;
     mod hopeless;
     mod kept;
     mod passwords;

@@ -10,6 +10,7 @@
 //! | 3 | not done in time; what was asked for still stands |
 
 mod args;
+mod collect;
 mod compile;
 mod descriptors;
 mod down;

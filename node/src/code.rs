@@ -1,24 +1,26 @@
-//! Where a node gets the code of a component.
+//! Where a node gets the code of a component: once for all who run it.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+mod cache;
+mod fetched;
+mod flights;
+mod keeping;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
-use tokio::sync::watch;
 use wrt_component::{CompiledComponent, Engines};
-use wrt_deployment::{Digest, Store, StoreError};
+use wrt_deployment::{Digest, StoreError};
 use wrt_supervision::StartError;
+
+pub use cache::{CacheOptions, CodeCache};
+pub use fetched::FetchedCode;
+use flights::SharedError;
 
 /// Where code comes from.
 #[derive(Clone)]
 pub enum Code {
-    /// From the lattice's store, once it is open. What was fetched is kept in the folder, so that a
-    /// node that starts while JetStream is away has what it had.
-    Lattice {
-        /// The store, once it is open.
-        store: watch::Receiver<Option<Store>>,
-        /// Where fetched components are kept.
-        folder: Option<PathBuf>,
-    },
+    /// From the lattice's store.
+    Lattice(Arc<FetchedCode>),
     /// From this process.
     Local(Arc<BTreeMap<Digest, LocalCode>>),
 }
@@ -32,6 +34,15 @@ pub enum LocalCode {
     Artefact(CompiledComponent),
 }
 
+/// Why there is no code.
+#[derive(Debug, Clone)]
+pub(crate) enum CodeError {
+    /// The store is away, or does not have it yet.
+    Away(SharedError),
+    /// It is none.
+    Refused(SharedError),
+}
+
 impl Code {
     /// Fetches and compiles.
     ///
@@ -43,61 +54,29 @@ impl Code {
         digest: Digest,
     ) -> Result<CompiledComponent, StartError> {
         let bytes = match self {
+            Self::Lattice(fetched) => {
+                let compiled = fetched.compiled(engines, digest).await;
+                return compiled.map_err(StartError::from);
+            }
             Self::Local(local) => match local.get(&digest) {
                 Some(LocalCode::Artefact(compiled)) => return Ok(compiled.clone()),
                 Some(LocalCode::Component(bytes)) => bytes.clone(),
                 None => {
-                    return Err(StartError::Refused(Box::new(StoreError::NoComponent {
-                        digest,
-                    })));
+                    let missing = StoreError::NoComponent { digest };
+                    return Err(StartError::Refused(Box::new(missing)));
                 }
             },
-            Self::Lattice { store, folder } => fetch(store, folder.as_ref(), digest).await?,
         };
-        engines
-            .compile(bytes)
-            .await
-            .map_err(|error| StartError::Refused(Box::new(error)))
+        let compiled = engines.compile(bytes).await;
+        compiled.map_err(|error| StartError::Refused(Box::new(error)))
     }
 }
 
-async fn fetch(
-    store: &watch::Receiver<Option<Store>>,
-    folder: Option<&PathBuf>,
-    digest: Digest,
-) -> Result<Bytes, StartError> {
-    let path = folder.map(|folder| folder.join(format!("{}.wasm", digest.to_hex())));
-    if let Some(bytes) = path.as_ref().and_then(|path| fs::read(path).ok()) {
-        // Somebody may have touched the file: only what has the digest is the component.
-        if Digest::of(&bytes) == digest {
-            return Ok(bytes.into());
+impl From<CodeError> for StartError {
+    fn from(error: CodeError) -> Self {
+        match error {
+            CodeError::Away(error) => Self::Transient(Box::new(error)),
+            CodeError::Refused(error) => Self::Refused(Box::new(error)),
         }
-    }
-    let open = store.borrow().clone();
-    let Some(open) = open else {
-        return Err(StartError::Transient(
-            "the lattice's store (JetStream) is not open yet".into(),
-        ));
-    };
-    let bytes = open
-        .fetch(digest)
-        .await
-        .map_err(|error| StartError::Transient(Box::new(error)))?;
-    if let Some(path) = path {
-        keep(&path, &bytes);
-    }
-    Ok(bytes)
-}
-
-/// Keeps a component for a start without JetStream; that it could not be kept matters only then.
-fn keep(path: &std::path::Path, bytes: &[u8]) {
-    let partial = path.with_extension(format!("{}.partial", std::process::id()));
-    let kept = path
-        .parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| fs::write(&partial, bytes))
-        .and_then(|()| fs::rename(&partial, path));
-    if let Err(error) = kept {
-        tracing::warn!(%error, path = %path.display(), "a component is not kept");
     }
 }

@@ -118,7 +118,8 @@ impl Lattice {
     /// # Errors
     /// When JetStream does not answer.
     pub async fn store(&self) -> Result<Option<Store>, LatticeError> {
-        Ok(Store::open(self.transport.control_client(), &self.name).await?)
+        let opened = Store::open(self.transport.control_client(), &self.name).await?;
+        Ok(opened.map(|store| store.with_bulk(&self.transport.bulk_client())))
     }
 
     /// Its desired state, made if need be, with so many copies in a cluster of servers.
@@ -126,7 +127,9 @@ impl Lattice {
     /// # Errors
     /// When JetStream does not answer.
     pub async fn make_store(&self, copies: usize) -> Result<Store, LatticeError> {
-        Ok(Store::make(self.transport.control_client(), &self.name, copies).await?)
+        let control = self.transport.control_client();
+        let store = Store::make(control, &self.name, copies).await?;
+        Ok(store.with_bulk(&self.transport.bulk_client()))
     }
 
     /// What each of `nodes` says of itself; `None` for one that does not answer in time.

@@ -170,6 +170,12 @@ impl Node {
         self.desired.send_replace(Some(snapshot));
     }
 
+    /// What was said last; nothing before [`Node::desire`].
+    #[must_use]
+    pub fn desires(&self) -> watch::Receiver<Option<Arc<Snapshot>>> {
+        self.desired.subscribe()
+    }
+
     /// The node's part in calls.
     #[must_use]
     pub fn seat(&self) -> &Seat {

@@ -87,9 +87,9 @@ impl ComponentActor {
         if let Some(unserved) = unserved_imports(&imports, packages).into_iter().next() {
             return Err(ComponentError::UnservedImport { actor, unserved });
         }
-        let engine = compiled.component.engine();
+        let engine = compiled.component().engine();
         let linked = linker::linker(engine, compiled.kind(), &imports, packages)
-            .and_then(|linker| linker.instantiate_pre(&compiled.component));
+            .and_then(|linker| linker.instantiate_pre(compiled.component()));
         let instance_pre = match linked {
             Ok(instance_pre) => instance_pre,
             Err(source) => return Err(ComponentError::Link { actor, source }),
@@ -170,7 +170,7 @@ impl ComponentActor {
         let mut state = InstanceState::with_wasi_on_demand(Arc::clone(&self.wasi), parts)
             .of_actor(self.actor.clone());
         self.ready(&mut state);
-        let mut store = Store::new(self.compiled.component.engine(), state);
+        let mut store = Store::new(self.compiled.component().engine(), state);
         store.limiter(|state| state.limits());
         store.set_epoch_deadline(EPOCHS_UNTIL_YIELD);
         store.epoch_deadline_callback(|store| {

@@ -1,9 +1,9 @@
 //! Compiled code on disk, in a folder that belongs to this user alone.
 
 use std::{
-    fs::{self, DirBuilder},
+    fs,
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -15,42 +15,48 @@ use tracing::warn;
 use crate::{
     CacheError,
     artefact::{self, ArtefactHeader},
+    folder::CacheFolder,
 };
 
 const KEY_FILE: &str = "key";
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = 32;
+/// How much of what stands for a build is in a name.
+const BUILD_BYTES: usize = 8;
 /// Code of one component. Far above the largest that is known, an interpreter with its library.
 const FILE_BYTES_MAX: u64 = 1 << 30;
-/// Files in the folder. When there are more, the ones written longest ago go.
-const FILES_MAX: usize = 512;
-
 /// A folder of artefacts, each behind a keyed hash of its name and its bytes. A file without the
 /// right hash is not read as code: it is removed, and the component compiled again.
 pub(crate) struct Cache {
-    folder: PathBuf,
+    folder: CacheFolder,
+    bytes_max: u64,
     key: [u8; KEY_BYTES],
 }
 
 impl Cache {
-    pub(crate) fn open(folder: PathBuf) -> Result<Self, CacheError> {
-        let made = DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder);
-        made.map_err(|source| CacheError::Io {
-            path: folder.clone(),
+    pub(crate) fn open(path: PathBuf, bytes_max: u64) -> Result<Self, CacheError> {
+        let io = |source| CacheError::Io {
+            path: path.clone(),
             source,
-        })?;
-        check_private(&folder)?;
-        let key = key(&folder.join(KEY_FILE))?;
-        Ok(Self { folder, key })
+        };
+        // Before anything in it is touched.
+        if path.symlink_metadata().is_ok() {
+            check_private(&path)?;
+        }
+        let folder = CacheFolder::open(path.clone()).map_err(io)?;
+        check_private(&path)?;
+        let key = key(&path.join(KEY_FILE))?;
+        Ok(Self {
+            folder,
+            bytes_max,
+            key,
+        })
     }
 
     /// The code that was kept for `header`, if there is any.
     pub(crate) fn get(&self, header: &ArtefactHeader) -> Result<Option<Vec<u8>>, CacheError> {
         let name = name(header);
-        let path = self.folder.join(&name);
+        let path = self.folder.path(&name);
         let io = |source| CacheError::Io {
             path: path.clone(),
             source,
@@ -62,11 +68,12 @@ impl Cache {
             Err(error) => return Err(io(error)),
         }
         let bytes = fs::read(&path).map_err(io)?;
-        let Some(code) = self.open_sealed(&name, header, &bytes) else {
+        let Some(code) = self.open_sealed(&name, header, bytes) else {
             warn!(path = %path.display(), "a file in the cache is not what this node wrote");
-            fs::remove_file(&path).map_err(io)?;
+            self.folder.remove(&name).map_err(io)?;
             return Ok(None);
         };
+        self.folder.touch(&name);
         Ok(Some(code))
     }
 
@@ -74,45 +81,48 @@ impl Cache {
     pub(crate) fn put(&self, header: &ArtefactHeader, code: &[u8]) -> Result<(), CacheError> {
         let name = name(header);
         let io = |source| CacheError::Io {
-            path: self.folder.join(&name),
+            path: self.folder.path(&name),
             source,
         };
-        self.make_room().map_err(io)?;
         let artefact = artefact::write(header, code);
         let tag = tag(&self.key, &[name.as_bytes(), &artefact]);
-        let mut file = NamedTempFile::new_in(&self.folder).map_err(io)?;
+        let bytes = (tag.len() + artefact.len()) as u64;
+        let Some(left) = self.bytes_max.checked_sub(bytes) else {
+            warn!(
+                bytes,
+                bytes_max = self.bytes_max,
+                "compiled code is larger than the cache may be"
+            );
+            return Ok(());
+        };
+        let is_kept = |name: &str| name == KEY_FILE;
+        self.folder.shrink(left, is_kept).map_err(io)?;
+        let mut file = self.folder.begin(&name).map_err(io)?;
         file.write_all(&tag)
             .and_then(|()| file.write_all(&artefact))
-            .map_err(io)?;
-        file.persist(self.folder.join(&name))
-            .map_err(|error| io(error.error))?;
-        Ok(())
+            .and_then(|()| file.keep())
+            .map_err(io)
     }
 
-    fn open_sealed(&self, name: &str, header: &ArtefactHeader, bytes: &[u8]) -> Option<Vec<u8>> {
+    fn open_sealed(
+        &self,
+        name: &str,
+        header: &ArtefactHeader,
+        mut bytes: Vec<u8>,
+    ) -> Option<Vec<u8>> {
         let (theirs, artefact) = bytes.split_first_chunk::<TAG_BYTES>()?;
         let ours = tag(&self.key, &[name.as_bytes(), artefact]);
         if !bool::from(theirs.ct_eq(&ours)) {
             return None;
         }
         let (found, code) = artefact::read(artefact).ok()?;
-        (found.component == header.component && found.check(header).is_ok()).then(|| code.to_vec())
-    }
-
-    fn make_room(&self) -> io::Result<()> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            if entry.file_name() != KEY_FILE {
-                files.push((entry.metadata()?.modified()?, entry.path()));
-            }
+        if found.component != header.component || found.check(header).is_err() {
+            return None;
         }
-        files.sort_unstable();
-        let surplus = (files.len() + 1).saturating_sub(FILES_MAX);
-        for (_, path) in files.into_iter().take(surplus) {
-            fs::remove_file(path)?;
-        }
-        Ok(())
+        // In place: code may be large.
+        let start = bytes.len() - code.len();
+        bytes.drain(..start);
+        Some(bytes)
     }
 }
 
@@ -160,13 +170,14 @@ fn key(path: &Path) -> Result<[u8; KEY_BYTES], CacheError> {
     })
 }
 
-/// One name for each component, engine and build: another build's files are other files.
+/// One name for each component, engine and build: another build's files are other files. The component
+/// comes first, so that who knows which components are needed knows which files are.
 fn name(header: &ArtefactHeader) -> String {
     let mut digest = Sha256::new();
-    digest.update(header.component.0);
     digest.update(header.settings);
     digest.update(header.wrt_version.as_bytes());
-    format!("{}.{}", hex::encode(digest.finalize()), header.engine)
+    let build = hex::encode(&digest.finalize()[..BUILD_BYTES]);
+    format!("{}-{build}.{}", header.component, header.engine)
 }
 
 /// HMAC of the parts, each with its length before it.

@@ -1,8 +1,9 @@
 //! From bytes to machine code.
 
 use std::{
-    fmt,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    fmt, fs,
+    path::PathBuf,
+    sync::{Arc, Weak, atomic::Ordering::Relaxed},
 };
 
 use bytes::Bytes;
@@ -24,8 +25,14 @@ use crate::{
 
 /// A component in machine code of this machine. Cheap to clone.
 #[derive(Clone)]
-pub struct CompiledComponent {
-    pub(crate) component: Component,
+pub struct CompiledComponent(Arc<Compiled>);
+
+/// A [`CompiledComponent`], for as long as somebody else has it.
+#[derive(Debug, Clone)]
+pub struct WeakCompiled(Weak<Compiled>);
+
+struct Compiled {
+    component: Component,
     /// For as long as there is code to run, its epochs go on.
     engines: Engines,
     kind: EngineKind,
@@ -33,46 +40,60 @@ pub struct CompiledComponent {
     needs: ComponentNeeds,
 }
 
+impl WeakCompiled {
+    /// The component, if somebody still has it.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<CompiledComponent> {
+        self.0.upgrade().map(CompiledComponent)
+    }
+}
+
 impl CompiledComponent {
+    /// The same, without being what keeps it.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakCompiled {
+        WeakCompiled(Arc::downgrade(&self.0))
+    }
+
     /// The engine that it runs on.
     #[must_use]
     pub fn kind(&self) -> EngineKind {
-        self.kind
+        self.0.kind
     }
 
     /// The digest of the component that it was made of.
     #[must_use]
     pub fn digest(&self) -> ComponentDigest {
-        self.digest
+        self.0.digest
     }
 
     /// What its instances need.
     #[must_use]
     pub fn needs(&self) -> ComponentNeeds {
-        self.needs
+        self.0.needs
     }
 
     /// The component, as the engine has it.
     #[must_use]
     pub fn component(&self) -> &Component {
-        &self.component
+        &self.0.component
     }
 
     /// Where the instances of its engine wait.
     pub(crate) fn shelves(&self) -> &Shelves {
-        self.engines.shelves(self.kind)
+        self.0.engines.shelves(self.0.kind)
     }
 
     /// Gives up instances that only wait, where the pool has little room left.
     pub(crate) fn make_room(&self) {
-        self.engines.make_room(self.kind);
+        self.0.engines.make_room(self.0.kind);
     }
 
     /// What somebody must serve: the names of [`crate::ComponentInterfaces::imports`].
     #[must_use]
     pub fn imports(&self) -> Vec<String> {
-        let engine = self.component.engine();
-        let ty = self.component.component_type();
+        let component = &self.0.component;
+        let (engine, ty) = (component.engine(), component.component_type());
         let mut resources = Vec::new();
         ty.imports(engine)
             .filter(|(_, import)| asks_for_something(engine, &import.ty, &mut resources))
@@ -83,8 +104,8 @@ impl CompiledComponent {
     /// What it serves.
     #[must_use]
     pub fn exports(&self) -> Vec<String> {
-        let engine = self.component.engine();
-        let ty = self.component.component_type();
+        let component = &self.0.component;
+        let (engine, ty) = (component.engine(), component.component_type());
         ty.exports(engine)
             .map(|(name, _)| name.to_owned())
             .collect()
@@ -94,8 +115,8 @@ impl CompiledComponent {
 impl fmt::Debug for CompiledComponent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CompiledComponent")
-            .field("digest", &self.digest)
-            .field("kind", &self.kind)
+            .field("digest", &self.0.digest)
+            .field("kind", &self.0.kind)
             .finish_non_exhaustive()
     }
 }
@@ -112,6 +133,35 @@ impl Engines {
     pub async fn compile(&self, bytes: Bytes) -> Result<CompiledComponent, ComponentError> {
         self.job(bytes, |engines, bytes| {
             let (header, _code, component) = engines.compile_or_load(bytes)?;
+            Ok(engines.compiled(&header, component))
+        })
+        .await
+    }
+
+    /// Compiles a component that lies in a file, or takes it from the cache. The file is read when it is
+    /// its turn, so that those who wait hold no memory.
+    ///
+    /// # Errors
+    /// As [`compile`](Self::compile); [`ComponentError::Unread`] and [`ComponentError::Another`] where
+    /// the file is not what it should be.
+    ///
+    /// # Cancel safety
+    /// As [`compile`](Self::compile).
+    pub async fn compile_file(
+        &self,
+        path: PathBuf,
+        digest: ComponentDigest,
+    ) -> Result<CompiledComponent, ComponentError> {
+        self.job(path, move |engines, path| {
+            let unread = |source| ComponentError::Unread {
+                path: path.clone(),
+                source,
+            };
+            let bytes = fs::read(path).map_err(unread)?;
+            if ComponentDigest::of(&bytes) != digest {
+                return Err(ComponentError::Another { path: path.clone() });
+            }
+            let (header, _code, component) = engines.compile_or_load(&bytes)?;
             Ok(engines.compiled(&header, component))
         })
         .await
@@ -154,10 +204,10 @@ impl Engines {
         Ok(self.compiled(&header, component))
     }
 
-    async fn job<T: Send + 'static>(
+    async fn job<S: Send + Sync + 'static, T: Send + 'static>(
         &self,
-        bytes: Bytes,
-        job: impl FnOnce(&Self, &[u8]) -> Result<T, ComponentError> + Send + 'static,
+        source: S,
+        job: impl FnOnce(&Self, &S) -> Result<T, ComponentError> + Send + 'static,
     ) -> Result<T, ComponentError> {
         let permit = Arc::clone(&self.0.jobs).acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
@@ -166,7 +216,7 @@ impl Engines {
         let run = move || {
             // Held by the job and not by its caller, which may go away before it.
             let _permit = permit;
-            pool.run(|| job(&engines, &bytes))
+            pool.run(|| job(&engines, &source))
         };
         let ended = tokio::task::spawn_blocking(run).await;
         ended.unwrap_or(Err(ComponentError::CompileStopped))
@@ -209,13 +259,13 @@ impl Engines {
     }
 
     fn compiled(&self, header: &ArtefactHeader, component: Component) -> CompiledComponent {
-        CompiledComponent {
+        CompiledComponent(Arc::new(Compiled {
             needs: header.needs,
             component,
             engines: self.clone(),
             kind: header.engine,
             digest: header.component,
-        }
+        }))
     }
 }
 

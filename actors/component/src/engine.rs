@@ -46,6 +46,8 @@ const RESIDENT_BYTES_DEFAULT: u64 = 256 << 20;
 const TABLE_BYTES_KEPT_MAX: u64 = 16 << 10;
 /// What is kept is whole pages.
 const PAGE_BYTES: u64 = 4096;
+/// Compiled code that is kept on disk.
+const CACHE_BYTES_MAX_DEFAULT: u64 = 2 << 30;
 /// Slots that keep their image, so that the next instance of the same component needs no new one.
 const WARM_SLOTS_MAX: u32 = 256;
 
@@ -64,6 +66,8 @@ pub struct EngineOptions {
     /// Where compiled code is kept; nowhere if none. The folder is made if it is missing, and must
     /// be this user's alone.
     pub cache_folder: Option<PathBuf>,
+    /// Bytes of that folder. Over them, what was not used for longest goes.
+    pub cache_bytes_max: u64,
 }
 
 impl Default for EngineOptions {
@@ -76,6 +80,7 @@ impl Default for EngineOptions {
                 .map_or(RESIDENT_BYTES_DEFAULT, |bytes| bytes / RESIDENT_SHARE),
             compile_jobs_max: (cores / 2).max(1),
             cache_folder: None,
+            cache_bytes_max: CACHE_BYTES_MAX_DEFAULT,
         }
     }
 }
@@ -114,7 +119,9 @@ impl Engines {
             let engines = ticking.iter().filter_map(OnceLock::get);
             engines.for_each(Engine::increment_epoch);
         })?;
-        let cache = options.cache_folder.clone().map(Cache::open).transpose();
+        let folder = options.cache_folder.clone();
+        let cache = folder.map(|folder| Cache::open(folder, options.cache_bytes_max));
+        let cache = cache.transpose();
         let jobs = options.compile_jobs_max.max(1);
         Ok(Self(Arc::new(EnginesInner {
             options,

@@ -52,6 +52,20 @@ pub enum ComponentError {
     /// The compiler refused it.
     #[error("the component does not compile")]
     Compile(#[source] wasmtime::Error),
+    /// Its file cannot be read.
+    #[error("{path} cannot be read")]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its file has something else in it.
+    #[error("{path} is not the component that its name says")]
+    Another {
+        /// The file.
+        path: PathBuf,
+    },
     /// The compile job ended without an answer.
     #[error("the compile job was stopped")]
     CompileStopped,

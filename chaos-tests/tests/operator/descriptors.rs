@@ -22,7 +22,9 @@ const COMPONENTS: usize = 160;
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_node_without_any_left_comes_back_to_the_bus() -> anyhow::Result<()> {
     let cluster = Cluster::start(Profile::Dev)?;
-    cluster.start_node_of_descriptors(NODE, DESCRIPTORS_MAX)?;
+    let limit = format!("--nofile={DESCRIPTORS_MAX}");
+    let lattice = cluster.nats().url();
+    cluster.start_node_with(NODE, &["prlimit", &limit], &["--lattice", &lattice])?;
     let address = cluster.free_address()?;
     let path = cluster.folder().join("many.toml");
     fs::write(&path, many(&address)?)?;

@@ -21,6 +21,17 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// What a hasher of all bytes of a component has come to.
+    pub(crate) fn of_hasher(hasher: Sha256) -> Self {
+        Self(hasher.finalize().into())
+    }
+
+    /// The hash itself.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The digits alone: the object's name in the store.
     #[must_use]
     pub fn to_hex(self) -> String {

@@ -113,7 +113,7 @@ impl Known {
 
     /// Why an entry is not followed, if it is not.
     fn take_entry(&mut self, key: &str, entry: &Entry, seen: Option<Seen>) -> Option<String> {
-        let read = entry.app.as_deref().map(|bytes| read(key, bytes));
+        let read = entry.app.as_deref().map(|bytes| read_app(key, bytes));
         if let Some(known) = self.apps.get(key) {
             let is_later = entry.stored_at > known.stored_at
                 || seen.is_some_and(|seen| entry.revision > seen.last);
@@ -180,7 +180,7 @@ impl KnownApp {
 }
 
 /// Reads a stored app.
-fn read(key: &str, bytes: &[u8]) -> Result<DesiredApp, String> {
+pub(crate) fn read_app(key: &str, bytes: &[u8]) -> Result<DesiredApp, String> {
     match DesiredApp::from_json(bytes) {
         Ok(app) if app.app.as_str() == key => Ok(app),
         Ok(app) => Err(format!(
@@ -242,7 +242,7 @@ impl Known {
         for kept in apps {
             let app = kept
                 .app
-                .map(|app| read(&kept.name, app.to_string().as_bytes()));
+                .map(|app| read_app(&kept.name, app.to_string().as_bytes()));
             match app.transpose() {
                 Ok(app) => {
                     let app = KnownApp {

@@ -58,6 +58,7 @@ pub use manifest::{
 pub use placement::{PlacedMember, Placement, Shortage, place};
 pub use problem::{Problem, ProblemKind, Problems, Span};
 pub use store::{
-    BucketId, Entry, Pushed, Reading, Revision, Sight, Store, StoreError, StoredApp, StoredAt,
+    BucketId, Collected, Download, Entry, Pushed, Reading, Removed, Revision, Sight, Store,
+    StoreError, StoredApp, StoredAt,
 };
 pub use suggestion::nearest;

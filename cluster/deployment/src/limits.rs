@@ -24,14 +24,26 @@ pub const DESIRED_BYTES_MAX: usize = 1024 * 1024;
 pub const MESSAGE_HEAD_BYTES_MAX: usize = 1024;
 /// One chunk of a component in the store; smaller where the server takes smaller messages.
 pub const COMPONENT_CHUNK_BYTES_MAX: usize = 128 * 1024;
+/// For how long code that was pushed waits for the app that it was pushed for.
+pub const CODE_GRACE: Duration = Duration::from_secs(10 * 60);
+/// Apps that are noted beside one component. Code of more is kept for good.
+pub const CLAIMS_PER_COMPONENT_MAX: usize = 64;
+/// Components that are looked at in one collection.
+pub const COLLECTED_AT_ONCE_MAX: usize = 10_000;
 /// Removed apps that a node remembers as such.
 pub const REMOVED_APPS_MAX: usize = 1024;
 /// Copies of the desired state in a cluster of NATS servers.
 pub const STATE_COPIES: RangeInclusive<u64> = 1..=5;
 /// One call of JetStream.
 pub const STORE_CALL_WAIT_MAX: Duration = Duration::from_secs(3);
-/// Pushing or fetching one component.
-pub const STORE_TRANSFER_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Pushing one component, all of it.
+pub const STORE_TRANSFER_WAIT_MAX: Duration = Duration::from_secs(10 * 60);
+/// One chunk of a component on its way, in or out: 13 kB/s.
+pub const STORE_CHUNK_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Attempts at one chunk of a component that is fetched: a server that is started again is waited for.
+pub const STORE_CHUNK_ATTEMPTS_MAX: u32 = 12;
+/// The longest pause between two of them.
+pub const STORE_CHUNK_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Attempts of one call of JetStream, the first included.
 pub const STORE_ATTEMPTS_MAX: u32 = 3;
 /// Pause before the second attempt; doubled before the third.

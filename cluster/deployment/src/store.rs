@@ -8,13 +8,18 @@
 //! nothing about what shall run.
 
 mod attempt;
+mod claims;
+mod collect;
 mod components;
+mod download;
 mod error;
 mod follow;
+mod objects;
 mod reading;
+mod removal;
 mod streams;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use async_nats::jetstream::{
     self,
@@ -25,19 +30,25 @@ use wrt_protocol::{LatticeName, Name};
 
 use crate::{
     DesiredApp, Known, Snapshot,
-    limits::{DESIRED_BYTES_MAX, MESSAGE_HEAD_BYTES_MAX, STORE_CALL_WAIT_MAX},
+    limits::{
+        DESIRED_BYTES_MAX, MESSAGE_HEAD_BYTES_MAX, STORE_CALL_WAIT_MAX, STORE_CHUNK_WAIT_MAX,
+    },
 };
 use attempt::{AttemptError, attempts};
+pub use collect::Collected;
 pub use components::Pushed;
+pub use download::Download;
 pub use error::StoreError;
 pub use follow::Sight;
 pub use reading::{BucketId, Entry, Reading, StoredAt};
+pub use removal::Removed;
 
 /// The desired state of one lattice.
 #[derive(Clone)]
 pub struct Store {
     client: async_nats::Client,
-    context: jetstream::Context,
+    /// What components go by.
+    bulk: jetstream::Context,
     lattice: LatticeName,
     apps: kv::Store,
     /// Copies of what is made, if this may make something.
@@ -68,11 +79,11 @@ impl Store {
         client: async_nats::Client,
         lattice: &LatticeName,
     ) -> Result<Option<Self>, StoreError> {
-        let context = context(&client);
+        let context = context(&client, STORE_CALL_WAIT_MAX);
         let apps = streams::apps(&context, lattice).await?;
         Ok(apps.map(|apps| Self {
+            bulk: bulk(&client),
             client,
-            context,
             lattice: lattice.clone(),
             apps,
             copies: None,
@@ -89,15 +100,25 @@ impl Store {
         lattice: &LatticeName,
         copies: usize,
     ) -> Result<Self, StoreError> {
-        let context = context(&client);
+        let context = context(&client, STORE_CALL_WAIT_MAX);
         let apps = streams::apps_made(&context, lattice, copies).await?;
         Ok(Self {
+            bulk: bulk(&client),
             client,
-            context,
             lattice: lattice.clone(),
             apps,
             copies: Some(copies),
         })
+    }
+
+    /// The same store, its components on a connection of their own: what is urgent must not wait behind
+    /// them.
+    #[must_use]
+    pub fn with_bulk(self, client: &async_nats::Client) -> Self {
+        Self {
+            bulk: bulk(client),
+            ..self
+        }
     }
 
     /// One app; `None` if it is not there.
@@ -130,10 +151,19 @@ impl Store {
         let name = &app.app;
         self.fits(name, bytes.len())?;
         let what = format!("store app {name}");
-        let written = attempts(&what, STORE_CALL_WAIT_MAX, || {
-            self.write(name, &bytes, expected)
-        });
-        if let Some(revision) = written.await? {
+        let write = || {
+            attempts(&what, STORE_CALL_WAIT_MAX, || {
+                self.write(name, &bytes, expected)
+            })
+        };
+        let written = match write().await {
+            Err(StoreError::Full { .. }) => {
+                self.make_room().await?;
+                write().await?
+            }
+            written => written?,
+        };
+        if let Some(revision) = written {
             return Ok(revision);
         }
         // The first attempt may have been the one that changed it, and its answer got lost.
@@ -190,43 +220,13 @@ impl Store {
         Ok(Some(Revision(revision)))
     }
 
-    /// Deletes an app; answers whether it was there.
-    ///
-    /// # Errors
-    /// When JetStream fails.
-    pub async fn delete(&self, name: &Name) -> Result<bool, StoreError> {
-        if self.read(name.as_str()).await?.is_none() {
-            return Ok(false);
-        }
-        self.mark_removed(name).await?;
-        Ok(true)
-    }
-
-    /// Marks an app as removed, whether or not it is there: nodes that know it from a bucket before
-    /// this one hear of it only so.
-    ///
-    /// # Errors
-    /// When JetStream fails.
-    pub async fn mark_removed(&self, name: &Name) -> Result<(), StoreError> {
-        let what = format!("delete app {name}");
-        let delete = || async {
-            self.apps
-                .delete(name.as_str())
-                .await
-                .map_err(AttemptError::again)
-        };
-        attempts(&what, STORE_CALL_WAIT_MAX, delete).await
-    }
-
     /// All that is desired now, for somebody who knows nothing else.
     ///
     /// # Errors
     /// When JetStream fails. An app that cannot be read is no error: it is in [`Snapshot::held`].
     pub async fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let mut known = Known::default();
-        if let reading::Look::Changed(reading) = self.look(None).await? {
-            known.take(&reading);
-        }
+        known.take(&self.reading().await?);
         Ok(known.snapshot())
     }
 
@@ -255,8 +255,12 @@ impl fmt::Debug for Store {
     }
 }
 
-fn context(client: &async_nats::Client) -> jetstream::Context {
+fn context(client: &async_nats::Client, wait: Duration) -> jetstream::Context {
     let mut context = jetstream::new(client.clone());
-    context.set_timeout(STORE_CALL_WAIT_MAX);
+    context.set_timeout(wait);
     context
+}
+
+fn bulk(client: &async_nats::Client) -> jetstream::Context {
+    context(client, STORE_CHUNK_WAIT_MAX)
 }

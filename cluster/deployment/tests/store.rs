@@ -41,6 +41,22 @@ fn app(name: &str, port: u16) -> DesiredApp {
     app
 }
 
+/// All of a component, as a node reads it.
+async fn fetch(store: &Store, digest: Digest) -> Result<Bytes, StoreError> {
+    let mut download = store.download(digest).await?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = download.next().await? {
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.into())
+}
+
+/// Pushes a component for the app `shop`.
+async fn push(store: &Store, bytes: &Bytes) -> (Digest, Pushed) {
+    let shop = Name::new("shop").unwrap();
+    store.push(&shop, bytes).await.unwrap()
+}
+
 /// What somebody who knows nothing else makes of the next reading.
 async fn next(sights: &mut (impl Stream<Item = Sight> + Unpin)) -> Snapshot {
     let readable = async {
@@ -82,8 +98,8 @@ async fn an_app_changes_only_from_the_revision_that_was_read() {
     let stored = store.app(&name).await.unwrap().unwrap();
     assert_eq!((stored.revision, stored.app), (second, app("shop", 2)));
 
-    assert!(store.delete(&name).await.unwrap());
-    assert!(!store.delete(&name).await.unwrap());
+    assert!(store.delete(&name).await.unwrap().is_some());
+    assert!(store.delete(&name).await.unwrap().is_none());
     assert_eq!(store.app(&name).await.unwrap(), None);
     store.put(&app("shop", 4), None).await.unwrap();
 }
@@ -104,13 +120,13 @@ async fn components_are_stored_once_and_checked_when_read() {
     let store = store(&server).await;
     // Several chunks of the object store.
     let bytes: Bytes = (0..700_000_u32).map(|n| (n % 251) as u8).collect();
-    let (digest, pushed) = store.push(&bytes).await.unwrap();
+    let (digest, pushed) = push(&store, &bytes).await;
     assert_eq!((digest, pushed), (Digest::of(&bytes), Pushed::New));
-    assert_eq!(store.push(&bytes).await.unwrap().1, Pushed::AlreadyThere);
-    assert_eq!(store.fetch(digest).await.unwrap(), bytes);
+    assert_eq!(push(&store, &bytes).await.1, Pushed::AlreadyThere);
+    assert_eq!(fetch(&store, digest).await.unwrap(), bytes);
 
     let absent = Digest::of(b"absent");
-    let error = store.fetch(absent).await.unwrap_err();
+    let error = fetch(&store, absent).await.unwrap_err();
     assert!(
         matches!(error, StoreError::NoComponent { digest } if digest == absent),
         "{error}"
@@ -126,7 +142,7 @@ async fn components_are_stored_once_and_checked_when_read() {
         .put(absent.to_hex().as_str(), &mut &b"other"[..])
         .await
         .unwrap();
-    let error = store.fetch(absent).await.unwrap_err();
+    let error = fetch(&store, absent).await.unwrap_err();
     assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
 }
 
@@ -151,7 +167,8 @@ async fn changes_are_seen_and_what_cannot_be_read_is_told_apart() {
     assert_eq!(snapshot.apps.len(), 2);
     assert!(snapshot.held["later"].contains("form 9"), "{snapshot:?}");
 
-    assert!(store.delete(&Name::new("shop").unwrap()).await.unwrap());
+    let shop = Name::new("shop").unwrap();
+    assert!(store.delete(&shop).await.unwrap().is_some());
     let names: BTreeMap<_, _> = next(&mut sights).await.apps.clone();
     assert_eq!(names.keys().map(Name::as_str).collect::<Vec<_>>(), ["blog"]);
 }
@@ -206,7 +223,7 @@ async fn only_who_deploys_makes_the_store() {
 async fn a_stream_is_opened_as_its_operator_has_set_it() {
     let server = NatsServer::start().unwrap();
     let before = store(&server).await;
-    let (digest, _) = before.push(&Bytes::from_static(b"code")).await.unwrap();
+    let (digest, _) = push(&before, &Bytes::from_static(b"code")).await;
     before.put(&app("shop", 1), None).await.unwrap();
     let context = async_nats::jetstream::new(client(&server).await);
     let edited = async |name: &str| {
@@ -233,8 +250,8 @@ async fn a_stream_is_opened_as_its_operator_has_set_it() {
         let stored = store.app(&name).await.unwrap().unwrap();
         let (changed, revision) = (app("shop", 2), Some(stored.revision));
         store.put(&changed, revision).await.unwrap();
-        assert_eq!(&*store.fetch(digest).await.unwrap(), b"code");
-        let pushed = store.push(&Bytes::from_static(b"code")).await.unwrap();
+        assert_eq!(&*fetch(&store, digest).await.unwrap(), b"code");
+        let pushed = push(&store, &Bytes::from_static(b"code")).await;
         assert_eq!(pushed, (digest, Pushed::AlreadyThere));
     }
     for (name, config) in streams.iter().zip(config) {
@@ -271,20 +288,14 @@ async fn what_is_missing_is_made_and_the_rest_stays() {
         .await
         .unwrap();
     let context = async_nats::jetstream::new(client(&server).await);
-    let error = open(&server)
-        .await
-        .fetch(Digest::of(b"code"))
+    let error = fetch(&open(&server).await, Digest::of(b"code"))
         .await
         .unwrap_err();
     assert!(matches!(error, StoreError::NoComponent { .. }), "{error}");
-    let (digest, _) = store(&server)
-        .await
-        .push(&Bytes::from_static(b"code"))
-        .await
-        .unwrap();
+    let (digest, _) = push(&store(&server).await, &Bytes::from_static(b"code")).await;
     context.delete_stream("KV_wrt-test-desired").await.unwrap();
     let made = store(&server).await;
-    assert_eq!(made.fetch(digest).await.unwrap().len(), 4);
+    assert_eq!(fetch(&made, digest).await.unwrap().len(), 4);
     assert!(made.snapshot().await.unwrap().apps.is_empty());
 }
 
@@ -365,8 +376,8 @@ async fn a_server_that_takes_small_messages_gets_small_ones() {
     server.restart().unwrap();
     let store = store(&server).await;
     let bytes = Bytes::from(vec![7; 100_000]);
-    let (digest, _) = store.push(&bytes).await.unwrap();
-    assert_eq!(store.fetch(digest).await.unwrap(), bytes);
+    let (digest, _) = push(&store, &bytes).await;
+    assert_eq!(fetch(&store, digest).await.unwrap(), bytes);
     store.put(&app("shop", 1), None).await.unwrap();
     let mut large = app("large", 1);
     let name = |n: u32| Name::new(&format!("p-{n}")).unwrap();

@@ -114,11 +114,16 @@ impl Nats {
         }))
     }
 
-    /// The client of the control lane, for what is NATS's own: JetStream and its key-value and
-    /// object stores.
+    /// The client of the control lane, for what is NATS's own: JetStream and its key-value stores.
     #[must_use]
     pub fn control_client(&self) -> async_nats::Client {
         self.connection(Lane::Control).client.clone()
+    }
+
+    /// The client of the bulk lane, for large objects.
+    #[must_use]
+    pub fn bulk_client(&self) -> async_nats::Client {
+        self.connection(Lane::Bulk).client.clone()
     }
 
     /// Announces the node to NATS's tools: it answers `PING`, `INFO` and `STATS` of the service

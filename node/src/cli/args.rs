@@ -121,6 +121,25 @@ pub struct ProcessArgs {
     /// ~/.cache/wrt]
     #[arg(long, value_name = "FOLDER", env = "WRT_CACHE", hide_env_values = true)]
     pub cache: Option<PathBuf>,
+    /// How large that code may get, in MiB: over it goes what was not used for longest, and never what
+    /// runs
+    #[arg(
+        long,
+        value_name = "MIB",
+        default_value_t = 2048,
+        env = "WRT_CACHE_MIB",
+        hide_env_values = true
+    )]
+    pub cache_size: u32,
+    /// How long fetched code stays there that no app names any more, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 600,
+        env = "WRT_CACHE_GRACE",
+        hide_env_values = true
+    )]
+    pub cache_grace: u64,
     /// Memory that places for instances keep ready when they are free, in MiB, all of them together. More
     /// of it serves components that write much in each call [default: a quarter of the machine's]
     #[arg(

@@ -6,11 +6,12 @@ use std::{
 };
 
 use tokio::time::{Instant, timeout_at};
-use wrt_deployment::Store;
+use wrt_deployment::{Removed, Store};
 use wrt_protocol::{Name, NodeId, limits::HEARTBEAT_INTERVAL};
 
 use super::{
     args::{DownArgs, LatticeArgs},
+    collect::collect,
     exit::Failure,
     output::Output,
     program,
@@ -26,7 +27,10 @@ pub async fn down(
     let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
     let store = lattice.store().await?;
     let observer = lattice.observe().await?;
-    remove(&lattice, store.as_ref(), &observer, &app).await?;
+    let removed = remove(&lattice, store.as_ref(), &observer, &app).await?;
+    if let Some(store) = &store {
+        collect(store, &removed.code, output).await;
+    }
     let ended = match arguments.timeout {
         0 => Ok(()),
         seconds => wait(&observer, &app, Duration::from_secs(seconds)).await,
@@ -48,17 +52,20 @@ async fn remove(
     store: Option<&Store>,
     observer: &Observer,
     app: &Name,
-) -> Result<(), Failure> {
+) -> Result<Removed, Failure> {
     if let Some(store) = store
-        && store.delete(app).await?
+        && let Some(removed) = store.delete(app).await?
     {
-        return Ok(());
+        return Ok(removed);
     }
     let holders = holders(lattice, observer, app).await;
     match (store, holders.as_slice()) {
         (Some(store), []) => Err(not_deployed(lattice, app, Some(store)).await?),
         (None, []) => Err(not_deployed(lattice, app, None).await?),
-        (Some(store), _) => Ok(store.mark_removed(app).await?),
+        (Some(store), _) => {
+            store.mark_removed(app).await?;
+            Ok(Removed::default())
+        }
         (None, holders) => {
             let nodes: Vec<String> = holders.iter().map(ToString::to_string).collect();
             Err(Failure::failed(anyhow::anyhow!(

@@ -21,14 +21,17 @@ use super::{
     descriptors::keep_for_bus,
     exit::Failure,
     output::Output,
-    run::{cache_folder, drain, engines},
-    signals::asked_to_stop,
+    run::{cache_folder, cache_options, drain, engines},
+    signals::{asked_to_stop, bear_file_limit},
 };
-use crate::{AppEnvironment, Code, Node, NodeOptions, NodeStatus, lattice::shown};
+use crate::{
+    AppEnvironment, Code, CodeCache, FetchedCode, Node, NodeOptions, NodeStatus, lattice::shown,
+};
 use follow::Follower;
 use kept::Kept;
 
 pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Result<(), Failure> {
+    bear_file_limit();
     let lattice = arguments.lattice.lattice_name.clone();
     let name = node_name(&arguments)?;
     let url = &arguments.lattice.lattice;
@@ -38,8 +41,8 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     let engines = engines(&arguments.process)?;
     let transport = arguments.lattice.servers().connect(name.clone()).await?;
     let (opened, store) = watch::channel(None);
-    let folder = cache_folder(&arguments.process).map(|folder| folder.join("components"));
-    let code = Code::Lattice { store, folder };
+    let cache = Arc::new(CodeCache::open(cache_options(&arguments.process)));
+    let code = Code::Lattice(Arc::new(FetchedCode::new(store, Arc::clone(&cache))));
     let epoch = options.epoch;
     let bus = Arc::clone(&transport) as Arc<dyn Transport>;
     let node = Node::start(options, runtime, bus, engines, code).await?;
@@ -51,6 +54,7 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     let fenced = node.fenced();
     let ended = tokio::select! {
         () = Follower::new(&node, &kept).run(&transport, &lattice, opened) => Ok(()),
+        () = cache.keep(node.desires()) => Ok(()),
         () = asked_to_stop() => Ok(()),
         () = keep_for_bus(transport.link()) => Ok(()),
         () = fenced.cancelled() => Err(Failure::failed(anyhow::anyhow!(

@@ -18,14 +18,15 @@ use super::{
     args::{ProcessArgs, RunArgs},
     exit::Failure,
     output::Output,
-    signals::asked_to_stop,
+    signals::{asked_to_stop, bear_file_limit},
 };
-use crate::{Code, Node, NodeOptions, NodeStatus};
+use crate::{CacheOptions, Code, Node, NodeOptions, NodeStatus};
 
 /// How often it is looked whether everything is ready.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 pub async fn run(runtime: Runtime, arguments: RunArgs, output: Output) -> Result<(), Failure> {
+    bear_file_limit();
     let engines = engines(&arguments.process)?;
     let app = app::read(&arguments, &runtime, &engines)?;
     let app::LocalApp {
@@ -79,6 +80,7 @@ pub fn engines(process: &ProcessArgs) -> Result<Engines, Failure> {
     }
     let mut options = EngineOptions {
         cache_folder,
+        cache_bytes_max: cache_options(process).bytes_max,
         ..EngineOptions::default()
     };
     if let Some(mebibytes) = process.resident {
@@ -93,6 +95,15 @@ pub fn cache_folder(process: &ProcessArgs) -> Option<std::path::PathBuf> {
     let from_xdg =
         || Some(std::path::PathBuf::from(std::env::var_os("XDG_CACHE_HOME")?).join("wrt"));
     process.cache.clone().or_else(from_xdg).or_else(from_home)
+}
+
+/// What a node keeps there of code.
+pub fn cache_options(process: &ProcessArgs) -> CacheOptions {
+    CacheOptions {
+        folder: cache_folder(process),
+        bytes_max: u64::from(process.cache_size) << 20,
+        grace: Duration::from_secs(process.cache_grace),
+    }
 }
 
 /// Drains, unless asked once more.

@@ -3,13 +3,14 @@
 mod progress;
 mod wait;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use wrt_deployment::{DesiredApp, Pushed, Revision, Scope, Store, StoreError};
+use wrt_deployment::{DesiredApp, Digest, Pushed, Revision, Scope, Store, StoreError};
 use wrt_runtime::Runtime;
 
 use super::{
     args::{LatticeArgs, UpArgs},
+    collect::collect,
     exit::Failure,
     manifest_file,
     output::Output,
@@ -35,18 +36,21 @@ pub async fn up(
     let deployed = store.snapshot().await?;
     let others: Vec<&DesiredApp> = deployed.apps.values().map(|stored| &stored.app).collect();
     let manifest = manifest_file::read(path, runtime, Scope::Lattice, None, &others)?;
-    for bytes in manifest.checked.components.values() {
-        let (digest, pushed) = store.push(bytes).await?;
+    let (app, components) = (manifest.checked.app, manifest.checked.components);
+    for bytes in components.values() {
+        let (digest, pushed) = store.push(&app.app, bytes).await?;
         if pushed == Pushed::New {
             output.progress(&format!("pushed {digest}, {} bytes", bytes.len()));
         }
     }
-    let app = manifest.checked.app;
-    let mut revision = put(&store, &app).await?;
+    let (mut revision, released) = put(&store, &app).await?;
+    store.claim(&app, revision, &components).await?;
     output.progress(&format!(
         "{} is deployed in revision {}",
         app.app, revision.0
     ));
+    drop(components);
+    collect(&store, &released, output).await;
     if arguments.timeout > 0 {
         let waiting = Waiting {
             lattice: &lattice,
@@ -73,8 +77,8 @@ pub async fn up(
 }
 
 /// Stores the app in place of whatever is there; the last of two that deploy at once wins, as a
-/// whole.
-async fn put(store: &Store, app: &DesiredApp) -> Result<Revision, Failure> {
+/// whole. Answers its revision, and the code that what was there has named.
+async fn put(store: &Store, app: &DesiredApp) -> Result<(Revision, BTreeSet<Digest>), Failure> {
     let mut attempt = 1;
     loop {
         let (expected, stored) = match store.app(&app.app).await {
@@ -89,11 +93,14 @@ async fn put(store: &Store, app: &DesiredApp) -> Result<Revision, Failure> {
         if let (Some(revision), Some(stored)) = (expected, &stored)
             && stored == app
         {
-            return Ok(revision);
+            return Ok((revision, BTreeSet::new()));
         }
         match store.put(app, expected).await {
             Err(StoreError::Conflict { .. }) if attempt < PUT_ATTEMPTS_MAX => attempt += 1,
-            put => return Ok(put?),
+            put => {
+                let released = stored.iter().flat_map(DesiredApp::code).collect();
+                return Ok((put?, released));
+            }
         }
     }
 }

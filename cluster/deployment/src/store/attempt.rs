@@ -19,9 +19,21 @@ pub(super) enum AttemptError {
     Again(Box<dyn Error + Send + Sync>),
     /// Nobody answers for JetStream; the next one may find it.
     NoJetStream,
+    /// There is no room for it, and another attempt makes none.
+    Full(Box<dyn Error + Send + Sync>),
     /// No other one would.
     Final(StoreError),
 }
+
+/// How JetStream says that something does not fit: into the server, the account, or the stream.
+const FULL: [ErrorCode; 6] = [
+    ErrorCode::INSUFFICIENT_RESOURCES,
+    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
+    ErrorCode::ACCOUNT_RESOURCES_EXCEEDED,
+    ErrorCode::MEMORY_RESOURCES_EXCEEDED,
+    ErrorCode::STREAM_STORE_FAILED,
+    ErrorCode::STREAM_MAX_STREAM_BYTES_EXCEEDED,
+];
 
 /// What the client said. Its errors repeat their causes in their own words, so that a chain of them
 /// would say everything several times.
@@ -34,7 +46,11 @@ impl AttemptError {
         if is_without_jetstream(&error) {
             return Self::NoJetStream;
         }
-        Self::Again(Box::new(Said(error.to_string())))
+        let said = Box::new(Said(error.to_string()));
+        match error_code(&error).filter(|code| FULL.contains(code)) {
+            Some(_) => Self::Full(said),
+            None => Self::Again(said),
+        }
     }
 }
 
@@ -81,6 +97,23 @@ struct Failure {
 pub(super) async fn attempts<T, F>(
     what: &str,
     wait: Duration,
+    call: impl FnMut() -> F,
+) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, AttemptError>>,
+{
+    let pauses = ExponentialBuilder::new()
+        .with_min_delay(STORE_RETRY_PAUSE)
+        .without_max_delay()
+        .with_max_times(STORE_ATTEMPTS_MAX as usize - 1);
+    attempts_after(pauses, what, wait, call).await
+}
+
+/// The same, as patient as `pauses` say.
+pub(super) async fn attempts_after<T, F>(
+    pauses: ExponentialBuilder,
+    what: &str,
+    wait: Duration,
     mut call: impl FnMut() -> F,
 ) -> Result<T, StoreError>
 where
@@ -95,10 +128,6 @@ where
             )
         }
     };
-    let pauses = ExponentialBuilder::new()
-        .with_min_delay(STORE_RETRY_PAUSE)
-        .without_max_delay()
-        .with_max_times(STORE_ATTEMPTS_MAX as usize - 1);
     let answer = attempt
         .retry(pauses)
         .when(|failure| !failure.is_final)
@@ -112,6 +141,10 @@ fn failure(what: &str, error: AttemptError) -> Failure {
     let (error, is_final) = match error {
         AttemptError::Final(error) => (error, true),
         AttemptError::NoJetStream => (StoreError::NoJetStream, false),
+        AttemptError::Full(source) => {
+            let what = what.to_owned();
+            (StoreError::Full { what, source }, true)
+        }
         AttemptError::Again(source) => {
             let what = what.to_owned();
             (StoreError::Failed { what, source }, false)

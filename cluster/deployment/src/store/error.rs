@@ -5,7 +5,10 @@ use std::time::Duration;
 use wrt_protocol::{LatticeName, Name};
 
 use super::Revision;
-use crate::{DesiredError, Digest, limits::DESIRED_BYTES_MAX};
+use crate::{
+    DesiredError, Digest,
+    limits::{COMPONENT_BYTES_MAX, DESIRED_BYTES_MAX},
+};
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +16,7 @@ pub enum StoreError {
     /// Nobody answers for JetStream.
     #[error(
         "JetStream does not answer: enable it on the NATS server (nats-server --jetstream) and for \
-         this account, or wait until its cluster has a leader"
+         this account, or wait until its cluster has a leader; a server whose disk is full ends it"
     )]
     NoJetStream,
     /// The lattice has no desired state: it never had one, or its stream is gone.
@@ -46,6 +49,18 @@ pub enum StoreError {
         what: String,
         /// How long each attempt waited.
         waited: Duration,
+    },
+    /// JetStream has no room, also after everything that nobody needs was removed.
+    #[error(
+        "cannot {what}: JetStream is full, and what nobody names any more is removed already; give \
+         it more room (max_file_store of the server, the account's limit, or max_bytes of the stream)"
+    )]
+    Full {
+        /// What was to be done.
+        what: String,
+        /// JetStream's own words.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Somebody else changed the app since it was read.
     #[error("app {app} was changed by somebody else at the same time: read it again")]
@@ -90,6 +105,25 @@ pub enum StoreError {
     NoComponent {
         /// The digest.
         digest: Digest,
+    },
+    /// Some of it is gone, or was never stored.
+    #[error(
+        "component {digest} is not whole in the store, {missing} of its bytes are not there: run \
+         `wrt up` again to push it"
+    )]
+    Incomplete {
+        /// The digest.
+        digest: Digest,
+        /// How many bytes are not there.
+        missing: usize,
+    },
+    /// It is larger than a component may be.
+    #[error("component {digest} has {bytes} bytes, and the most is {COMPONENT_BYTES_MAX}")]
+    ComponentTooLarge {
+        /// The digest.
+        digest: Digest,
+        /// Its length.
+        bytes: usize,
     },
     /// What the store has under this digest is something else.
     #[error("what the store has as component {digest} is {found}: run `wrt up` again to push it")]

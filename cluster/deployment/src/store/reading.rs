@@ -62,17 +62,18 @@ pub struct Entry {
 }
 
 impl Store {
+    /// All of the bucket, as it is now.
+    pub(super) async fn reading(&self) -> Result<Reading, StoreError> {
+        let empty = empty(&self.info().await?);
+        match empty.messages {
+            0 => Ok(empty),
+            _ => self.entries(empty).await,
+        }
+    }
+
     /// Reads the whole bucket, but for one that is still as it was at `before`.
     pub(super) async fn look(&self, before: Option<&Reading>) -> Result<Look, StoreError> {
-        let look = || async {
-            let info = self.apps.stream.get_info().await;
-            info.map_err(|error| match error_code(&error) {
-                Some(ErrorCode::STREAM_NOT_FOUND) => AttemptError::Final(self.absent()),
-                _ => AttemptError::again(error),
-            })
-        };
-        let info = attempts("look at the desired state", STORE_CALL_WAIT_MAX, look).await?;
-        let empty = empty(&info);
+        let empty = empty(&self.info().await?);
         let is_same = |before: &&Reading| {
             (before.bucket, before.last, before.messages)
                 == (empty.bucket, empty.last, empty.messages)
@@ -84,6 +85,17 @@ impl Store {
             return Ok(Look::Changed(empty));
         }
         self.entries(empty).await.map(Look::Changed)
+    }
+
+    async fn info(&self) -> Result<Info, StoreError> {
+        let look = || async {
+            let info = self.apps.stream.get_info().await;
+            info.map_err(|error| match error_code(&error) {
+                Some(ErrorCode::STREAM_NOT_FOUND) => AttemptError::Final(self.absent()),
+                _ => AttemptError::again(error),
+            })
+        };
+        attempts("look at the desired state", STORE_CALL_WAIT_MAX, look).await
     }
 
     async fn entries(&self, empty: Reading) -> Result<Reading, StoreError> {
@@ -146,6 +158,6 @@ fn empty(info: &Info) -> Reading {
     }
 }
 
-fn nanos(since_1970: i128) -> i64 {
+pub(super) fn nanos(since_1970: i128) -> i64 {
     i64::try_from(since_1970).unwrap_or(i64::MAX)
 }

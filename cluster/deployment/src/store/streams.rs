@@ -3,14 +3,13 @@
 //! What an operator has set on a stream (a description, sizes, copies, compression) is theirs, and is
 //! neither compared nor changed.
 
-use async_nats::jetstream::{
-    Context, ErrorCode, kv,
-    object_store::{self, ObjectStore},
-    stream::Stream,
-};
+use async_nats::jetstream::{Context, ErrorCode, kv, object_store, stream::Stream};
 use wrt_protocol::LatticeName;
 
-use super::attempt::{AttemptError, attempts, error_code};
+use super::{
+    attempt::{AttemptError, attempts, error_code},
+    objects::Objects,
+};
 use crate::{
     StoreError,
     limits::{DESIRED_BYTES_MAX, STORE_CALL_WAIT_MAX},
@@ -83,7 +82,7 @@ fn apps_names(lattice: &LatticeName) -> (String, String) {
 pub(super) async fn components(
     context: &Context,
     lattice: &LatticeName,
-) -> Result<Option<ObjectStore>, StoreError> {
+) -> Result<Option<Objects>, StoreError> {
     let (bucket, stream) = components_names(lattice);
     let (bucket, what) = (
         &bucket,
@@ -101,7 +100,7 @@ pub(super) async fn components_made(
     context: &Context,
     lattice: &LatticeName,
     copies: usize,
-) -> Result<ObjectStore, StoreError> {
+) -> Result<Objects, StoreError> {
     let (bucket, stream) = components_names(lattice);
     let (bucket, what) = (
         &bucket,
@@ -119,7 +118,9 @@ pub(super) async fn components_made(
             ..Default::default()
         };
         let made = context.create_object_store(config).await;
-        made.map_err(AttemptError::again)
+        made.map_err(AttemptError::again)?;
+        let found = open_components(context, bucket, stream).await?;
+        found.ok_or_else(|| AttemptError::again(std::io::Error::other("it is gone again")))
     })
     .await
 }
@@ -128,12 +129,13 @@ async fn open_components(
     context: &Context,
     bucket: &str,
     stream: &str,
-) -> Result<Option<ObjectStore>, AttemptError> {
-    if find(context, stream).await?.is_none() {
-        return Ok(None);
-    }
-    let opened = context.get_object_store(bucket).await;
-    opened.map(Some).map_err(AttemptError::again)
+) -> Result<Option<Objects>, AttemptError> {
+    let stream = find(context, stream).await?;
+    Ok(stream.map(|stream| Objects {
+        context: context.clone(),
+        stream,
+        bucket: bucket.to_owned(),
+    }))
 }
 
 fn components_names(lattice: &LatticeName) -> (String, String) {

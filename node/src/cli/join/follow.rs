@@ -50,6 +50,7 @@ impl<'a> Follower<'a> {
         loop {
             match Store::open(transport.control_client(), lattice).await {
                 Ok(Some(store)) => {
+                    let store = store.with_bulk(&transport.bulk_client());
                     let mut sights = Box::pin(store.watch());
                     opened.send_replace(Some(store));
                     while let Some(sight) = sights.next().await {

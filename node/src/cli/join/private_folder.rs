@@ -1,17 +1,19 @@
 //! A folder that only its owner reads: what lies there has environments and passwords.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions, Permissions},
+    fs::{self, DirBuilder, Permissions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
+
+use wrt_component::CacheFolder;
 
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
 /// A folder of files that only its owner reads.
-pub struct PrivateFolder(PathBuf);
+pub struct PrivateFolder(CacheFolder);
 
 impl PrivateFolder {
     /// Opens the folder, made if need be. One that was made by an earlier build, and what lies in it,
@@ -30,12 +32,12 @@ impl PrivateFolder {
                 tighten(&entry.path(), FILE_MODE)?;
             }
         }
-        Ok(Self(path))
+        Ok(Self(CacheFolder::open(path)?))
     }
 
     /// Where a file of it is.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.0.path(name)
     }
 
     /// Writes a file whole: who reads it meanwhile has what was there.
@@ -43,14 +45,10 @@ impl PrivateFolder {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let partial = self.path(&format!("{name}.partial"));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        let mut file = options.mode(FILE_MODE).open(&partial)?;
-        file.set_permissions(Permissions::from_mode(FILE_MODE))?;
+        // With a mode that shuts others out.
+        let mut file = self.0.begin(name)?;
         file.write_all(bytes)?;
-        drop(file);
-        fs::rename(&partial, self.path(name))
+        file.keep()
     }
 
     /// Reads a file; `None` if it is not there.
@@ -106,13 +104,16 @@ mod tests {
         let path = parent.path().join("desired");
         fs::create_dir(&path).expect("it can be made");
         fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("it is ours");
-        let files = ["default-a.json", "default-a.partial"].map(|name| path.join(name));
+        let files = ["default-a.json", "default-a.epoch", "default-a.partial"];
+        let files = files.map(|name| path.join(name));
         for file in &files {
             fs::write(file, "[]").expect("it can be written");
             fs::set_permissions(file, Permissions::from_mode(0o644)).expect("it is ours");
         }
         PrivateFolder::open(path.clone()).expect("it can be opened");
         assert_eq!(mode(&path), FOLDER_MODE);
-        assert_eq!(files.map(|file| mode(&file)), [FILE_MODE; 2]);
+        let [state, epoch, partial] = &files;
+        assert_eq!([mode(state), mode(epoch)], [FILE_MODE; 2]);
+        assert!(!partial.exists(), "nobody writes it any more");
     }
 }
