@@ -160,27 +160,8 @@ impl Cluster {
         self.spawn(name, &["--lattice", &lattice_url, "--label", &label])
     }
 
-    /// Starts a node that may have so many files and sockets open, and no more.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn start_node_of_descriptors(&self, name: &str, max: u32) -> Result<(), ClusterError> {
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("ulimit -n {max} && exec \"$0\" \"$@\"")]);
-        command.arg(&self.programs.node);
-        self.spawn_by(command, name, &["--lattice", &self.nats.url()])
-    }
-
     fn spawn(&self, name: &str, arguments: &[&str]) -> Result<(), ClusterError> {
-        self.spawn_by(Command::new(&self.programs.node), name, arguments)
-    }
-
-    fn spawn_by(
-        &self,
-        mut command: Command,
-        name: &str,
-        arguments: &[&str],
-    ) -> Result<(), ClusterError> {
+        let mut command = Command::new(&self.programs.node);
         command.args(["join", "--name", name]).args(arguments);
         // With the calls that are tried again.
         command.env("RUST_LOG", "info,wrt_request::path=debug");

@@ -6,7 +6,6 @@
 
 mod operator {
     mod clocks;
-    mod descriptors;
     mod edited;
     mod hopeless;
     mod kept;
