@@ -1,5 +1,5 @@
 //! An operator's bad days, with real processes: NATS is lost, edited, restarted, full, slow, without
-//! JetStream, set up tightly, or asks for passwords; disks are full, and descriptors few; clocks go back;
+//! JetStream, set up tightly, or asks for passwords; disks are full; clocks go back;
 //! what is deployed cannot run. Each case says what keeps running, what is told, and where.
 
 #![cfg(test)]
@@ -7,7 +7,6 @@
 mod operator {
     mod clocks;
     mod code;
-    mod descriptors;
     mod disk;
     mod edited;
     mod full;

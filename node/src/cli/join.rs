@@ -18,7 +18,6 @@ use wrt_transport::{Nats, ServiceInfo, Transport};
 
 use super::{
     args::JoinArgs,
-    descriptors::keep_for_bus,
     exit::Failure,
     output::Output,
     run::{cache_folder, cache_options, drain, engines},
@@ -56,7 +55,6 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
         () = Follower::new(&node, &kept).run(&transport, &lattice, opened) => Ok(()),
         () = cache.keep(node.desires()) => Ok(()),
         () = asked_to_stop() => Ok(()),
-        () = keep_for_bus(transport.link()) => Ok(()),
         () = fenced.cancelled() => Err(Failure::failed(anyhow::anyhow!(
             "another node has joined under the name {name}, and this one stops: give each node its \
              own --name"
