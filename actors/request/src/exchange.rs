@@ -5,17 +5,19 @@ mod serve;
 use std::{
     collections::HashMap,
     sync::{Arc, Weak},
+    task::{Context, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
+use futures::{FutureExt, future::BoxFuture};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Semaphore, task::AbortHandle};
 use tokio_util::sync::CancellationToken;
 use wrt_contract::Offer;
 use wrt_membership::Membership;
 use wrt_protocol::{
-    ActorAddress, CallId, DecodeError, Fault, FaultKind, Hop, Incarnation, NodeId,
+    ActorAddress, ActorKind, CallId, DecodeError, Fault, FaultKind, Hop, Incarnation, NodeId,
     envelope::{Cancel, Reply, Request, RequestHead},
     limits::CALLS_IN_HAND_MAX,
     subject::{self, Subjects},
@@ -179,9 +181,8 @@ impl Exchange {
         self.in_hand.count()
     }
 
-    /// Takes one message in. Never waits, and runs nothing of an actor's: decoding arguments, the
-    /// operation and encoding its answer are a task of their own from their first step. A slow actor
-    /// holds up neither its neighbours nor the cancellation of its own calls.
+    /// Takes one message in. Never waits: work goes to a task of its own, so that a slow actor holds
+    /// up neither its neighbours nor the cancellation of its own calls.
     fn take_in(self: &Arc<Self>, inbound: Inbound) {
         match self.subjects.parse_inbound(&inbound.subject) {
             Some(subject::Inbound::Cancel) => match Cancel::decode(&inbound.payload) {
@@ -274,11 +275,15 @@ impl Exchange {
             Ok(way_in) => way_in,
             Err(fault) => return self.refuse(head.call, reply, fault),
         };
-        // No call is known to be cheap beforehand: a few small keys may ask for 32 MiB, and a backend
-        // may block its thread. The task takes the place of the box that the work would be in, and
-        // mostly runs on this thread next, so it costs no wake-up.
-        let accepted = Accepted::new(request, budget, way_in, reply, self.here());
-        entry.spawn(accepted.serve(Arc::clone(self)));
+        let kind = head.target.kind;
+        let mut work =
+            Accepted::new(request, budget, way_in, reply, self.here()).serve(Arc::clone(self));
+        // What a provider does before it waits for its service costs less than a task and the
+        // wake-up of another thread. A component computes, and must not hold up who comes next.
+        if kind == ActorKind::Provider && poll_once(&mut work) {
+            return;
+        }
+        entry.spawn(work);
     }
 
     /// What is left of the call's time, by the caller's word and by this node's own clock.
@@ -350,6 +355,12 @@ fn same_build(way_in: WayIn, head: &RequestHead) -> Result<WayIn, Fault> {
     );
     let kind = FaultKind::VersionMismatch;
     Err(Fault::not_executed(kind, Hop::Gate, detail))
+}
+
+/// Whether `work` is over already. What is not starts anew with the waker of its own task.
+fn poll_once(work: &mut BoxFuture<'static, ()>) -> bool {
+    work.poll_unpin(&mut Context::from_waker(Waker::noop()))
+        .is_ready()
 }
 
 async fn read(exchange: Weak<Exchange>, listening: Listening, calls: Subscription) {

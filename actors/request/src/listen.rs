@@ -1,6 +1,6 @@
 //! A subscription that does not end before its listener does.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt};
 use tokio::task::unconstrained;
@@ -39,7 +39,7 @@ impl Listening {
     ) {
         loop {
             let handed_on = async {
-                while let Some(inbound) = next(&mut arriving).await {
+                while let Some(inbound) = arriving.next().await {
                     if !take(inbound) {
                         return false;
                     }
@@ -74,24 +74,4 @@ impl Listening {
             };
         }
     }
-}
-
-/// The next message. Before it waits for one that is not there yet, it goes once to the end of its
-/// runtime's queue.
-///
-/// What was handed on last is about to run on this thread, and may keep it for long. The runtime
-/// thinks that one new task is no reason to wake another thread, and this one may be who watches the
-/// sockets for all: then nobody would hear of what arrives meanwhile. A task that has yielded is a
-/// reason. While the other threads are awake it costs next to nothing.
-async fn next(arriving: &mut Subscription) -> Option<Inbound> {
-    let mut yielded = false;
-    poll_fn(|context| {
-        let polled = arriving.poll_next_unpin(context);
-        if polled.is_pending() && !yielded {
-            yielded = true;
-            context.waker().wake_by_ref();
-        }
-        polled
-    })
-    .await
 }

@@ -14,7 +14,6 @@ mod rules {
     mod lattice;
     mod messages;
     mod over_nats;
-    mod own_tasks;
     mod pinned;
     mod routing;
     mod rule_1_every_call_ends;

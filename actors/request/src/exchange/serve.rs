@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use wrt_contract::{
     Answer, Body, BodyError, CallContext, Dispatch, DispatchRequest, Gate, WholeBody,
@@ -91,30 +91,33 @@ impl Accepted {
 
     /// Runs it and sends its reply. Each call allocates this future, so what needs no waiting is in
     /// functions that are not `async`, and what few calls need is in boxes.
-    pub(super) async fn serve(mut self, exchange: Arc<Exchange>) {
-        // A callee's own panic must not leave its caller waiting.
-        let work = AssertUnwindSafe(self.execute(&exchange)).catch_unwind();
-        let answer = work.await.unwrap_or_else(|_panic| {
-            exchange.counters.crashed.add_one();
-            let detail = "the actor panicked; the node's log has the message";
-            let kind = FaultKind::Crashed;
-            Err(Fault::maybe_executed(kind, Hop::Actor, detail))
-        });
-        let Some(to) = self.reply.take() else {
-            if let Err(fault) = answer {
-                tracing::warn!(%fault, "a one-way call failed");
+    pub(super) fn serve(mut self, exchange: Arc<Exchange>) -> BoxFuture<'static, ()> {
+        async move {
+            // A callee's own panic must not leave its caller waiting.
+            let work = AssertUnwindSafe(self.execute(&exchange)).catch_unwind();
+            let answer = work.await.unwrap_or_else(|_panic| {
+                exchange.counters.crashed.add_one();
+                let detail = "the actor panicked; the node's log has the message";
+                let kind = FaultKind::Crashed;
+                Err(Fault::maybe_executed(kind, Hop::Actor, detail))
+            });
+            let Some(to) = self.reply.take() else {
+                if let Err(fault) = answer {
+                    tracing::warn!(%fault, "a one-way call failed");
+                }
+                return;
+            };
+            let (reply, sending) = exchange.reply(self.call, &self.caller, answer);
+            let Some(reply) = reply else { return };
+            if exchange.publish(to, reply).await
+                && let Some(sending) = sending
+                // Taken back while this was being polled, it has found no stream to cancel.
+                && exchange.in_hand.has(&(self.caller, self.call))
+            {
+                sending.start();
             }
-            return;
-        };
-        let (reply, sending) = exchange.reply(self.call, &self.caller, answer);
-        let Some(reply) = reply else { return };
-        if exchange.publish(to, reply).await
-            && let Some(sending) = sending
-            // Taken back while this was being polled, it has found no stream to cancel.
-            && exchange.in_hand.has(&(self.caller, self.call))
-        {
-            sending.start();
         }
+        .boxed()
     }
 
     async fn execute(&mut self, exchange: &Exchange) -> Result<Answer, Fault> {

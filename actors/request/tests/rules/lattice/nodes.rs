@@ -189,14 +189,6 @@ impl Node {
         in_budget(millis, probe.note(&context, Tag(tag), bytes)).await
     }
 
-    /// Calls an operation whose answer is slow to encode, and checks [`in_budget`].
-    pub async fn block_encoder(&self, millis: u64, tag: u64) -> Result<(), Fault> {
-        let context = budget(millis);
-        let probe = self.probe();
-        let answer = in_budget(millis, probe.block_encoder(&context, Tag(tag))).await;
-        answer.map(drop)
-    }
-
     /// Sends bytes to be sent back, and checks [`in_budget`].
     pub async fn mirror(&self, millis: u64, tag: u64, bytes: Bytes) -> Result<Bytes, Fault> {
         let context = budget(millis);

@@ -4,7 +4,7 @@ use std::{
     cell::Cell,
     collections::HashMap,
     sync::{
-        Arc, Condvar, Mutex as StdMutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -12,11 +12,9 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use wrt_contract::{CallContext, Fingerprint, InterfaceError, Schema, async_trait, interface};
+use serde::{Deserialize, Serialize, Serializer};
+use wrt_contract::{CallContext, InterfaceError, Schema, async_trait, interface};
 use wrt_protocol::{Fault, IdempotencyKey};
-
-use super::nodes::PATIENCE;
 
 /// What an operation does once it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
@@ -27,8 +25,6 @@ pub enum How {
     Panic,
     /// An error of the interface's own.
     Refuse,
-    /// Blocks its thread until [`Record::let_go`].
-    Block,
 }
 
 /// Counts how often it is encoded.
@@ -93,8 +89,6 @@ pub trait Probe {
         tag: Tag,
         #[bulk] bytes: Bytes,
     ) -> Result<(), ProbeError>;
-    /// Answers with what blocks the thread that encodes it, until [`Record::let_go`].
-    async fn block_encoder(&self, context: &CallContext, tag: Tag) -> Result<Slow, ProbeError>;
     /// The bytes back, as a result of its own.
     async fn mirror(
         &self,
@@ -108,32 +102,9 @@ pub trait Probe {
 #[derive(Debug, PartialEq, Serialize, Deserialize, Schema)]
 pub struct Blob(pub Bytes);
 
-/// A result that blocks the thread that encodes it.
-pub struct Slow(Option<Arc<Record>>);
-
-impl Schema for Slow {
-    const FINGERPRINT: u64 = Fingerprint::of("slow").finish();
-}
-
-impl<'de> Deserialize<'de> for Slow {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <()>::deserialize(deserializer).map(|()| Self(None))
-    }
-}
-
-impl Serialize for Slow {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Some(record) = &self.0 {
-            record.block();
-        }
-        serializer.serialize_unit()
-    }
-}
-
 /// What an actor did.
 #[derive(Default)]
 pub struct Record {
-    blocked: Blocked,
     runs: Mutex<HashMap<u64, u32>>,
     pub noted_bytes: AtomicU64,
     /// Operations that were dropped before they ended.
@@ -144,43 +115,7 @@ pub struct Record {
     pub attempts: Mutex<Vec<(Option<IdempotencyKey>, u32)>>,
 }
 
-/// Threads that are blocked until they are let go.
-#[derive(Default)]
-struct Blocked {
-    count: AtomicU64,
-    let_go: StdMutex<u64>,
-    changed: Condvar,
-}
-
 impl Record {
-    fn block(&self) {
-        let blocked = &self.blocked;
-        let let_go = blocked
-            .let_go
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        blocked.count.fetch_add(1, Relaxed);
-        let before = *let_go;
-        drop(
-            blocked
-                .changed
-                .wait_timeout_while(let_go, PATIENCE, |it| *it == before),
-        );
-        blocked.count.fetch_sub(1, Relaxed);
-    }
-
-    /// Threads that are blocked now.
-    pub fn blocked(&self) -> u64 {
-        self.blocked.count.load(Relaxed)
-    }
-
-    /// Lets all go that are blocked now.
-    pub fn let_go(&self) {
-        let let_go = self.blocked.let_go.lock();
-        *let_go.unwrap_or_else(PoisonError::into_inner) += 1;
-        self.blocked.changed.notify_all();
-    }
-
     /// How often the operation with that tag has run.
     pub fn runs(&self, tag: u64) -> u32 {
         let runs = self.runs.lock();
@@ -242,10 +177,6 @@ impl Actor {
             How::Never => std::future::pending().await,
             How::Panic => panic!("the test asked for it"),
             How::Refuse => Err(ProbeError::Refused(tag.0)),
-            How::Block => {
-                self.record.block();
-                Ok(self.node.clone())
-            }
         };
         running.end();
         answer
@@ -268,11 +199,6 @@ impl Probe for Actor {
             .noted_bytes
             .fetch_add(bytes.len() as u64, Relaxed);
         self.run(tag, How::AtOnce).await.map(drop)
-    }
-
-    async fn block_encoder(&self, _: &CallContext, tag: Tag) -> Result<Slow, ProbeError> {
-        self.run(tag, How::AtOnce).await?;
-        Ok(Slow(Some(Arc::clone(&self.record))))
     }
 
     async fn mirror(&self, _: &CallContext, tag: Tag, bytes: Bytes) -> Result<Blob, ProbeError> {
