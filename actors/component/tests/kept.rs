@@ -228,3 +228,101 @@ async fn what_a_guest_prints_is_of_the_trace_of_its_own_invocation() {
         );
     }
 }
+
+/// As a replica is when it is started again: what the one before has left must not answer.
+#[tokio::test]
+async fn a_component_that_is_started_again_has_instances_of_its_own() {
+    let engines = engines();
+    let pool = engines.engine(EngineKind::Concurrent).unwrap();
+    let pool = pool.pooling_allocator_metrics().unwrap();
+    let limits = ComponentLimits {
+        instance_idle_ms_max: Some(600_000),
+        ..ComponentLimits::default()
+    };
+    for _start in 0..3 {
+        let actor = counter(&engines, true, limits).await;
+        for expected in 1..=3 {
+            assert_eq!(count(&actor).await, expected);
+        }
+        assert_eq!(pool.component_instances(), 1, "it waits");
+        // One is at work while its actor goes.
+        let pre = actor.instance_pre().clone();
+        let (goes, gone) = tokio::sync::oneshot::channel();
+        let prepared = actor.prepare(&CallContext::default());
+        let at_work = prepared.call(|mut lent| async move {
+            lent.instance(&pre).await?;
+            gone.await.unwrap();
+            lent.keep();
+            Ok::<_, wasmtime::Error>(())
+        });
+        let goes = async {
+            drop(actor);
+            goes.send(()).unwrap();
+        };
+        let (served, ()) = futures::future::join(at_work, goes).await;
+        served.unwrap();
+        assert_eq!(pool.component_instances(), 0, "nobody takes it back");
+    }
+}
+
+#[tokio::test]
+async fn instances_are_kept_wherever_their_code_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let engines = || {
+        let options = EngineOptions {
+            instances_max: 16,
+            cache_folder: Some(folder.path().join("code")),
+            ..EngineOptions::default()
+        };
+        Engines::new(options).unwrap()
+    };
+    for (is_of_0_3, expected) in [(true, [1, 2, 3]), (false, [1, 1, 1])] {
+        let bytes = guest::counter(is_of_0_3);
+        let compiling = engines();
+        let compiled = compiling.compile(bytes.clone().into()).await.unwrap();
+        let artefact = compiling.compile_artefact(bytes.clone().into()).await;
+        let next = engines();
+        let of_artefact = next.load_artefact(&artefact.unwrap()).unwrap();
+        let of_cache = next.compile(bytes.clone().into()).await.unwrap();
+        assert_eq!(next.compilations(), 0);
+        for compiled in [compiled, of_artefact, of_cache] {
+            let spec = ComponentSpec {
+                compiled,
+                ..spec(&next, bytes.clone()).await
+            };
+            let actor = ComponentActor::new(spec, &[Package::of::<Rows<false>>()]).unwrap();
+            for expected in expected {
+                assert_eq!(count(&actor).await, expected);
+            }
+        }
+    }
+}
+
+/// Each of the three settings turns it off by itself.
+#[tokio::test]
+async fn where_a_setting_keeps_none_each_invocation_has_an_instance_of_its_own() {
+    let engines = engines();
+    let pool = engines.engine(EngineKind::Concurrent).unwrap();
+    let pool = pool.pooling_allocator_metrics().unwrap();
+    let default = ComponentLimits::default();
+    for limits in [
+        ComponentLimits {
+            invocations_per_instance_max: Some(1),
+            ..default
+        },
+        ComponentLimits {
+            instance_idle_ms_max: Some(0),
+            ..default
+        },
+        ComponentLimits {
+            instances_kept_max: Some(0),
+            ..default
+        },
+    ] {
+        let actor = counter(&engines, true, limits).await;
+        for _invocation in 0..3 {
+            assert_eq!(count(&actor).await, 1, "{limits:?}");
+            assert_eq!(pool.component_instances(), 0, "{limits:?}");
+        }
+    }
+}
