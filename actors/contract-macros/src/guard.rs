@@ -48,51 +48,21 @@ pub(crate) struct Passage {
 impl Passage {
     /// A block whose value is the operation's output; it may return that early.
     pub(crate) fn of(&self, operation: &OperationModel) -> TokenStream {
-        if operation.has_body() {
-            self.with_body(operation)
-        } else {
-            self.without_body(operation)
-        }
-    }
-
-    /// A call that a lease pins is let in by it.
-    fn admit(&self, operation: &OperationModel) -> TokenStream {
-        let (gate, context) = (&self.gate, &self.context);
-        match operation.lease() {
-            Some(lease) => {
-                let lease = &lease.ident;
-                quote_spanned!(hygienic()=> #gate.admit_pinned(#context, #lease))
-            }
-            None => quote_spanned!(hygienic()=> #gate.admit(#context)),
-        }
-    }
-
-    fn without_body(&self, operation: &OperationModel) -> TokenStream {
         let Self {
             gate,
             context,
             object,
             arguments,
         } = self;
-        let ident = &operation.ident;
-        let admit = self.admit(operation);
-        quote_spanned! {hygienic()=>
-            let _permit = #admit.await?;
-            let work = #object.#ident(#context, #arguments);
-            #gate.guard(#context, work).await?
+        let (ident, admit) = (&operation.ident, self.admit(operation));
+        if !operation.has_body() {
+            return quote_spanned! {hygienic()=>
+                let _permit = #admit.await?;
+                let work = #object.#ident(#context, #arguments);
+                #gate.guard(#context, work).await?
+            };
         }
-    }
-
-    /// The callee may take the permit along; otherwise it goes with the body of the answer.
-    fn with_body(&self, operation: &OperationModel) -> TokenStream {
-        let Self {
-            gate,
-            context,
-            object,
-            arguments,
-        } = self;
-        let ident = &operation.ident;
-        let admit = self.admit(operation);
+        // The callee may take the permit along; otherwise it goes with the body of the answer.
         let admitted = quote_spanned! {hygienic()=>
             let permit = #admit.await?;
             let admitted = ::wrt_contract::generated::Admitted::new(permit, #context);
@@ -110,6 +80,18 @@ impl Passage {
             let #whole = #gate.guard(#context, work).await??;
             let body = admitted.hold(body);
             ::core::result::Result::Ok(#whole)
+        }
+    }
+
+    /// A call that a lease pins is let in by it.
+    fn admit(&self, operation: &OperationModel) -> TokenStream {
+        let (gate, context) = (&self.gate, &self.context);
+        match operation.lease() {
+            Some(lease) => {
+                let lease = &lease.ident;
+                quote_spanned!(hygienic()=> #gate.admit_pinned(#context, #lease))
+            }
+            None => quote_spanned!(hygienic()=> #gate.admit(#context)),
         }
     }
 }
