@@ -130,24 +130,22 @@ impl NatsLogin {
     }
 }
 
+const REFUSALS: [ConnectErrorKind; 2] = [
+    ConnectErrorKind::Authentication,
+    ConnectErrorKind::AuthorizationViolation,
+];
+
 /// Whether a server has refused who the client says it is. Another attempt will not help.
 #[must_use]
 pub fn is_refusal(kind: ConnectErrorKind) -> bool {
-    matches!(
-        kind,
-        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation
-    )
+    REFUSALS.contains(&kind)
 }
 
 /// The same, of what a client tells that has lost its connection.
 #[must_use]
 pub fn is_told_refusal(error: &ClientError) -> bool {
-    let refusals = [
-        ConnectErrorKind::Authentication,
-        ConnectErrorKind::AuthorizationViolation,
-    ];
     let text = error.to_string();
-    refusals.iter().any(|kind| text.contains(&kind.to_string()))
+    REFUSALS.iter().any(|kind| text.contains(&kind.to_string()))
 }
 
 fn exposed(secret: &SecretString) -> String {
