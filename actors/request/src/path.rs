@@ -49,7 +49,7 @@ pub struct RequestPath {
     /// For results that come as streams.
     collecting: Room,
     /// Actors that have a place on the lattice.
-    placed: watch::Sender<HashSet<ActorAddress>>,
+    expected: watch::Sender<HashSet<ActorAddress>>,
     /// Places for calls that wait for an actor.
     parking: Arc<Semaphore>,
     counters: PathCounters,
@@ -108,7 +108,7 @@ impl RequestPath {
             in_flight: InFlight::default(),
             retries: RetryBudget::default(),
             collecting: Room::default(),
-            placed: watch::Sender::default(),
+            expected: watch::Sender::default(),
             parking: Arc::new(Semaphore::new(CALLS_PARKED_MAX)),
             counters: PathCounters::default(),
         })

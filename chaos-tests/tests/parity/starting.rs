@@ -30,6 +30,14 @@ fn serves() -> Case {
     case.posts(1000).gets_text("1000 bytes").waits(PATIENCE)
 }
 
+/// More than travels inline.
+fn streams() -> Case {
+    let case = Case::new("a large one that comes early", "/read/head/tell/finish");
+    case.posts(300_000)
+        .gets_text("300000 bytes")
+        .waits(PATIENCE)
+}
+
 /// Waits until somebody listens there.
 async fn listens(address: &str) -> anyhow::Result<()> {
     let listens = async {
@@ -99,7 +107,64 @@ async fn on_a_lattice_requests_wait_for_it() -> anyhow::Result<()> {
     });
     let answered = futures::future::join_all(exchanges).await;
     up.await??;
-    answered.into_iter().collect()
+    let answered: anyhow::Result<()> = answered.into_iter().collect();
+    answered.with_context(|| {
+        format!(
+            "edge:\n{}other:\n{}",
+            cluster.node_log("edge"),
+            cluster.node_log("other")
+        )
+    })
+}
+
+/// Requests had been refused where one node came up before the other: it had not heard of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_start_of_all_requests_wait_for_the_last_to_come() -> anyhow::Result<()> {
+    let cluster = Arc::new(Cluster::start(Profile::Dev)?);
+    cluster.start_nodes(&["edge", "other"])?;
+    let address = cluster.free_address()?;
+    let source = guest("scripted")?;
+    let manifest = format!(
+        "[app]\nname = \"whole\"\n\
+         \n[component.guest]\nsource = {source:?}\nnodes = [\"other\"]\n\
+         \n[provider.server]\nbackend = \"http-server\"\nnodes = [\"edge\"]\n\
+         calls = [{{ component = \"guest\" }}]\n\
+         \n[provider.server.config]\naddress = {address:?}\n"
+    );
+    let path = cluster.folder().join("whole.toml");
+    fs::write(&path, manifest)?;
+    let path = path.to_string_lossy().into_owned();
+    let up = Arc::clone(&cluster);
+    spawn_blocking(move || up.wrt(&["up", &path])).await??;
+    for node in ["edge", "other"] {
+        cluster
+            .terminate_node(node, Duration::from_secs(30))
+            .await?;
+    }
+    cluster.start_node("edge")?;
+    listens(&address).await?;
+    let (small, large) = (serves(), streams());
+    let answers = [Protocol::Http1, Protocol::Http2].into_iter();
+    let answers = answers.flat_map(|protocol| [(protocol, &small), (protocol, &large)]);
+    let answers = futures::future::join_all(answers.map(|(protocol, case)| {
+        let address = &address;
+        async move {
+            let answer = answer(address, protocol, Pace::Quick, case).await?;
+            case.compare(answer, &case.target(Pace::Quick))
+        }
+    }));
+    let mut answers = std::pin::pin!(answers);
+    // None of them may be answered before there is somebody who could.
+    if let Ok(early) = timeout(Duration::from_millis(500), &mut answers).await {
+        anyhow::bail!(
+            "answered by nobody: {early:?}\n{}",
+            cluster.node_log("edge")
+        );
+    }
+    cluster.start_node("other")?;
+    let answered: Result<(), String> = answers.await.into_iter().collect();
+    let answered = answered.map_err(anyhow::Error::msg);
+    answered.with_context(|| cluster.node_log("edge"))
 }
 
 /// Its port had been open before, and had answered 503.

@@ -2,7 +2,7 @@
 //! from events.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -23,6 +23,9 @@ use crate::catalog::chain;
 
 /// Looks without being told: a wish that failed is made again.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// How long after it has joined a node takes it that it may not have heard of everyone yet: nodes that
+/// are started together come within seconds of each other.
+const SETTLING_TIME: Duration = Duration::from_secs(5);
 /// How long a replica that moves elsewhere waits for its successor to be ready.
 const HANDOVER_WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -39,6 +42,7 @@ pub(crate) struct Reconciler {
     /// What runs here and belongs elsewhere, since when.
     leaving: BTreeMap<ActorAddress, Instant>,
     stops: JoinSet<ActorAddress>,
+    settles: Instant,
 }
 
 impl Reconciler {
@@ -60,6 +64,7 @@ impl Reconciler {
             running: BTreeMap::new(),
             leaving: BTreeMap::new(),
             stops: JoinSet::new(),
+            settles: Instant::now() + SETTLING_TIME,
         }
     }
 
@@ -89,8 +94,7 @@ impl Reconciler {
         }
         let placement = handover::placement(snapshot, &view);
         let share: BTreeSet<_> = placement.share(&self.node).cloned().collect();
-        let placed = placement.shares.values().flatten();
-        self.seat.path.set_placed(placed.cloned().collect());
+        self.seat.path.set_expected(self.expected(&placement));
         for actor in &share {
             self.keep(actor, snapshot);
         }
@@ -137,6 +141,16 @@ impl Reconciler {
 
     /// Whether what runs here and belongs elsewhere may go: at once when nobody wants it any more,
     /// and otherwise when its successors are ready, so that a move interrupts nothing.
+    /// What somebody is about to serve: what has a place, and at first also what has none, because the
+    /// node that it would go to may be the next to come.
+    fn expected(&self, placement: &Placement) -> HashSet<ActorAddress> {
+        let mut expected: HashSet<_> = placement.shares.values().flatten().cloned().collect();
+        if Instant::now() < self.settles {
+            expected.extend(placement.shortages.iter().map(|it| it.actor.clone()));
+        }
+        expected
+    }
+
     fn may_stop(
         &mut self,
         actor: &ActorAddress,

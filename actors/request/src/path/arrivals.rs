@@ -1,10 +1,10 @@
 //! Calls that wait for an actor that is on its way.
 //!
 //! ```text
-//! nobody serves it ─┬─ a node reports it as starting ────────────────────┐
-//!                   ├─ placed, and reported by nobody: it is about to be ┴─> waits, in a bounded number,
-//!                   │                                                        until served, or its time is up
-//!                   └─ anything else: failing, draining, nowhere ──────────> refused as ever
+//! nobody serves it ─┬─ a node reports it as starting ────────────────────────┐
+//!                   ├─ expected, and reported by nobody: it is about to be ──┴─> waits, in a bounded number,
+//!                   │                                                            until served, or its time is up
+//!                   └─ anything else: failing, draining, nowhere ──────────────> refused as ever
 //! ```
 //!
 //! What waits is a call that nothing has been done for. Its arguments are not encoded, and its body stays
@@ -22,12 +22,12 @@ use wrt_transport::LinkState;
 use super::RequestPath;
 
 impl RequestPath {
-    /// Says which actors have a place on the lattice, as far as this node knows: one of them that nobody
+    /// Says which actors somebody is about to serve, as far as this node knows: one of them that nobody
     /// reports yet is waited for.
-    pub fn set_placed(&self, placed: HashSet<ActorAddress>) {
-        self.placed.send_if_modified(|known| {
-            let changes = *known != placed;
-            *known = placed;
+    pub fn set_expected(&self, expected: HashSet<ActorAddress>) {
+        self.expected.send_if_modified(|known| {
+            let changes = *known != expected;
+            *known = expected;
             changes
         });
     }
@@ -45,7 +45,7 @@ impl RequestPath {
             return false;
         }
         view.starts_elsewhere(actor)
-            || (self.placed.borrow().contains(actor) && !view.is_reported(actor))
+            || (self.expected.borrow().contains(actor) && !view.is_reported(actor))
     }
 
     async fn parked(
@@ -55,11 +55,11 @@ impl RequestPath {
         _place: OwnedSemaphorePermit,
     ) -> Result<(), Fault> {
         let mut changes = self.membership.changes();
-        let (mut placed, mut link) = (self.placed.subscribe(), self.link.clone());
+        let (mut expected, mut link) = (self.expected.subscribe(), self.link.clone());
         loop {
             // Before it is looked, so that no change goes unnoticed.
             changes.mark_unchanged();
-            placed.mark_unchanged();
+            expected.mark_unchanged();
             link.mark_unchanged();
             if !self.is_on_its_way(&self.membership.view(), actor) {
                 return Ok(());
@@ -67,7 +67,7 @@ impl RequestPath {
             let changed = async {
                 tokio::select! {
                     changed = changes.changed() => changed,
-                    changed = placed.changed() => changed,
+                    changed = expected.changed() => changed,
                     changed = link.changed() => changed,
                 }
             };

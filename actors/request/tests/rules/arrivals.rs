@@ -108,7 +108,7 @@ async fn a_call_waits_for_what_is_placed_and_reported_by_nobody_yet() {
     let linked = Linked::on(&caller);
     let fault = linked.act(60_000, 1).await.unwrap_err();
     assert_eq!(fault.kind(), FaultKind::Unavailable, "{fault}");
-    caller.path.set_placed([target()].into());
+    caller.path.set_expected([target()].into());
     let (answer, b) = tokio::join!(linked.act(60_000, 2), async {
         parked(&caller, 1).await;
         sleep(LONG).await;
