@@ -16,7 +16,7 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
         let arguments = operation.arguments.iter().map(|argument| &argument.ident);
         let passage = Passage {
             gate: quote_spanned!(hygienic()=> self.gate),
-            context: quote_spanned!(hygienic()=> context),
+            has_context: false,
             object: quote_spanned!(hygienic()=> self.inner),
             arguments: quote!(#(#arguments),*),
         };
@@ -37,8 +37,8 @@ pub(crate) fn write(interface: &InterfaceModel) -> TokenStream {
 pub(crate) struct Passage {
     /// An `Arc<Gate>`.
     pub(crate) gate: TokenStream,
-    /// A reference to the call's context.
-    pub(crate) context: TokenStream,
+    /// Whether `context` is the call's own, and not lent.
+    pub(crate) has_context: bool,
     /// What is called behind the gate.
     pub(crate) object: TokenStream,
     /// What it is given beside the context.
@@ -50,42 +50,52 @@ impl Passage {
     pub(crate) fn of(&self, operation: &OperationModel) -> TokenStream {
         let Self {
             gate,
-            context,
+            has_context,
             object,
             arguments,
         } = self;
-        let (ident, admit) = (&operation.ident, self.admit(operation));
+        let lent = match has_context {
+            true => quote_spanned!(hygienic()=> &context),
+            false => quote_spanned!(hygienic()=> context),
+        };
+        let (ident, admit) = (&operation.ident, self.admit(operation, &lent));
         if !operation.has_body() {
             return quote_spanned! {hygienic()=>
                 let _permit = #admit.await?;
-                let work = #object.#ident(#context, #arguments);
-                #gate.guard(#context, work).await?
+                let work = #object.#ident(#lent, #arguments);
+                #gate.guard(#lent, work).await?
             };
         }
+        let own = (!has_context).then(|| {
+            quote_spanned! {hygienic()=>
+                let mut context = ::core::clone::Clone::clone(context);
+            }
+        });
         // The callee may take the permit along; otherwise it goes with the body of the answer.
         let admitted = quote_spanned! {hygienic()=>
             let permit = #admit.await?;
-            let admitted = ::wrt_contract::generated::Admitted::new(permit, #context);
-            let work = #object.#ident(admitted.context(), #arguments);
+            #own
+            let admitted = ::wrt_contract::generated::Admitted::new(permit, &mut context);
+            let work = #object.#ident(&context, #arguments);
         };
         if !operation.answer.has_body() {
             return quote_spanned! {hygienic()=>
                 #admitted
-                #gate.guard(#context, work).await?
+                #gate.guard(&context, work).await?
             };
         }
         let whole = operation.answer.whole();
         quote_spanned! {hygienic()=>
             #admitted
-            let #whole = #gate.guard(#context, work).await??;
+            let #whole = #gate.guard(&context, work).await??;
             let body = admitted.hold(body);
             ::core::result::Result::Ok(#whole)
         }
     }
 
     /// A call that a lease pins is let in by it.
-    fn admit(&self, operation: &OperationModel) -> TokenStream {
-        let (gate, context) = (&self.gate, &self.context);
+    fn admit(&self, operation: &OperationModel, context: &TokenStream) -> TokenStream {
+        let gate = &self.gate;
         match operation.lease() {
             Some(lease) => {
                 let lease = &lease.ident;

@@ -103,7 +103,7 @@ fn here(operation: &OperationModel, arguments: &TokenStream) -> TokenStream {
     let output = &operation.output;
     let passage = Passage {
         gate: quote_spanned!(hygienic()=> local.gate()),
-        context: quote_spanned!(hygienic()=> (&context)),
+        has_context: true,
         object: quote_spanned!(hygienic()=> local.object()),
         arguments: arguments.clone(),
     };

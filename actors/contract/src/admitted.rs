@@ -5,32 +5,21 @@ use crate::{Admission, Body, CallContext, Permit};
 /// A call with a body, in its guard: it gives the permit back when it ends, unless the callee or the
 /// body of the answer has it.
 #[derive(Debug)]
-pub struct Admitted {
-    context: CallContext,
-    admission: Admission,
-}
+pub struct Admitted(Admission);
 
 impl Admitted {
-    /// The call of `context`, which was admitted.
+    /// The call of `context`, which was admitted, and which says so to the callee.
     #[must_use]
-    pub fn new(permit: Permit, context: &CallContext) -> Self {
+    pub fn new(permit: Permit, context: &mut CallContext) -> Self {
         let admission = Admission::new(permit);
-        Self {
-            context: context.clone().with_admission(admission.clone()),
-            admission,
-        }
-    }
-
-    /// The context for the callee, with the admission in it.
-    #[must_use]
-    pub fn context(&self) -> &CallContext {
-        &self.context
+        context.set_admission(admission.clone());
+        Self(admission)
     }
 
     /// The body of the answer, which holds the permit, unless the callee has taken it.
     #[must_use]
     pub fn hold<E>(self, body: Body<E>) -> Body<E> {
-        match self.admission.take() {
+        match self.0.take() {
             Some(permit) => body.holding(permit),
             None => body,
         }
@@ -40,6 +29,6 @@ impl Admitted {
 impl Drop for Admitted {
     /// A callee's clone of the context may live on; the permit does not.
     fn drop(&mut self) {
-        drop(self.admission.take());
+        drop(self.0.take());
     }
 }

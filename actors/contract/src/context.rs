@@ -75,13 +75,17 @@ impl CallContext {
     #[must_use]
     pub fn for_operation(&self) -> Self {
         Self {
+            started: self.started,
+            deadline: self.deadline,
+            trace: self.trace.clone(),
+            tenant: self.tenant.clone(),
             key: Some(IdempotencyKey::mint()),
             attempt: 1,
             served_by: None,
             admission: None,
             early: None,
             failed_here: None,
-            ..self.clone()
+            deadline_watch: DeadlineWatch::Each,
         }
     }
 
@@ -129,6 +133,7 @@ impl CallContext {
     pub fn having_failed_here(&self, fault: Fault) -> Self {
         Self {
             failed_here: Some(Arc::new(fault)),
+            admission: None,
             ..self.clone()
         }
     }
@@ -138,9 +143,8 @@ impl CallContext {
         self.deadline_watch = DeadlineWatch::Guard;
     }
 
-    pub(crate) fn with_admission(mut self, admission: Admission) -> Self {
+    pub(crate) fn set_admission(&mut self, admission: Admission) {
         self.admission = Some(admission);
-        self
     }
 
     pub(crate) fn with_early(mut self, early: Admission) -> Self {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures::{FutureExt, future::Either};
-use http::{Method, Request, Response, StatusCode, header, request};
+use http::{Method, Request, Response, StatusCode, Uri, header, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -29,7 +29,7 @@ use wrt_http::{
 use wrt_runtime::{Backend, Entry, Serves, SettingsError};
 
 use crate::{
-    AllowList, CertificateError, Http2, HttpClientConfig, Origin,
+    AllowList, CertificateError, Http2, HttpClientConfig,
     body::{HeldBody, RequestBody},
     connector::{Connector, ConnectorParts},
     error::{Stage, of_request},
@@ -37,6 +37,7 @@ use crate::{
     pace::Pace,
     places::{InUse, Place, Places},
     resolver::Resolver,
+    target::{Refused, Target, Targets},
     tls::client_config,
 };
 
@@ -44,6 +45,7 @@ use crate::{
 pub struct HyperClient {
     client: Client<Connector, RequestBody>,
     connector: Arc<ConnectorParts>,
+    targets: Targets,
     times: Times,
     connections_max: usize,
     headers_max: usize,
@@ -65,6 +67,11 @@ pub enum SetupError {
     #[error("the runtime stops")]
     Stopping,
 }
+
+/// The head of an answer, and its body to come.
+trait Answer: Future<Output = Result<Response<HeldBody>, HttpError>> + Unpin + Send {}
+
+impl<T> Answer for T where T: Future<Output = Result<Response<HeldBody>, HttpError>> + Unpin + Send {}
 
 /// What a client has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +154,7 @@ impl HyperClient {
         Ok(Self {
             client: pool(&config, Connector(Arc::clone(&connector))),
             connector,
+            targets: Targets::default(),
             times: Times {
                 connect: config.connect_timeout(),
                 first_byte: config.first_byte_timeout(),
@@ -170,25 +178,47 @@ impl HyperClient {
         }
     }
 
-    fn check(&self, target: &Origin) -> Result<(), HttpError> {
-        self.requests.fetch_add(1, Relaxed);
-        if self.connector.allow.permits(target) {
-            return Ok(());
+    fn target(&self, uri: &Uri) -> Result<Arc<Target>, HttpError> {
+        let target = self.targets.of(uri, &self.connector.allow);
+        if !matches!(target, Err(Refused::Unnamed(_))) {
+            self.requests.fetch_add(1, Relaxed);
         }
-        self.denied.fetch_add(1, Relaxed);
-        let host = target.authority();
-        tracing::warn!(
-            host,
-            "a request was refused: no rule names its host and port"
-        );
-        Err(HttpError::HttpRequestDenied)
+        target.map_err(|refused| match refused {
+            Refused::Unnamed(error) => error,
+            Refused::Denied(origin) => {
+                self.denied.fetch_add(1, Relaxed);
+                let host = origin.authority();
+                tracing::warn!(
+                    host,
+                    "a request was refused: no rule names its host and port"
+                );
+                HttpError::HttpRequestDenied
+            }
+        })
+    }
+
+    /// Sends what may be sent.
+    fn sent<'a>(
+        &'a self,
+        context: &CallContext,
+        request: RequestHead,
+        body: Body<HttpError>,
+        pace: &Arc<Pace>,
+    ) -> Result<impl Answer + use<'a>, HttpError> {
+        let target = self.target(&request.uri)?;
+        let head = head::outgoing(request.into(), &target, context.trace())?;
+        Ok(match framed(head, body, pace)? {
+            Framed::Yes(request) => Either::Left(self.request(request)),
+            // In a box: few requests are of this kind.
+            Framed::Unknown(request) => Either::Right(Box::pin(async move {
+                let request = looked_at(request).await?;
+                self.request(request).await
+            })),
+        })
     }
 
     /// Sends a request, on a connection that counts as in use until the body of the answer has ended.
-    fn request(
-        &self,
-        mut request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<HeldBody>, HttpError>> + Unpin {
+    fn request(&self, mut request: Request<RequestBody>) -> impl Answer + use<> {
         // A connection of HTTP/1 knows by itself when it has a request.
         if !self.connector.may_multiplex(request.uri()) {
             return Either::Left(self.client.request(request).map(answered));
@@ -209,7 +239,7 @@ impl HyperClient {
     /// Waits for the head of the response, as long as each step may take.
     async fn answer(
         &self,
-        mut answer: impl Future<Output = Result<Response<HeldBody>, HttpError>> + Unpin,
+        mut answer: impl Answer,
         pace: &Pace,
         times: Times,
         deadline: Instant,
@@ -254,16 +284,10 @@ impl HttpClient for HyperClient {
         options: RequestOptions,
         body: Body<HttpError>,
     ) -> Result<(ResponseHead, Body<HttpError>), HttpError> {
-        let target = Origin::of(&request.uri)?;
-        self.check(&target)?;
-        let head = head::outgoing(request.into(), &target, context.trace())?;
-        let pace = Arc::new(Pace::new());
         let times = self.times.within(options);
-        let answer = match framed(head, body, &pace)? {
-            Framed::Yes(request) => self.request(request),
-            // In a box: few requests are of this kind, and the future of each has room for it.
-            Framed::Unknown(request) => self.request(Box::pin(looked_at(request)).await?),
-        };
+        let pace = Arc::new(Pace::new());
+        // Not `async`: the future of the call would keep room for each form that the head has on its way.
+        let answer = self.sent(context, request, body, &pace)?;
         let answer = self.answer(answer, &pace, times, context.deadline());
         let (mut head, incoming) = ResponseHead::split(answer.await?);
         if head.status == StatusCode::SWITCHING_PROTOCOLS {

@@ -7,23 +7,24 @@ use http::{
 use wrt_http::{HttpError, strip_hop_by_hop, unknown_coding};
 use wrt_protocol::TraceContext;
 
-use crate::origin::Origin;
+use crate::{origin::Origin, target::Target};
 
-/// A request's head as it leaves this node. The host is written as it was checked.
+/// A request's head as it leaves this node. The host is written as it was checked; whether it is
+/// already comes with it.
 ///
 /// # Errors
 /// A method that asks for a tunnel, and a path that makes no URI.
 pub(crate) fn outgoing(
     mut head: request::Parts,
-    target: &Origin,
+    target: &Target,
     trace: Option<&TraceContext>,
 ) -> Result<request::Parts, HttpError> {
     // Behind a tunnel is a host that nobody would check.
     if head.method == Method::CONNECT {
         return Err(HttpError::HttpRequestMethodInvalid);
     }
-    if !is_normal(&head.uri, target) {
-        head.uri = normalised(&head.uri, target)?;
+    if !(target.is_normal && head.uri.path_and_query().is_some_and(has_path)) {
+        head.uri = normalised(&head.uri, &target.origin)?;
     }
     strip_hop_by_hop(&mut head.headers);
     // The client writes it, from the URI.
@@ -33,12 +34,6 @@ pub(crate) fn outgoing(
     }
     head.version = http::Version::HTTP_11;
     Ok(head)
-}
-
-/// Whether a URI is written already as [`normalised`] would write it.
-fn is_normal(uri: &Uri, target: &Origin) -> bool {
-    let is_written = |own: &uri::Authority| target.is_written_as(own.as_str());
-    uri.authority().is_some_and(is_written) && uri.path_and_query().is_some_and(has_path)
 }
 
 fn has_path(target: &PathAndQuery) -> bool {
@@ -103,11 +98,11 @@ pub(crate) fn announced(headers: &HeaderMap) -> Result<Option<u64>, HttpError> {
 /// A transfer coding besides chunks, which nobody would undo, and a head over its limit: the client
 /// looks at its own only when it has to read on.
 pub(crate) fn check_response(headers: &mut HeaderMap, bytes_max: u32) -> Result<(), HttpError> {
-    if let Some(coding) = unknown_coding(headers) {
-        let coding = Some(coding.to_owned());
-        return Err(HttpError::HttpResponseTransferCoding(coding));
-    }
     if headers.contains_key(header::TRANSFER_ENCODING) {
+        if let Some(coding) = unknown_coding(headers) {
+            let coding = Some(coding.to_owned());
+            return Err(HttpError::HttpResponseTransferCoding(coding));
+        }
         // It says nothing beside chunks (RFC 9112, section 6.3), and would be wrong without them.
         headers.remove(header::CONTENT_LENGTH);
     }
@@ -139,7 +134,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let target = Origin::of(&parts.uri)?;
+        let target = Target::of(&parts.uri)?;
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let trace = TraceContext::parse(trace, Some("vendor=1")).unwrap();
         outgoing(parts, &target, Some(&trace))

@@ -28,6 +28,7 @@ mod origin;
 mod pace;
 mod places;
 mod resolver;
+mod target;
 mod tls;
 
 pub use allow::{AllowList, AllowRule, RuleError};

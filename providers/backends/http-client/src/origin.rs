@@ -33,6 +33,12 @@ impl Origin {
     /// with a host that is neither a name nor an address, with a port that is none, or with a user
     /// in it: RFC 9110, section 4.2.4, forbids to send one, and to a reader it hides the host.
     pub fn of(uri: &Uri) -> Result<Self, HttpError> {
+        Self::read(uri).map(|(origin, _is_normal)| origin)
+    }
+
+    /// The same, and whether the URI writes it as [`Origin::authority`] does, as far as that is seen
+    /// without writing it.
+    pub(crate) fn read(uri: &Uri) -> Result<(Self, bool), HttpError> {
         let is_secure = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
             Some(scheme) if *scheme == Scheme::HTTP => false,
@@ -40,7 +46,7 @@ impl Origin {
         };
         let authority = uri.authority().ok_or(HttpError::HttpRequestUriInvalid)?;
         let text = authority.as_str();
-        let (host, rest) = match text.strip_prefix('[') {
+        let (host, is_normal, rest) = match text.strip_prefix('[') {
             Some(bracketed) => {
                 let (address, rest) = bracketed
                     .split_once(']')
@@ -48,20 +54,37 @@ impl Origin {
                 let address: Ipv6Addr = address
                     .parse()
                     .map_err(|_invalid| HttpError::HttpRequestUriInvalid)?;
-                (UriHost::Address(IpAddr::V6(address).to_canonical()), rest)
+                let address = IpAddr::V6(address).to_canonical();
+                (UriHost::Address(address), false, rest)
             }
             None => {
                 let end = text.find(':').unwrap_or(text.len());
-                let host = parse_host(&text[..end]).ok_or(HttpError::HttpRequestUriInvalid)?;
-                (host, &text[end..])
+                let (written, rest) = text.split_at(end);
+                let host = parse_host(written).ok_or(HttpError::HttpRequestUriInvalid)?;
+                let is_normal = match &host {
+                    UriHost::Name(name) => name == written,
+                    // But for the dot that may end it, no two texts are the same address.
+                    UriHost::Address(_) => !written.ends_with('.'),
+                };
+                (host, is_normal, rest)
             }
         };
         let port = parse_port(rest, is_secure).ok_or(HttpError::HttpRequestUriInvalid)?;
-        Ok(Self {
+        let origin = Self {
             is_secure,
             host,
             port,
-        })
+        };
+        let is_normal = is_normal && origin.writes_port(rest);
+        Ok((origin, is_normal))
+    }
+
+    /// Whether `text`, which says this port, is how [`Origin::authority`] says it.
+    fn writes_port(&self, text: &str) -> bool {
+        match self.has_default_port() {
+            true => text.is_empty(),
+            false => !text.starts_with(":0"),
+        }
     }
 
     /// Whether the port is the scheme's own.
@@ -83,25 +106,6 @@ impl Origin {
         } else {
             format!("{host}:{}", self.port)
         }
-    }
-
-    /// Whether `authority` is [`Origin::authority`], as far as that is seen without writing it.
-    pub(crate) fn is_written_as(&self, authority: &str) -> bool {
-        let (host, has_port) = match authority.rsplit_once(':') {
-            Some((host, port)) => {
-                let begins = port.starts_with(|first: char| matches!(first, '1'..='9'));
-                (host, begins && port.parse() == Ok(self.port))
-            }
-            None => (authority, false),
-        };
-        let has_host = match &self.host {
-            UriHost::Name(name) => name == host,
-            // No two texts are the same address.
-            UriHost::Address(IpAddr::V4(address)) => host.parse() == Ok(*address),
-            UriHost::Address(IpAddr::V6(_)) => false,
-        };
-        let wants_port = !self.has_default_port();
-        has_host && has_port == wants_port && (wants_port || host.len() == authority.len())
     }
 }
 

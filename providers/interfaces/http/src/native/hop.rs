@@ -6,22 +6,22 @@ use http::{
 };
 
 /// RFC 9110, section 7.6.1, and the fields that a proxy reads itself.
-const HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("http2-settings"),
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
+const HOP_BY_HOP: [&str; 8] = [
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "transfer-encoding",
+    "upgrade",
 ];
 
 /// Takes out what is for one connection only, and what `connection` says is. Of `te` it leaves
 /// `trailers`, which every connection of ours can do and a gRPC peer asks for.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     // Most heads have none: a look at the names there are costs less than one for each of these.
-    let is_of_hop = |name: &HeaderName| *name == header::TE || HOP_BY_HOP.contains(name);
+    let is_of_hop = |name: &HeaderName| *name == header::TE || HOP_BY_HOP.contains(&name.as_str());
     if !headers.keys().any(is_of_hop) {
         return;
     }
@@ -30,7 +30,10 @@ pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
         // Framing and routing are not a peer's to take away, and `te` is looked at below.
         .filter(|name| ![header::HOST, header::CONTENT_LENGTH, header::TE].contains(name))
         .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    for name in named {
         headers.remove(name);
     }
     let takes_trailers = listed(headers, header::TE).any(|te| te.eq_ignore_ascii_case("trailers"));
