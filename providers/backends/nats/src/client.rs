@@ -1,12 +1,20 @@
 //! The connection.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt, future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
-use async_nats::{Client, ConnectOptions, ServerAddr, jetstream};
+use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
 use parking_lot::Mutex;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
-use wrt_nats_login::LoginError;
+use wrt_nats_login::{LoginError, is_told_refusal};
 
 use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
 
@@ -21,6 +29,10 @@ use crate::{
 /// the connection.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
+/// What `wrt ps` shows of a provider whose password is another one now.
+const SHUT_OUT: &str = "nats: the server does not let it in any more: deploy it with the login that the \
+     server takes now; it goes on to try";
+
 /// The longest pause between two attempts to connect again.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
@@ -34,6 +46,8 @@ struct Parts {
     jetstream: jetstream::Context,
     buckets: Buckets,
     config_bucket: Option<ConfigBucket>,
+    /// The server has refused its login since the connection was lost.
+    is_shut_out: Arc<AtomicBool>,
 }
 
 /// Why there is no connection.
@@ -85,6 +99,18 @@ impl Backend for Nats {
                     Duration::from_millis(20) * u32::try_from(attempts).unwrap_or(u32::MAX).min(50);
                 pause.min(RECONNECT_PAUSE_MAX)
             });
+        let is_shut_out = Arc::<AtomicBool>::default();
+        let noticing = Arc::clone(&is_shut_out);
+        let options = options.event_callback(move |event| {
+            match event {
+                Event::Connected => noticing.store(false, Relaxed),
+                Event::ClientError(error) if is_told_refusal(&error) => {
+                    noticing.store(true, Relaxed);
+                }
+                _ => {}
+            }
+            future::ready(())
+        });
         let options = config.login().apply(options, &servers).await?;
         let client =
             options
@@ -104,6 +130,7 @@ impl Backend for Nats {
             jetstream,
             buckets,
             config_bucket,
+            is_shut_out,
         })))
     }
 
@@ -135,6 +162,7 @@ impl Backend for Nats {
         };
         Err(match last.into_inner() {
             Some(reason) => format!("nats: {reason}").into(),
+            None if self.0.is_shut_out.load(Relaxed) => SHUT_OUT.into(),
             None => error.into(),
         })
     }
