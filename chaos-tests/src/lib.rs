@@ -13,6 +13,7 @@
 pub mod body;
 mod client;
 mod cluster;
+mod hard_guests;
 pub mod invariants;
 pub mod load;
 mod manifest;
@@ -21,14 +22,13 @@ pub mod outage;
 mod programs;
 mod proxy;
 mod scene;
-mod slow_guest;
 mod status;
 
 pub use client::{Client, Outcome, Sample};
 pub use cluster::{Cluster, ClusterError};
+pub use hard_guests::{not_to_be_compiled, slow_to_compile};
 pub use manifest::Manifest;
 pub use programs::{Profile, Programs, guest};
 pub use proxy::Proxy;
 pub use scene::{Scene, SceneError};
-pub use slow_guest::slow_to_compile;
 pub use status::{LatticeStatus, NodeStatus, ReplicaStatus};

@@ -3,13 +3,20 @@
 //! `wrt up` tells each reason as it comes, and ends as soon as nothing is left that could mend by
 //! itself, long before its time is over. What can run, runs.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use super::site::{STARTED, Site};
-use wrt_chaos_tests::Manifest;
+use wrt_chaos_tests::{Manifest, guest, not_to_be_compiled};
 
 /// Far less than the two minutes that `wrt up` waits.
 const SOON: Duration = Duration::from_secs(45);
+
+/// It wants a function that its import has nowhere.
+const FOREIGN: &str = r#"(component
+    (import "wasi:random/random@0.2.0" (instance (export "frobnicate" (func)))))"#;
 
 /// Runs `wrt up`, which is to end soon and to tell `reasons`.
 fn tells(site: &Site, manifest: &str, reasons: &[&str]) -> anyhow::Result<()> {
@@ -52,6 +59,21 @@ async fn up_does_not_wait_for_what_cannot_mend() -> anyhow::Result<()> {
     );
     tells(&site, &secret, &["NOT_LET_THROUGH"])?;
     site.wrt(&["down", "counter"])?;
+
+    // Code that no node can make anything of.
+    let folder = site.cluster.folder();
+    let (broken, foreign) = (folder.join("broken.wasm"), folder.join("foreign.wasm"));
+    std::fs::write(
+        &broken,
+        not_to_be_compiled(&std::fs::read(guest("probe")?)?),
+    )?;
+    let source = |path: &Path| {
+        format!("[app]\nname = \"code\"\n\n[component.code]\nsource = {path:?}\nnodes = [\"a\"]\n")
+    };
+    tells(&site, &source(&broken), &["does not compile"])?;
+    std::fs::write(&foreign, wat::parse_str(FOREIGN)?)?;
+    tells(&site, &source(&foreign), &["frobnicate"])?;
+    site.wrt(&["down", "code"])?;
 
     // A port that another app has, on a node that only labels lead to.
     let other = probe

@@ -1,6 +1,6 @@
-//! A component that takes its time to compile.
+//! Components that give a compiler trouble.
 
-/// Functions in the padding, and operations in each: sixty kilobytes, half a second of an unoptimised
+/// Functions in the padding of a slow one, and operations in each: sixty kilobytes, half a second of an unoptimised
 /// compiler, beside what the component itself takes.
 const FUNCTIONS: usize = 40;
 const OPERATIONS: usize = 250;
@@ -14,6 +14,20 @@ pub fn slow_to_compile(component: &[u8]) -> Vec<u8> {
     let mut padded = component.to_vec();
     section(&mut padded, MODULE, &padding());
     padded
+}
+
+/// The same component with something in it that is no code, behind all that is looked at before it is
+/// compiled.
+#[must_use]
+pub fn not_to_be_compiled(component: &[u8]) -> Vec<u8> {
+    let mut broken = component.to_vec();
+    let mut module = b"\0asm\x01\0\0\0".to_vec();
+    section(&mut module, 1, &[1, 0x60, 0, 1, I64]);
+    section(&mut module, 3, &[1, 0]);
+    // A function that owes a number and ends.
+    section(&mut module, 10, &[1, 2, 0, 0x0b]);
+    section(&mut broken, MODULE, &module);
+    broken
 }
 
 /// Functions of one number.
