@@ -1,7 +1,7 @@
 //! Components that give a compiler trouble.
 
-/// Functions in the padding of a slow one, and operations in each: sixty kilobytes, half a second of an unoptimised
-/// compiler, beside what the component itself takes.
+/// Functions in the padding of a slow one, and operations in each: sixty kilobytes, half a second of
+/// an unoptimised compiler, beside what the component itself takes.
 const FUNCTIONS: usize = 40;
 const OPERATIONS: usize = 250;
 

@@ -11,11 +11,15 @@ use super::output::Output;
 pub async fn collect(store: &Store, released: &BTreeSet<Digest>, output: Output) {
     match store.collect(released).await {
         Ok(collected) => {
-            if collected.components > 0 {
-                output.progress(&format!(
-                    "removed {} components that no app names, {} bytes",
-                    collected.components, collected.bytes
-                ));
+            let bytes = collected.bytes;
+            match collected.components {
+                0 => {}
+                1 => output.progress(&format!(
+                    "removed a component that no app names, {bytes} bytes"
+                )),
+                more => output.progress(&format!(
+                    "removed {more} components that no app names, {bytes} bytes"
+                )),
             }
             if !collected.unreadable.is_empty() {
                 output.progress(&format!(
