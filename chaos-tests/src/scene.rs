@@ -105,6 +105,11 @@ impl Scene {
         self.cluster.redis().url()
     }
 
+    /// Where an app has HTTP, on node `edge`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// A URL of the app, on node `edge`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)

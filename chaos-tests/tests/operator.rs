@@ -6,6 +6,7 @@
 
 mod operator {
     mod clocks;
+    mod clustered;
     mod code;
     mod disk;
     mod edited;
