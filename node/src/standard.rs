@@ -14,5 +14,5 @@ wrt_node::runtime!({
     WasiHttp: HttpDefault,
     WasiKeyValue: [KeyValueDefault, Redis, Nats],
     WasiLogging: _,
-    WasiMessaging: MessagingDefault,
+    WasiMessaging: [MessagingDefault, Nats],
 });

@@ -6,6 +6,7 @@ use async_nats::{Client, ConnectOptions, ServerAddr, jetstream};
 use parking_lot::Mutex;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
+use wrt_messaging::{DeliveryCounter, DeliveryCounts, TopicFilter};
 use wrt_nats_login::LoginError;
 
 use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
@@ -15,6 +16,7 @@ use crate::{
     attempt::{Failure, attempts},
     config_bucket::ConfigBucket,
     keyvalue::Buckets,
+    messaging::StreamsByTopic,
 };
 
 /// After this long without a word from the server it is asked for one; two unanswered questions end
@@ -34,6 +36,8 @@ struct Parts {
     jetstream: jetstream::Context,
     buckets: Buckets,
     config_bucket: Option<ConfigBucket>,
+    streams: StreamsByTopic,
+    deliveries: Arc<DeliveryCounter>,
 }
 
 /// Why there is no connection.
@@ -57,6 +61,25 @@ pub enum ConnectError {
         url: ServiceAddress,
         /// What happened.
         source: async_nats::ConnectError,
+    },
+    /// A topic that nobody keeps messages of.
+    #[error(
+        "no stream holds the topic {topic}: make one, or subscribe with `delivery = \"at-most-once\"`"
+    )]
+    NoStream {
+        /// The topic.
+        topic: TopicFilter,
+    },
+    /// A subscription that cannot be.
+    #[error("{0}")]
+    Subscription(String),
+    /// JetStream does not do what a subscription needs.
+    #[error("{what}")]
+    JetStream {
+        /// What was asked of it.
+        what: String,
+        /// What it said.
+        source: async_nats::Error,
     },
 }
 
@@ -104,11 +127,20 @@ impl Backend for Nats {
             jetstream,
             buckets,
             config_bucket,
+            streams: StreamsByTopic::default(),
+            deliveries: Arc::default(),
         })))
     }
 
     fn is_for_good(error: &ConnectError) -> bool {
-        matches!(error, ConnectError::Url { .. })
+        match error {
+            ConnectError::Url { .. }
+            | ConnectError::NoStream { .. }
+            | ConnectError::Subscription(_) => true,
+            ConnectError::Login(_)
+            | ConnectError::Unreachable { .. }
+            | ConnectError::JetStream { .. } => false,
+        }
     }
 
     fn check(config: &NatsConfig) -> Result<(), SettingsError> {
@@ -167,6 +199,20 @@ impl Nats {
 
     pub(crate) fn config_bucket(&self) -> Option<&ConfigBucket> {
         self.0.config_bucket.as_ref()
+    }
+
+    pub(crate) fn streams(&self) -> &StreamsByTopic {
+        &self.0.streams
+    }
+
+    pub(crate) fn deliveries(&self) -> &Arc<DeliveryCounter> {
+        &self.0.deliveries
+    }
+
+    /// What has become of the messages of its subscriptions.
+    #[must_use]
+    pub fn delivery_counts(&self) -> DeliveryCounts {
+        self.0.deliveries.counts()
     }
 
     pub(crate) fn buckets(&self) -> &Buckets {
