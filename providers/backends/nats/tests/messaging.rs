@@ -18,7 +18,7 @@ async fn nats_conforms() {
     let world = World::start().await;
     world.make(stream("CONFORMANCE", "conformance.>")).await;
     let (provider, recorder) = world.recorded().await;
-    let state = conformance::state(&recorder, support::nobody_else());
+    let state = conformance::state(recorder.clone(), support::nobody_else());
     let _serving = support::serve(&provider, &state, vec![conformance::subscription()]).await;
     everywhere::<MessagingInterface>(Arc::clone(&provider) as _, |messaging| {
         conformance::run(Fixture::new(messaging, &recorder))

@@ -21,7 +21,8 @@
 //! | in hand at a time | `in_hand_max` for each subscription | `in_hand_max` for each subscription and replica of the provider | the same, and as many that wait |
 //!
 //! A handler may get a message more than once wherever it gets it at least once: an acknowledgement may
-//! be lost. A message is *acknowledged* to its sender when the provider's service has it, which says
+//! be lost. A message that is sent again under its idempotency key is stored once by a stream of NATS, for
+//! as long as that remembers ids (its `duplicate_window`). A message is *acknowledged* to its sender when the provider's service has it, which says
 //! nothing of that service's disk.
 //!
 //! Invariants:

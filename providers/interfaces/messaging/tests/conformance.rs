@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use wrt_contract::Interface;
 use wrt_messaging::{
-    MessagingDefault, MessagingInterface, WasiMessaging,
+    MessageHandler, MessageHandlerInterface, MessagingDefault, MessagingInterface, WasiMessaging,
     conformance::{self, Fixture, Recorder},
 };
 use wrt_protocol::FaultKind;
-use wrt_runtime::Server as _;
+use wrt_runtime::{Server as _, Serving};
 use wrt_test_kit::{
     Served::{By, Locally},
-    UnreachableCaller, WitCoverage, by_default, everywhere,
+    TwoNodes, UnreachableCaller, WitCoverage, by_default, everywhere,
 };
 
 const OF_A_HANDLE: &str = "a message and a client are values of the host";
@@ -61,11 +61,7 @@ const COVERAGE: WitCoverage = WitCoverage {
 async fn the_default_conforms() {
     let provider = by_default::<MessagingDefault>().await;
     let recorder = Recorder::replying_by(provider.clone());
-    let nobody_else = Arc::new(UnreachableCaller(FaultKind::Unavailable));
-    let state = conformance::state(&recorder, nobody_else);
-    let targets = vec![conformance::subscription()];
-    let serving = Arc::clone(&provider).serve(&state, targets).await;
-    let _serving = serving.expect("it serves");
+    let _serving = serve(&provider, recorder.clone()).await;
     everywhere::<MessagingInterface>(provider.clone(), |messaging| {
         conformance::run(Fixture::new(messaging, &recorder))
     })
@@ -79,6 +75,31 @@ async fn the_default_conforms() {
     // In each of four places: what is given up after three attempts, and two that take two more.
     assert_eq!(counts.failed, 4 * (3 + 2 + 2), "{counts:?}");
     assert!(counts.dropped >= 4, "what was given up: {counts:?}");
+}
+
+/// What a component gets, and what follows from its answers, is the same where a bus lies in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_default_conforms_with_its_handler_on_another_node() {
+    let provider = by_default::<MessagingDefault>().await;
+    let recorder = Recorder::replying_by(provider.clone());
+    let nodes = TwoNodes::over_nats().await;
+    let elsewhere = nodes
+        .serve::<MessageHandlerInterface>(recorder.clone())
+        .await;
+    let _serving = serve(&provider, elsewhere).await;
+    conformance::run(Fixture::new(provider, &recorder)).await;
+    assert!(nodes.dispatched() > 0, "the messages went over the bus");
+}
+
+async fn serve(
+    provider: &Arc<MessagingDefault>,
+    handler: Arc<dyn MessageHandler>,
+) -> Box<dyn Serving> {
+    let nobody_else = Arc::new(UnreachableCaller(FaultKind::Unavailable));
+    let state = conformance::state(handler, nobody_else);
+    let targets = vec![conformance::subscription()];
+    let serving = Arc::clone(provider).serve(&state, targets).await;
+    serving.expect("it serves")
 }
 
 #[test]

@@ -11,7 +11,7 @@
 //! # async fn example(caller: Arc<dyn wrt_contract::Caller>) {
 //! let provider = Arc::new(MessagingDefault::default());
 //! let recorder = conformance::Recorder::replying_by(provider.clone());
-//! let state = conformance::state(&recorder, caller);
+//! let state = conformance::state(recorder.clone(), caller);
 //! let _serving = provider.clone().serve(&state, vec![conformance::subscription()]).await;
 //! conformance::run(conformance::Fixture::new(provider, &recorder)).await;
 //! # }

@@ -142,15 +142,14 @@ impl MessageHandler for Recorder {
     }
 }
 
-/// An app with the component `handler`, which `recorder` is.
+/// An app with the component `handler`: a [`Recorder`], or the way to one.
 #[must_use]
-pub fn state(recorder: &Arc<Recorder>, caller: Arc<dyn Caller>) -> LatticeState {
+pub fn state(handler: Arc<dyn MessageHandler>, caller: Arc<dyn Caller>) -> LatticeState {
     let directory = Arc::new(LocalDirectory::default());
     let target = subscription();
     let app = Name::new("conformance").expect("a legal name");
     let actor = ActorAddress::component(app.clone(), target.component);
     let gate = Gate::of_actor(&actor, GateLimits::default());
-    let handler: Arc<dyn MessageHandler> = Arc::clone(recorder) as _;
     Offer::new::<MessageHandlerInterface>(handler, &gate).install(&directory, &actor);
     LatticeState::new(app, directory, caller)
 }
