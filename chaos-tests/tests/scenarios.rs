@@ -11,6 +11,7 @@ mod scenarios {
     mod impatient_clients;
     mod killed_node;
     mod large_body;
+    mod messages_in_hand;
     mod misbehaving_guest;
     mod paused_node;
     mod store;

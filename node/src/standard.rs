@@ -5,6 +5,7 @@ use wrt_http::WasiHttp;
 use wrt_http_default::HttpDefault;
 use wrt_keyvalue::{KeyValueDefault, WasiKeyValue};
 use wrt_logging::WasiLogging;
+use wrt_messaging::{MessagingDefault, WasiMessaging};
 use wrt_nats::Nats;
 use wrt_redis::Redis;
 
@@ -13,4 +14,5 @@ wrt_node::runtime!({
     WasiHttp: HttpDefault,
     WasiKeyValue: [KeyValueDefault, Redis, Nats],
     WasiLogging: _,
+    WasiMessaging: [MessagingDefault, Nats],
 });

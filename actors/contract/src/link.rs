@@ -133,8 +133,13 @@ impl Links {
     /// What serves `I` under `name`: the link of that name, or else the one named `default`.
     #[must_use]
     pub fn get<I: Interface>(&self, name: &str) -> Option<Arc<I::Object>> {
-        let links = self.0.get(&I::NAME)?;
-        let object = links.get(name).or_else(|| links.get("default"))?;
+        self.named::<I>(name).or_else(|| self.named::<I>("default"))
+    }
+
+    /// What serves `I` under the link of exactly that name.
+    #[must_use]
+    pub fn named<I: Interface>(&self, name: &str) -> Option<Arc<I::Object>> {
+        let object = self.0.get(&I::NAME)?.get(name)?;
         object.downcast_ref::<Arc<I::Object>>().map(Arc::clone)
     }
 }

@@ -139,7 +139,14 @@ impl InstanceState {
         self.parts.links.get::<I>(name)
     }
 
-    /// The same, for an interface whose errors have room for a fault.
+    /// What serves `I` under the link of exactly that name: for interfaces where another one would be
+    /// another service.
+    #[must_use]
+    pub fn link_named<I: Interface>(&self, name: &str) -> Option<Arc<I::Object>> {
+        self.parts.links.named::<I>(name)
+    }
+
+    /// As [`link`](Self::link), for an interface whose errors have room for a fault.
     ///
     /// # Errors
     /// Where nothing is linked: *denied*, and nothing was executed.

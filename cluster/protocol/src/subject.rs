@@ -22,6 +22,13 @@ pub const SERVICE_PING: &str = "$SRV.PING";
 /// Asks every service for its statistics.
 pub const SERVICE_STATS: &str = "$SRV.STATS";
 
+/// Whether `subject` is one that a lattice, or NATS itself, may speak under: none for what guests send.
+#[must_use]
+pub fn is_reserved(subject: &str) -> bool {
+    let first = subject.split('.').next().unwrap_or_default();
+    first.starts_with('$') || matches!(first, "wrt" | "_INBOX")
+}
+
 /// Room for the subject of a call.
 const SUBJECT_BYTES_USUAL: usize = 160;
 

@@ -1,7 +1,9 @@
 //! Each example, run by the real program, as its README says.
 
+use std::time::{Duration, Instant};
+
 use tempfile::TempDir;
-use wrt_test_servers::RedisServer;
+use wrt_test_servers::{NatsServer, RedisServer};
 
 use super::running::{Running, guest, output, repository, request, write_manifest, wrt_node};
 
@@ -111,6 +113,65 @@ fn settings() {
     running.wait_for("asked for \"greeting\"");
     running.wait_for("\"never\" is not set");
     running.stop();
+}
+
+/// What was placed is handled by each of those who want to know, and a question gets its reply.
+fn orders(running: Running) {
+    let address = running.address("web");
+    for order in ["one", "two", "three"] {
+        let placed = request(&address, "POST", &format!("/orders/{order}"), "");
+        assert_eq!(placed, (200, format!("placed {order}")));
+    }
+    let until = Instant::now() + Duration::from_secs(30);
+    for who in ["mail", "stock"] {
+        loop {
+            let handled = request(&address, "GET", &format!("/handled/{who}"), "");
+            if handled == (200, "one\nthree\ntwo".to_owned()) {
+                break;
+            }
+            assert!(Instant::now() < until, "{who} has handled {handled:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let price = request(&address, "GET", "/prices/apple", "");
+    assert_eq!(price, (200, "apple: 50 cents".to_owned()));
+    running.stop();
+}
+
+#[test]
+fn messaging_in_memory() {
+    orders(run_app("messaging", "messaging").0);
+}
+
+#[test]
+fn messaging_with_nats() {
+    guest("messaging");
+    let nats = NatsServer::start().unwrap();
+    let manifest = repository("examples/messaging/nats.toml");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
+    let source = guest("messaging").display().to_string();
+    let manifest = manifest
+        .replace("../target/wasm32-wasip2/release/messaging.wasm", &source)
+        .replace("nats://127.0.0.1:4222", &nats.url());
+    let folder = TempDir::new().unwrap();
+    let manifest = write_manifest(folder.path(), &manifest);
+    let manifest = manifest.display().to_string();
+    // No stream holds the orders yet: what to do about it is told.
+    let started = Running::launch(&["run", &manifest, "--address", "web=127.0.0.1:0"]);
+    started.wait_for("no stream holds the topic orders.*");
+    drop(started);
+    let made = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let client = async_nats::connect(nats.url()).await?;
+        let stream = async_nats::jetstream::stream::Config {
+            name: "ORDERS".to_owned(),
+            subjects: vec!["orders.>".to_owned()],
+            ..Default::default()
+        };
+        let jetstream = async_nats::jetstream::new(client);
+        anyhow::Ok(jetstream.create_stream(stream).await.map(drop)?)
+    });
+    made.unwrap();
+    orders(Running::start(&[&manifest, "--address", "web=127.0.0.1:0"]));
 }
 
 #[test]

@@ -31,16 +31,16 @@ const WITHOUT_JETSTREAM: &str = "JetStream does not answer: enable it on the NAT
 
 /// How one attempt failed.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum Failure<E = KeyValueError> {
     /// Another attempt would fail as well.
-    Final(KeyValueError),
+    Final(E),
     /// It has changed nothing.
     NotDone(String),
     /// It may have changed something.
     Unknown(String),
 }
 
-impl Failure {
+impl<E> Failure<E> {
     /// A call of JetStream that has changed nothing.
     pub(crate) fn not_done(error: &(dyn Error + 'static)) -> Self {
         Self::NotDone(said(error))
@@ -91,11 +91,15 @@ pub(crate) enum Earlier {
 }
 
 /// Attempts `work` until it succeeds, has failed for good, or time is up.
-pub(crate) async fn attempts<T, Work: Future<Output = Result<T, Failure>>>(
+pub(crate) async fn attempts<T, E, Work>(
     context: &CallContext,
     client: &Client,
     mut work: impl FnMut(Earlier) -> Work,
-) -> Result<T, KeyValueError> {
+) -> Result<T, E>
+where
+    E: From<Fault>,
+    Work: Future<Output = Result<T, Failure<E>>>,
+{
     let all = async {
         let started = Instant::now();
         let (mut limit, mut pause) = (ATTEMPT_MIN, PAUSE_MIN);

@@ -14,6 +14,7 @@ use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
 use parking_lot::Mutex;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
+use wrt_messaging::{DeliveryCounter, DeliveryCounts, TopicFilter};
 use wrt_nats_login::{LoginError, is_told_refusal};
 
 use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
@@ -23,6 +24,7 @@ use crate::{
     attempt::{Failure, attempts},
     config_bucket::ConfigBucket,
     keyvalue::Buckets,
+    messaging::StreamsByTopic,
 };
 
 /// After this long without a word from the server it is asked for one; two unanswered questions end
@@ -48,6 +50,8 @@ struct Parts {
     config_bucket: Option<ConfigBucket>,
     /// The server has refused its login since the connection was lost.
     is_shut_out: Arc<AtomicBool>,
+    streams: StreamsByTopic,
+    deliveries: Arc<DeliveryCounter>,
 }
 
 /// Why there is no connection.
@@ -71,6 +75,25 @@ pub enum ConnectError {
         url: ServiceAddress,
         /// What happened.
         source: async_nats::ConnectError,
+    },
+    /// A topic that nobody keeps messages of.
+    #[error(
+        "no stream holds the topic {topic}: make one, or subscribe with `delivery = \"at-most-once\"`"
+    )]
+    NoStream {
+        /// The topic.
+        topic: TopicFilter,
+    },
+    /// A subscription that cannot be.
+    #[error("{0}")]
+    Subscription(String),
+    /// JetStream does not do what a subscription needs.
+    #[error("{what}")]
+    JetStream {
+        /// What was asked of it.
+        what: String,
+        /// What it said.
+        source: async_nats::Error,
     },
 }
 
@@ -131,11 +154,20 @@ impl Backend for Nats {
             buckets,
             config_bucket,
             is_shut_out,
+            streams: StreamsByTopic::default(),
+            deliveries: Arc::default(),
         })))
     }
 
     fn is_for_good(error: &ConnectError) -> bool {
-        matches!(error, ConnectError::Url { .. })
+        match error {
+            ConnectError::Url { .. }
+            | ConnectError::NoStream { .. }
+            | ConnectError::Subscription(_) => true,
+            ConnectError::Login(_)
+            | ConnectError::Unreachable { .. }
+            | ConnectError::JetStream { .. } => false,
+        }
     }
 
     fn check(config: &NatsConfig) -> Result<(), SettingsError> {
@@ -195,6 +227,20 @@ impl Nats {
 
     pub(crate) fn config_bucket(&self) -> Option<&ConfigBucket> {
         self.0.config_bucket.as_ref()
+    }
+
+    pub(crate) fn streams(&self) -> &StreamsByTopic {
+        &self.0.streams
+    }
+
+    pub(crate) fn deliveries(&self) -> &Arc<DeliveryCounter> {
+        &self.0.deliveries
+    }
+
+    /// What has become of the messages of its subscriptions.
+    #[must_use]
+    pub fn delivery_counts(&self) -> DeliveryCounts {
+        self.0.deliveries.counts()
     }
 
     pub(crate) fn buckets(&self) -> &Buckets {

@@ -6,6 +6,7 @@ use async_nats::jetstream::stream::StorageType;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use wrt_keyvalue::limits::{CONNECT_TIMEOUT_MS, check_deduplicate_for};
+use wrt_messaging::TopicFilter;
 use wrt_nats_login::NatsLogin;
 use wrt_runtime::{FromEnv, ServiceAddress, Settings, SettingsError, check_range};
 
@@ -69,10 +70,21 @@ pub struct NatsConfig {
     /// it: each change is seen, and a bucket that is gone leaves the last known settings.
     #[config(env = "NATS_CONFIG_BUCKET")]
     pub config_bucket: Option<String>,
+    /// Topics that may be sent to although no stream holds them: who subscribes then gets a message once,
+    /// if at all. `*` stands for any word and a last `>` for any words.
+    #[config(env = "NATS_AT_MOST_ONCE_TOPICS", default = [], parse_env = confique::env::parse::list_by_comma)]
+    pub at_most_once_topics: Vec<TopicFilter>,
+    /// The stream of messages that were given up, made with the first subscription if it is not there; its
+    /// subjects are its name, a dot, and the component. By default the app's own.
+    #[config(env = "NATS_DEAD_LETTER_STREAM", default = "dead-letters-{app}")]
+    pub dead_letter_stream: String,
 }
 
 /// As long as a prefix may be: with the longest name of a bucket it makes the longest of a stream.
 pub(crate) const PREFIX_BYTES_MAX: usize = 60;
+
+/// As long as the name of a stream of dead letters may be.
+const STREAM_BYTES_MAX: usize = 128;
 
 /// As many streams as a server of NATS bears.
 const BUCKETS_MOST: u64 = 1 << 16;
@@ -146,6 +158,15 @@ impl NatsConfig {
                 message: format!(
                     "{bucket:?} is not a bucket of settings: use letters, digits, '-' and '_', and \
                      no name that starts with \"wrt-\", which are the lattice's own"
+                ),
+            });
+        }
+        let stream = &self.dead_letter_stream;
+        if stream.is_empty() || stream.len() > STREAM_BYTES_MAX || !stream.bytes().all(legal) {
+            return Err(SettingsError::Value {
+                field: "dead_letter_stream".to_owned(),
+                message: format!(
+                    "{stream:?} is none: use at most {STREAM_BYTES_MAX} letters, digits, '-' and '_'"
                 ),
             });
         }

@@ -1,5 +1,5 @@
-//! NATS as a provider: wasi:keyvalue on JetStream, and wasi:config from a bucket there. This is a guest's own NATS server, or its own
-//! account of one; the lattice's bus is another matter, although one server may serve both.
+//! NATS as a provider: wasi:keyvalue on JetStream, wasi:config from a bucket there, and wasi:messaging
+//! with subscriptions. This is a guest's own NATS server, or its own account of one; the lattice's bus is another matter, although one server may serve both.
 //!
 //! Invariants:
 //! - a guest reaches the buckets under its provider's prefix and no others: not those of the lattice,
@@ -7,6 +7,8 @@
 //! - a write is sent again only with the same message id: an attempt whose answer was lost is never
 //!   a second write, and never makes its own second attempt fail;
 //! - nothing has a time to live but the marks that deleted keys leave behind;
+//! - a message is acknowledged to the server when its handler has returned ok, or when it is stored as a
+//!   dead letter, and never before;
 //! - settings that were read are served until others are: a bucket that is gone, emptied or over a
 //!   limit is told in the log, and takes nothing away.
 //!
@@ -18,6 +20,8 @@ mod config;
 mod config_bucket;
 mod config_store;
 mod keyvalue;
+mod messaging;
+mod refusal;
 
 pub use client::{ConnectError, Nats};
 pub use config::{NatsConfig, NatsStorage};

@@ -18,11 +18,12 @@ use wrt_protocol::IdempotencyKey;
 use super::{
     bucket::Opened,
     names::{answers_stream_name, answers_subject_prefix},
-    record::{Record, has_no_leader, last_message},
+    record::{Record, last_message},
 };
 use crate::{
     Nats,
     attempt::{DUPLICATE_WINDOW, Failure, attempts},
+    refusal::has_no_leader,
 };
 
 /// Answers that are kept at a time; one more makes its operation fail with

@@ -6,7 +6,7 @@ use async_nats::{
     HeaderMap, Request, StatusCode,
     header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID, NATS_MESSAGE_TTL, NATS_ROLLUP},
     jetstream::{
-        self, ErrorCode,
+        ErrorCode,
         message::StreamMessage,
         publish::PublishAck,
         response::Response,
@@ -22,6 +22,7 @@ use super::{bucket::Opened, names::encode_key};
 use crate::{
     Nats,
     attempt::{Earlier, Failure, attempts},
+    refusal::{has_no_leader, has_no_room},
 };
 
 /// The header by which NATS's own tools tell a mark from a value.
@@ -40,14 +41,6 @@ const MARK_TTL: Duration = Duration::from_secs(60 * 60);
 
 /// Room in a message for what is not the value.
 const HEADERS_BYTES_MAX: usize = 1024;
-
-/// What the server refused for want of room.
-const NO_ROOM: [ErrorCode; 4] = [
-    ErrorCode::ACCOUNT_RESOURCES_EXCEEDED,
-    ErrorCode::INSUFFICIENT_RESOURCES,
-    ErrorCode::MEMORY_RESOURCES_EXCEEDED,
-    ErrorCode::STORAGE_RESOURCES_EXCEEDED,
-];
 
 /// The operation that wrote a message, and what it answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -266,9 +259,7 @@ impl Nats {
         match error.error_code() {
             ErrorCode::STREAM_WRONG_LAST_SEQUENCE => Ok(SwapOutcome::Failed),
             _ if has_no_leader(&error) => Err(Failure::NotDone(error.to_string())),
-            code if NO_ROOM.contains(&code) || is_over_a_maximum(&error.to_string()) => {
-                Err(Failure::Final(KeyValueError::Full))
-            }
+            _ if has_no_room(&error) => Err(Failure::Final(KeyValueError::Full)),
             _ => Err(Failure::Final(KeyValueError::other(error.to_string()))),
         }
     }
@@ -296,22 +287,9 @@ async fn failed_by_itself(opened: &Opened, key: &Key, id: &str) -> Result<SwapOu
     Err(Failure::Final(fault.into()))
 }
 
-/// Whether the servers are about to agree on who answers.
-pub(super) fn has_no_leader(error: &jetstream::Error) -> bool {
-    matches!(
-        error.error_code(),
-        ErrorCode::CLUSTER_NOT_AVAILABLE | ErrorCode::CLUSTER_NOT_LEADER
-    )
-}
-
 async fn read_once(opened: &Opened, key: &Key) -> Result<Record, Failure> {
     let last = last_message(opened, key).await?;
     Ok(last.map(Record::from).unwrap_or_default())
-}
-
-/// The stream's own limits have no codes of their own.
-fn is_over_a_maximum(error: &str) -> bool {
-    error.contains("maximum bytes") || error.contains("maximum messages")
 }
 
 pub(super) async fn last_message(

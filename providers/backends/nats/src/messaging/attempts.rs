@@ -1,0 +1,81 @@
+//! Attempts that have failed, counted where all nodes find them: JetStream counts deliveries, and not every
+//! delivery is an attempt.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{kv, stream::StorageType};
+use bytes::Bytes;
+
+use crate::{ConnectError, Nats};
+
+/// After this time without a further failure a message counts as new.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long an answer is waited for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// The failed attempts of a group's messages. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct FailedAttempts {
+    store: kv::Store,
+    group: String,
+}
+
+impl Nats {
+    /// Those of `group`. Their bucket is made if it is not there; its name is no guest's bucket's.
+    pub(super) async fn failed_attempts(
+        &self,
+        group: &str,
+    ) -> Result<FailedAttempts, ConnectError> {
+        let bucket = format!("{}_-attempts", self.config().bucket_prefix);
+        let group = group.to_owned();
+        if let Ok(store) = self.jetstream().get_key_value(&bucket).await {
+            return Ok(FailedAttempts { store, group });
+        }
+        let made = self.jetstream().create_key_value(kv::Config {
+            bucket: bucket.clone(),
+            description: "failed attempts to handle messages".to_owned(),
+            history: 1,
+            max_age: FORGOTTEN_AFTER,
+            storage: StorageType::from(self.config().storage),
+            num_replicas: self.config().replicas,
+            ..kv::Config::default()
+        });
+        let store = made.await.map_err(|error| ConnectError::JetStream {
+            what: format!("cannot make the bucket {bucket}"),
+            source: error.into(),
+        })?;
+        Ok(FailedAttempts { store, group })
+    }
+}
+
+impl FailedAttempts {
+    /// How many of a message have failed; none where nobody says.
+    pub(super) async fn of(&self, stream: &str, sequence: u64) -> Option<u32> {
+        let key = self.key(stream, sequence);
+        let read = tokio::time::timeout(ANSWER_WITHIN, self.store.get(key)).await;
+        match read.ok()?.ok()? {
+            None => Some(0),
+            Some(count) => std::str::from_utf8(&count).ok()?.parse().ok(),
+        }
+    }
+
+    /// So many have.
+    pub(super) async fn set(&self, stream: &str, sequence: u64, failed: u32) -> bool {
+        let key = self.key(stream, sequence);
+        let count = Bytes::from(failed.to_string());
+        let set = tokio::time::timeout(ANSWER_WITHIN, self.store.put(key, count)).await;
+        matches!(set, Ok(Ok(_)))
+    }
+
+    /// The message is done with. What cannot be removed goes with its time.
+    pub(super) async fn remove(&self, stream: &str, sequence: u64) {
+        let key = self.key(stream, sequence);
+        let _goes_by_itself = tokio::time::timeout(ANSWER_WITHIN, self.store.purge(key)).await;
+    }
+
+    fn key(&self, stream: &str, sequence: u64) -> String {
+        // Names of streams have characters that are none of keys.
+        let stream: String = stream.bytes().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}.{stream}.{sequence}", self.group)
+    }
+}

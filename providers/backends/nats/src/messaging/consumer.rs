@@ -1,0 +1,363 @@
+//! A subscription to a stream: messages are pulled as there is room for them in hand, and acknowledged when
+//! their handler has returned ok.
+//!
+//! ```text
+//! pull ── handler ──┬─ ok ──────────────> acknowledged
+//!   ^  (progress)   ├─ did not run ─────> put back; nothing is pulled for a while
+//!   |               ├─ failed ──────────> counted, put back for a pause
+//!   └── ACK_WAIT <──┴─ failed, the last > stored as a dead letter ──> acknowledged
+//! ```
+//!
+//! While a handler runs, the server is told so each second. A node that dies or stands still tells it no
+//! more, and the server hands its messages to another after [`ACK_WAIT`].
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::jetstream::{
+    self, AckKind,
+    consumer::{
+        AckPolicy, PullConsumer,
+        pull::{Batch, Config},
+    },
+    context::ConsumerInfoErrorKind,
+};
+use futures::{FutureExt, StreamExt};
+use parking_lot::Mutex;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use wrt_messaging::{Message, MessagingError, Subscriber, Verdict};
+
+use super::{
+    attempts::FailedAttempts,
+    dead_letters::{DeadLetters, Origin},
+    wire::message_of,
+};
+use crate::{ConnectError, Nats};
+
+/// After this time without a word of its node a message is handed to another.
+const ACK_WAIT: Duration = Duration::from_secs(4);
+/// How often the word is given.
+const PROGRESS: Duration = Duration::from_secs(1);
+/// How long the server keeps a request for messages. What it sends to a node that stands still meanwhile
+/// waits for [`ACK_WAIT`].
+const PULL_FOR: Duration = Duration::from_secs(2);
+/// Messages asked for at a time.
+const PULL_MAX: usize = 256;
+/// The pause after a request for messages that has failed.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Messages of a group that are not acknowledged, those that wait for their next attempt among them.
+const PENDING_MAX: i64 = 100_000;
+
+/// One stream's share of a subscription.
+pub(super) struct Consumer {
+    pub(super) nats: Nats,
+    pub(super) subscriber: Subscriber,
+    pub(super) stream: String,
+    pub(super) filters: Vec<String>,
+    pub(super) group: String,
+    pub(super) in_hand_max: usize,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) attempts: FailedAttempts,
+}
+
+/// Until when nothing is pulled.
+type Paused = Mutex<Instant>;
+
+impl Consumer {
+    /// The durable consumer on the server: one for a group, made if it is not there. One that is there
+    /// keeps what has been acknowledged, and what its operator has set.
+    pub(super) async fn open(&self) -> Result<PullConsumer, ConnectError> {
+        let failed = |source: async_nats::Error| ConnectError::JetStream {
+            what: format!("cannot subscribe to the stream {}", self.stream),
+            source,
+        };
+        let stream = self.nats.jetstream().get_stream(&self.stream).await;
+        let stream = stream.map_err(|error| failed(error.into()))?;
+        let config = match stream.consumer_info(&self.group).await {
+            Ok(known) => {
+                let known = known.config;
+                let mut filters = known.filter_subjects.clone();
+                if filters.is_empty() {
+                    filters.push(known.filter_subject.clone());
+                }
+                if filters == self.filters {
+                    let consumer = stream.get_consumer(&self.group).await;
+                    return consumer.map_err(failed);
+                }
+                Config {
+                    durable_name: Some(self.group.clone()),
+                    description: known.description,
+                    deliver_policy: known.deliver_policy,
+                    ack_policy: known.ack_policy,
+                    ack_wait: known.ack_wait,
+                    max_deliver: known.max_deliver,
+                    max_ack_pending: known.max_ack_pending,
+                    num_replicas: known.num_replicas,
+                    inactive_threshold: known.inactive_threshold,
+                    max_waiting: known.max_waiting,
+                    ..Config::default()
+                }
+            }
+            Err(error) => match error.kind() {
+                ConsumerInfoErrorKind::NotFound => Config {
+                    durable_name: Some(self.group.clone()),
+                    ack_policy: AckPolicy::Explicit,
+                    ack_wait: ACK_WAIT,
+                    max_ack_pending: PENDING_MAX,
+                    ..Config::default()
+                },
+                _ => return Err(failed(error.into())),
+            },
+        };
+        let config = Config {
+            filter_subjects: self.filters.clone(),
+            ..config
+        };
+        let made = stream.create_consumer(config).await;
+        made.map_err(|error| failed(error.into()))
+    }
+
+    /// Pulls and hands over until it is stopped, then ends what is in hand.
+    pub(super) async fn run(self: Arc<Self>, opened: PullConsumer, stop: CancellationToken) {
+        let in_hand = Arc::new(Semaphore::new(self.in_hand_max));
+        let paused = Arc::new(Paused::new(Instant::now()));
+        let (mut tasks, mut opened) = (JoinSet::new(), Some(opened));
+        while !stop.is_cancelled() {
+            while tasks.try_join_next().is_some() {}
+            let pulled = tokio::select! {
+                () = stop.cancelled() => break,
+                pulled = self.pull(&mut opened, &in_hand, &paused) => pulled,
+            };
+            let taken = match pulled {
+                Ok((batch, permits)) => {
+                    let handle = |message, permit| {
+                        let (this, paused) = (Arc::clone(&self), Arc::clone(&paused));
+                        tasks.spawn(async move { this.handle(message, permit, &paused).await });
+                    };
+                    take(batch, permits, &stop, handle).await
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = taken {
+                tracing::warn!(stream = %self.stream, group = %self.group, %error, "no messages");
+                opened = None;
+                let _stopped = timeout(PAUSE, stop.cancelled()).await;
+            }
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Asks for as many messages as there is room for, when there is room and no reason to wait.
+    async fn pull(
+        &self,
+        opened: &mut Option<PullConsumer>,
+        in_hand: &Arc<Semaphore>,
+        paused: &Paused,
+    ) -> Result<(Batch, Vec<OwnedSemaphorePermit>), String> {
+        loop {
+            let until = *paused.lock();
+            if until <= Instant::now() {
+                break;
+            }
+            sleep_until(until).await;
+        }
+        let free = Arc::clone(in_hand).acquire_owned().await;
+        let mut permits = vec![free.map_err(|error| error.to_string())?];
+        while permits.len() < PULL_MAX
+            && let Ok(free) = Arc::clone(in_hand).try_acquire_owned()
+        {
+            permits.push(free);
+        }
+        if opened.is_none() {
+            let again = self.open().await;
+            *opened = Some(again.map_err(|error| with_source(&error))?);
+        }
+        let Some(consumer) = opened else {
+            return Err("it is not open".to_owned());
+        };
+        let request = consumer
+            .batch()
+            .max_messages(permits.len())
+            .expires(PULL_FOR);
+        let batch = timeout(PULL_FOR, request.messages()).await;
+        let batch = batch.map_err(|_elapsed| "the server takes no request".to_owned())?;
+        Ok((batch.map_err(|error| with_source(&error))?, permits))
+    }
+
+    /// Hands one message over, and does with it what follows from that.
+    async fn handle(
+        &self,
+        message: jetstream::Message,
+        permit: OwnedSemaphorePermit,
+        paused: &Paused,
+    ) {
+        let counter = self.subscriber.counter();
+        let (sequence, deliveries) = match message.info() {
+            Ok(info) => (info.stream_sequence, info.delivered),
+            Err(error) => {
+                counter.dropped();
+                tracing::warn!(stream = %self.stream, %error, "this is no message of a stream");
+                return;
+            }
+        };
+        let delivery = self.subscriber.subscription().delivery();
+        let mut failed = Some(0);
+        if deliveries > 1 {
+            counter.redelivered();
+            failed = self.attempts.of(&self.stream, sequence).await;
+        }
+        let Some(failed) = failed else {
+            // Not known is not none.
+            counter.put_back();
+            return self.put_back(&message, delivery.pause_min).await;
+        };
+        let headers = message.headers.as_ref();
+        let data = message.payload.clone();
+        let outcome = match message_of(&message.subject, headers, data, None) {
+            Some(read) => self.hand_over(&message, read).await,
+            None => Err(MessagingError::other("its subject is no topic")),
+        };
+        match delivery.verdict(&outcome, failed) {
+            Verdict::Done => {
+                counter.handled();
+                self.acknowledge(&message).await;
+                if failed > 0 {
+                    self.attempts.remove(&self.stream, sequence).await;
+                }
+            }
+            Verdict::PutBack { pause } => {
+                counter.put_back();
+                pause_until(paused, Instant::now() + pause);
+                self.put_back(&message, pause).await;
+            }
+            Verdict::Again { pause } => {
+                counter.failed();
+                if !self.attempts.set(&self.stream, sequence, failed + 1).await {
+                    tracing::warn!(stream = %self.stream, sequence, "a failed attempt is not counted");
+                }
+                self.put_back(&message, pause).await;
+            }
+            Verdict::GiveUp => {
+                counter.failed();
+                let reason = outcome.err().map(|error| error.to_string());
+                let reason = reason.unwrap_or_default();
+                self.give_up(&message, sequence, failed + 1, &reason).await;
+            }
+        }
+        drop(permit);
+    }
+
+    /// Calls the handler, and tells the server for as long that somebody has the message in hand.
+    async fn hand_over(
+        &self,
+        message: &jetstream::Message,
+        mut read: Message,
+    ) -> Result<(), MessagingError> {
+        let mut handled = std::pin::pin!(self.subscriber.hand_over(&mut read));
+        let mut ticks = interval_at(Instant::now() + PROGRESS, PROGRESS);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                outcome = &mut handled => return outcome,
+                _ = ticks.tick() => {
+                    if let Err(error) = message.ack_with(AckKind::Progress).await {
+                        tracing::debug!(%error, "the server is not told of a message in hand");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Stores a dead letter, and then acknowledges what it is made of. What cannot be stored stays in its
+    /// stream, and is given up again later.
+    async fn give_up(
+        &self,
+        message: &jetstream::Message,
+        sequence: u64,
+        attempts: u32,
+        reason: &str,
+    ) {
+        let origin = Origin {
+            stream: &self.stream,
+            sequence,
+            topic: &message.subject,
+            group: &self.group,
+            attempts,
+            reason,
+        };
+        let data = message.payload.clone();
+        let stored = self
+            .dead_letters
+            .store(message.headers.as_ref(), data, &origin);
+        let (stream, topic) = (&self.stream, &message.subject);
+        match stored.await {
+            Ok(()) => {
+                self.subscriber.counter().dead_lettered();
+                tracing::warn!(%stream, sequence, %topic, attempts, reason, "a dead letter");
+                self.acknowledge(message).await;
+                self.attempts.remove(&self.stream, sequence).await;
+            }
+            Err(error) => {
+                tracing::warn!(%stream, sequence, %topic, error, "a dead letter is not stored");
+                let pause = self.subscriber.subscription().delivery().pause_max;
+                self.put_back(message, pause).await;
+            }
+        }
+    }
+
+    /// One that is lost makes the message come again.
+    async fn acknowledge(&self, message: &jetstream::Message) {
+        if let Err(error) = message.ack().await {
+            tracing::debug!(%error, "a message is not acknowledged");
+        }
+    }
+
+    /// One that is lost makes the message come again after [`ACK_WAIT`].
+    async fn put_back(&self, message: &jetstream::Message, pause: Duration) {
+        if let Err(error) = message.ack_with(AckKind::Nak(Some(pause))).await {
+            tracing::debug!(%error, "a message is not put back");
+        }
+    }
+}
+
+fn pause_until(paused: &Paused, until: Instant) {
+    let mut paused = paused.lock();
+    *paused = until.max(*paused);
+}
+
+/// Takes what comes of a request, until all of it is there or its time is over.
+async fn take(
+    mut batch: Batch,
+    mut permits: Vec<OwnedSemaphorePermit>,
+    stop: &CancellationToken,
+    mut handle: impl FnMut(jetstream::Message, OwnedSemaphorePermit),
+) -> Result<(), String> {
+    while let Some(permit) = permits.pop() {
+        let next = timeout(PULL_FOR + PAUSE, batch.next());
+        let next = tokio::select! {
+            () = stop.cancelled() => break,
+            next = next => next,
+        };
+        match next {
+            Ok(Some(Ok(message))) => handle(message, permit),
+            Ok(Some(Err(error))) => return Err(error.to_string()),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    // What is here already goes to others at once, and not when its time is over.
+    while let Some(Some(Ok(message))) = batch.next().now_or_never() {
+        let _comes_again = message.ack_with(AckKind::Nak(None)).await;
+    }
+    Ok(())
+}
+
+fn with_source(error: &(dyn std::error::Error + 'static)) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,49 @@
+//! `wasi:messaging` on the lattice: messages to topics, requests and their replies, and the components
+//! that handle what comes in.
+//!
+//! ```text
+//! wasi:messaging                    Messaging       a component imports it, a provider serves it
+//! wasi:messaging/incoming-handler   MessageHandler  a component exports it, a provider calls it
+//! ```
+//!
+//! What a subscription promises, by provider:
+//!
+//! | | `memory` | `nats`, `at-least-once` | `nats`, `at-most-once` and `broadcast` |
+//! |---|---|---|---|
+//! | a message that was sent is kept | in the provider's memory, up to `messages_max` | by the stream that holds its topic, as that is set up; a topic of no stream is refused | nowhere |
+//! | acknowledged | after the handler has returned ok | after the handler has returned ok | before it is called |
+//! | the handler fails | again, after a pause that grows | again, after a pause that grows | dropped and counted |
+//! | *not executed* (full, draining, nobody there) | put back, not an attempt | put back, not an attempt | dropped and counted |
+//! | after the last attempt | dropped, counted and logged | in the stream of dead letters, stored there first | - |
+//! | a node dies or stands still | its messages are gone | another has them in hand within 5 s, as no attempt | its messages are gone |
+//! | several replicas | each has its own messages | share them | share them; with `broadcast` each replica of the provider gets all |
+//! | order | none | none | none |
+//! | in hand at a time | `in_hand_max` for each subscription | `in_hand_max` for each subscription and replica of the provider | the same, and as many that wait |
+//!
+//! A handler may get a message more than once wherever it gets it at least once: an acknowledgement may
+//! be lost. A message that is sent again under its idempotency key is stored once by a stream of NATS, for
+//! as long as that remembers ids (its `duplicate_window`). A message is *acknowledged* to its sender when the provider's service has it, which says
+//! nothing of that service's disk.
+//!
+//! Invariants:
+//! - what a guest sets is what the handler gets: data, content type and metadata, byte for byte, but for
+//!   the order of entries with different names;
+//! - only a handler that ran is an attempt: an outage makes no dead letters ([`Delivery`] decides it);
+//! - each limit is in [`limits`], and every provider refuses the same things with the same error;
+//! - a failure of the lattice never traps a guest.
+//!
+//! Not served: order by key, and `wasmcloud:messaging`.
+//!
+//! Start reading at [`Messaging`] and [`MessageHandler`].
+//!
+//! Built for `wasm32` the crate is the other side: what a guest calls, and none of the above.
+
+#[cfg(any(target_arch = "wasm32", wrt_guest))]
+mod guest;
+#[cfg(not(any(target_arch = "wasm32", wrt_guest)))]
+mod native;
+
+#[cfg(any(target_arch = "wasm32", wrt_guest))]
+pub use guest::*;
+#[cfg(not(any(target_arch = "wasm32", wrt_guest)))]
+pub use native::*;

@@ -1,0 +1,96 @@
+//! What has become of messages, counted.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+/// What has become of the messages of a provider's subscriptions since it began to serve.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeliveryCounts {
+    /// In hand now.
+    pub in_hand: u32,
+    /// Calls of handlers that returned ok.
+    pub handled: u64,
+    /// Attempts that have failed.
+    pub failed: u64,
+    /// Put back, since their handler did not run.
+    pub put_back: u64,
+    /// Taken more than once, for whatever reason.
+    pub redelivered: u64,
+    /// Stored as dead letters.
+    pub dead_lettered: u64,
+    /// Gone without having been handled; replies that nobody waited for any more are among them.
+    pub dropped: u64,
+}
+
+/// Counts them.
+#[derive(Debug, Default)]
+pub struct DeliveryCounter {
+    in_hand: AtomicU32,
+    handled: AtomicU64,
+    failed: AtomicU64,
+    put_back: AtomicU64,
+    redelivered: AtomicU64,
+    dead_lettered: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// A message in hand, for as long as this lives.
+#[derive(Debug)]
+pub struct InHand<'a>(&'a DeliveryCounter);
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        self.0.in_hand.fetch_sub(1, Relaxed);
+    }
+}
+
+impl DeliveryCounter {
+    /// One more is in hand.
+    pub fn take(&self) -> InHand<'_> {
+        self.in_hand.fetch_add(1, Relaxed);
+        InHand(self)
+    }
+
+    /// A handler returned ok.
+    pub fn handled(&self) {
+        self.handled.fetch_add(1, Relaxed);
+    }
+
+    /// An attempt has failed.
+    pub fn failed(&self) {
+        self.failed.fetch_add(1, Relaxed);
+    }
+
+    /// A message was put back.
+    pub fn put_back(&self) {
+        self.put_back.fetch_add(1, Relaxed);
+    }
+
+    /// A message was taken that had been taken before.
+    pub fn redelivered(&self) {
+        self.redelivered.fetch_add(1, Relaxed);
+    }
+
+    /// A message was stored as a dead letter.
+    pub fn dead_lettered(&self) {
+        self.dead_lettered.fetch_add(1, Relaxed);
+    }
+
+    /// A message is gone without having been handled; how many by now.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.fetch_add(1, Relaxed) + 1
+    }
+
+    /// As of now.
+    #[must_use]
+    pub fn counts(&self) -> DeliveryCounts {
+        DeliveryCounts {
+            in_hand: self.in_hand.load(Relaxed),
+            handled: self.handled.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            put_back: self.put_back.load(Relaxed),
+            redelivered: self.redelivered.load(Relaxed),
+            dead_lettered: self.dead_lettered.load(Relaxed),
+            dropped: self.dropped.load(Relaxed),
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! The broker that needs no service.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use wrt_contract::{CallContext, async_trait};
+use wrt_protocol::{Fault, FaultKind, Hop, Name};
+use wrt_runtime::{
+    Backend, Entry, FromEnv, SelectionError, Server, Serves, Serving, Settings, SettingsError,
+    State, Target, check_range,
+};
+
+use crate::{
+    DeliveryCounter, Message, MessageHandlerInterface, Messaging, MessagingError,
+    MessagingInterface, ReplyTo, RequestOptions, Subscribed, Subscriber, Subscription, Topic,
+    Verdict, WasiMessaging, gather,
+    limits::{REPLIES_MAX, TOPIC_BYTES_MAX},
+};
+
+/// How much messages are kept.
+#[derive(Debug, Clone, confique::Config)]
+pub struct MemoryConfig {
+    /// Messages that wait to be handled; one more is refused.
+    #[config(env = "MEMORY_MESSAGES_MAX", default = 100_000)]
+    pub messages_max: usize,
+    /// Their bytes.
+    #[config(env = "MEMORY_MESSAGES_BYTES_MAX", default = 268_435_456)]
+    pub messages_bytes_max: usize,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        Self::load(Settings::default()).expect("every setting has a default")
+    }
+}
+
+/// A broker in this process. A part of the provider in memory: what it keeps ends with it, and each
+/// replica has its own.
+#[derive(Debug, Default)]
+pub struct MessagingDefault {
+    config: MemoryConfig,
+    broker: Arc<Broker>,
+}
+
+/// Why it does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum MemoryError {
+    /// A component with two places in one queue.
+    #[error("{0} is named twice: name all of its topics in one entry of `calls`")]
+    NamedTwice(Name),
+}
+
+impl MessagingDefault {
+    /// Keeps as much as `config` says.
+    #[must_use]
+    pub fn new(config: MemoryConfig) -> Self {
+        Self {
+            config,
+            broker: Arc::default(),
+        }
+    }
+
+    /// What has become of its messages.
+    #[must_use]
+    pub fn counts(&self) -> crate::DeliveryCounts {
+        self.broker.counter.counts()
+    }
+}
+
+impl Backend for MessagingDefault {
+    const NAME: &'static str = "memory";
+
+    type ConnectOptions = MemoryConfig;
+    type ConnectError = MemoryError;
+
+    async fn connect_with(config: MemoryConfig) -> Result<Self, MemoryError> {
+        Ok(Self::new(config))
+    }
+
+    fn is_for_good(_: &MemoryError) -> bool {
+        true
+    }
+
+    fn check(config: &MemoryConfig) -> Result<(), SettingsError> {
+        let most = u64::from(u32::MAX);
+        check_range("messages_max", config.messages_max as u64, 1..=most)?;
+        let bytes = config.messages_bytes_max as u64;
+        check_range("messages_bytes_max", bytes, 1..=u64::MAX)
+    }
+}
+
+impl Serves<WasiMessaging> for MessagingDefault {
+    fn serve(entry: &mut Entry<Self>) {
+        entry.offers::<MessagingInterface>(|memory| memory);
+        entry.calls();
+    }
+}
+
+impl Server for MessagingDefault {
+    type Calls = MessageHandlerInterface;
+    type Selection = Subscription;
+
+    fn check_selections(subscriptions: &[Subscription]) -> Result<(), SelectionError> {
+        Subscription::check_all(subscriptions)
+    }
+
+    async fn serve<S: State>(
+        self: Arc<Self>,
+        state: &S,
+        targets: Vec<Target<Subscription>>,
+    ) -> Result<Box<dyn Serving>, MemoryError> {
+        if let Some(name) = Subscription::named_twice(&targets) {
+            return Err(MemoryError::NamedTwice(name.clone()));
+        }
+        let counter = &self.broker.counter;
+        let mut subscribed = Subscribed::counted_by(Arc::clone(counter));
+        let mut queues = Vec::new();
+        for target in targets {
+            let handler = state.component::<MessageHandlerInterface>(&target.component);
+            let subscriber = Subscriber::new(handler, target.selection, counter);
+            let (sender, waiting) = mpsc::channel(self.config.messages_max);
+            let queue = Queue {
+                subscription: subscriber.subscription().clone(),
+                sender: sender.clone(),
+            };
+            queues.push(queue);
+            subscribed.run(|stop| consume(subscriber, sender, waiting, stop));
+        }
+        *self.broker.queues.lock() = queues;
+        Ok(Box::new(subscribed))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Broker {
+    queues: Mutex<Vec<Queue>>,
+    /// Those who wait for replies.
+    inboxes: Mutex<HashMap<String, mpsc::Sender<Message>>>,
+    requests: AtomicU64,
+    kept: Arc<Kept>,
+    counter: Arc<DeliveryCounter>,
+}
+
+/// What waits to be handled, of all queues.
+#[derive(Debug, Default)]
+struct Kept {
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+/// The messages of one subscription.
+#[derive(Debug)]
+struct Queue {
+    subscription: Subscription,
+    sender: mpsc::Sender<Waiting>,
+}
+
+/// A message that waits to be handled, and counts as kept until it is dropped.
+#[derive(Debug)]
+struct Waiting {
+    message: Message,
+    failed: u32,
+    bytes: usize,
+    kept: Arc<Kept>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.kept.messages.fetch_sub(1, Relaxed);
+        self.kept.bytes.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+impl Waiting {
+    fn of(message: Message, kept: &Arc<Kept>) -> Self {
+        let bytes = message.bytes() + TOPIC_BYTES_MAX;
+        kept.messages.fetch_add(1, Relaxed);
+        kept.bytes.fetch_add(bytes, Relaxed);
+        Self {
+            message,
+            failed: 0,
+            bytes,
+            kept: Arc::clone(kept),
+        }
+    }
+}
+
+impl MessagingDefault {
+    /// Gives the message to each subscription of its topic; to how many. To all of them or to none.
+    fn publish(
+        &self,
+        topic: &Topic,
+        message: &Message,
+        reply_to: Option<ReplyTo>,
+    ) -> Result<usize, MessagingError> {
+        message.check()?;
+        let MemoryConfig {
+            messages_max,
+            messages_bytes_max,
+        } = self.config;
+        let message = Message {
+            topic: Some(topic.clone()),
+            reply_to,
+            ..message.clone()
+        };
+        let queues = self.broker.queues.lock();
+        let wants = |queue: &&Queue| {
+            let mut topics = queue.subscription.topics.iter();
+            topics.any(|filter| filter.matches(topic))
+        };
+        let wanted: Vec<_> = queues.iter().filter(wants).collect();
+        let kept = &self.broker.kept;
+        let messages = kept.messages.load(Relaxed) + wanted.len();
+        let bytes = kept.bytes.load(Relaxed) + wanted.len() * (message.bytes() + TOPIC_BYTES_MAX);
+        if messages > messages_max || bytes > messages_bytes_max {
+            let text = format!("{messages_max} messages, {messages_bytes_max} bytes may wait");
+            return Err(MessagingError::full(text));
+        }
+        for queue in &wanted {
+            // There is room: a queue has as many places as there are for all of them together.
+            if let Err(_closed) = queue.sender.try_send(Waiting::of(message.clone(), kept)) {
+                self.broker.counter.dropped();
+            }
+        }
+        Ok(wanted.len())
+    }
+}
+
+/// Hands messages over, at most so many at a time.
+async fn consume(
+    subscriber: Subscriber,
+    sender: mpsc::Sender<Waiting>,
+    mut waiting: mpsc::Receiver<Waiting>,
+    stop: CancellationToken,
+) {
+    let in_hand_max = subscriber.subscription().in_hand_max as usize;
+    let in_hand = Arc::new(Semaphore::new(in_hand_max));
+    let mut tasks = JoinSet::new();
+    loop {
+        while tasks.try_join_next().is_some() {}
+        let next = async {
+            let permit = Arc::clone(&in_hand).acquire_owned().await.ok()?;
+            Some((permit, waiting.recv().await?))
+        };
+        let (permit, mut message) = tokio::select! {
+            () = stop.cancelled() => break,
+            next = next => match next {
+                Some(next) => next,
+                None => break,
+            },
+        };
+        let (subscriber, sender) = (subscriber.clone(), sender.clone());
+        tasks.spawn(async move {
+            let outcome = subscriber.hand_over(&mut message.message).await;
+            drop(permit);
+            settle(&subscriber, message, outcome, &sender).await;
+        });
+    }
+    // What pauses is not in hand, and ends with the process that keeps it.
+    let all = u32::try_from(in_hand_max).unwrap_or(u32::MAX);
+    let _all_ended = in_hand.acquire_many(all).await;
+}
+
+async fn settle(
+    subscriber: &Subscriber,
+    mut message: Waiting,
+    outcome: Result<(), MessagingError>,
+    sender: &mpsc::Sender<Waiting>,
+) {
+    let counter = subscriber.counter();
+    let delivery = subscriber.subscription().delivery();
+    let pause = match delivery.verdict(&outcome, message.failed) {
+        Verdict::Done => return counter.handled(),
+        Verdict::PutBack { pause } => {
+            counter.put_back();
+            pause
+        }
+        Verdict::Again { pause } => {
+            counter.failed();
+            message.failed += 1;
+            pause
+        }
+        Verdict::GiveUp => {
+            counter.failed();
+            let (dropped, topic) = (counter.dropped(), &message.message.topic);
+            let (attempts, reason) = (message.failed + 1, outcome.err());
+            tracing::warn!(?topic, attempts, ?reason, dropped, "a message is given up");
+            return;
+        }
+    };
+    tokio::time::sleep(pause).await;
+    counter.redelivered();
+    if let Err(_closed) = sender.send(message).await {
+        counter.dropped();
+    }
+}
+
+#[async_trait]
+impl Messaging for MessagingDefault {
+    async fn send(
+        &self,
+        _: &CallContext,
+        topic: &Topic,
+        message: &Message,
+    ) -> Result<(), MessagingError> {
+        self.publish(topic, message, None).map(drop)
+    }
+
+    async fn request(
+        &self,
+        context: &CallContext,
+        topic: &Topic,
+        message: &Message,
+        options: RequestOptions,
+    ) -> Result<Vec<Message>, MessagingError> {
+        let number = self.broker.requests.fetch_add(1, Relaxed);
+        let inbox = Inbox::open(&self.broker, number);
+        let (sender, replies) = mpsc::channel(REPLIES_MAX);
+        self.broker
+            .inboxes
+            .lock()
+            .insert(inbox.address.clone(), sender);
+        let reply_to = ReplyTo {
+            address: inbox.address.clone(),
+            link: String::new(),
+        };
+        if self.publish(topic, message, Some(reply_to))? == 0 {
+            let detail = format!("nobody subscribes to {topic}");
+            let fault = Fault::not_executed(FaultKind::Unavailable, Hop::Backend, detail);
+            return Err(fault.into());
+        }
+        gather(ReceiverStream::new(replies), options.within(context)).await
+    }
+
+    async fn reply(
+        &self,
+        _: &CallContext,
+        to: &ReplyTo,
+        message: &Message,
+    ) -> Result<(), MessagingError> {
+        message.check()?;
+        let inbox = self.broker.inboxes.lock().get(&to.address).cloned();
+        let gone = inbox.is_none_or(|inbox| inbox.try_send(message.clone()).is_err());
+        if gone {
+            self.broker.counter.dropped();
+        }
+        Ok(())
+    }
+}
+
+/// The place of one who waits for replies, given up with it.
+struct Inbox<'a> {
+    broker: &'a Broker,
+    address: String,
+}
+
+impl<'a> Inbox<'a> {
+    fn open(broker: &'a Broker, number: u64) -> Self {
+        let address = format!("inbox.{number}");
+        Self { broker, address }
+    }
+}
+
+impl Drop for Inbox<'_> {
+    fn drop(&mut self) {
+        self.broker.inboxes.lock().remove(&self.address);
+    }
+}

@@ -1,0 +1,147 @@
+//! Subscriptions at work.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{Stream, StreamExt, future::BoxFuture};
+use tokio::{task::JoinSet, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use wrt_contract::CallContext;
+use wrt_runtime::{ServerLoad, Serving};
+
+use crate::{
+    DeliveryCounter, DeliveryCounts, Message, MessageHandler, MessagingError, Subscription,
+    limits::REPLIES_BYTES_MAX,
+};
+
+/// A component that gets messages. Cheap to clone.
+#[derive(Clone)]
+pub struct Subscriber {
+    handler: Arc<dyn MessageHandler>,
+    subscription: Arc<Subscription>,
+    counter: Arc<DeliveryCounter>,
+}
+
+impl Subscriber {
+    /// `handler` gets what `subscription` says.
+    #[must_use]
+    pub fn new(
+        handler: Arc<dyn MessageHandler>,
+        subscription: Subscription,
+        counter: &Arc<DeliveryCounter>,
+    ) -> Self {
+        Self {
+            handler,
+            subscription: Arc::new(subscription),
+            counter: Arc::clone(counter),
+        }
+    }
+
+    /// What it gets.
+    #[must_use]
+    pub fn subscription(&self) -> &Subscription {
+        &self.subscription
+    }
+
+    /// What becomes of it.
+    #[must_use]
+    pub fn counter(&self) -> &DeliveryCounter {
+        &self.counter
+    }
+
+    /// Hands a message over, within the handler's time. A reply to it goes by the subscription's link.
+    ///
+    /// # Errors
+    /// As [`MessageHandler::handle`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the handler.
+    pub async fn hand_over(&self, message: &mut Message) -> Result<(), MessagingError> {
+        if let Some(reply_to) = &mut message.reply_to {
+            reply_to.link = self.subscription.reply_link.to_string();
+        }
+        let _in_hand = self.counter.take();
+        let context = CallContext::with_budget(self.subscription.handler_timeout());
+        self.handler.handle(&context, message).await
+    }
+}
+
+/// The subscriptions of a provider. Dropping it ends them at once.
+#[derive(Default)]
+pub struct Subscribed {
+    tasks: JoinSet<()>,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+    counter: Arc<DeliveryCounter>,
+}
+
+impl Subscribed {
+    /// None yet, which will be counted by `counter`.
+    #[must_use]
+    pub fn counted_by(counter: Arc<DeliveryCounter>) -> Self {
+        Self {
+            counter,
+            ..Self::default()
+        }
+    }
+
+    /// Runs a subscription. It MUST take nothing more once the token is cancelled, and end when nothing is
+    /// in hand.
+    pub fn run<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        work: impl FnOnce(CancellationToken) -> F,
+    ) {
+        let work = work(self.stop.clone());
+        self.tasks.spawn(self.tracker.track_future(work));
+    }
+
+    /// What has become of their messages.
+    #[must_use]
+    pub fn counts(&self) -> DeliveryCounts {
+        self.counter.counts()
+    }
+}
+
+impl Serving for Subscribed {
+    fn load(&self) -> ServerLoad {
+        let counts = self.counts();
+        ServerLoad {
+            in_hand: counts.in_hand,
+            handled: counts.handled,
+        }
+    }
+
+    fn drain(&self, patience: Duration) -> BoxFuture<'_, bool> {
+        self.stop.cancel();
+        self.tracker.close();
+        Box::pin(async move { timeout(patience, self.tracker.wait()).await.is_ok() })
+    }
+}
+
+/// Gathers replies until there are `enough`, or `time` is up.
+///
+/// # Errors
+/// [`MessagingError::Timeout`] if there are none.
+pub async fn gather(
+    replies: impl Stream<Item = Message>,
+    (time, enough): (Duration, usize),
+) -> Result<Vec<Message>, MessagingError> {
+    let (mut gathered, mut bytes) = (Vec::new(), 0);
+    let gathering = async {
+        let mut replies = std::pin::pin!(replies);
+        while let Some(reply) = replies.next().await {
+            bytes += reply.bytes();
+            if bytes > REPLIES_BYTES_MAX && !gathered.is_empty() {
+                break;
+            }
+            gathered.push(reply);
+            if gathered.len() >= enough {
+                break;
+            }
+        }
+    };
+    let _elapsed = timeout(time, gathering).await;
+    match gathered.is_empty() {
+        true => Err(MessagingError::Timeout),
+        false => Ok(gathered),
+    }
+}
