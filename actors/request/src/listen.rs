@@ -38,6 +38,9 @@ impl Listening {
     }
 }
 
+/// Takes what has arrived.
+type Take = dyn Fn(Inbound, &mut Turn) -> bool + Send + Sync;
+
 /// A subscription, and the task that reads it.
 ///
 /// ```text
@@ -47,7 +50,7 @@ impl Listening {
 pub(crate) struct Reading {
     listening: Listening,
     /// False ends it.
-    take: Box<dyn Fn(Inbound, &mut Turn) -> bool + Send + Sync>,
+    take: Box<Take>,
     place: Mutex<Place>,
 }
 

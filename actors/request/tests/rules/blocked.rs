@@ -64,12 +64,12 @@ async fn a_pinned_call_that_blocks_delays_nobody_over_nats() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_one_way_call_that_blocks_delays_nobody() {
-    while_blocked(Bus::loopback(), Way::OneWay).await;
+    while_blocked(Bus::loopback(), Way::Unanswered).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_one_way_call_that_blocks_delays_nobody_over_nats() {
-    while_blocked(Bus::nats(), Way::OneWay).await;
+    while_blocked(Bus::nats(), Way::Unanswered).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -98,7 +98,7 @@ enum Way {
     Chosen,
     QueueGroup,
     Pinned,
-    OneWay,
+    Unanswered,
     LargeArguments,
     SlowAnswer,
 }
@@ -140,7 +140,7 @@ impl Pair {
                 caller.act(BUDGET_MS, tag, How::AtOnce).await.map(drop)
             }
             Way::Pinned => self.step(How::AtOnce).await,
-            Way::OneWay => caller.note(BUDGET_MS, tag, Bytes::new()).await,
+            Way::Unanswered => caller.note(BUDGET_MS, tag, Bytes::new()).await,
             Way::LargeArguments => {
                 let bytes = vec![0; LARGE_BYTES].into();
                 caller.mirror(BUDGET_MS, tag, bytes).await.map(drop)
@@ -184,7 +184,7 @@ impl Pair {
     async fn works(&self, way: Way, tag: u64) {
         self.is_served(Way::Chosen, tag).await;
         self.is_served(Way::Pinned, tag + 1).await;
-        self.is_served(Way::OneWay, tag + 2).await;
+        self.is_served(Way::Unanswered, tag + 2).await;
         eventually("the one-way call", || self.b.record.runs(tag + 2) >= 1).await;
         if way != Way::QueueGroup {
             // What streams goes to a node that was chosen.
