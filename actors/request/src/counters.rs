@@ -84,5 +84,7 @@ counts! {
         crashed,
         /// Replies that could not be sent.
         replies_lost,
+        /// Times that a call kept the task that read the bus, and another one read on.
+        relieved,
     }
 }

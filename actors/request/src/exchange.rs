@@ -4,15 +4,16 @@ mod serve;
 
 use std::{
     collections::HashMap,
+    io,
     sync::{Arc, Weak},
     task::{Context, Waker},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use parking_lot::{Mutex, MutexGuard};
-use tokio::{sync::Semaphore, task::AbortHandle};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use wrt_contract::Offer;
 use wrt_membership::Membership;
@@ -30,8 +31,10 @@ use crate::{
     counters::ExchangeCounters,
     hosted::{Hosted, WayIn},
     in_hand::{InHand, NoEntry},
-    listen::Listening,
+    listen::{Listening, Reading},
+    pace::{OperationPace, Turn},
     room::Room,
+    watch::Watch,
 };
 
 /// How much later than its estimate a call may expire at the callee: the caller's estimate of the
@@ -47,6 +50,9 @@ pub enum ExchangeError {
     /// The bus refused a subscription.
     #[error("cannot listen for calls on the lattice")]
     Subscribe(#[source] TransportError),
+    /// There is no thread that watches the others.
+    #[error("cannot start a thread")]
+    Watch(#[source] io::Error),
 }
 
 /// Takes calls from the lattice and hands them to this node's actors.
@@ -60,12 +66,14 @@ pub struct Exchange {
     queue_groups: Mutex<HashMap<ActorAddress, CancellationToken>>,
     /// A newer incarnation has taken this node's name.
     fenced: CancellationToken,
-    inbox: Mutex<Option<AbortHandle>>,
+    /// Ends the listening to callers that chose this node.
+    left: CancellationToken,
+    watch: Watch,
     /// Refusals that may wait for the socket.
     refusals: Arc<Semaphore>,
     /// For arguments that come as streams.
     collecting: Room,
-    counters: ExchangeCounters,
+    counters: Arc<ExchangeCounters>,
 }
 
 impl Drop for Exchange {
@@ -73,9 +81,7 @@ impl Drop for Exchange {
         for (_, left) in lock(&self.queue_groups).drain() {
             left.cancel();
         }
-        if let Some(reader) = lock(&self.inbox).take() {
-            reader.abort();
-        }
+        self.left.cancel();
     }
 }
 
@@ -94,15 +100,19 @@ impl Exchange {
         subjects: Subjects,
         streams: Arc<Streams>,
     ) -> Result<Arc<Self>, ExchangeError> {
+        let left = CancellationToken::new();
         let listening = Listening {
             transport: Arc::clone(&transport),
             lane: Lane::Calls,
             subject: subjects.node_inbound(membership.node()),
             group: None,
-            left: CancellationToken::new(),
+            left: left.clone(),
         };
         let calls = listening.subscribe().await;
         let calls = calls.map_err(ExchangeError::Subscribe)?;
+        let counters = Arc::<ExchangeCounters>::default();
+        let watch = Watch::start(Arc::clone(&transport), Arc::clone(&counters));
+        let watch = watch.map_err(ExchangeError::Watch)?;
         let fenced = membership.fenced();
         let exchange = Arc::new(Self {
             transport,
@@ -113,13 +123,13 @@ impl Exchange {
             in_hand: Arc::default(),
             queue_groups: Mutex::default(),
             fenced,
-            inbox: Mutex::default(),
+            left,
+            watch,
             refusals: Arc::new(Semaphore::new(REFUSALS_WAITING_MAX)),
             collecting: Room::default(),
-            counters: ExchangeCounters::default(),
+            counters,
         });
-        let reader = tokio::spawn(read(Arc::downgrade(&exchange), listening, calls));
-        *lock(&exchange.inbox) = Some(reader.abort_handle());
+        exchange.read(listening, calls);
         Ok(exchange)
     }
 
@@ -148,7 +158,7 @@ impl Exchange {
                 return Err(ExchangeError::Subscribe(error));
             }
         };
-        tokio::spawn(read(Arc::downgrade(self), listening, calls));
+        self.read(listening, calls);
         if let Some(earlier) = lock(&self.queue_groups).insert(actor, left) {
             earlier.cancel();
         }
@@ -181,12 +191,28 @@ impl Exchange {
         self.in_hand.count()
     }
 
-    /// Takes one message in. Never waits: work goes to a task of its own, so that a slow actor holds
-    /// up neither its neighbours nor the cancellation of its own calls.
-    fn take_in(self: &Arc<Self>, inbound: Inbound) {
+    fn read(self: &Arc<Self>, listening: Listening, calls: Subscription) {
+        let exchange = Arc::downgrade(self);
+        let take = move |inbound, turn: &mut Turn| {
+            let Some(exchange) = Weak::upgrade(&exchange) else {
+                return false;
+            };
+            exchange.take_in(inbound, turn);
+            true
+        };
+        self.watch.over(&Reading::start(listening, calls, take));
+    }
+
+    /// Takes one message in. Never waits: work goes to a task of its own, but for a first step that is
+    /// known to be quick, so that a slow actor holds up neither its neighbours nor the cancellation of
+    /// its own calls.
+    fn take_in(self: &Arc<Self>, inbound: Inbound, turn: &mut Turn) {
         match self.subjects.parse_inbound(&inbound.subject) {
             Some(subject::Inbound::Cancel) => match Cancel::decode(&inbound.payload) {
-                Ok(Cancel { call, caller }) => self.cancel(caller, call),
+                Ok(Cancel { call, caller }) => {
+                    turn.handed_on();
+                    self.cancel(caller, call);
+                }
                 Err(_) => self.counters.malformed.add_one(),
             },
             Some(subject::Inbound::Call(parts)) => {
@@ -203,9 +229,9 @@ impl Exchange {
                         self.counters.malformed.add_one();
                         let detail = "the envelope asks for another operation than its subject";
                         let fault = Fault::not_executed(FaultKind::Malformed, Hop::Gate, detail);
-                        self.refuse(head.call, reply.clone(), fault);
+                        self.refuse(head.call, reply.clone(), fault, turn);
                     }
-                    Ok(request) => self.take_call(request, reply.clone()),
+                    Ok(request) => self.take_call(request, reply.clone(), turn),
                     Err(error) => {
                         self.counters.malformed.add_one();
                         // The call's id is not known, so the caller sees a reply to another call,
@@ -215,7 +241,7 @@ impl Exchange {
                             _ => FaultKind::Malformed,
                         };
                         let fault = Fault::not_executed(kind, Hop::Gate, error.to_string());
-                        self.refuse(CallId(0), reply.clone(), fault);
+                        self.refuse(CallId(0), reply.clone(), fault, turn);
                     }
                 }
             }
@@ -240,7 +266,7 @@ impl Exchange {
         }
     }
 
-    fn take_call(self: &Arc<Self>, request: Request, reply: Option<ReplySubject>) {
+    fn take_call(self: &Arc<Self>, request: Request, reply: Option<ReplySubject>, turn: &mut Turn) {
         let head = &request.head;
         if head.epoch > Some(self.membership.epoch()) {
             // A newer incarnation listens to the same subject and may run the call. The first reply
@@ -249,7 +275,7 @@ impl Exchange {
         }
         let budget = match self.budget(head) {
             Ok(budget) => budget,
-            Err(fault) => return self.refuse(head.call, reply, fault),
+            Err(fault) => return self.refuse(head.call, reply, fault, turn),
         };
         let key = (head.caller.clone(), head.call);
         let entry = match self.in_hand.enter(key) {
@@ -258,7 +284,7 @@ impl Exchange {
                 self.counters.malformed.add_one();
                 let detail = "a call under the same id is in hand already";
                 let fault = Fault::maybe_executed(FaultKind::Malformed, Hop::Gate, detail);
-                return self.refuse(head.call, reply, fault);
+                return self.refuse(head.call, reply, fault, turn);
             }
             Err(NoEntry::Full) => {
                 self.counters.overloaded.add_one();
@@ -267,23 +293,31 @@ impl Exchange {
                 };
                 let detail = format!("{CALLS_IN_HAND_MAX} calls are in hand already");
                 let fault = Fault::not_executed(kind, Hop::Gate, detail);
-                return self.refuse(head.call, reply, fault);
+                return self.refuse(head.call, reply, fault, turn);
             }
         };
         let found = self.hosted.find(&head.target, &head.interface);
         let way_in = match found.and_then(|way_in| same_build(way_in, head)) {
             Ok(way_in) => way_in,
-            Err(fault) => return self.refuse(head.call, reply, fault),
+            Err(fault) => return self.refuse(head.call, reply, fault, turn),
         };
         let kind = head.target.kind;
-        let mut work =
+        let pace = OperationPace::new(Arc::clone(&way_in.pace), &head.operation);
+        let work =
             Accepted::new(request, budget, way_in, reply, self.here()).serve(Arc::clone(self));
-        // What a provider does before it waits for its service costs less than a task and the
-        // wake-up of another thread. A component computes, and must not hold up who comes next.
-        if kind == ActorKind::Provider && poll_once(&mut work) {
-            return;
+        // A component computes.
+        if kind != ActorKind::Provider {
+            turn.handed_on();
+            return entry.spawn(work);
         }
-        entry.spawn(work);
+        if !turn.admits(&pace) {
+            turn.handed_on();
+            return entry.spawn(paced(work, pace));
+        }
+        if let Some(rest) = turn.take(&pace, || first_step(work)) {
+            turn.handed_on();
+            entry.spawn(rest);
+        }
     }
 
     /// What is left of the call's time, by the caller's word and by this node's own clock.
@@ -316,7 +350,13 @@ impl Exchange {
         Ok(left.max(EXPIRY_SLACK.min(budget)))
     }
 
-    fn refuse(self: &Arc<Self>, call: CallId, reply: Option<ReplySubject>, fault: Fault) {
+    fn refuse(
+        self: &Arc<Self>,
+        call: CallId,
+        reply: Option<ReplySubject>,
+        fault: Fault,
+        turn: &mut Turn,
+    ) {
         let Some(to) = reply else {
             tracing::warn!(%fault, "a one-way call was refused");
             return;
@@ -334,6 +374,7 @@ impl Exchange {
             body: Bytes::new(),
         });
         let Some(reply) = reply else { return };
+        turn.handed_on();
         tokio::spawn(async move {
             let _permit = permit;
             exchange.publish(to, reply).await;
@@ -357,19 +398,18 @@ fn same_build(way_in: WayIn, head: &RequestHead) -> Result<WayIn, Fault> {
     Err(Fault::not_executed(kind, Hop::Gate, detail))
 }
 
-/// Whether `work` is over already. What is not starts anew with the waker of its own task.
-fn poll_once(work: &mut BoxFuture<'static, ()>) -> bool {
-    work.poll_unpin(&mut Context::from_waker(Waker::noop()))
-        .is_ready()
+/// What is left of `work`, which starts anew with the waker of its own task.
+fn first_step(mut work: BoxFuture<'static, ()>) -> Option<BoxFuture<'static, ()>> {
+    let step = work.poll_unpin(&mut Context::from_waker(Waker::noop()));
+    step.is_pending().then_some(work)
 }
 
-async fn read(exchange: Weak<Exchange>, listening: Listening, calls: Subscription) {
-    let take = |inbound| {
-        let Some(exchange) = exchange.upgrade() else {
-            return false;
-        };
-        exchange.take_in(inbound);
-        true
-    };
-    listening.keep(calls, take).await;
+/// Does `work`, and learns from its first step.
+async fn paced(mut work: BoxFuture<'static, ()>, pace: OperationPace) {
+    let began = Instant::now();
+    let step = futures::poll!(&mut work);
+    pace.note(step.is_ready(), began.elapsed());
+    if step.is_pending() {
+        work.await;
+    }
 }

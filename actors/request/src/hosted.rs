@@ -6,6 +6,8 @@ use parking_lot::RwLock;
 use wrt_contract::{Dispatch, Gate, Offer};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, InterfaceName};
 
+use crate::pace::Pace;
+
 type Interfaces = Vec<(InterfaceName, WayIn)>;
 
 /// The way in to an interface of an actor.
@@ -14,6 +16,8 @@ pub(crate) struct WayIn {
     pub(crate) dispatch: Arc<dyn Dispatch>,
     /// What its guard stands behind.
     pub(crate) gate: Arc<Gate>,
+    /// What its operations were like so far.
+    pub(crate) pace: Arc<Pace>,
 }
 
 /// The way in to each actor of this node.
@@ -25,6 +29,7 @@ impl Hosted {
         let way_in = |offer: &Offer| WayIn {
             dispatch: Arc::clone(offer.dispatcher()),
             gate: Arc::clone(offer.gate()),
+            pace: Arc::default(),
         };
         let interfaces = offers
             .iter()

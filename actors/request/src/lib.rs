@@ -13,6 +13,7 @@
 //!   with an answer or with a fault that says whether the operation ran (1);
 //! - a retry happens here and nowhere else (2);
 //! - the callee starts nothing whose time is up, and drops what its caller took back (4);
+//! - an actor that keeps its thread holds up neither the calls of others nor the cancellation of its own;
 //! - nothing in here waits without a deadline or queues without a bound (6); bodies travel on the
 //!   bulk lane and calls on theirs (7).
 //!
@@ -26,12 +27,14 @@ mod hosted;
 mod in_hand;
 mod inbound;
 mod listen;
+mod pace;
 mod path;
 mod retry;
 mod room;
 mod route;
 mod seat;
 mod streams;
+mod watch;
 
 pub use counters::{ExchangeCounts, PathCounts};
 pub use exchange::{Exchange, ExchangeError};

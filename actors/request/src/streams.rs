@@ -7,14 +7,11 @@
 mod receiver;
 mod sender;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, future::poll_fn, sync::Arc, task::Poll};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::AbortHandle,
-};
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use wrt_contract::{Body, BodyError};
 use wrt_membership::Membership;
@@ -26,7 +23,12 @@ use wrt_protocol::{
 };
 use wrt_transport::{Inbound, Lane, Transport, TransportError};
 
-use crate::{counters::Counter, in_hand::CallKey, listen::Listening};
+use crate::{
+    counters::Counter,
+    in_hand::CallKey,
+    listen::{Listening, Reading},
+    pace::Turn,
+};
 
 /// A body that this node sends.
 struct OutgoingStream {
@@ -59,14 +61,13 @@ pub struct Streams {
     subjects: Subjects,
     open: Mutex<Open>,
     dropped_frames: Counter,
-    reader: Mutex<Option<AbortHandle>>,
+    /// Ends the listening.
+    left: CancellationToken,
 }
 
 impl Drop for Streams {
     fn drop(&mut self) {
-        if let Some(reader) = self.reader.get_mut().take() {
-            reader.abort();
-        }
+        self.left.cancel();
     }
 }
 
@@ -80,12 +81,13 @@ impl Streams {
         membership: Arc<Membership>,
         subjects: Subjects,
     ) -> Result<Arc<Self>, TransportError> {
+        let left = CancellationToken::new();
         let listening = Listening {
             transport: Arc::clone(&transport),
             lane: Lane::Bulk,
             subject: subjects.body(membership.node()),
             group: None,
-            left: CancellationToken::new(),
+            left: left.clone(),
         };
         let frames = listening.subscribe().await?;
         let streams = Arc::new(Self {
@@ -94,18 +96,17 @@ impl Streams {
             subjects,
             open: Mutex::default(),
             dropped_frames: Counter::default(),
-            reader: Mutex::new(None),
+            left,
         });
         let weak = Arc::downgrade(&streams);
-        let take = move |inbound: Inbound| {
+        let take = move |inbound: Inbound, _: &mut Turn| {
             let Some(streams) = weak.upgrade() else {
                 return false;
             };
             streams.take_in(&inbound.payload);
             true
         };
-        let reader = tokio::spawn(listening.keep(frames, take));
-        *streams.reader.lock() = Some(reader.abort_handle());
+        Reading::start(listening, frames, take);
         Ok(streams)
     }
 
@@ -324,8 +325,26 @@ impl Streams {
             .await;
         sent.map_err(|error| {
             Fault::maybe_executed(FaultKind::Disconnected, Hop::Stream, error.to_string())
-        })
+        })?;
+        step_back().await;
+        Ok(())
     }
+}
+
+/// Lets run first what was just woken to write to the socket. An actor goes on from here, and may keep this
+/// thread for long; the runtime lets the task that was woken last run on no other one, and every body of the
+/// node would wait for it. Another thread may take this task from here, so it waits for none.
+async fn step_back() {
+    let mut has_waited = false;
+    poll_fn(|context| match has_waited {
+        true => Poll::Ready(()),
+        false => {
+            has_waited = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 fn too_many(hop: Hop) -> Fault {

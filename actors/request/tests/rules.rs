@@ -9,6 +9,7 @@
 mod rules {
     mod answers;
     mod arrivals;
+    mod blocked;
     mod bodies;
     mod co_located;
     mod lattice;

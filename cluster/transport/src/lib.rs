@@ -146,6 +146,10 @@ pub trait Transport: Send + Sync + 'static {
     /// Payloads that arrived and were dropped because a subscription's buffer was full.
     fn dropped_payloads(&self) -> u64;
 
+    /// Sends what waits for a task of its own, which may wait for a thread that is blocked. To be called
+    /// when one seems to be, from any thread; at any other time it does no harm.
+    fn relieve(&self) {}
+
     /// Sends what is buffered and closes; subscriptions end. Waits at most a second.
     async fn close(&self);
 }

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     connection::{Connection, take_replies},
     link::{Link, watch_connection},
-    packer::send_outbox,
+    packer::{send_outbox, send_when_told},
     payloads::Payloads,
 };
 use crate::{
@@ -89,6 +89,7 @@ impl Nats {
             tasks.spawn(take_replies(Arc::clone(&connection), inbox));
             if let Some(outbox) = &connection.outbox {
                 tasks.spawn(send_outbox(Arc::clone(&connection), Arc::clone(outbox)));
+                tasks.spawn(send_when_told(Arc::clone(&connection), Arc::clone(outbox)));
             }
             connection
         });
@@ -190,6 +191,14 @@ impl Transport for Nats {
             connection.signals.dropped_payloads.load(Ordering::Relaxed)
         };
         self.connections.iter().map(dropped).sum()
+    }
+
+    fn relieve(&self) {
+        for connection in &self.connections {
+            if let Some(outbox) = &connection.outbox {
+                outbox.tell_if_left_alone();
+            }
+        }
     }
 
     async fn close(&self) {

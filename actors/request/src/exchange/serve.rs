@@ -50,7 +50,7 @@ impl Accepted {
         reply: Option<ReplySubject>,
         node: Incarnation,
     ) -> Self {
-        let WayIn { dispatch, gate } = way_in;
+        let WayIn { dispatch, gate, .. } = way_in;
         let Request {
             head,
             arguments,

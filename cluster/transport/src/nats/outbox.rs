@@ -44,7 +44,7 @@ impl OutgoingMessage {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<OutgoingMessage>,
-    /// Whether some were taken that are not sent yet.
+    /// Whether somebody has taken some and not sent them yet.
     sending: bool,
 }
 
@@ -53,6 +53,7 @@ struct Queue {
 pub(super) struct Outbox {
     queue: Mutex<Queue>,
     added: Notify,
+    told: Notify,
     room: Semaphore,
 }
 
@@ -61,6 +62,7 @@ impl Outbox {
         Self {
             queue: Mutex::default(),
             added: Notify::new(),
+            told: Notify::new(),
             room: Semaphore::new(messages_max),
         }
     }
@@ -71,20 +73,40 @@ impl Outbox {
         queue.waiting.is_empty() && !queue.sending
     }
 
+    /// Wakes who waits to be told, if something waits here and nobody has come for it yet.
+    pub(super) fn tell_if_left_alone(&self) {
+        let queue = self.lock();
+        let is_left_alone = !queue.waiting.is_empty() && !queue.sending;
+        drop(queue);
+        if is_left_alone {
+            self.told.notify_one();
+        }
+    }
+
+    /// Waits until it is told to send what waits.
+    pub(super) async fn told(&self) {
+        self.told.notified().await;
+    }
+
     /// Waits until something was put in since this was last awaited.
     pub(super) async fn added(&self) {
         self.added.notified().await;
     }
 
-    /// Takes everything that waits, whose room stays taken until [`Self::sent`].
-    pub(super) fn take(&self) -> VecDeque<OutgoingMessage> {
+    /// Takes everything that waits, whose room stays taken until [`Self::sent`]. None when nothing waits,
+    /// or another one sends: that one comes for more, and nothing overtakes what it has.
+    pub(super) fn take(&self) -> Option<VecDeque<OutgoingMessage>> {
         let mut queue = self.lock();
-        queue.sending = !queue.waiting.is_empty();
-        mem::take(&mut queue.waiting)
+        if queue.sending || queue.waiting.is_empty() {
+            return None;
+        }
+        queue.sending = true;
+        Some(mem::take(&mut queue.waiting))
     }
 
     /// Gives back the room of so many messages that were taken.
     pub(super) fn sent(&self, messages: usize) {
+        self.lock().sending = false;
         self.room.add_permits(messages);
     }
 
@@ -157,10 +179,30 @@ mod tests {
             assert!(matches!(answer, Some(Some(Answer::NotSent))), "{answer:?}");
         }
         assert!(!outbox.is_idle());
+        let mut taken = outbox.take().expect("one is left");
         assert!(matches!(
-            &outbox.take().make_contiguous(),
+            taken.make_contiguous(),
             [OutgoingMessage::Plain(..)]
         ));
         assert_eq!(replies.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn one_sends_at_a_time() {
+        let outbox = Outbox::new(8);
+        let put = || outbox.put(OutgoingMessage::Plain("b".into(), Bytes::new()));
+        put().await;
+        outbox.tell_if_left_alone();
+        assert!(outbox.told().now_or_never().is_some());
+        assert_eq!(outbox.take().map(|taken| taken.len()), Some(1));
+        put().await;
+        outbox.tell_if_left_alone();
+        assert!(outbox.told().now_or_never().is_none());
+        assert!(outbox.take().is_none());
+        outbox.sent(1);
+        assert_eq!(outbox.take().map(|taken| taken.len()), Some(1));
+        outbox.sent(1);
+        assert!(outbox.is_idle() && outbox.take().is_none());
+        assert_eq!(outbox.room.available_permits(), 8);
     }
 }

@@ -32,25 +32,35 @@ pub(super) async fn send_outbox(connection: Arc<Connection>, outbox: Arc<Outbox>
             // was alone, the next is likely to be too, and goes at once.
             yield_now().await;
         }
-        in_company = false;
-        loop {
-            let taken = outbox.take();
-            if taken.is_empty() {
-                break;
-            }
-            let count = taken.len();
-            in_company |= count > 1;
-            let mut packer = Packer {
-                connection: &connection,
-                open: Vec::new(),
-            };
-            for outgoing in taken {
-                packer.add(outgoing).await;
-            }
-            packer.send_all().await;
-            outbox.sent(count);
-        }
+        in_company = send_all_waiting(&connection, &outbox).await;
     }
+}
+
+/// Sends in its place while [`send_outbox`] waits for a thread that is blocked.
+pub(super) async fn send_when_told(connection: Arc<Connection>, outbox: Arc<Outbox>) {
+    loop {
+        outbox.told().await;
+        send_all_waiting(&connection, &outbox).await;
+    }
+}
+
+/// Whether some of it had company.
+async fn send_all_waiting(connection: &Connection, outbox: &Outbox) -> bool {
+    let mut in_company = false;
+    while let Some(taken) = outbox.take() {
+        let count = taken.len();
+        in_company |= count > 1;
+        let mut packer = Packer {
+            connection,
+            open: Vec::new(),
+        };
+        for outgoing in taken {
+            packer.add(outgoing).await;
+        }
+        packer.send_all().await;
+        outbox.sent(count);
+    }
+    in_company
 }
 
 /// Requests to one subject, or replies to one inbox.

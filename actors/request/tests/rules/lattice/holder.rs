@@ -16,6 +16,9 @@ use super::probe::{How, Record};
 /// Leases that a replica gives at a time.
 pub const LEASES_MAX: usize = 4;
 
+/// The tag of all its operations.
+pub const TAG: u64 = 0;
+
 /// How long one lasts.
 pub const LASTS: Duration = Duration::from_secs(10);
 
@@ -62,7 +65,7 @@ impl Counters {
     }
 
     async fn count(&self, lease: &Lease, how: How, by: u64) -> Result<(String, u64), Fault> {
-        let running = self.record.begin(0);
+        let running = self.record.begin(TAG);
         let counter = self.leases.get(lease);
         if how == How::Never {
             std::future::pending::<()>().await;

@@ -189,6 +189,14 @@ impl Node {
         in_budget(millis, probe.note(&context, Tag(tag), bytes)).await
     }
 
+    /// Calls an operation whose answer may be slow to encode, and checks [`in_budget`].
+    pub async fn slow_answer(&self, millis: u64, tag: u64) -> Result<(), Fault> {
+        let context = budget(millis);
+        let probe = self.probe();
+        let answer = in_budget(millis, probe.slow_answer(&context, Tag(tag))).await;
+        answer.map(drop)
+    }
+
     /// Sends bytes to be sent back, and checks [`in_budget`].
     pub async fn mirror(&self, millis: u64, tag: u64, bytes: Bytes) -> Result<Bytes, Fault> {
         let context = budget(millis);

@@ -2,7 +2,7 @@
 
 use std::{
     cell::Cell,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -11,10 +11,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use parking_lot::Mutex;
-use serde::{Deserialize, Serialize, Serializer};
-use wrt_contract::{CallContext, InterfaceError, Schema, async_trait, interface};
+use parking_lot::{Condvar, Mutex};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use wrt_contract::{CallContext, Fingerprint, InterfaceError, Schema, async_trait, interface};
 use wrt_protocol::{Fault, IdempotencyKey};
+
+use super::nodes::PATIENCE;
 
 /// What an operation does once it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Schema)]
@@ -89,6 +91,8 @@ pub trait Probe {
         tag: Tag,
         #[bulk] bytes: Bytes,
     ) -> Result<(), ProbeError>;
+    /// Answers with what may be slow to encode.
+    async fn slow_answer(&self, context: &CallContext, tag: Tag) -> Result<Slow, ProbeError>;
     /// The bytes back, as a result of its own.
     async fn mirror(
         &self,
@@ -102,9 +106,32 @@ pub trait Probe {
 #[derive(Debug, PartialEq, Serialize, Deserialize, Schema)]
 pub struct Blob(pub Bytes);
 
+/// A result that blocks the thread that encodes it, if its tag is one that blocks.
+pub struct Slow(Option<(Arc<Record>, u64)>);
+
+impl Schema for Slow {
+    const FINGERPRINT: u64 = Fingerprint::of("slow").finish();
+}
+
+impl<'de> Deserialize<'de> for Slow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <()>::deserialize(deserializer).map(|()| Self(None))
+    }
+}
+
+impl Serialize for Slow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some((record, tag)) = &self.0 {
+            record.block_if_told(*tag);
+        }
+        serializer.serialize_unit()
+    }
+}
+
 /// What an actor did.
 #[derive(Default)]
 pub struct Record {
+    blocking: Blocking,
     runs: Mutex<HashMap<u64, u32>>,
     pub noted_bytes: AtomicU64,
     /// Operations that were dropped before they ended.
@@ -115,7 +142,52 @@ pub struct Record {
     pub attempts: Mutex<Vec<(Option<IdempotencyKey>, u32)>>,
 }
 
+/// Threads that are blocked until they are let go.
+#[derive(Default)]
+struct Blocking {
+    /// The tags of the next operations that block.
+    tags: Mutex<HashSet<u64>>,
+    blocked: AtomicU64,
+    let_go: Mutex<u64>,
+    changed: Condvar,
+}
+
 impl Record {
+    /// Lets the next operation with that tag block its thread until [`Record::let_go`].
+    pub fn block_at(&self, tag: u64) {
+        self.blocking.tags.lock().insert(tag);
+    }
+
+    /// Whether an operation is still to block.
+    pub fn is_to_block(&self) -> bool {
+        !self.blocking.tags.lock().is_empty()
+    }
+
+    fn block_if_told(&self, tag: u64) {
+        let blocking = &self.blocking;
+        if !blocking.tags.lock().remove(&tag) {
+            return;
+        }
+        let mut let_go = blocking.let_go.lock();
+        let before = *let_go;
+        blocking.blocked.fetch_add(1, Relaxed);
+        let blocked = |let_go: &mut u64| *let_go == before;
+        let changed = &blocking.changed;
+        changed.wait_while_for(&mut let_go, blocked, PATIENCE);
+        blocking.blocked.fetch_sub(1, Relaxed);
+    }
+
+    /// Threads that are blocked now.
+    pub fn blocked(&self) -> u64 {
+        self.blocking.blocked.load(Relaxed)
+    }
+
+    /// Lets all go that are blocked now.
+    pub fn let_go(&self) {
+        *self.blocking.let_go.lock() += 1;
+        self.blocking.changed.notify_all();
+    }
+
     /// How often the operation with that tag has run.
     pub fn runs(&self, tag: u64) -> u32 {
         let runs = self.runs.lock();
@@ -135,6 +207,8 @@ impl Record {
     pub fn begin(self: &Arc<Self>, tag: u64) -> Running {
         let mut runs = self.runs.lock();
         *runs.entry(tag).or_default() += 1;
+        drop(runs);
+        self.block_if_told(tag);
         Running(Some(Arc::clone(self)))
     }
 }
@@ -199,6 +273,10 @@ impl Probe for Actor {
             .noted_bytes
             .fetch_add(bytes.len() as u64, Relaxed);
         self.run(tag, How::AtOnce).await.map(drop)
+    }
+
+    async fn slow_answer(&self, _: &CallContext, tag: Tag) -> Result<Slow, ProbeError> {
+        Ok(Slow(Some((Arc::clone(&self.record), tag.0))))
     }
 
     async fn mirror(&self, _: &CallContext, tag: Tag, bytes: Bytes) -> Result<Blob, ProbeError> {

@@ -159,6 +159,10 @@ impl Transport for Wire {
         self.inner.dropped_payloads()
     }
 
+    fn relieve(&self) {
+        self.inner.relieve();
+    }
+
     async fn close(&self) {
         self.inner.close().await;
     }
