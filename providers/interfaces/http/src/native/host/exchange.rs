@@ -1,11 +1,11 @@
 //! One request and its response, with the guest between them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use futures::StreamExt;
 use http::{Method, StatusCode};
 use tokio::sync::oneshot;
-use wasmtime_wasi_http::Error;
+use wasmtime_wasi_http::{Error, WasiBody};
 use wrt_contract::{Body, Permit};
 use wrt_host::{Leash, Lent, Prepared, WallTimeExceeded, guest_exit, guest_fault};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
@@ -20,7 +20,22 @@ use super::{
 };
 
 /// Where a guest's response, or the error that it gave instead, goes.
-pub(super) type HeadSender = oneshot::Sender<Result<GuestResponse, Error>>;
+pub(super) struct HeadSender {
+    caller: oneshot::Sender<Result<GuestResponse, Error>>,
+    ending: Arc<Ending>,
+}
+
+impl HeadSender {
+    /// Nobody waits when the caller has gone, and then the guest is about to be stopped.
+    pub(super) fn send(self, answer: Result<GuestResponse, Error>) {
+        let _caller_gone = self.caller.send(answer);
+    }
+
+    /// The body of a response that the guest may leave unfinished.
+    pub(super) fn watch(&self, body: WasiBody) -> WasiBody {
+        self.ending.watch(body)
+    }
+}
 
 const NO_RESPONSE: &str = "the guest ended without a response";
 
@@ -56,10 +71,14 @@ impl GuestExchange {
     ) -> Result<http::Response<Body>, Fault> {
         let (actor, method) = (self.actor.clone(), self.method.clone());
         let progress = Arc::clone(&self.progress);
-        let ending = Ending::new(OnceLock::new());
-        let (head, mut answer) = oneshot::channel();
+        let ending = Arc::<Ending>::default();
+        let (caller, mut answer) = oneshot::channel();
         let mut guest = {
             let ending = Arc::clone(&ending);
+            let head = HeadSender {
+                caller,
+                ending: Arc::clone(&ending),
+            };
             prepared.run(|lent| self.guest(export, lent, request, permit, head, ending))
         };
 
@@ -76,8 +95,7 @@ impl GuestExchange {
             if let Some(guest) = rest {
                 guest.await?;
             }
-            let fault = ending.get().and_then(|ended| ended.fault.clone());
-            return Err(fault.unwrap_or_else(|| {
+            return Err(ending.failure().unwrap_or_else(|| {
                 Fault::maybe_executed(FaultKind::Crashed, Hop::Actor, NO_RESPONSE)
             }));
         };
@@ -102,7 +120,7 @@ impl GuestExchange {
         request: http::Request<Body>,
         permit: Option<Permit>,
         head: HeadSender,
-        ending: Ending,
+        ending: Arc<Ending>,
     ) {
         let (parts, body) = request.into_parts();
         // The body has a part of it: to see whether the guest has let go of the body.
@@ -126,8 +144,9 @@ impl GuestExchange {
             }
         };
         let serves_on = result.as_ref().is_ok_and(|serves_on| *serves_on);
-        let body_tells_its_end = export.end_bodies(&mut lent, result.is_ok());
-        let _set_once = ending.set(Ended {
+        let body_tells_its_end =
+            export.end_bodies(&mut lent, result.is_ok()) || ending.has_finished_body();
+        ending.set(Ended {
             fault: result.err().map(|error| self.fault(&error)),
             body_tells_its_end,
         });
@@ -172,7 +191,7 @@ async fn respond(
     GuestResponse { response, taken }: GuestResponse,
     method: &Method,
     mut rest: Rest,
-    ending: Ending,
+    ending: Arc<Ending>,
     progress: Arc<Progress>,
 ) -> http::Response<Body> {
     let (parts, body) = response.into_parts();

@@ -88,7 +88,7 @@ async fn answer(
     let response = match called {
         Ok(response) => accessor.with(|mut store| store.data_mut().table().delete(response))?,
         Err(code) => {
-            let _caller_gone = head.send(Err(Error::from(code)));
+            head.send(Err(Error::from(code)));
             return Ok(());
         }
     };
@@ -96,8 +96,9 @@ async fn answer(
     let sent = sent.shared();
     let told = sent.clone().map_err(|_dropped| Error::ConnectionTerminated);
     let response = accessor.with(|store| response.into_http_with_getter(store, told, view))?;
-    let _caller_gone = head.send(Ok(GuestResponse {
-        response,
+    let watched = response.map(|body| head.watch(body));
+    head.send(Ok(GuestResponse {
+        response: watched,
         taken: Some(taken),
     }));
     // A body's end, or the error in the place of its trailers, comes through the store, also when no
