@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use wrt_contract::{Body, CallContext};
+use wrt_contract::{Body, CallContext, until};
 use wrt_http::HttpHandler;
 use wrt_protocol::{Fault, FaultKind, Hop, limits::BUDGET_GRACE};
 
@@ -84,9 +84,9 @@ impl Service {
         // A handler keeps to the deadline itself, and its own fault says more. Should one not, the
         // client is not left waiting.
         let latest = context.deadline() + BUDGET_GRACE;
-        match tokio::time::timeout_at(latest, handler.respond(&context, request)).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => {
+        match until(latest, handler.respond(&context, request)).await {
+            Some(answer) => answer,
+            None => {
                 let detail = "the handler did not answer by the end of the request's budget";
                 Err(
                     Fault::maybe_executed(FaultKind::DeadlineExceeded, Hop::Caller, detail)

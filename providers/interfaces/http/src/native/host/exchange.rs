@@ -1,8 +1,8 @@
 //! One request and its response, with the guest between them.
 
-use std::sync::Arc;
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use http::{Method, StatusCode};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error, WasiBody};
@@ -82,18 +82,20 @@ impl GuestExchange {
             prepared.run(|lent| self.guest(export, lent, request, permit, head, ending))
         };
 
-        let (answer, rest) = tokio::select! {
-            biased;
-            answer = &mut answer => (answer.ok(), Some(guest)),
-            ended = &mut guest => {
-                ended?;
-                (answer.try_recv().ok(), None)
-            }
-        };
+        // The guest goes first: what it has answered meanwhile is here then, and its task need not be woken
+        // for it.
+        let (answer, ended) = poll_fn(|cx| match guest.poll_unpin(cx) {
+            Poll::Ready(ended) => Poll::Ready((answer.try_recv().ok(), Some(ended))),
+            Poll::Pending => answer.poll_unpin(cx).map(|answer| (answer.ok(), None)),
+        })
+        .await;
+        let rest = ended.is_none().then_some(guest);
         let Some(answer) = answer else {
             // The guest has given up its way to answer. It is worth hearing how it ends.
-            if let Some(guest) = rest {
-                guest.await?;
+            match (ended, rest) {
+                (Some(ended), _) => ended?,
+                (None, Some(guest)) => guest.await?,
+                (None, None) => {}
             }
             return Err(ending.failure().unwrap_or_else(|| {
                 Fault::maybe_executed(FaultKind::Crashed, Hop::Actor, NO_RESPONSE)
@@ -136,7 +138,7 @@ impl GuestExchange {
         );
         let request = http::Request::from_parts(parts, body);
         let result = {
-            let call = export.call(&mut lent, request, head, &self.progress);
+            let call = pin!(export.call(&mut lent, request, head, &self.progress));
             tokio::select! {
                 biased;
                 result = call => result,

@@ -1,11 +1,15 @@
 //! The leash of an instance while bodies move.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use tokio::time::Instant;
+use wrt_contract::until;
 use wrt_host::Leash;
 use wrt_protocol::limits::STREAM_IDLE_MAX;
 
@@ -74,9 +78,12 @@ impl Progress {
         self.moves.load(Relaxed)
     }
 
-    /// Waits until the instance's time is up.
+    /// Waits until the instance's time is up. Each request waits for it and few see it, so that there is
+    /// no timer for each.
     pub(super) async fn over(&self) {
-        self.leash.over().await;
+        while !self.leash.is_over() {
+            let _up_unless_moved = until(self.leash.end(), pending::<()>()).await;
+        }
     }
 }
 

@@ -28,9 +28,11 @@ pub(super) type GuestRequest = http::Request<WasiBody>;
 /// A response as that glue gives it.
 pub(super) struct GuestResponse {
     pub(super) response: http::Response<WasiBody>,
-    /// Told when the body has been taken to its end.
-    pub(super) taken: Option<oneshot::Sender<()>>,
+    pub(super) taken: Option<Taken>,
 }
+
+/// Told when a body has been taken to its end: the guest, and whoever called it.
+pub(super) type Taken = [oneshot::Sender<()>; 2];
 
 const UNFINISHED: &str = "the guest has not finished its body";
 
@@ -144,7 +146,7 @@ struct FromGuest {
     ending: Arc<Ending>,
     progress: Arc<Progress>,
     rest: Rest,
-    taken: Option<oneshot::Sender<()>>,
+    taken: Option<Taken>,
     /// Bytes still to come, where the guest has announced how many.
     left: Option<u64>,
     /// Whether the guest may go on without it.
@@ -157,7 +159,7 @@ struct FromGuest {
 pub(super) async fn from_guest(
     body: WasiBody,
     length: Option<u64>,
-    taken: Option<oneshot::Sender<()>>,
+    taken: Option<Taken>,
     rest: Rest,
     ending: Arc<Ending>,
     progress: Arc<Progress>,
@@ -188,7 +190,7 @@ impl FromGuest {
     fn finish(&mut self) {
         self.is_finished = true;
         self.progress.set_answered();
-        if let Some(taken) = self.taken.take() {
+        for taken in self.taken.take().into_iter().flatten() {
             let _nobody_asked = taken.send(());
         }
     }
