@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, uri::PathAndQuery};
 use wrt_contract::{Body, CallContext, until};
 use wrt_http::HttpHandler;
 use wrt_protocol::{Fault, FaultKind, Hop, limits::BUDGET_GRACE};
@@ -64,10 +64,12 @@ impl Service {
         let Some(handler) = self.routes.find(authority, path).map(Arc::clone) else {
             return responder.refuse(NO_ROUTE);
         };
-        let (method, path) = (request.method().clone(), path.to_owned());
+        let method = request.method().clone();
+        let path = request.uri().path_and_query().cloned();
         match self.call(&*handler, request).await {
             Ok(response) => responder.answer(response).await,
             Err(fault) => {
+                let path = path.as_ref().map_or("", PathAndQuery::path);
                 tracing::warn!(%method, path, %fault, "a request ended with a fault");
                 responder.fault(&fault)
             }

@@ -3,7 +3,7 @@
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use futures::{FutureExt, StreamExt};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, uri::PathAndQuery};
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::{Error, WasiBody};
 use wrt_contract::{Body, Permit};
@@ -43,7 +43,7 @@ const NO_RESPONSE: &str = "the guest ended without a response";
 pub(super) struct GuestExchange {
     actor: ActorAddress,
     method: Method,
-    path: String,
+    path: Option<PathAndQuery>,
     progress: Arc<Progress>,
 }
 
@@ -56,7 +56,7 @@ impl GuestExchange {
         Self {
             actor: actor.clone(),
             method: request.method().clone(),
-            path: request.uri().path().to_owned(),
+            path: request.uri().path_and_query().cloned(),
             progress: Arc::new(Progress::new(Arc::clone(leash))),
         }
     }
@@ -165,6 +165,7 @@ impl GuestExchange {
             path,
             ..
         } = self;
+        let path = path.as_ref().map_or("", PathAndQuery::path);
         let fault = guest_fault(error);
         if guest_exit(error) == Some(0) {
             tracing::debug!(%actor, %method, path, "the guest has exited");
