@@ -42,6 +42,12 @@ impl<T: Send + 'static> GuestRun<T> {
         if is_inside { run.apart() } else { run }
     }
 
+    /// Whether it runs on the task of whoever polls it.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        matches!(self.0, Place::Here(_))
+    }
+
     /// On a task of its own from now on: what is left of a guest when its caller goes on without it.
     pub fn apart(self) -> Self {
         match self.0 {

@@ -1,13 +1,18 @@
 //! One request and its response, with the guest between them.
 
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use futures::{FutureExt, StreamExt};
 use http::{Method, StatusCode, uri::PathAndQuery};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use wasmtime_wasi_http::{Error, WasiBody};
 use wrt_contract::{Body, Permit};
-use wrt_host::{Leash, Lent, Prepared, WallTimeExceeded, guest_exit, guest_fault};
+use wrt_host::{GuestRun, Leash, Lent, Prepared, WallTimeExceeded, guest_exit, guest_fault};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
 
 use super::{
@@ -19,15 +24,18 @@ use super::{
     response::{Ended, Ending, GuestResponse, Rest, from_guest, into_guest},
 };
 
-/// Where a guest's response, or the error that it gave instead, goes.
+/// A guest's response, or the error that it gave instead.
+type Answer = Result<GuestResponse, Error>;
+
+/// Where a guest's answer goes.
 pub(super) struct HeadSender {
-    caller: oneshot::Sender<Result<GuestResponse, Error>>,
+    caller: oneshot::Sender<Answer>,
     ending: Arc<Ending>,
 }
 
 impl HeadSender {
     /// Nobody waits when the caller has gone, and then the guest is about to be stopped.
-    pub(super) fn send(self, answer: Result<GuestResponse, Error>) {
+    pub(super) fn send(self, answer: Answer) {
         let _caller_gone = self.caller.send(answer);
     }
 
@@ -82,13 +90,8 @@ impl GuestExchange {
             prepared.run(|lent| self.guest(export, lent, request, permit, head, ending))
         };
 
-        // The guest goes first: what it has answered meanwhile is here then, and its task need not be woken
-        // for it.
-        let (answer, ended) = poll_fn(|cx| match guest.poll_unpin(cx) {
-            Poll::Ready(ended) => Poll::Ready((answer.try_recv().ok(), Some(ended))),
-            Poll::Pending => answer.poll_unpin(cx).map(|answer| (answer.ok(), None)),
-        })
-        .await;
+        let (answer, ended) =
+            poll_fn(|cx| poll_answer(&mut guest, &mut answer, &progress, cx)).await;
         let rest = ended.is_none().then_some(guest);
         let Some(answer) = answer else {
             // The guest has given up its way to answer. It is worth hearing how it ends.
@@ -187,6 +190,35 @@ impl GuestExchange {
             }
         }
         fault
+    }
+}
+
+/// What a guest has answered, once it has or cannot any more; and how it has ended, once it has.
+///
+/// It goes first: what it has answered meanwhile is here then, and its task need not be woken for it.
+fn poll_answer(
+    guest: &mut GuestRun<()>,
+    answer: &mut oneshot::Receiver<Answer>,
+    progress: &Progress,
+    cx: &mut Context<'_>,
+) -> Poll<(Option<Answer>, Option<Result<(), Fault>>)> {
+    let mut polled = Poll::Pending;
+    if guest.is_here() {
+        polled = progress.poll_in_passing(|| guest.poll_unpin(cx));
+        if polled.is_pending() {
+            match answer.try_recv() {
+                Ok(answer) => return Poll::Ready((Some(answer), None)),
+                Err(TryRecvError::Closed) => return Poll::Ready((None, None)),
+                Err(TryRecvError::Empty) => {}
+            }
+        }
+    }
+    if polled.is_pending() {
+        polled = guest.poll_unpin(cx);
+    }
+    match polled {
+        Poll::Ready(ended) => Poll::Ready((answer.try_recv().ok(), Some(ended))),
+        Poll::Pending => answer.poll_unpin(cx).map(|answer| (answer.ok(), None)),
     }
 }
 

@@ -83,10 +83,11 @@ impl Idle {
         .await
     }
 
-    /// `run_concurrent` itself.
+    /// `run_concurrent` itself. A loop that seems to rest is left at that while it `is_polled_again`.
     pub(super) async fn watch<T>(
         self: &Arc<Self>,
         mut run: Pin<&mut impl Future<Output = T>>,
+        is_polled_again: impl Fn() -> bool,
     ) -> T {
         let waker = Waker::from(Arc::clone(self));
         poll_fn(|cx| {
@@ -103,13 +104,15 @@ impl Idle {
                 let polls = self.polls.load(Relaxed);
                 let seems_to_rest = polls >= POLLS_AT_REST && !was_woken;
                 let is_second_look = mem::replace(&mut has_seemed_to_rest, seems_to_rest);
-                if seems_to_rest && !is_second_look {
-                    continue;
-                }
-                let has_come_to_rest = self.tell(seems_to_rest && polls == POLLS_AT_REST);
-                // Whoever waits for its rest does so in the closure.
-                if was_woken || has_come_to_rest {
-                    continue;
+                if !(seems_to_rest && is_polled_again()) {
+                    if seems_to_rest && !is_second_look {
+                        continue;
+                    }
+                    let has_come_to_rest = self.tell(seems_to_rest && polls == POLLS_AT_REST);
+                    // Whoever waits for its rest does so in the closure.
+                    if was_woken || has_come_to_rest {
+                        continue;
+                    }
                 }
                 let waits = self
                     .state
@@ -160,7 +163,7 @@ mod tests {
     use super::*;
 
     async fn watched<T>(work: impl Future<Output = T>) -> T {
-        Arc::<Idle>::default().watch(pin!(work)).await
+        Arc::<Idle>::default().watch(pin!(work), || false).await
     }
 
     #[derive(Default)]
@@ -216,7 +219,11 @@ mod tests {
             Poll::Pending => closure.as_mut().poll(cx),
             ready => ready,
         });
-        assert_eq!(poll_once(idle.watch(pin!(run))), (Poll::Ready(()), 0));
+        let mut run = pin!(run);
+        let seems_to_rest = idle.watch(run.as_mut(), || true);
+        assert_eq!(poll_once(seems_to_rest), (Poll::Pending, 0));
+        let rests = idle.watch(run, || false);
+        assert_eq!(poll_once(rests), (Poll::Ready(()), 0));
     }
 
     #[tokio::test]
@@ -224,7 +231,7 @@ mod tests {
         let idle = &Arc::<Idle>::default();
         let mut rest = pin!(idle.rest());
         let run = pin!(idle.closure(rest.as_mut()));
-        assert_eq!(poll_once(idle.watch(run)), (Poll::Pending, 0));
+        assert_eq!(poll_once(idle.watch(run, || false)), (Poll::Pending, 0));
         assert_eq!(idle.spell(), None);
     }
 

@@ -52,7 +52,7 @@ pub(super) async fn call(
             idle.closure(work).await
         },
     ));
-    idle.watch(run).await?
+    idle.watch(run, || progress.is_polled_again()).await?
 }
 
 /// Waits for what the guest has still in hand after its answer; whether it takes another call then.
@@ -140,6 +140,7 @@ async fn settled(
     state: impl Fn() -> Option<u64>,
     is_for_good: impl Fn() -> bool,
 ) {
+    progress.wait().await;
     loop {
         let before = (state(), progress.moves());
         // Most bodies are taken long before: no timer for each of them.

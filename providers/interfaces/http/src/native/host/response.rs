@@ -123,11 +123,17 @@ impl Rest {
         self.0 = self.0.take().map(GuestRun::apart);
     }
 
-    /// Goes on for as long as it need not wait.
-    fn go_on(&mut self, cx: &mut Context<'_>) {
-        if let Some(guest) = &mut self.0
-            && Pin::new(guest).poll(cx).is_ready()
-        {
+    /// Goes on for as long as it need not wait. Where that is not to its end, it must be let go on
+    /// [apart](Self::apart) or [by itself](Self::detach).
+    fn go_on(&mut self, progress: &Progress, cx: &mut Context<'_>) {
+        let Some(guest) = &mut self.0 else {
+            return;
+        };
+        let polled = match guest.is_here() {
+            true => progress.poll_in_passing(|| Pin::new(guest).poll(cx)),
+            false => Pin::new(guest).poll(cx),
+        };
+        if polled.is_ready() {
             self.0 = None;
         }
     }

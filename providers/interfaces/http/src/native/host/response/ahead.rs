@@ -64,12 +64,12 @@ impl Taken {
                 Poll::Ready(Some(Err(fault))) => return End::Broken(fault),
                 Poll::Ready(None) => {
                     // As a rule there is nothing left for it to do.
-                    frames.rest.go_on(cx);
+                    frames.rest.go_on(&frames.progress, cx);
                     return End::Whole;
                 }
                 Poll::Pending if guest_waits => return End::Later,
                 Poll::Pending => {
-                    frames.rest.go_on(cx);
+                    frames.rest.go_on(&frames.progress, cx);
                     guest_waits = true;
                 }
             }
