@@ -193,7 +193,10 @@ impl GuestExchange {
     }
 }
 
-/// What a guest has answered, once it has or cannot any more; and how it has ended, once it has.
+/// What a guest has answered, if it has; and how it has ended, once it has.
+type Polled = (Option<Answer>, Option<Result<(), Fault>>);
+
+/// Polls `guest` until it has answered, or cannot any more.
 ///
 /// It goes first: what it has answered meanwhile is here then, and its task need not be woken for it.
 fn poll_answer(
@@ -201,10 +204,10 @@ fn poll_answer(
     answer: &mut oneshot::Receiver<Answer>,
     progress: &Progress,
     cx: &mut Context<'_>,
-) -> Poll<(Option<Answer>, Option<Result<(), Fault>>)> {
+) -> Poll<Polled> {
     let mut polled = Poll::Pending;
     if guest.is_here() {
-        polled = progress.poll_in_passing(|| guest.poll_unpin(cx));
+        polled = progress.poll_in_passing(|cx| guest.poll_unpin(cx));
         if polled.is_pending() {
             match answer.try_recv() {
                 Ok(answer) => return Poll::Ready((Some(answer), None)),

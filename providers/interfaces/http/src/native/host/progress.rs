@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    task::Poll,
+    task::{Context, Poll, Waker},
 };
 
 use tokio::time::Instant;
@@ -81,11 +81,12 @@ impl Progress {
         self.moves.load(Relaxed)
     }
 
-    /// Polls `guest`, which is polled once more in this turn of its task if it has to wait: what is to be
-    /// seen to only when it waits is left until then. Not for a guest that has a task of its own.
-    pub(super) fn poll_in_passing<T>(&self, guest: impl FnOnce() -> T) -> T {
+    /// Polls a guest, which is polled once more in this turn of its task if it has to wait. So nobody has to
+    /// be woken for it, and what is to be seen to only when it waits is left until then. Not for a guest
+    /// that has a task of its own.
+    pub(super) fn poll_in_passing<T>(&self, guest: impl FnOnce(&mut Context<'_>) -> T) -> T {
         self.polled_again.store(true, Relaxed);
-        let polled = guest();
+        let polled = guest(&mut Context::from_waker(Waker::noop()));
         self.polled_again.store(false, Relaxed);
         polled
     }

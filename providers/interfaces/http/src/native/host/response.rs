@@ -130,7 +130,7 @@ impl Rest {
             return;
         };
         let polled = match guest.is_here() {
-            true => progress.poll_in_passing(|| Pin::new(guest).poll(cx)),
+            true => progress.poll_in_passing(|cx| Pin::new(guest).poll(cx)),
             false => Pin::new(guest).poll(cx),
         };
         if polled.is_ready() {

@@ -141,8 +141,8 @@ mod tests {
     use super::*;
 
     /// A body that a guest writes, its reader's side, and what both have of it.
-    fn written() -> (mpsc::UnboundedSender<WasiFrame>, WasiBody, Arc<Ending>) {
-        let (guest, frames) = mpsc::unbounded();
+    fn written() -> (mpsc::Sender<WasiFrame>, WasiBody, Arc<Ending>) {
+        let (guest, frames) = mpsc::channel(9);
         let ending = Arc::<Ending>::default();
         let body = StreamBody::new(frames).boxed_unsync();
         let reader = Written::watch(&ending, body);
@@ -170,9 +170,9 @@ mod tests {
             // More than there can be.
             (9, false),
         ] {
-            let (guest, reader, ending) = written();
+            let (mut guest, reader, ending) = written();
             for _ in 0..pieces {
-                guest.unbounded_send(piece(b"abc")).unwrap();
+                guest.try_send(piece(b"abc")).unwrap();
             }
             let guest = (!has_finished).then_some(guest);
             assert_eq!(ending.written.is_finished(), has_finished, "{pieces}");
@@ -205,10 +205,10 @@ mod tests {
     #[tokio::test]
     async fn what_was_kept_is_part_of_the_length() {
         let ending = Arc::<Ending>::default();
-        let (guest, frames) = mpsc::unbounded();
+        let (mut guest, frames) = mpsc::channel(9);
         let announced = WithLength(StreamBody::new(frames.boxed()), 5);
         let reader = Written::watch(&ending, announced.boxed_unsync());
-        guest.unbounded_send(piece(b"abc")).unwrap();
+        guest.try_send(piece(b"abc")).unwrap();
         assert!(!ending.written.is_finished());
         assert_eq!(reader.size_hint().exact(), Some(5));
         assert!(!reader.is_end_stream());
