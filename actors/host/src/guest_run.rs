@@ -32,18 +32,20 @@ enum Place<T> {
 }
 
 impl<T: Send + 'static> GuestRun<T> {
-    pub(crate) fn start(
-        work: impl Future<Output = T> + Send + 'static,
-        has_event_loop: bool,
-    ) -> Self {
+    pub(crate) fn start(work: BoxFuture<'static, T>, has_event_loop: bool) -> Self {
         if !has_event_loop {
-            return Self(Place::Here(Box::pin(work)));
+            return Self(Place::Here(work));
         }
         let is_inside = INSIDE_EVENT_LOOP.try_with(|()| ()).is_ok();
-        // In a box of its own: a guest's future has kilobytes, and is moved once.
-        let work = INSIDE_EVENT_LOOP.scope((), Box::pin(work));
+        let work = INSIDE_EVENT_LOOP.scope((), work);
         let run = Self(Place::Here(Box::pin(work)));
         if is_inside { run.apart() } else { run }
+    }
+
+    /// Whether it runs on the task of whoever polls it.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        matches!(self.0, Place::Here(_))
     }
 
     /// On a task of its own from now on: what is left of a guest when its caller goes on without it.
@@ -106,10 +108,10 @@ mod tests {
     /// A run inside one of another guest; whether they had the same task.
     async fn share_a_task(outer_has_loop: bool, inner_has_loop: bool) -> bool {
         let outer = async move {
-            let inner = GuestRun::start(async { id() }, inner_has_loop);
+            let inner = GuestRun::start(Box::pin(async { id() }), inner_has_loop);
             (id(), inner.await.unwrap())
         };
-        let run = GuestRun::start(outer, outer_has_loop);
+        let run = GuestRun::start(Box::pin(outer), outer_has_loop);
         let (outer, inner) = tokio::spawn(run).await.unwrap().unwrap();
         outer == inner
     }
@@ -133,13 +135,13 @@ mod tests {
     #[tokio::test]
     async fn a_guest_without_a_loop_does_not_hide_the_one_around_it() {
         let run = GuestRun::start(
-            async {
+            Box::pin(async {
                 let between = async {
-                    let last = GuestRun::start(async { id() }, true);
+                    let last = GuestRun::start(Box::pin(async { id() }), true);
                     (id(), last.await.unwrap())
                 };
-                GuestRun::start(between, false).await.unwrap()
-            },
+                GuestRun::start(Box::pin(between), false).await.unwrap()
+            }),
             true,
         );
         let (between, last) = tokio::spawn(run).await.unwrap().unwrap();
@@ -157,7 +159,7 @@ mod tests {
                 let _nobody_waits = tell.send(()).await;
                 std::future::pending::<()>().await;
             };
-            let run = GuestRun::start(work, true).apart();
+            let run = GuestRun::start(Box::pin(work), true).apart();
             told.recv().await.unwrap();
             if detaches {
                 run.detach();
@@ -173,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_on_its_own_task_is_a_fault() {
-        let run = GuestRun::start(async { panic!("a bug") }, true).apart();
+        let run = GuestRun::start(Box::pin(async { panic!("a bug") }), true).apart();
         let fault: Fault = run.await.unwrap_err();
         assert_eq!(fault.kind(), FaultKind::Crashed);
     }

@@ -71,7 +71,8 @@ impl Prepared {
         F: Future<Output: Send> + Send + 'static,
     {
         let has_event_loop = self.lent.has_event_loop();
-        GuestRun::start(work(self.lent), has_event_loop)
+        // At once, and in a box of its own: a guest's future has kilobytes, and is moved once.
+        GuestRun::start(Box::pin(work(self.lent)), has_event_loop)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
-use wrt_contract::{Body, CallContext};
+use http::{Method, StatusCode, uri::PathAndQuery};
+use wrt_contract::{Body, CallContext, until};
 use wrt_http::HttpHandler;
 use wrt_protocol::{Fault, FaultKind, Hop, limits::BUDGET_GRACE};
 
@@ -64,10 +64,12 @@ impl Service {
         let Some(handler) = self.routes.find(authority, path).map(Arc::clone) else {
             return responder.refuse(NO_ROUTE);
         };
-        let (method, path) = (request.method().clone(), path.to_owned());
+        let method = request.method().clone();
+        let path = request.uri().path_and_query().cloned();
         match self.call(&*handler, request).await {
             Ok(response) => responder.answer(response).await,
             Err(fault) => {
+                let path = path.as_ref().map_or("", PathAndQuery::path);
                 tracing::warn!(%method, path, %fault, "a request ended with a fault");
                 responder.fault(&fault)
             }
@@ -84,9 +86,9 @@ impl Service {
         // A handler keeps to the deadline itself, and its own fault says more. Should one not, the
         // client is not left waiting.
         let latest = context.deadline() + BUDGET_GRACE;
-        match tokio::time::timeout_at(latest, handler.respond(&context, request)).await {
-            Ok(answer) => answer,
-            Err(_elapsed) => {
+        match until(latest, handler.respond(&context, request)).await {
+            Some(answer) => answer,
+            None => {
                 let detail = "the handler did not answer by the end of the request's budget";
                 Err(
                     Fault::maybe_executed(FaultKind::DeadlineExceeded, Hop::Caller, detail)

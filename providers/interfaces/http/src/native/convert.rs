@@ -2,10 +2,10 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use futures::{FutureExt, Stream, stream};
+use futures::{FutureExt, Stream};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use wrt_contract::{Body, BodyFrame, WholeBody, generated::Bytes};
@@ -75,11 +75,11 @@ pub fn from_http<B, E>(
     convert: impl FnMut(B::Error) -> E + Send + 'static,
 ) -> Body<E>
 where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
     E: From<Fault> + 'static,
 {
-    flowing(None, Box::pin(body), length, convert)
+    flowing(None, body, length, convert)
 }
 
 /// The same, of a body that somebody reads from the network already: if all of it has come, it is
@@ -102,7 +102,7 @@ where
             trailers: Vec::new(),
         }
         .into(),
-        first => flowing(first, Box::pin(body), length, convert),
+        first => flowing(first, body, length, convert),
     }
 }
 
@@ -110,28 +110,54 @@ type FrameOf<B> = Result<Frame<Bytes>, <B as http_body::Body>::Error>;
 
 fn flowing<B, E>(
     first: Option<FrameOf<B>>,
-    body: Pin<Box<B>>,
+    body: B,
     length: Option<u64>,
-    mut convert: impl FnMut(B::Error) -> E + Send + 'static,
+    convert: impl FnMut(B::Error) -> E + Send + 'static,
 ) -> Body<E>
 where
-    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
     E: From<Fault> + 'static,
 {
-    let state = (first, body, false);
-    let frames = stream::unfold(state, |(mut first, mut body, failed)| async move {
-        if failed {
-            return None;
-        }
-        loop {
-            let frame = match first.take() {
-                Some(first) => first,
-                None => body.frame().await?,
+    let frames = Frames {
+        first,
+        body,
+        convert,
+        ended: false,
+    };
+    Body::new(length, frames)
+}
+
+/// The pieces of an [`http_body::Body`].
+struct Frames<B: http_body::Body, F> {
+    first: Option<FrameOf<B>>,
+    body: B,
+    convert: F,
+    ended: bool,
+}
+
+/// Nothing but the body is polled, and that may move.
+impl<B: http_body::Body + Unpin, F> Unpin for Frames<B, F> {}
+
+impl<B, E, F> Stream for Frames<B, F>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    F: FnMut(B::Error) -> E,
+{
+    type Item = Result<BodyFrame, E>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        while !this.ended {
+            let next = match this.first.take() {
+                Some(first) => Some(first),
+                None => ready!(Pin::new(&mut this.body).poll_frame(cx)),
             };
-            let frame = match frame {
-                Ok(frame) => frame,
-                Err(error) => return Some((Err(error), (None, body, true))),
+            this.ended = !matches!(next, Some(Ok(_)));
+            let frame = match next {
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => return Poll::Ready(Some(Err((this.convert)(error)))),
+                None => break,
             };
             let frame = match frame.into_data() {
                 // A frame of a lattice's body has bytes.
@@ -142,17 +168,16 @@ where
                     Err(_neither) => continue,
                 },
             };
-            return Some((Ok(frame), (None, body, false)));
+            return Poll::Ready(Some(Ok(frame)));
         }
-    });
-    Body::new(
-        length,
-        futures::StreamExt::map(frames, move |frame| frame.map_err(&mut convert)),
-    )
+        Poll::Ready(None)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::stream;
+
     use super::*;
 
     fn body(length: Option<u64>, frames: Vec<Result<BodyFrame, Fault>>) -> HttpBody {

@@ -197,15 +197,14 @@ impl Export {
     }
 
     /// Ends what bodies the guest, which has returned or failed, has left open, with an error. Answers
-    /// whether a body that ends without one was finished.
+    /// whether it is sure that a body which ends without one was finished.
     fn end_bodies(&self, store: &mut Store<InstanceState>, has_returned: bool) -> bool {
         match &self.version {
             Version::P2(_) => {
                 p2::abort_bodies(store);
                 true
             }
-            // The call waits for the end of a 0.3 body. Of one that failed it is not known here what the
-            // host holds back.
+            // The call waits for the end of a 0.3 body. Of one that failed the body itself must be asked.
             Version::P3(_) => has_returned,
         }
     }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use wrt_contract::{Body, CallContext};
@@ -25,6 +25,23 @@ async fn one_instance_serves_one_request_after_another() {
             let answer = component.respond(&context, request("GET", "/"));
             assert_eq!(text(answer.await.unwrap()).await, "Hello from WRT\n");
             until("it is kept", || bench.kept() == [served]).await;
+        }
+    }
+}
+
+/// Each turn of the task that a request is on goes to the end of a queue, and gets up a thread for it.
+#[tokio::test]
+async fn a_request_whose_guest_waits_for_nobody_is_over_in_one_turn() {
+    for guest in HELLOS {
+        let bench = Bench::new(guest).that_keeps();
+        let component = bench.handler();
+        for served in 1..=5 {
+            let context = CallContext::default();
+            let answer = component.respond(&context, request("GET", "/"));
+            let answer = answer.now_or_never().expect("it was polled once");
+            let body = answer.unwrap().into_body();
+            assert!(body.is_whole(), "{guest}");
+            assert_eq!(bench.kept(), [served], "{guest}");
         }
     }
 }

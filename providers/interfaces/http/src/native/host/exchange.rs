@@ -1,13 +1,18 @@
 //! One request and its response, with the guest between them.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use futures::StreamExt;
-use http::{Method, StatusCode};
-use tokio::sync::oneshot;
-use wasmtime_wasi_http::Error;
+use futures::{FutureExt, StreamExt};
+use http::{Method, StatusCode, uri::PathAndQuery};
+use tokio::sync::oneshot::{self, error::TryRecvError};
+use wasmtime_wasi_http::{Error, WasiBody};
 use wrt_contract::{Body, Permit};
-use wrt_host::{Leash, Lent, Prepared, WallTimeExceeded, guest_exit, guest_fault};
+use wrt_host::{GuestRun, Leash, Lent, Prepared, WallTimeExceeded, guest_exit, guest_fault};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
 
 use super::{
@@ -19,8 +24,26 @@ use super::{
     response::{Ended, Ending, GuestResponse, Rest, from_guest, into_guest},
 };
 
-/// Where a guest's response, or the error that it gave instead, goes.
-pub(super) type HeadSender = oneshot::Sender<Result<GuestResponse, Error>>;
+/// A guest's response, or the error that it gave instead.
+type Answer = Result<GuestResponse, Error>;
+
+/// Where a guest's answer goes.
+pub(super) struct HeadSender {
+    caller: oneshot::Sender<Answer>,
+    ending: Arc<Ending>,
+}
+
+impl HeadSender {
+    /// Nobody waits when the caller has gone, and then the guest is about to be stopped.
+    pub(super) fn send(self, answer: Answer) {
+        let _caller_gone = self.caller.send(answer);
+    }
+
+    /// The body of a response that the guest may leave unfinished.
+    pub(super) fn watch(&self, body: WasiBody) -> WasiBody {
+        self.ending.watch(body)
+    }
+}
 
 const NO_RESPONSE: &str = "the guest ended without a response";
 
@@ -28,7 +51,7 @@ const NO_RESPONSE: &str = "the guest ended without a response";
 pub(super) struct GuestExchange {
     actor: ActorAddress,
     method: Method,
-    path: String,
+    path: Option<PathAndQuery>,
     progress: Arc<Progress>,
 }
 
@@ -41,7 +64,7 @@ impl GuestExchange {
         Self {
             actor: actor.clone(),
             method: request.method().clone(),
-            path: request.uri().path().to_owned(),
+            path: request.uri().path_and_query().cloned(),
             progress: Arc::new(Progress::new(Arc::clone(leash))),
         }
     }
@@ -56,28 +79,28 @@ impl GuestExchange {
     ) -> Result<http::Response<Body>, Fault> {
         let (actor, method) = (self.actor.clone(), self.method.clone());
         let progress = Arc::clone(&self.progress);
-        let ending = Ending::new(OnceLock::new());
-        let (head, mut answer) = oneshot::channel();
+        let ending = Arc::<Ending>::default();
+        let (caller, mut answer) = oneshot::channel();
         let mut guest = {
             let ending = Arc::clone(&ending);
+            let head = HeadSender {
+                caller,
+                ending: Arc::clone(&ending),
+            };
             prepared.run(|lent| self.guest(export, lent, request, permit, head, ending))
         };
 
-        let (answer, rest) = tokio::select! {
-            biased;
-            answer = &mut answer => (answer.ok(), Some(guest)),
-            ended = &mut guest => {
-                ended?;
-                (answer.try_recv().ok(), None)
-            }
-        };
+        let (answer, ended) =
+            poll_fn(|cx| poll_answer(&mut guest, &mut answer, &progress, cx)).await;
+        let rest = ended.is_none().then_some(guest);
         let Some(answer) = answer else {
             // The guest has given up its way to answer. It is worth hearing how it ends.
-            if let Some(guest) = rest {
-                guest.await?;
+            match (ended, rest) {
+                (Some(ended), _) => ended?,
+                (None, Some(guest)) => guest.await?,
+                (None, None) => {}
             }
-            let fault = ending.get().and_then(|ended| ended.fault.clone());
-            return Err(fault.unwrap_or_else(|| {
+            return Err(ending.failure().unwrap_or_else(|| {
                 Fault::maybe_executed(FaultKind::Crashed, Hop::Actor, NO_RESPONSE)
             }));
         };
@@ -102,7 +125,7 @@ impl GuestExchange {
         request: http::Request<Body>,
         permit: Option<Permit>,
         head: HeadSender,
-        ending: Ending,
+        ending: Arc<Ending>,
     ) {
         let (parts, body) = request.into_parts();
         // The body has a part of it: to see whether the guest has let go of the body.
@@ -118,7 +141,7 @@ impl GuestExchange {
         );
         let request = http::Request::from_parts(parts, body);
         let result = {
-            let call = export.call(&mut lent, request, head, &self.progress);
+            let call = pin!(export.call(&mut lent, request, head, &self.progress));
             tokio::select! {
                 biased;
                 result = call => result,
@@ -126,8 +149,9 @@ impl GuestExchange {
             }
         };
         let serves_on = result.as_ref().is_ok_and(|serves_on| *serves_on);
-        let body_tells_its_end = export.end_bodies(&mut lent, result.is_ok());
-        let _set_once = ending.set(Ended {
+        let body_tells_its_end =
+            export.end_bodies(&mut lent, result.is_ok()) || ending.has_finished_body();
+        ending.set(Ended {
             fault: result.err().map(|error| self.fault(&error)),
             body_tells_its_end,
         });
@@ -144,6 +168,7 @@ impl GuestExchange {
             path,
             ..
         } = self;
+        let path = path.as_ref().map_or("", PathAndQuery::path);
         let fault = guest_fault(error);
         if guest_exit(error) == Some(0) {
             tracing::debug!(%actor, %method, path, "the guest has exited");
@@ -168,11 +193,43 @@ impl GuestExchange {
     }
 }
 
+/// What a guest has answered, if it has; and how it has ended, once it has.
+type Polled = (Option<Answer>, Option<Result<(), Fault>>);
+
+/// Polls `guest` until it has answered, or cannot any more.
+///
+/// It goes first: what it has answered meanwhile is here then, and its task need not be woken for it.
+fn poll_answer(
+    guest: &mut GuestRun<()>,
+    answer: &mut oneshot::Receiver<Answer>,
+    progress: &Progress,
+    cx: &mut Context<'_>,
+) -> Poll<Polled> {
+    let mut polled = Poll::Pending;
+    if guest.is_here() {
+        polled = progress.poll_in_passing(|cx| guest.poll_unpin(cx));
+        if polled.is_pending() {
+            match answer.try_recv() {
+                Ok(answer) => return Poll::Ready((Some(answer), None)),
+                Err(TryRecvError::Closed) => return Poll::Ready((None, None)),
+                Err(TryRecvError::Empty) => {}
+            }
+        }
+    }
+    if polled.is_pending() {
+        polled = guest.poll_unpin(cx);
+    }
+    match polled {
+        Poll::Ready(ended) => Poll::Ready((answer.try_recv().ok(), Some(ended))),
+        Poll::Pending => answer.poll_unpin(cx).map(|answer| (answer.ok(), None)),
+    }
+}
+
 async fn respond(
     GuestResponse { response, taken }: GuestResponse,
     method: &Method,
     mut rest: Rest,
-    ending: Ending,
+    ending: Arc<Ending>,
     progress: Arc<Progress>,
 ) -> http::Response<Body> {
     let (parts, body) = response.into_parts();

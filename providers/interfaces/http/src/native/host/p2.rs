@@ -36,8 +36,7 @@ pub(super) async fn call(
                 taken: None,
             })
             .map_err(Error::from);
-        // Nobody waits when the caller has gone, and then the guest is about to be stopped.
-        let _caller_gone = head.send(answer);
+        head.send(answer);
     })?;
     proxy
         .wasi_http_incoming_handler()

@@ -1,14 +1,21 @@
 //! `wasi:http/handler@0.3`.
 
-use std::{future::poll_fn, sync::Arc, task::Poll, time::Duration};
+use std::{
+    future::{pending, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
-use futures::{FutureExt, TryFutureExt};
-use tokio::sync::oneshot;
+use futures::TryFutureExt;
+use tokio::{sync::oneshot, time::Instant};
 use wasmtime::{Store, component::Accessor};
 use wasmtime_wasi_http::{
     Error,
     p3::{Request, bindings::Service},
 };
+use wrt_contract::until;
 use wrt_host::InstanceState;
 
 use super::{
@@ -36,16 +43,16 @@ pub(super) async fn call(
     // How reading the request went is between its body and the guest: nobody else asks.
     let (request, _read) = Request::from_http(view(store.data_mut()).hooks, request);
     let idle = &Arc::<Idle>::default();
-    let run = store.run_concurrent(
+    let run = pin!(store.run_concurrent(
         async |accessor: &Accessor<InstanceState>| -> wasmtime::Result<bool> {
-            idle.closure(async {
+            let work = pin!(async {
                 answer(service, accessor, request, head, progress, idle).await?;
                 left_over(service, accessor, progress, idle).await
-            })
-            .await
+            });
+            idle.closure(work).await
         },
-    );
-    idle.watch(run).await?
+    ));
+    idle.watch(run, || progress.is_polled_again()).await?
 }
 
 /// Waits for what the guest has still in hand after its answer; whether it takes another call then.
@@ -88,17 +95,17 @@ async fn answer(
     let response = match called {
         Ok(response) => accessor.with(|mut store| store.data_mut().table().delete(response))?,
         Err(code) => {
-            let _caller_gone = head.send(Err(Error::from(code)));
+            head.send(Err(Error::from(code)));
             return Ok(());
         }
     };
-    let (taken, sent) = oneshot::channel();
-    let sent = sent.shared();
-    let told = sent.clone().map_err(|_dropped| Error::ConnectionTerminated);
+    let ((taken, sent), (tell_guest, told)) = (oneshot::channel(), oneshot::channel());
+    let told = told.map_err(|_dropped| Error::ConnectionTerminated);
     let response = accessor.with(|store| response.into_http_with_getter(store, told, view))?;
-    let _caller_gone = head.send(Ok(GuestResponse {
-        response,
-        taken: Some(taken),
+    let watched = response.map(|body| head.watch(body));
+    head.send(Ok(GuestResponse {
+        response: watched,
+        taken: Some([taken, tell_guest]),
     }));
     // A body's end, or the error in the place of its trailers, comes through the store, also when no
     // task of the guest is left. A store that went earlier would make a broken body look whole.
@@ -133,9 +140,11 @@ async fn settled(
     state: impl Fn() -> Option<u64>,
     is_for_good: impl Fn() -> bool,
 ) {
+    progress.wait().await;
     loop {
         let before = (state(), progress.moves());
-        tokio::time::sleep(SETTLING).await;
+        // Most bodies are taken long before: no timer for each of them.
+        let _settled = until(Instant::now() + SETTLING, pending::<()>()).await;
         if before.0.is_some() && (state(), progress.moves()) == before && is_for_good() {
             return;
         }

@@ -1,11 +1,16 @@
 //! The leash of an instance while bodies move.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+use std::{
+    future::{pending, poll_fn},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Waker},
 };
 
 use tokio::time::Instant;
+use wrt_contract::until;
 use wrt_host::Leash;
 use wrt_protocol::limits::STREAM_IDLE_MAX;
 
@@ -21,6 +26,7 @@ pub(super) struct Progress {
     moves: AtomicU64,
     awaited: AtomicBool,
     answered: AtomicBool,
+    polled_again: AtomicBool,
 }
 
 impl Progress {
@@ -31,6 +37,7 @@ impl Progress {
             moves: AtomicU64::new(0),
             awaited: AtomicBool::new(false),
             answered: AtomicBool::new(false),
+            polled_again: AtomicBool::new(false),
         }
     }
 
@@ -74,9 +81,37 @@ impl Progress {
         self.moves.load(Relaxed)
     }
 
-    /// Waits until the instance's time is up.
+    /// Polls a guest, which is polled once more in this turn of its task if it has to wait. So nobody has to
+    /// be woken for it, and what is to be seen to only when it waits is left until then. Not for a guest
+    /// that has a task of its own.
+    pub(super) fn poll_in_passing<T>(&self, guest: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        self.polled_again.store(true, Relaxed);
+        let polled = guest(&mut Context::from_waker(Waker::noop()));
+        self.polled_again.store(false, Relaxed);
+        polled
+    }
+
+    /// Whether the guest is polled once more, however this poll ends.
+    pub(super) fn is_polled_again(&self) -> bool {
+        self.polled_again.load(Relaxed)
+    }
+
+    /// Waits until the guest has to wait.
+    pub(super) async fn wait(&self) {
+        poll_fn(|_| match self.is_polled_again() {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        })
+        .await;
+    }
+
+    /// Waits until the instance's time is up. Each request waits for it and few see it, so that there is
+    /// no timer for each.
     pub(super) async fn over(&self) {
-        self.leash.over().await;
+        self.wait().await;
+        while !self.leash.is_over() {
+            let _up_unless_moved = until(self.leash.end(), pending::<()>()).await;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bodies between the lattice and a guest.
 
 mod ahead;
+mod written;
 
 use std::{
     pin::Pin,
@@ -15,6 +16,7 @@ use wrt_contract::{Body, BodyFrame};
 use wrt_host::GuestRun;
 use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 
+use self::written::Written;
 use super::{
     body::{self, Fed},
     progress::Progress,
@@ -26,9 +28,11 @@ pub(super) type GuestRequest = http::Request<WasiBody>;
 /// A response as that glue gives it.
 pub(super) struct GuestResponse {
     pub(super) response: http::Response<WasiBody>,
-    /// Told when the body has been taken to its end.
-    pub(super) taken: Option<oneshot::Sender<()>>,
+    pub(super) taken: Option<Taken>,
 }
+
+/// Told when a body has been taken to its end: the guest, and whoever called it.
+pub(super) type Taken = [oneshot::Sender<()>; 2];
 
 const UNFINISHED: &str = "the guest has not finished its body";
 
@@ -41,9 +45,41 @@ pub(super) struct Ended {
     pub(super) body_tells_its_end: bool,
 }
 
+/// How a guest ended, and what it had written by then: both sides of its exchange have it.
+///
 /// Not set before the guest has ended. Set before its store is dropped, so that whoever sees the end
 /// of what the store held sees the reason too.
-pub(super) type Ending = Arc<OnceLock<Ended>>;
+#[derive(Default)]
+pub(super) struct Ending {
+    ended: OnceLock<Ended>,
+    written: Written,
+}
+
+impl Ending {
+    pub(super) fn set(&self, ended: Ended) {
+        let _set_once = self.ended.set(ended);
+    }
+
+    pub(super) fn get(&self) -> Option<&Ended> {
+        self.ended.get()
+    }
+
+    /// Why the guest did not return, if it has ended and did not.
+    pub(super) fn failure(&self) -> Option<Fault> {
+        self.get().and_then(|ended| ended.fault.clone())
+    }
+
+    /// A body that the guest has begun, of which it is to be known whether it was
+    /// [finished](Self::has_finished_body) before the guest failed.
+    pub(super) fn watch(self: &Arc<Self>, body: WasiBody) -> WasiBody {
+        Written::watch(self, body)
+    }
+
+    /// Whether the guest, which has failed, had finished its body. Its store must still be there.
+    pub(super) fn has_finished_body(&self) -> bool {
+        self.written.is_finished()
+    }
+}
 
 /// The body of a request on its way into a guest, which has `in_hand` for as long as the body is there.
 pub(super) fn into_guest(
@@ -87,11 +123,17 @@ impl Rest {
         self.0 = self.0.take().map(GuestRun::apart);
     }
 
-    /// Goes on for as long as it need not wait.
-    fn go_on(&mut self, cx: &mut Context<'_>) {
-        if let Some(guest) = &mut self.0
-            && Pin::new(guest).poll(cx).is_ready()
-        {
+    /// Goes on for as long as it need not wait. Where that is not to its end, it must be let go on
+    /// [apart](Self::apart) or [by itself](Self::detach).
+    fn go_on(&mut self, progress: &Progress, cx: &mut Context<'_>) {
+        let Some(guest) = &mut self.0 else {
+            return;
+        };
+        let polled = match guest.is_here() {
+            true => progress.poll_in_passing(|cx| Pin::new(guest).poll(cx)),
+            false => Pin::new(guest).poll(cx),
+        };
+        if polled.is_ready() {
             self.0 = None;
         }
     }
@@ -107,10 +149,10 @@ impl Rest {
 /// The body of a response on its way out of a guest.
 struct FromGuest {
     body: Body,
-    ending: Ending,
+    ending: Arc<Ending>,
     progress: Arc<Progress>,
     rest: Rest,
-    taken: Option<oneshot::Sender<()>>,
+    taken: Option<Taken>,
     /// Bytes still to come, where the guest has announced how many.
     left: Option<u64>,
     /// Whether the guest may go on without it.
@@ -123,9 +165,9 @@ struct FromGuest {
 pub(super) async fn from_guest(
     body: WasiBody,
     length: Option<u64>,
-    taken: Option<oneshot::Sender<()>>,
+    taken: Option<Taken>,
     rest: Rest,
-    ending: Ending,
+    ending: Arc<Ending>,
     progress: Arc<Progress>,
 ) -> Body {
     let body = body::from_guest(body, length, |error| {
@@ -154,14 +196,9 @@ impl FromGuest {
     fn finish(&mut self) {
         self.is_finished = true;
         self.progress.set_answered();
-        if let Some(taken) = self.taken.take() {
+        for taken in self.taken.take().into_iter().flatten() {
             let _nobody_asked = taken.send(());
         }
-    }
-
-    /// The guest's own failure, which is the cause of whatever its body shows.
-    fn failure(&self) -> Option<Fault> {
-        self.ending.get().and_then(|ended| ended.fault.clone())
     }
 
     /// The failure of a guest whose body may look the same as one that it has finished.
@@ -215,7 +252,8 @@ impl Stream for FromGuest {
             }
             Some(Err(fault)) => {
                 self.ended = true;
-                Some(Err(self.failure().unwrap_or(fault)))
+                // The guest's own failure is the cause of whatever its body shows.
+                Some(Err(self.ending.failure().unwrap_or(fault)))
             }
             None => {
                 self.ended = true;

@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -50,8 +50,10 @@ struct Taken {
 impl Taken {
     fn take(&mut self, frames: &mut FromGuest, cx: &mut Context<'_>) -> End {
         let mut guest_waits = false;
+        // Whoever reads what comes later looks for himself first: until then nobody has to be woken.
+        let mut nobody = Context::from_waker(Waker::noop());
         while self.bytes < INLINE_BODY_BYTES_MAX && self.frames.len() < FRAMES_MAX {
-            match Pin::new(&mut *frames).poll_next(cx) {
+            match Pin::new(&mut *frames).poll_next(&mut nobody) {
                 Poll::Ready(Some(Ok(frame))) => {
                     if let BodyFrame::Data(bytes) = &frame {
                         self.bytes += bytes.len();
@@ -62,12 +64,12 @@ impl Taken {
                 Poll::Ready(Some(Err(fault))) => return End::Broken(fault),
                 Poll::Ready(None) => {
                     // As a rule there is nothing left for it to do.
-                    frames.rest.go_on(cx);
+                    frames.rest.go_on(&frames.progress, cx);
                     return End::Whole;
                 }
                 Poll::Pending if guest_waits => return End::Later,
                 Poll::Pending => {
-                    frames.rest.go_on(cx);
+                    frames.rest.go_on(&frames.progress, cx);
                     guest_waits = true;
                 }
             }
