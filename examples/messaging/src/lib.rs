@@ -5,14 +5,13 @@
 //! One program stands behind several components: what it does with a message is said by the topic, and who
 //! it is by `NAME` in its environment. `TAKES_MS` there is what an order takes.
 
-use std::time::Duration;
-
 use wrt_guest::{
     http::respond,
     keyvalue,
     messaging::{self, Client, Error, Message, RequestOptions, reply, request, send},
     wasip2::{
         self,
+        clocks::monotonic_clock::subscribe_duration,
         http::types::{IncomingRequest, Method, ResponseOutparam},
     },
 };
@@ -50,7 +49,7 @@ impl messaging::Guest for Shop {
                 reply(&message, answer)
             }
             Some(topic) if topic.starts_with("orders.") => {
-                std::thread::sleep(takes());
+                subscribe_duration(takes_nanos()).block();
                 remember(&text)
             }
             topic => Err(Error::Other(format!("nobody handles {topic:?} here"))),
@@ -106,9 +105,10 @@ fn told(outcome: Result<String, Error>) -> (u16, String) {
 }
 
 /// What an order takes.
-fn takes() -> Duration {
+fn takes_nanos() -> u64 {
     let millis = std::env::var("TAKES_MS").ok();
-    Duration::from_millis(millis.and_then(|millis| millis.parse().ok()).unwrap_or(0))
+    let millis: u64 = millis.and_then(|millis| millis.parse().ok()).unwrap_or(0);
+    millis.saturating_mul(1_000_000)
 }
 
 fn name() -> String {

@@ -1,9 +1,9 @@
 //! Each example, run by the real program, as its README says.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tempfile::TempDir;
-use wrt_test_servers::{NatsServer, RedisServer};
+use wrt_test_servers::{Deadline, NatsServer, RedisServer};
 
 use super::running::{Running, guest, output, repository, request, write_manifest, wrt_node};
 
@@ -122,16 +122,16 @@ fn orders(running: Running) {
         let placed = request(&address, "POST", &format!("/orders/{order}"), "");
         assert_eq!(placed, (200, format!("placed {order}")));
     }
-    let until = Instant::now() + Duration::from_secs(30);
     for who in ["mail", "stock"] {
-        loop {
-            let handled = request(&address, "GET", &format!("/handled/{who}"), "");
-            if handled == (200, "one\nthree\ntwo".to_owned()) {
-                break;
-            }
-            assert!(Instant::now() < until, "{who} has handled {handled:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let path = format!("/handled/{who}");
+        let all = (200, "one\nthree\ntwo".to_owned());
+        let handled = Deadline::after(Duration::from_secs(30))
+            .poll(|| (request(&address, "GET", &path, "") == all).then_some(()));
+        assert!(
+            handled.is_some(),
+            "{who}: {:?}",
+            request(&address, "GET", &path, "")
+        );
     }
     let price = request(&address, "GET", "/prices/apple", "");
     assert_eq!(price, (200, "apple: 50 cents".to_owned()));

@@ -27,10 +27,13 @@ use wrt_test_kit::name;
 
 use support::{A_WHILE, World, request, send, serve, stream, topic, try_serve, until};
 
+/// How a component answers to the data of a message.
+type Does = dyn Fn(&str) -> Option<MessagingError> + Send + Sync;
+
 /// A component of a replica: what it does is up to the test.
 struct Component {
     handled: Mutex<Vec<String>>,
-    does: Box<dyn Fn(&str) -> Option<MessagingError> + Send + Sync>,
+    does: Box<Does>,
     takes: Duration,
     at_once: AtomicU32,
     at_once_most: AtomicU32,
