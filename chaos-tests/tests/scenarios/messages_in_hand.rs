@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use async_nats::jetstream::{self, stream::Config};
 use http::Method;
-use wrt_chaos_tests::{Sample, Scene, guest, load::Load};
+use wrt_chaos_tests::{Sample, Scene, guest, invariants, load::Load};
 
 const BUDGET: Duration = Duration::from_secs(5);
 const PER_SECOND: u32 = 40;
@@ -78,6 +78,7 @@ async fn under_load(
     harm(&scene)?;
     load.until(fault + AFTERWARDS).await;
     let samples = load.stop().await;
+    invariants::all_end_within(&samples, BUDGET)?;
     let acknowledged = acknowledged(&samples).len();
     println!(
         "{how}: {acknowledged} of {} are acknowledged",
