@@ -13,11 +13,14 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long the cluster may take to get to where it should be.
 const SETTLE_LIMIT: Duration = Duration::from_secs(15);
 
-/// Scenarios of a process that play at a time. Most wait for most of their time, so that two need one
-/// core together; what measures, or loads a cluster as far as it goes, has the stage for itself.
-const TOGETHER: u32 = 2;
+/// The stage, on which scenarios of a process play at a time. Most wait for most of their time, so that
+/// two need one core together, and three where nothing is under load; what measures, or loads a cluster as
+/// far as it goes, has the stage for itself.
+const WHOLE: u32 = 6;
+const HALF: u32 = WHOLE / 2;
+const THIRD: u32 = WHOLE / 3;
 
-static STAGE: Semaphore = Semaphore::const_new(TOGETHER as usize);
+static STAGE: Semaphore = Semaphore::const_new(WHOLE as usize);
 
 /// A cluster with an app on it, HTTP in front of the app on node `edge`, and a client.
 pub struct Scene {
@@ -54,7 +57,15 @@ impl Scene {
     /// # Errors
     /// When something of it does not start.
     pub async fn start(nodes: &[&str]) -> Result<Self, SceneError> {
-        Self::beside(TOGETHER - 1, nodes).await
+        Self::on(HALF, nodes).await
+    }
+
+    /// The same, for what puts no load on it, when at most two such play.
+    ///
+    /// # Errors
+    /// When something of it does not start.
+    pub async fn without_load(nodes: &[&str]) -> Result<Self, SceneError> {
+        Self::on(THIRD, nodes).await
     }
 
     /// The same, when no other one plays.
@@ -62,11 +73,11 @@ impl Scene {
     /// # Errors
     /// When something of it does not start.
     pub async fn alone(nodes: &[&str]) -> Result<Self, SceneError> {
-        Self::beside(0, nodes).await
+        Self::on(WHOLE, nodes).await
     }
 
-    async fn beside(others: u32, nodes: &[&str]) -> Result<Self, SceneError> {
-        let stage = STAGE.acquire_many(TOGETHER - others).await;
+    async fn on(share: u32, nodes: &[&str]) -> Result<Self, SceneError> {
+        let stage = STAGE.acquire_many(share).await;
         let stage = stage.expect("nobody closes the stage");
         let cluster = Cluster::start(Profile::Dev)?;
         cluster.start_nodes(nodes)?;

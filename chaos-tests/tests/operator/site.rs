@@ -39,7 +39,7 @@ impl Site {
 
     /// Without the app.
     pub async fn bare() -> anyhow::Result<Self> {
-        let scene = Scene::start(&Self::NODES).await?;
+        let scene = Scene::without_load(&Self::NODES).await?;
         Ok(Self { scene })
     }
 

@@ -23,7 +23,7 @@ use super::lattice::{
 };
 
 /// How often it is tried: which thread watches the sockets when a call comes is a matter of chance.
-const ROUNDS: u64 = 10;
+const ROUNDS: u64 = 4;
 /// Rounds that go on until the node has beaten twice.
 const ROUNDS_WITH_HEARTBEATS: u64 = 2;
 const BUDGET_MS: u64 = 60_000;
