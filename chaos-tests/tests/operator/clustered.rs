@@ -63,6 +63,18 @@ async fn streams(jetstream: &jetstream::Context) -> anyhow::Result<Vec<stream::I
     Ok(jetstream.streams().boxed().try_collect().await?)
 }
 
+/// The cluster has a leader, who knows of enough servers.
+async fn takes_copies(jetstream: &jetstream::Context) -> anyhow::Result<bool> {
+    const NAME: &str = "trial";
+    let config = stream::Config {
+        name: NAME.to_owned(),
+        num_replicas: COPIES,
+        ..stream::Config::default()
+    };
+    jetstream.get_or_create_stream(config).await?;
+    Ok(jetstream.delete_stream(NAME).await?.success)
+}
+
 /// Every stream has a leader and two followers who have all of it.
 async fn is_whole(jetstream: &jetstream::Context) -> anyhow::Result<bool> {
     let streams = streams(jetstream).await?;
@@ -84,8 +96,10 @@ async fn deploying_goes_on_with_two_of_three() -> anyhow::Result<()> {
     let servers = [site.cluster.nats(), &others[0], &others[1]];
     tokio::task::block_in_place(|| joined(&servers))?;
     let jetstream = site.jetstream().await?;
-    let answers = async || Ok(jetstream.query_account().await.is_ok());
-    until("the cluster has a leader", answers).await?;
+    until("a stream can have three copies", async || {
+        takes_copies(&jetstream).await
+    })
+    .await?;
 
     let manifest = Manifest::probe(&["a"])?.http("edge", site.address());
     let path = site.cluster.write_manifest(&manifest)?;
@@ -102,8 +116,12 @@ async fn deploying_goes_on_with_two_of_three() -> anyhow::Result<()> {
         until("all is whole", async || is_whole(&jetstream).await).await?;
         other.kill()?;
         site.serves().await?;
-        // Its code is pushed anew each time: nobody names it in between.
-        site.deploys_another()?;
+        // Its code is pushed anew each time: nobody names it in between. While a stream elects another
+        // leader, wrt says so, and its operator tries again.
+        until("another app is deployed", async || {
+            site.deploys_another().map(|()| true)
+        })
+        .await?;
         site.wrt(&["down", "counter"])?;
         tokio::task::block_in_place(|| other.restart())?;
     }

@@ -1,13 +1,8 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 
-use std::{env, num::NonZero, thread};
-
 use clap::ArgMatches;
 
 use crate::{command::Command, guests, repository::Repository, setup, step::Step};
-
-/// How many tests of a program run at a time.
-const TEST_THREADS: &str = "RUST_TEST_THREADS";
 
 /// The command.
 pub const COMMAND: Command = Command {
@@ -38,7 +33,7 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "1 min, from scratch 9 min",
         "build --workspace --all-targets --locked",
     )?;
-    run_tests(repository)?;
+    step("run the tests", "12 min", "test --workspace --locked")?;
     custom_node(
         repository,
         "run the tests of the custom node",
@@ -66,17 +61,6 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
     )?;
     eprintln!("==> everything passed");
     Ok(())
-}
-
-fn run_tests(repository: &Repository) -> anyhow::Result<()> {
-    let (title, usually) = ("run the tests", "10 min");
-    let mut cargo = repository.cargo("test --workspace --locked");
-    // Most of them wait for servers and clocks most of the time.
-    let threads = thread::available_parallelism().map_or(2, NonZero::get) + 1;
-    if env::var_os(TEST_THREADS).is_none() {
-        cargo.env(TEST_THREADS, threads.to_string());
-    }
-    Step { title, usually }.run(cargo)
 }
 
 /// A step in the workspace of `examples/custom-node`, which finds there what the other steps have built.
