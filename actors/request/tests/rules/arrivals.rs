@@ -102,7 +102,7 @@ async fn a_call_waits_for_what_starts_on_its_own_node_and_stays_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_waits_for_what_is_placed_and_reported_by_nobody_yet() {
+async fn a_call_waits_for_what_is_expected_and_reported_by_nobody_yet() {
     let bus = Bus::loopback();
     let caller = bus.caller().await;
     let linked = Linked::on(&caller);

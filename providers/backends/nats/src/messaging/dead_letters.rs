@@ -139,10 +139,7 @@ impl DeadLetters {
 
 /// What a header can hold of a text.
 fn one_line(text: &str) -> HeaderValue {
-    let mut end = text.len().min(REASON_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = text.floor_char_boundary(REASON_BYTES_MAX);
     let line: String = text[..end]
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

@@ -89,10 +89,7 @@ impl KeyValueError {
     #[must_use]
     pub fn other(text: impl AsRef<str>) -> Self {
         let text = text.as_ref();
-        let mut end = text.len().min(ERROR_TEXT_BYTES_MAX);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
+        let end = text.floor_char_boundary(ERROR_TEXT_BYTES_MAX);
         Self::Other(text[..end].into())
     }
 

@@ -113,11 +113,7 @@ impl MessagingError {
 }
 
 fn cut(text: &str) -> Box<str> {
-    let mut end = text.len().min(ERROR_TEXT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].into()
+    text[..text.floor_char_boundary(ERROR_TEXT_BYTES_MAX)].into()
 }
 
 impl Limit {
