@@ -39,9 +39,6 @@ use reconcile::Reconciler;
 use replica::StartAttempts;
 use servers::Servers;
 
-/// How often a node that leaves looks whether its last bodies have been sent.
-const BODIES_LOOK_INTERVAL: Duration = Duration::from_millis(20);
-
 /// How a node is set up.
 #[derive(Debug, Clone)]
 pub struct NodeOptions {
@@ -230,8 +227,7 @@ impl Node {
         );
         self.stop_all(&components, end).await;
         self.stop_all(&providers, end).await;
-        self.bodies_end(end).await;
-        self.seat.membership.leave().await;
+        self.seat.leave(end).await;
         self.tasks.shutdown().await;
     }
 
@@ -255,13 +251,6 @@ impl Node {
     async fn stop_all(&self, actors: &[ActorAddress], end: Instant) {
         let stops = actors.iter().map(|actor| self.stop_actor(actor, end));
         futures::future::join_all(stops).await;
-    }
-
-    /// Bodies of answers may still be on their way to other nodes.
-    async fn bodies_end(&self, end: Instant) {
-        while self.seat.streams.open_count() > 0 && Instant::now() < end {
-            tokio::time::sleep(BODIES_LOOK_INTERVAL).await;
-        }
     }
 
     async fn stop_actor(&self, actor: &ActorAddress, end: Instant) {

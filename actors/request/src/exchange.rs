@@ -191,6 +191,10 @@ impl Exchange {
         self.in_hand.count()
     }
 
+    pub(crate) fn is_alone(&self) -> bool {
+        self.transport.is_alone()
+    }
+
     fn read(self: &Arc<Self>, listening: Listening, calls: Subscription) {
         let exchange = Arc::downgrade(self);
         let take = move |inbound, turn: &mut Turn| {

@@ -1,12 +1,20 @@
 //! A node's seat on the lattice: everything that it needs to call and to be called.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use tokio::time::{Instant, sleep};
 use wrt_membership::{Membership, MembershipError, MembershipOptions, Report};
 use wrt_protocol::subject::Subjects;
 use wrt_transport::{Transport, TransportError};
 
 use crate::{Exchange, ExchangeError, RequestPath, Streams};
+
+/// How often a node that leaves looks whether its last bodies and replies have been sent.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How long a node that said goodbye still refuses calls. Who sent one before it heard of that would
+/// learn from a silence only that it may have been executed.
+const REFUSES_FOR: Duration = Duration::from_millis(100);
 
 /// The parts of a node through which calls go, joined to one lattice.
 #[derive(Clone)]
@@ -65,5 +73,18 @@ impl Seat {
             exchange,
             path,
         })
+    }
+
+    /// Leaves: what is in hand is answered, up to `end`, then the node says goodbye, and refuses for a
+    /// moment what was sent to it before others heard that. Its actors must be unhosted.
+    pub async fn leave(&self, end: Instant) {
+        let is_busy = || self.exchange.in_hand() > 0 || self.streams.open_count() > 0;
+        while is_busy() && Instant::now() < end {
+            sleep(LOOK_INTERVAL).await;
+        }
+        self.membership.leave().await;
+        if !self.exchange.is_alone() {
+            sleep(REFUSES_FOR).await;
+        }
     }
 }

@@ -79,6 +79,45 @@ async fn a_draining_replica_gets_nothing_new() {
     }
 }
 
+/// Fails when a node says goodbye before its last answers are sent.
+async fn who_leaves_answers_first(bus: &Bus) {
+    let (caller, b) = (bus.caller().await, bus.host("b").await);
+    caller.knows(1).await;
+    let call = caller.act(10_000, 1, How::After(Duration::from_millis(300)));
+    let leave = async {
+        eventually("the call in hand", || b.record.all_runs() == 1).await;
+        b.leave().await;
+    };
+    let (answer, ()) = tokio::join!(call, leave);
+    assert_eq!(answer.unwrap(), "b");
+}
+
+/// Fails when a node is deaf as soon as it has said goodbye: who called it a moment before could only
+/// be told that the call may have been executed.
+async fn who_leaves_refuses_what_is_under_way(bus: &Bus) {
+    let (caller, b) = (bus.caller().await, bus.host("b").await);
+    caller.knows(1).await;
+    let late = async {
+        caller.knows(0).await;
+        caller.ask_incarnation(&b, 1).await
+    };
+    let (answer, ()) = tokio::join!(late, b.leave());
+    let fault = answer.expect("an answer").head.outcome.unwrap_err();
+    assert_eq!(fault.execution(), Execution::NotExecuted, "{fault}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves() {
+    who_leaves_answers_first(&Bus::loopback()).await;
+    who_leaves_refuses_what_is_under_way(&Bus::loopback()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_nats() {
+    who_leaves_answers_first(&Bus::nats()).await;
+    who_leaves_refuses_what_is_under_way(&Bus::nats()).await;
+}
+
 /// Fails when a call for a dead incarnation is run by the one that took its name.
 #[tokio::test(start_paused = true)]
 async fn a_dead_epoch_is_fenced() {

@@ -237,6 +237,19 @@ impl Node {
         self.say(0, ReplicaState::Starting);
     }
 
+    /// Ends as a node does that drains: its actors are gone, then its seat, then its connections.
+    pub async fn leave(&self) {
+        self.exchange.unhost(&target());
+        let seat = Seat {
+            membership: Arc::clone(&self.membership),
+            streams: Arc::clone(&self.streams),
+            exchange: Arc::clone(&self.exchange),
+            path: Arc::clone(&self.path),
+        };
+        seat.leave(Instant::now() + PATIENCE).await;
+        self.disconnect().await;
+    }
+
     /// Closes its connections, as its end does.
     pub async fn disconnect(&self) {
         self.wire.close().await;
