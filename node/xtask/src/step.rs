@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     io::{self, BufRead, BufReader, IsTerminal, Read},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{
         Arc,
         mpsc::{RecvTimeoutError, sync_channel},
@@ -65,6 +65,28 @@ impl Step {
         Ok(stdout)
     }
 
+    /// Starts a program that runs beside the steps that follow. What it prints comes with its end.
+    pub fn beside(self, mut command: Command) -> anyhow::Result<Beside> {
+        eprintln!(
+            "==> {} (usually {}, beside what follows)",
+            self.title, self.usually
+        );
+        let start = Instant::now();
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = command.spawn();
+        let child = child.with_context(|| format!("cannot run `{}`", render(&command)))?;
+        let output = thread::spawn(|| child.wait_with_output());
+        Ok(Beside {
+            step: self,
+            command,
+            output,
+            start,
+        })
+    }
+
     fn finish(self, command: &Command, status: ExitStatus, start: Instant) -> anyhow::Result<()> {
         let took = start.elapsed().as_secs_f64();
         if status.success() {
@@ -76,6 +98,26 @@ impl Step {
             self.title,
             render(command)
         )
+    }
+}
+
+/// A step under way.
+#[must_use = "nobody hears how it ends"]
+pub struct Beside {
+    step: Step,
+    command: Command,
+    output: thread::JoinHandle<io::Result<Output>>,
+    start: Instant,
+}
+
+impl Beside {
+    /// Waits for its end, and shows what it has printed.
+    pub fn finish(self) -> anyhow::Result<()> {
+        eprintln!("==> {}: what came of it", self.step.title);
+        let output = self.output.join().expect("waiting does not panic")?;
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+        self.step.finish(&self.command, output.status, self.start)
     }
 }
 
@@ -229,6 +271,15 @@ mod tests {
         command.env("A", "b c").current_dir("/");
         let error = STEP.run(command).unwrap_err().to_string();
         assert!(error.ends_with("cd / && A='b c' sh -c 'exit 3'"), "{error}");
+        assert!(error.contains("exit status: 3"), "{error}");
+    }
+
+    #[test]
+    fn a_step_beside_others_ends_as_it_ends() {
+        let well = STEP.beside(shell("echo out; echo err >&2")).unwrap();
+        let badly = STEP.beside(shell("exit 3")).unwrap();
+        well.finish().unwrap();
+        let error = badly.finish().unwrap_err().to_string();
         assert!(error.contains("exit status: 3"), "{error}");
     }
 

@@ -33,7 +33,7 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "1 min, from scratch 9 min",
         "build --workspace --all-targets --locked",
     )?;
-    step("run the tests", "12 min", "test --workspace --locked")?;
+    run_tests(repository)?;
     custom_node(
         repository,
         "run the tests of the custom node",
@@ -61,6 +61,23 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
     )?;
     eprintln!("==> everything passed");
     Ok(())
+}
+
+/// The operator's suite waits most of its time for what servers and nodes notice, and measures nothing: it
+/// runs beside the others.
+fn run_tests(repository: &Repository) -> anyhow::Result<()> {
+    let operator = Step {
+        title: "run the operator's suite",
+        usually: "3 min",
+    }
+    .beside(repository.cargo("test --workspace --locked --test operator"))?;
+    let others = Step {
+        title: "run the other tests",
+        usually: "10 min",
+    }
+    .run(repository.cargo("test --workspace --locked -- --skip operator::"));
+    let operator = operator.finish();
+    others.and(operator)
 }
 
 /// A step in the workspace of `examples/custom-node`, which finds there what the other steps have built.
