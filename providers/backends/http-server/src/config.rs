@@ -34,8 +34,9 @@ pub struct HttpServerConfig {
     /// The head of a request.
     #[config(default = 65_536)]
     pub head_bytes_max: u32,
-    /// Header fields of a request.
-    #[config(default = 128)]
+    /// Header fields of a request. Over the default, the parser's table no longer fits on the stack, and
+    /// each request pays for it.
+    #[config(default = 100)]
     pub headers_max: u32,
     /// The body of a request.
     #[config(default = 1_073_741_824)]

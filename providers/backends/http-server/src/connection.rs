@@ -1,6 +1,6 @@
 //! One connection.
 
-use std::{convert::Infallible, future::poll_fn, pin::pin, sync::Arc};
+use std::{future::poll_fn, pin::pin, sync::Arc};
 
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -23,6 +23,9 @@ use crate::{
     stall::Impatient,
 };
 
+/// Fields that fit in the parser's own table, which it fills before anybody counts them.
+const PARSED_HEADERS: u32 = 100;
+
 /// How the two versions are spoken, for all connections of a server.
 pub(crate) fn protocol(config: &HttpServerConfig) -> auto::Builder<TokioExecutor> {
     let mut protocol = auto::Builder::new(TokioExecutor::new());
@@ -30,8 +33,10 @@ pub(crate) fn protocol(config: &HttpServerConfig) -> auto::Builder<TokioExecutor
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(config.header_timeout())
-        .max_headers(config.headers_max as usize)
         .max_buf_size(config.head_bytes_max as usize);
+    if config.headers_max > PARSED_HEADERS {
+        protocol.http1().max_headers(config.headers_max as usize);
+    }
     protocol
         .http2()
         .timer(TokioTimer::new())
@@ -64,8 +69,7 @@ pub(crate) async fn serve(
         let in_hand = use_of_it.request(service.metrics.request());
         let version = request.version();
         let request = request.map(|body| RequestBody::new(body, version, &use_of_it));
-        let response = Arc::clone(&service).respond(request, in_hand);
-        async move { Ok::<_, Infallible>(response.await) }
+        Arc::clone(&service).respond(request, in_hand)
     });
     let mut connection = pin!(protocol.serve_connection(stream, service));
     let mut closing = false;
@@ -81,12 +85,13 @@ pub(crate) async fn serve(
             ended
         });
         let ended = tokio::select! {
+            biased;
+            ended = ended_or_look => ended,
             () = draining.cancelled(), if !closing => {
                 closing = true;
                 connection.as_mut().graceful_shutdown();
                 continue;
             }
-            ended = ended_or_look => ended,
         };
         if let Some(ended) = ended {
             if let Err(error) = ended {

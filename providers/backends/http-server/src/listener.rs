@@ -5,8 +5,12 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    task::JoinSet,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::AbortOnDropHandle,
+};
 use wrt_http::HttpHandler;
 
 use crate::{
@@ -21,9 +25,10 @@ use crate::{
 pub struct HttpListener {
     address: SocketAddr,
     metrics: Arc<Metrics>,
-    connections: TaskTracker,
     draining: CancellationToken,
-    stopped: CancellationToken,
+    drained: CancellationToken,
+    /// With its connections.
+    acceptor: AbortOnDropHandle<()>,
 }
 
 /// Why a server does not run.
@@ -73,22 +78,20 @@ impl HttpListener {
             routes,
             metrics: Arc::clone(&metrics),
         });
-        let server = Self {
+        let (draining, drained) = (CancellationToken::new(), CancellationToken::new());
+        let acceptor = Acceptor {
+            service,
+            connections: JoinSet::new(),
+            draining: draining.clone(),
+            _drained: drained.clone().drop_guard(),
+        };
+        Ok(Self {
             address,
             metrics,
-            connections: TaskTracker::new(),
-            draining: CancellationToken::new(),
-            stopped: CancellationToken::new(),
-        };
-        let acceptor = Acceptor {
-            listener,
-            service,
-            connections: server.connections.clone(),
-            draining: server.draining.clone(),
-            stopped: server.stopped.clone(),
-        };
-        tokio::spawn(acceptor.run());
-        Ok(server)
+            draining,
+            drained,
+            acceptor: AbortOnDropHandle::new(tokio::spawn(acceptor.run(listener))),
+        })
     }
 
     /// Where it listens.
@@ -110,39 +113,37 @@ impl HttpListener {
     /// The server drains also when the future is dropped, without an end to its patience.
     pub async fn drain(&self, patience: Duration) -> bool {
         self.draining.cancel();
-        self.connections.close();
-        let drained = tokio::time::timeout(patience, self.connections.wait())
-            .await
-            .is_ok();
-        self.stopped.cancel();
-        drained
+        let drained = tokio::time::timeout(patience, self.drained.cancelled()).await;
+        self.acceptor.abort();
+        drained.is_ok()
     }
 }
 
-impl Drop for HttpListener {
-    fn drop(&mut self) {
-        self.stopped.cancel();
-    }
-}
-
+/// Dropping it drops its connections.
 struct Acceptor {
-    listener: TcpListener,
     service: Arc<Service>,
-    connections: TaskTracker,
+    connections: JoinSet<()>,
     draining: CancellationToken,
-    stopped: CancellationToken,
+    /// Tells when it has ended.
+    _drained: DropGuard,
 }
 
 impl Acceptor {
-    async fn run(self) {
+    /// Accepts until it drains, and then waits for the connections that there are.
+    async fn run(mut self, listener: TcpListener) {
+        self.accept(listener).await;
+        while self.connections.join_next().await.is_some() {}
+    }
+
+    async fn accept(&mut self, listener: TcpListener) {
         let protocol = connection::protocol(&self.service.config);
         let places = Arc::new(Semaphore::new(self.service.config.connections_max as usize));
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = self.stopped.cancelled() => return,
                 () = self.draining.cancelled() => return,
-                accepted = self.listener.accept() => accepted,
+                Some(_ended) = self.connections.join_next() => continue,
+                accepted = listener.accept() => accepted,
             };
             let stream = match accepted {
                 Ok((stream, _peer)) => stream,
@@ -159,13 +160,9 @@ impl Acceptor {
             };
             let counted = self.service.metrics.connection();
             let serving = self.serve(stream, protocol.clone());
-            let stopped = self.stopped.clone();
             self.connections.spawn(async move {
                 let _held = (place, counted);
-                tokio::select! {
-                    () = stopped.cancelled() => {}
-                    () = serving => {}
-                }
+                serving.await;
             });
         }
     }
@@ -179,7 +176,8 @@ impl Acceptor {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps Nagle's algorithm");
         }
-        let draining = self.draining.clone();
+        // Each looks at its own: at one for all they would meet, with every request.
+        let draining = self.draining.child_token();
         connection::serve(stream, protocol, Arc::clone(&self.service), draining)
     }
 }

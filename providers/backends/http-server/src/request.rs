@@ -1,7 +1,7 @@
 //! A request as it came in, made into one that a handler takes.
 
 use http::{
-    HeaderMap, HeaderValue, StatusCode, Uri, Version, header,
+    HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version, header,
     uri::{self, Authority},
 };
 use http_body::Body as _;
@@ -90,16 +90,19 @@ fn flowing(body: RequestBody, length: Option<u64>, body_bytes_max: u64) -> Body 
     }
 }
 
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
+
 /// The place in a trace that the client names.
 pub(crate) fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
-    let mut parents = headers.get_all("traceparent").iter();
+    let mut parents = headers.get_all(TRACE_PARENT).iter();
     let parent = parents.next()?.to_str().ok()?;
     if parents.next().is_some() {
         return None;
     }
     // A list may be spread over several fields; together they are one.
     let states: Vec<_> = headers
-        .get_all("tracestate")
+        .get_all(TRACE_STATE)
         .iter()
         .filter_map(|state| state.to_str().ok())
         .collect();
@@ -117,13 +120,11 @@ fn absolute(uri: Uri, headers: &HeaderMap, version: Version) -> Result<Uri, Refu
         return Err(NO_HOST);
     }
     let authority = match (parts.authority.take(), host) {
+        (Some(authority), _) if !names_a_host(&authority) => return Err(NO_HOST),
         (Some(authority), _) | (None, Some(authority)) => authority,
         (None, None) if version < Version::HTTP_11 => Authority::from_static("localhost"),
         (None, None) => return Err(NO_HOST),
     };
-    if !names_a_host(&authority) {
-        return Err(NO_HOST);
-    }
     parts.authority = Some(authority);
     parts.scheme.get_or_insert(uri::Scheme::HTTP);
     parts.path_and_query = Some(match parts.path_and_query.take() {

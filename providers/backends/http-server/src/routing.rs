@@ -60,6 +60,7 @@ impl<T> RouteTable<T> {
     /// What answers `path` at `host`, which may have a port.
     pub(crate) fn find(&self, host: Option<&Authority>, path: &str) -> Option<&T> {
         let path = &*path::normal(path);
+        let host = host.filter(|_| !self.by_host.is_empty());
         let own = host.and_then(|host| self.by_host.get(&normal(host.host())));
         let first = |paths: &'_ Vec<(String, T)>| {
             paths.iter().position(|(prefix, _)| is_prefix(prefix, path))

@@ -1,6 +1,6 @@
 //! One request, from its head to its response.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use http::{Method, StatusCode, uri::PathAndQuery};
 use wrt_contract::{Body, CallContext, until};
@@ -38,12 +38,13 @@ const NO_TUNNEL: Refused = Refused {
 };
 
 impl Service {
-    /// Answers `request`. Dropping the future takes the request back.
+    /// Answers `request`, always: the result is for whom it is handed to, and kilobytes need not be moved
+    /// to wrap it. Dropping the future takes the request back.
     pub(crate) async fn respond(
         self: Arc<Self>,
         request: http::Request<RequestBody>,
         in_hand: Request,
-    ) -> http::Response<ResponseBody> {
+    ) -> Result<http::Response<ResponseBody>, Infallible> {
         let busy = in_hand.number() > self.config.requests_max;
         let responder = Responder {
             metrics: Arc::clone(&self.metrics),
@@ -51,29 +52,29 @@ impl Service {
             is_head: request.method() == Method::HEAD,
         };
         if busy {
-            return responder.refuse(BUSY);
+            return Ok(responder.refuse(BUSY));
         }
         if request.method() == Method::CONNECT {
-            return responder.refuse(NO_TUNNEL);
+            return Ok(responder.refuse(NO_TUNNEL));
         }
         let request = match for_handler(request, &self.config) {
             Ok(request) => request,
-            Err(refused) => return responder.refuse(refused),
+            Err(refused) => return Ok(responder.refuse(refused)),
         };
         let (authority, path) = (request.uri().authority(), request.uri().path());
         let Some(handler) = self.routes.find(authority, path).map(Arc::clone) else {
-            return responder.refuse(NO_ROUTE);
+            return Ok(responder.refuse(NO_ROUTE));
         };
         let method = request.method().clone();
         let path = request.uri().path_and_query().cloned();
-        match self.call(&*handler, request).await {
+        Ok(match self.call(&*handler, request).await {
             Ok(response) => responder.answer(response).await,
             Err(fault) => {
                 let path = path.as_ref().map_or("", PathAndQuery::path);
                 tracing::warn!(%method, path, %fault, "a request ended with a fault");
                 responder.fault(&fault)
             }
-        }
+        })
     }
 
     async fn call(

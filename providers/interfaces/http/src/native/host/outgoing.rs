@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use futures::future;
-use wasmtime_wasi_http::{Error, RequestOptions as WasiOptions, Result, WasiBody, WasiHttpHooks};
+use http::HeaderName;
+use wasmtime_wasi_http::{
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions as WasiOptions, Result,
+    WasiBody, WasiHttpHooks,
+};
 use wrt_contract::CallContext;
 use wrt_host::InstanceState;
 use wrt_protocol::limits::CHUNK_BYTES_MAX;
@@ -13,6 +17,10 @@ use crate::{HttpClient, HttpClientInterface, HttpError, RequestHead, RequestOpti
 
 /// `wasi:http` has no names of its own, so there is one link.
 const LINK: &str = "default";
+
+/// Fields that no guest sets. In one place: the constant is made anew wherever it is named, and each field
+/// of a guest is looked up here.
+static FORBIDDEN: [HeaderName; 9] = DEFAULT_FORBIDDEN_HEADERS;
 
 /// Who is asked for an instance's requests; nobody at first, so that a guest sends nothing that its
 /// manifest does not let it send.
@@ -42,6 +50,14 @@ impl Outgoing {
 type Io = Box<dyn Future<Output = Result<()>> + Send>;
 
 impl WasiHttpHooks for Outgoing {
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        FORBIDDEN.contains(name)
+    }
+
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::new(|name| FORBIDDEN.contains(name))
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
