@@ -20,6 +20,7 @@ mod outgoing;
 mod outside;
 mod overload;
 mod pinned;
+mod publish;
 mod rounds;
 mod row;
 mod serving;
@@ -76,6 +77,8 @@ enum Work {
     Pinned,
     /// What deduplication costs an increment.
     Deduplication,
+    /// A message sent and acknowledged, beside the bare client.
+    Publish,
     /// Outgoing HTTP, co-located and from another node, beside a bare hyper client.
     Outgoing,
     /// HTTP hello, beside `wasmtime serve` of the same component.
@@ -99,6 +102,7 @@ impl Work {
             Self::Across => Box::pin(across::measure()),
             Self::Pinned => Box::pin(pinned::measure()),
             Self::Deduplication => Box::pin(deduplication::measure()),
+            Self::Publish => Box::pin(publish::measure()),
             Self::Outgoing => Box::pin(outgoing::measure()),
             Self::Hello => Box::pin(hello::measure()),
             Self::Startup => Box::pin(startup::measure()),

@@ -17,15 +17,10 @@ pub const COMMAND: Command = Command {
     name: "bench",
     about: "Set up, build for release, and measure: a table, and target/bench.json",
     arguments: |parser| {
-        parser.arg(
-            Arg::new("only")
-                .long("only")
-                .value_name("WORK,...")
-                .help(
-                    "Only these of colocated, across, pinned, deduplication, outgoing, hello, startup, body, \
-                     outages, overload, lossless",
-                ),
-        )
+        parser.arg(Arg::new("only").long("only").value_name("WORK,...").help(
+            "Only these of colocated, across, pinned, deduplication, publish, outgoing, hello, \
+                     startup, body, outages, overload, lossless",
+        ))
     },
     run,
 };
