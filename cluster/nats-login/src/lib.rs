@@ -6,6 +6,8 @@
 //!
 //! Start reading at [`NatsLogin`].
 
+mod discovery;
+
 use std::{
     io,
     path::{Path, PathBuf},
@@ -14,6 +16,8 @@ use std::{
 use async_nats::{ClientError, ConnectErrorKind, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
+
+pub use discovery::Discovery;
 
 /// Who a client says it is, in at most one way, and whom it believes. What is none of these is taken
 /// from the servers' URLs.

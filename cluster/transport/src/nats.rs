@@ -22,6 +22,7 @@ use futures::{FutureExt, StreamExt, future::join_all};
 use serde_json::Value;
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
+use wrt_nats_login::Discovery;
 
 use self::{
     connection::{Connection, take_replies},
@@ -103,6 +104,9 @@ impl Nats {
                 .map_err(late)??;
             connection.put_up();
         }
+        let servers = options.addresses()?;
+        let clients = connections.iter().map(|it| it.client.clone()).collect();
+        tasks.spawn(Discovery::new(options.login, servers).run(clients));
         let link = Arc::new(Link::up());
         for connection in &connections {
             tasks.spawn(watch_connection(Arc::clone(connection), Arc::clone(&link)));

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_nats::{
-    Client, ConnectOptions, Event, PublishError, PublishErrorKind, ServerAddr, Subject, Subscriber,
+    Client, ConnectOptions, Event, PublishError, PublishErrorKind, Subject, Subscriber,
     connection::State,
 };
 use bytes::Bytes;
@@ -343,9 +343,7 @@ async fn connect_client(
     lane: Lane,
     signals: &Arc<Signals>,
 ) -> Result<Client, TransportError> {
-    let servers = options.servers.iter().map(|url| url.parse());
-    let servers: Result<Vec<ServerAddr>, _> = servers.collect();
-    let servers = servers.map_err(|source| options.refused(source))?;
+    let servers = options.addresses()?;
     let give_up_at = Instant::now() + options.connect_timeout;
     let mut attempt = 0;
     loop {

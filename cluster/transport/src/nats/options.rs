@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use async_nats::ConnectErrorKind;
+use async_nats::{ConnectErrorKind, ServerAddr};
 use wrt_nats_login::NatsLogin;
 use wrt_protocol::NodeId;
 
@@ -35,6 +35,13 @@ impl NatsOptions {
             login: NatsLogin::default(),
             connect_timeout: Duration::from_secs(10),
         }
+    }
+
+    /// The servers, read.
+    pub(super) fn addresses(&self) -> Result<Vec<ServerAddr>, TransportError> {
+        let servers = self.servers.iter().map(|url| url.parse());
+        let servers: Result<_, _> = servers.collect();
+        servers.map_err(|source| self.refused(source))
     }
 
     /// The servers as a message may show them: a URL can hold a password.

@@ -12,11 +12,11 @@ use std::{
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
 use parking_lot::Mutex;
+use tokio_util::task::AbortOnDropHandle;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
 use wrt_messaging::{DeliveryCounter, DeliveryCounts, TopicFilter};
-use wrt_nats_login::{LoginError, is_told_refusal};
-
+use wrt_nats_login::{Discovery, LoginError, is_told_refusal};
 use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
 
 use crate::{
@@ -52,6 +52,7 @@ struct Parts {
     is_shut_out: Arc<AtomicBool>,
     streams: StreamsByTopic,
     deliveries: Arc<DeliveryCounter>,
+    _discovery: AbortOnDropHandle<()>,
 }
 
 /// Why there is no connection.
@@ -134,7 +135,8 @@ impl Backend for Nats {
             }
             future::ready(())
         });
-        let options = config.login().apply(options, &servers).await?;
+        let login = config.login();
+        let options = login.apply(options, &servers).await?;
         let client =
             options
                 .connect(&servers)
@@ -143,6 +145,7 @@ impl Backend for Nats {
                     url: url.clone(),
                     source,
                 })?;
+        let discovery = Discovery::new(login, servers).run(vec![client.clone()]);
         let jetstream = jetstream::new(client.clone());
         let buckets = Buckets::default();
         let follow = |bucket: &String| ConfigBucket::follow(jetstream.clone(), bucket.clone());
@@ -156,6 +159,7 @@ impl Backend for Nats {
             is_shut_out,
             streams: StreamsByTopic::default(),
             deliveries: Arc::default(),
+            _discovery: AbortOnDropHandle::new(tokio::spawn(discovery)),
         })))
     }
 
