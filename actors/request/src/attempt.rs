@@ -147,9 +147,9 @@ pub(crate) fn transport_fault(error: TransportError) -> Fault {
         }
         TransportError::TooLarge { .. } => (FaultKind::TooLarge, Execution::NotExecuted),
         TransportError::Closed => (FaultKind::Draining, Execution::NotExecuted),
-        TransportError::Refused { .. } | TransportError::NotLetIn { .. } => {
-            (FaultKind::Denied, Execution::NotExecuted)
-        }
+        TransportError::Refused { .. }
+        | TransportError::NotLetIn { .. }
+        | TransportError::NotTrusted { .. } => (FaultKind::Denied, Execution::NotExecuted),
     };
     Fault::new(kind, execution, Hop::Bus, error.to_string())
 }
