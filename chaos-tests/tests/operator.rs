@@ -13,6 +13,7 @@ mod operator {
     mod full;
     mod hopeless;
     mod kept;
+    mod late;
     mod passwords;
     mod restarted;
     mod site;

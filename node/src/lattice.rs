@@ -43,6 +43,18 @@ pub enum LatticeError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Anybody could be there.
+    #[error(
+        "the certificate of the server at {url} is not trusted: name a file with its authority by \
+         --tls-ca or WRT_NATS_CA"
+    )]
+    NotTrusted {
+        /// Where.
+        url: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The bus did not let it listen.
     #[error("cannot listen to the nodes of the lattice")]
     Listen(#[source] TransportError),
@@ -75,6 +87,9 @@ impl LatticeServers {
         Nats::connect(options).await.map_err(|source| match source {
             TransportError::NotLetIn { source, .. } => {
                 LatticeError::NotLetIn { url: url(), source }
+            }
+            TransportError::NotTrusted { source, .. } => {
+                LatticeError::NotTrusted { url: url(), source }
             }
             source => LatticeError::Unreachable { url: url(), source },
         })

@@ -16,4 +16,5 @@ mod programs {
     pub mod login;
     pub mod namespace;
     pub mod running;
+    pub mod tls;
 }

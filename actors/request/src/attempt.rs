@@ -25,24 +25,10 @@ const LISTEN_GRACE: Duration = BUDGET_GRACE.checked_div(2).expect("two is not ze
 const LAST_WORD: Duration = Duration::from_millis(50);
 
 /// Where an attempt goes.
-pub(crate) enum Destination {
-    /// A chosen node; `lost` is cancelled when waiting for it makes no sense any longer.
-    Node {
-        node: NodeId,
-        lost: CancellationToken,
-    },
-    /// Whichever replica the bus picks.
-    Any,
-}
-
-impl Destination {
-    /// The chosen node.
-    pub(crate) fn node(&self) -> Option<&NodeId> {
-        match self {
-            Self::Node { node, .. } => Some(node),
-            Self::Any => None,
-        }
-    }
+pub(crate) struct Destination {
+    pub(crate) node: NodeId,
+    /// Cancelled when waiting for it makes no sense any longer.
+    pub(crate) lost: CancellationToken,
 }
 
 /// An attempt ready to go.
@@ -100,19 +86,13 @@ impl Attempt<'_> {
             subjects: self.subjects,
             caller: self.caller,
             call: self.call,
-            // When the bus has picked, nobody knows whom.
-            callee: self.destination.node(),
+            callee: Some(&self.destination.node),
         };
         let request = self.transport.request(subject, envelope);
         let lost = async {
-            match &self.destination {
-                Destination::Node { lost, .. } => {
-                    lost.cancelled().await;
-                    // In a box: each call carries the room for this, and few get here.
-                    Box::pin(tokio::time::sleep(LAST_WORD)).await;
-                }
-                Destination::Any => std::future::pending().await,
-            }
+            self.destination.lost.cancelled().await;
+            // In a box: each call carries the room for this, and few get here.
+            Box::pin(tokio::time::sleep(LAST_WORD)).await;
         };
         let answer = tokio::select! {
             biased;
@@ -147,7 +127,7 @@ impl Attempt<'_> {
 }
 
 /// What a reply says that cannot be read. A peer of another version could not read the call either.
-fn unreadable(error: DecodeError) -> Fault {
+pub(crate) fn unreadable(error: DecodeError) -> Fault {
     let (kind, execution) = match error {
         DecodeError::Version { .. } => (FaultKind::VersionMismatch, Execution::NotExecuted),
         _ => (FaultKind::Malformed, Execution::MaybeExecuted),
@@ -167,9 +147,9 @@ pub(crate) fn transport_fault(error: TransportError) -> Fault {
         }
         TransportError::TooLarge { .. } => (FaultKind::TooLarge, Execution::NotExecuted),
         TransportError::Closed => (FaultKind::Draining, Execution::NotExecuted),
-        TransportError::Refused { .. } | TransportError::NotLetIn { .. } => {
-            (FaultKind::Denied, Execution::NotExecuted)
-        }
+        TransportError::Refused { .. }
+        | TransportError::NotLetIn { .. }
+        | TransportError::NotTrusted { .. } => (FaultKind::Denied, Execution::NotExecuted),
     };
     Fault::new(kind, execution, Hop::Bus, error.to_string())
 }

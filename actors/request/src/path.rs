@@ -1,6 +1,7 @@
 //! The way out: from an invocation to its answer.
 
 mod arrivals;
+mod ask;
 mod call_body;
 mod pin;
 mod ready;
@@ -15,19 +16,23 @@ use tokio::{
 use wrt_contract::{Answer, CallContext, Caller, Invocation};
 use wrt_membership::{Candidate, Liveness, Member, Membership, View};
 use wrt_protocol::{
-    ActorAddress, Execution, Fault, FaultKind, Hop, IdempotencyKey, NodeId, NodeMicros,
+    ActorAddress, Execution, Fault, FaultKind, Hop, IdempotencyKey, Incarnation, NodeId,
+    NodeMicros,
     limits::{ARGUMENT_BYTES_MAX, CALLS_PARKED_MAX, INLINE_BODY_PATIENCE},
     subject::Subjects,
 };
 use wrt_transport::{LinkState, Transport};
 
-use self::{call_body::CallBody, ready::Chosen};
+use self::{
+    call_body::CallBody,
+    ready::{Chosen, NotReady},
+};
 use crate::{
     PathCounts, Streams,
     attempt::Destination,
     counters::PathCounters,
     gather::Inline,
-    retry::{self, Failed, Next, RetryBudget},
+    retry::{self, Failed, Next, RetryBudget, Tried},
     room::Room,
     route::{self, InFlight},
 };
@@ -62,14 +67,39 @@ struct Progress {
     /// When this attempt began.
     now: Instant,
     attempt: u32,
+    /// How often nothing could be sent: see [`Tried::Unsent`].
+    unsent: u32,
+    /// What has failed last.
+    last: Tried,
     /// Who has failed it since it last had to wait.
     tried: Vec<NodeId>,
+    /// Who has answered, where this node knew nobody.
+    asked: Option<Incarnation>,
     /// Whether an earlier attempt may have run.
     may_have_run: bool,
     body: CallBody,
 }
 
 impl Progress {
+    fn begin_attempt(&mut self) {
+        self.attempt += 1;
+        self.last = Tried::Attempt(self.attempt);
+    }
+
+    /// The bus knows somebody, to whom this attempt goes.
+    fn found(&mut self, home: Incarnation) {
+        self.attempt -= 1;
+        self.asked = Some(home);
+        self.now = Instant::now();
+    }
+
+    /// Nothing was sent, and the attempt is none.
+    fn take_attempt_back(&mut self) {
+        self.attempt -= 1;
+        self.unsent += 1;
+        self.last = Tried::Unsent(self.unsent);
+    }
+
     /// The last attempt's fault as the call's: that this one has not run does not undo another.
     fn speak_for_all(&self, fault: Fault) -> Fault {
         match self.may_have_run && fault.execution() == Execution::NotExecuted {
@@ -138,17 +168,24 @@ impl RequestPath {
         let until = (progress.now + INLINE_BODY_PATIENCE).min(context.deadline());
         progress.body.gather(self.inline(), until).await;
         loop {
-            progress.attempt += 1;
+            progress.begin_attempt();
             let view = self.membership.view();
             let fault = match self.make_ready(&view, context, call, progress) {
                 Ok(mut ready) => match self.send(context, call, &mut ready, progress).await {
                     Ok(answer) => return Ok(answer),
                     Err(fault) => {
-                        progress.tried.extend(ready.into_node());
+                        progress.tried.push(ready.into_node());
                         fault
                     }
                 },
-                Err(fault) => fault,
+                Err(NotReady::NobodyKnown) => match Box::pin(self.ask(context, call)).await {
+                    Ok(home) => {
+                        progress.found(home);
+                        continue;
+                    }
+                    Err(fault) => self.unsent(fault, &view, call, progress),
+                },
+                Err(NotReady::Fault(fault)) => self.unsent(fault, &view, call, progress),
             };
             if let Some(wait) = self.try_again(fault, &view, context, call, progress)? {
                 Box::pin(tokio::time::sleep(wait)).await;
@@ -176,7 +213,7 @@ impl RequestPath {
         if !is_known(&view, call) {
             return Err(fault.clone());
         }
-        progress.attempt = 1;
+        progress.begin_attempt();
         self.try_again(fault.clone(), &view, context, call, progress)
     }
 
@@ -194,7 +231,7 @@ impl RequestPath {
             call.pinned_to.is_none() && view.remote_candidates(&call.target).iter().any(untried);
         let failed = Failed {
             fault: &fault,
-            attempt: progress.attempt,
+            tried: progress.last,
             idempotent: call.idempotent,
             body_untouched: progress.body.is_untouched(),
             another_replica,
@@ -204,16 +241,25 @@ impl RequestPath {
         let hopeless = match call.pinned_to {
             Some(_) => pin::is_over(&fault),
             // A target that nobody but this node has ever reported will not turn up by waiting.
-            None => fault.kind() == FaultKind::Unavailable && !is_known(view, call),
+            None => {
+                matches!(progress.last, Tried::Attempt(_))
+                    && fault.kind() == FaultKind::Unavailable
+                    && !is_known(view, call)
+            }
         };
         if next == Next::GiveUp || hopeless {
             return Err(progress.speak_for_all(fault));
         }
-        // A refusal here has cost nobody anything, and a replica that is full must be able to hand
-        // everything over.
-        let is_free = context.failed_here().is_some()
-            && progress.attempt == 1
-            && fault.execution() == Execution::NotExecuted;
+        // What was not sent, and a refusal here, has cost nobody anything; and a replica that is full must
+        // be able to hand everything over.
+        let is_free = match progress.last {
+            Tried::Unsent(_) => true,
+            Tried::Attempt(attempt) => {
+                context.failed_here().is_some()
+                    && attempt == 1
+                    && fault.execution() == Execution::NotExecuted
+            }
+        };
         if !is_free && !self.retries.spend() {
             self.counters.retries_refused.add_one();
             return Err(progress.speak_for_all(fault));
@@ -230,6 +276,38 @@ impl RequestPath {
         }
     }
 
+    /// The fault of an attempt that could not be made; for a reason that passes, it is none.
+    fn unsent(
+        &self,
+        fault: Fault,
+        view: &View,
+        call: &Invocation,
+        progress: &mut Progress,
+    ) -> Fault {
+        if self.passes_by_itself(&fault, view, call) {
+            progress.take_attempt_back();
+        }
+        fault
+    }
+
+    /// Whether that nothing could be sent is over soon, without anybody's doing. A silent node is heard
+    /// again, or dead, within seconds; who is dead stays away for as long as it takes to place its share
+    /// elsewhere.
+    fn passes_by_itself(&self, fault: &Fault, view: &View, call: &Invocation) -> bool {
+        let target = &call.target;
+        let is_silent =
+            |member: &Arc<Member>| member.liveness == Liveness::Suspect && member.reports(target);
+        match fault.kind() {
+            FaultKind::Disconnected => true,
+            FaultKind::Unavailable => {
+                self.comes_elsewhere(view, target)
+                    || view.members().any(is_silent)
+                    || (view.is_isolated() && is_known(view, call))
+            }
+            _ => false,
+        }
+    }
+
     /// A member as the place of an attempt.
     fn chosen(
         &self,
@@ -241,7 +319,7 @@ impl RequestPath {
         let expires_at = member.peer_now(now).0.saturating_add(budget_micros);
         let (target, interface, operation) = (&call.target, &call.interface, &call.operation);
         Chosen {
-            destination: Destination::Node {
+            destination: Destination {
                 node: member.id.clone(),
                 lost: member.lost.clone(),
             },
@@ -259,32 +337,21 @@ impl RequestPath {
         context: &CallContext,
         call: &Invocation,
         progress: &Progress,
-    ) -> Result<Chosen, Fault> {
+    ) -> Result<Chosen, NotReady> {
         let now = progress.now;
         let budget = context.deadline().saturating_duration_since(now);
         let budget_micros = u64::try_from(budget.as_micros()).unwrap_or(u64::MAX);
         if budget.is_zero() {
             let detail = "the budget was used up before the call was sent";
-            return Err(Fault::not_executed(
-                FaultKind::DeadlineExceeded,
-                Hop::Caller,
-                detail,
-            ));
+            let kind = FaultKind::DeadlineExceeded;
+            return Err(Fault::not_executed(kind, Hop::Caller, detail).into());
         }
         if *self.link.borrow() == LinkState::Down {
             let detail = "this node's connection to the bus is down; it reconnects by itself";
-            return Err(Fault::not_executed(
-                FaultKind::Disconnected,
-                Hop::Caller,
-                detail,
-            ));
+            let kind = FaultKind::Disconnected;
+            return Err(Fault::not_executed(kind, Hop::Caller, detail).into());
         }
-        let Invocation {
-            target,
-            interface,
-            operation,
-            ..
-        } = call;
+        let target = &call.target;
         let to_member = |member: &Member| self.chosen(member, call, now, budget_micros);
         if let Some(home) = &call.pinned_to {
             return Ok(to_member(pin::member(view, home)?));
@@ -295,30 +362,22 @@ impl RequestPath {
         {
             return Ok(to_member(&candidate.member));
         }
-        // The bus may know a replica that this node has not heard of yet. It could also pick this
-        // node itself, or one that is stopped: that stays in the queue group. And a body's frames
-        // need a node.
-        let may_be_picked = |member: &Arc<Member>| {
-            reports(member, target) && (member.is_self || member.liveness != Liveness::Alive)
-        };
-        let streams = progress.body.needs_stream(self.inline());
-        if streams || !candidates.is_empty() || view.members().any(may_be_picked) {
-            let detail = format!("no other node serves {target} now");
-            return Err(Fault::not_executed(
-                FaultKind::Unavailable,
-                Hop::Route,
-                detail,
-            ));
+        if let Some(home) = &progress.asked {
+            let known = view.member(&home.node).filter(|it| it.epoch == home.epoch);
+            let stranger = || self.stranger(home, call, budget_micros);
+            return Ok(known.map_or_else(stranger, |member| to_member(member)));
         }
-        self.counters.by_queue_group.add_one();
-        Ok(Chosen {
-            destination: Destination::Any,
-            epoch: None,
-            budget_micros,
-            expires_at: None,
-            subject: self.subjects.call_any(target, interface, operation),
-            flight: None,
-        })
+        // The bus may know a replica that this node has not heard of yet. It could also pick this
+        // node itself, or one that is stopped: that stays in the queue group.
+        let may_be_picked = |member: &Arc<Member>| {
+            member.reports(target) && (member.is_self || member.liveness != Liveness::Alive)
+        };
+        if !candidates.is_empty() || view.members().any(may_be_picked) {
+            let detail = format!("no other node serves {target} now");
+            let fault = Fault::not_executed(FaultKind::Unavailable, Hop::Route, detail);
+            return Err(fault.into());
+        }
+        Err(NotReady::NobodyKnown)
     }
 }
 
@@ -338,12 +397,7 @@ fn check_size(call: &Invocation) -> Result<(), Fault> {
 /// Whether any other node, alive or not, has reported a replica of the target.
 fn is_known(view: &View, call: &Invocation) -> bool {
     view.members()
-        .any(|member| !member.is_self && reports(member, &call.target))
-}
-
-fn reports(member: &Member, target: &ActorAddress) -> bool {
-    let mut replicas = member.replicas.iter();
-    replicas.any(|replica| replica.actor == *target)
+        .any(|member| !member.is_self && member.reports(&call.target))
 }
 
 impl Caller for RequestPath {
@@ -359,7 +413,10 @@ impl Caller for RequestPath {
                 key: context.key().unwrap_or_else(IdempotencyKey::mint),
                 now: started,
                 attempt: 0,
+                unsent: 0,
+                last: Tried::Attempt(0),
                 tried: Vec::new(),
+                asked: None,
                 may_have_run: false,
                 body: CallBody::new(body),
             };

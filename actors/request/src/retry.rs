@@ -14,14 +14,24 @@ const BACKOFF_MAX: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Failed<'a> {
     pub(crate) fault: &'a Fault,
-    /// The attempt that failed, from 1.
-    pub(crate) attempt: u32,
+    pub(crate) tried: Tried,
     pub(crate) idempotent: bool,
     /// Whether the body can be sent again: there is none, or nobody has read from it.
     pub(crate) body_untouched: bool,
     /// Whether there is a replica that has not refused this call yet.
     pub(crate) another_replica: bool,
     pub(crate) remaining: Duration,
+}
+
+/// What has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tried {
+    /// An attempt, from 1.
+    Attempt(u32),
+    /// For the time with this number, from 1, nothing could be sent, for a reason that passes: the bus is
+    /// away, or who serves the target is silent. It uses up no attempt, since it costs nobody anything; the
+    /// call's time bounds it.
+    Unsent(u32),
 }
 
 /// What to do next.
@@ -39,18 +49,22 @@ pub(crate) enum Next {
 pub(crate) fn next(failed: Failed<'_>, jitter: f64) -> Next {
     let Failed {
         fault,
-        attempt,
+        tried,
         idempotent,
         body_untouched,
         another_replica,
         remaining,
     } = failed;
+    let (times, was_last) = match tried {
+        Tried::Attempt(attempt) => (attempt, attempt >= ATTEMPTS_MAX),
+        Tried::Unsent(times) => (times, false),
+    };
     let may_run_again = match fault.execution() {
         Execution::NotExecuted => true,
         Execution::MaybeExecuted => idempotent,
         Execution::Executed => false,
     };
-    if !may_run_again || !body_untouched || attempt >= ATTEMPTS_MAX || remaining.is_zero() {
+    if !may_run_again || !body_untouched || was_last || remaining.is_zero() {
         return Next::GiveUp;
     }
     match lies_with(fault) {
@@ -60,7 +74,7 @@ pub(crate) fn next(failed: Failed<'_>, jitter: f64) -> Next {
         Blame::Replica if fault.is_overloaded() => Next::GiveUp,
         Blame::Replica | Blame::Lattice => {
             let backoff = BACKOFF_FIRST
-                .saturating_mul(1 << (attempt - 1).min(8))
+                .saturating_mul(1 << times.saturating_sub(1).min(8))
                 .min(BACKOFF_MAX);
             let wait = backoff.mul_f64(0.5 + 0.5 * jitter);
             if wait < remaining {
@@ -152,7 +166,7 @@ mod tests {
     fn check_fault(fault: &Fault, change: impl Fn(&mut Failed<'_>), expected: Next) {
         let mut failed = Failed {
             fault,
-            attempt: 1,
+            tried: Tried::Attempt(1),
             idempotent: false,
             body_untouched: true,
             another_replica: false,
@@ -203,8 +217,14 @@ mod tests {
         check(
             FaultKind::Draining,
             NotExecuted,
-            |f| f.attempt = ATTEMPTS_MAX,
+            |f| f.tried = Tried::Attempt(ATTEMPTS_MAX),
             Next::GiveUp,
+        );
+        check(
+            FaultKind::Disconnected,
+            NotExecuted,
+            |f| f.tried = Tried::Unsent(ATTEMPTS_MAX),
+            Next::After(BACKOFF_MAX),
         );
         check(
             FaultKind::Draining,

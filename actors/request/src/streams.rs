@@ -252,9 +252,13 @@ impl Streams {
     }
 
     fn take_in(&self, payload: &Bytes) {
-        let delivered = StreamFrame::decode(payload).is_ok_and(|frame| self.deliver(frame));
-        if !delivered {
-            self.dropped_frames.add_one();
+        let Ok(frame) = StreamFrame::decode(payload) else {
+            return self.dropped_frames.add_one();
+        };
+        let from = frame.from.clone();
+        match self.deliver(frame) {
+            true => self.membership.note_sign_of_life(&from),
+            false => self.dropped_frames.add_one(),
         }
     }
 

@@ -16,6 +16,10 @@ pub struct SupervisionOptions {
     pub stable_after: Duration,
     /// How long one attempt to start may take.
     pub start_time_max: Duration,
+    /// For how long a replica that has not run yet counts as starting although attempts fail, for a reason
+    /// that may pass: calls wait for it, within their budgets. Then it counts as failing, and they are
+    /// refused at once.
+    pub starting_max: Duration,
     /// Time between two probes.
     pub probe_interval: Duration,
     /// How long one probe may take.
@@ -34,6 +38,7 @@ impl Default for SupervisionOptions {
             backoff_refused: Duration::from_secs(60),
             stable_after: Duration::from_secs(30),
             start_time_max: Duration::from_secs(300),
+            starting_max: Duration::from_secs(30),
             probe_interval: Duration::from_secs(5),
             probe_time_max: Duration::from_secs(2),
             replaced_patience: Duration::from_secs(30),

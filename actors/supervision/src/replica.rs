@@ -4,8 +4,10 @@
 //!            +--- attempt fails: wait ---+
 //!            v                           |
 //! starting ──┴─ attempt ── succeeds ──> ready ── probe fails ──> failing ── wait ── attempt ...
-//!                             ^           |
-//!                             +── run ────+ (the old one goes on until the new one is ready)
+//!                 |           ^           |                          ^
+//!                 |           +── run ────+ (the old one goes on     |
+//!                 |                          until the new one is ready)
+//!                 +── fails for long, or for good ───────────────────+
 //! any ── stop ──> draining ──> gone
 //! ```
 
@@ -13,7 +15,11 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
-use tokio::{sync::oneshot, task::JoinSet, time};
+use tokio::{
+    sync::oneshot,
+    task::JoinSet,
+    time::{self, Instant},
+};
 use tracing::{info, warn};
 use wrt_contract::Gate;
 use wrt_protocol::heartbeat::ReplicaState;
@@ -57,6 +63,8 @@ pub(crate) struct ReplicaData {
     options: SupervisionOptions,
     backoff: Backoff,
     probe: Option<Probe>,
+    /// Since when it is starting; none once it has run, or counts as failing.
+    starting_since: Option<Instant>,
     /// The attempt to start that is made, or waited for.
     attempt: Job,
     /// The probe that is made, or waited for. Apart from attempts, so that what runs is still probed
@@ -88,6 +96,7 @@ impl Actor for Replica {
             options,
             backoff,
             probe: None,
+            starting_since: Some(Instant::now()),
             attempt: Job::default(),
             probing: Job::default(),
             drains: JoinSet::new(),
@@ -106,6 +115,7 @@ impl Actor for Replica {
         match message {
             ReplicaMessage::Replace(start) => {
                 data.start = start;
+                data.starts_anew();
                 data.attempt(&myself);
             }
             ReplicaMessage::Attempt { generation } if data.attempt.is(generation) => {
@@ -132,6 +142,28 @@ impl Actor for Replica {
 }
 
 impl ReplicaData {
+    /// What went wrong with another start says nothing of this one.
+    fn starts_anew(&mut self) {
+        if !self.post.is_serving() {
+            self.post.set_state(ReplicaState::Starting);
+            self.starting_since = Some(Instant::now());
+        }
+    }
+
+    /// Shows that it did not start. Reasons that pass do so soon: until then calls wait for it.
+    fn did_not_start(&mut self, error: &StartError) {
+        // A replacement that does not start leaves what it was to replace alone.
+        if self.post.is_serving() {
+            return;
+        }
+        let is_new = |since: Instant| since.elapsed() < self.options.starting_max;
+        let may_pass = matches!(error, StartError::Transient(_));
+        if !(may_pass && self.starting_since.is_some_and(is_new)) {
+            self.starting_since = None;
+            self.post.set_state(ReplicaState::Failing);
+        }
+    }
+
     fn attempt(&mut self, myself: &ActorRef<ReplicaMessage>) {
         let start = Arc::clone(&self.start);
         let time_max = self.options.start_time_max;
@@ -155,6 +187,7 @@ impl ReplicaData {
             Ok(running) => {
                 info!(%actor, "ready");
                 self.backoff.ready();
+                self.starting_since = None;
                 self.probe.clone_from(&running.probe);
                 if let Some(replaced) = self.post.offer(&running) {
                     replaced.start_draining();
@@ -170,10 +203,7 @@ impl ReplicaData {
             StartError::Refused(_) => self.options.backoff_refused,
         };
         warn!(%actor, error = &error as &dyn std::error::Error, ?delay, "did not start");
-        // A replacement that does not start leaves what it was to replace alone.
-        if !self.post.is_serving() {
-            self.post.set_state(ReplicaState::Failing);
-        }
+        self.did_not_start(&error);
         self.attempt_after(myself, delay);
     }
 

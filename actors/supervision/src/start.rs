@@ -11,8 +11,8 @@ pub trait Start: Send + Sync + 'static {
     /// Brings it up.
     ///
     /// # Errors
-    /// The replica is shown as failing, and this is called again after a delay. So is a panic, and
-    /// an attempt that takes too long.
+    /// This is called again after a delay, and the replica is shown as failing; at first as starting, for a
+    /// while, where another attempt may do. So it is after a panic, and an attempt that takes too long.
     ///
     /// # Cancel safety
     /// Dropping the future MUST leave nothing behind: that is how an attempt is given up.

@@ -36,7 +36,16 @@ async fn a_provider_whose_service_is_away_connects_when_it_comes() {
     let tree = tree(&told).await;
     tree.run(redis.clone(), Arc::new(Connect(Arc::clone(&service))))
         .unwrap();
+    // Calls wait for it at first, and are refused when it lasts.
+    let began = Instant::now();
+    until("it was tried", || service.starts.load(Relaxed) >= 5).await;
+    assert_eq!(state(&tree, &redis), Some(ReplicaState::Starting));
     until_state(&tree, &redis, ReplicaState::Failing).await;
+    let failing_after = began.elapsed();
+    assert!(
+        (30..40).contains(&failing_after.as_secs()),
+        "{failing_after:?}"
+    );
 
     // An hour of it: never given up, and never faster than the longest delay halved.
     tokio::time::sleep(Duration::from_secs(3600)).await;
@@ -171,6 +180,7 @@ async fn a_start_that_panics_or_hangs_is_contained() {
             .unwrap();
     }
     until_state(&tree, &provider("sound"), ReplicaState::Ready).await;
+    // For good, and at once.
     until_state(&tree, &provider("buggy"), ReplicaState::Failing).await;
     assert_eq!(
         state(&tree, &provider("stuck")),

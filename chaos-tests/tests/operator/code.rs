@@ -8,11 +8,12 @@ use std::{
     fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use wrt_chaos_tests::{Manifest, Proxy, guest};
+use http::Method;
+use wrt_chaos_tests::{Manifest, Proxy, guest, invariants, load::Load, outage::percentile};
 use wrt_test_servers::{Deadline, free_port};
 
 use super::site::Site;
@@ -132,6 +133,53 @@ async fn replicas_of_one_component_fetch_it_once() -> anyhow::Result<()> {
     let grown = peak_bytes(&site, "a")?.saturating_sub(before);
     println!("{bulk} bytes sent, {grown} bytes more at the peak");
     anyhow::ensure!(grown < 8 * size, "{grown} bytes more for {size} of code");
+    Ok(())
+}
+
+/// Narrow enough that the fetch takes seconds: 16 Mbit/s.
+const NARROW: u32 = 2_000_000;
+const FAR: Duration = Duration::from_millis(5);
+/// What an app may wait for while code is fetched beside its calls.
+const OTHERS_MAX: Duration = Duration::from_secs(1);
+
+/// The bug: on a link of 20 Mbit/s a component of 40 MiB gave another app on its node 14 s of 503.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_fetch_over_a_narrow_line_leaves_room_for_calls() -> anyhow::Result<()> {
+    let site = Site::bare().await?;
+    let proxy = Proxy::start(site.cluster.nats().port()).await?;
+    site.cluster.kill_node("a")?;
+    tokio::task::block_in_place(|| site.cluster.start_node_at("a", &proxy.nats_url()))?;
+    site.is_ready(&Site::NODES).await?;
+    site.deploy(Manifest::probe(&["a"])?).await?;
+    site.serves().await?;
+
+    proxy.narrow(FAR, NARROW);
+    let hello = site.url("/hello");
+    let others = Load::start(&site.client, 20, move |_| (Method::GET, hello.clone()));
+    let source = padded(&site, "hello_http", 8 << 20, 1)?;
+    let apart = many("many", &source, 3).replace("[\"a\"]", "[\"a\", \"edge\"]");
+    let began = Instant::now();
+    deploys(&site, &apart)?;
+    let took = began.elapsed();
+    let others = others.stop().await;
+    let most = percentile(&others, 1.0);
+    println!(
+        "deployed in {took:?}; {} calls meanwhile: {:?} at p50, {most:?} at most",
+        others.len(),
+        percentile(&others, 0.5)
+    );
+    anyhow::ensure!(
+        took >= Duration::from_secs(4),
+        "the line is not narrow: {took:?}"
+    );
+    invariants::all_succeed(&others)?;
+    anyhow::ensure!(most <= OTHERS_MAX, "{most:?} at most");
+    for (node, before) in [("a", 1), ("edge", 0)] {
+        let log = site.cluster.node_log(node);
+        let fetched = log.lines().filter(|line| line.contains("fetched")).count();
+        anyhow::ensure!(fetched == before + 1, "{node}, for all three: {log}");
+    }
+    site.shows_no_trouble().await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wrt_protocol::{
-    Epoch, NodeId, NodeMicros,
+    ActorAddress, Epoch, NodeId, NodeMicros,
     heartbeat::{NodeState, ReplicaReport},
 };
 
@@ -68,6 +68,12 @@ impl Member {
     #[must_use]
     pub fn takes_calls(&self) -> bool {
         self.liveness == Liveness::Alive && self.state == NodeState::Serving
+    }
+
+    /// Whether it reports a replica of `actor`, in whatever state.
+    #[must_use]
+    pub fn reports(&self, actor: &ActorAddress) -> bool {
+        self.replicas.iter().any(|replica| replica.actor == *actor)
     }
 
     /// Whether placement may count on it: a suspect keeps its share, a dead node does not, and one

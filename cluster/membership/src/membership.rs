@@ -174,6 +174,12 @@ impl Membership {
         self.shared.announce.notify_one();
     }
 
+    /// Something else than a heartbeat came from `node` that it cannot have sent long ago: it does not become
+    /// suspect for a while, unless it misses heartbeats for as long as makes dead.
+    pub fn note_sign_of_life(&self, node: &NodeId) {
+        lock(&self.shared.table).observe_sign_of_life(node, Instant::now());
+    }
+
     /// This node's clock, which its heartbeats tell.
     #[must_use]
     pub fn clock(&self) -> NodeClock {

@@ -29,6 +29,9 @@
 //!   [`mass_death_hold`]. With two others or fewer there is no majority to tell by, and
 //!   [`dead_after`] holds, for the bus at least carries this node's own heartbeats. When enough are heard again, those still silent get one more
 //!   [`suspect_after`] to follow.
+//! - **A body flows**: a machine that is busy with bodies may hold heartbeats up. Their frames are signs of
+//!   life and put suspicion off, for [`dead_after`] at the most: what came may have lain somewhere, and a
+//!   node that beats no more must be given up some time. They bring back nobody who is suspect.
 //! - **Own pause**: when two ticks are [`PAUSE_MIN`] apart, this node was stopped and could hear
 //!   nobody. Everyone's silence counts from the end of the pause. The first tick is the end of one:
 //!   a node that joins cannot know how long it took.
@@ -173,6 +176,13 @@ impl MemberTable {
         Observed::Applied
     }
 
+    /// Takes in that something else than a heartbeat came from `node` at `now`.
+    pub fn observe_sign_of_life(&mut self, node: &NodeId, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(node) {
+            entry.shown_at = now;
+        }
+    }
+
     /// Judges silence at `now`. Call it several times an interval; a late call is taken for a pause
     /// of this node.
     pub fn tick(&mut self, now: Instant, link: LinkState) {
@@ -276,8 +286,7 @@ impl MemberTable {
     fn suspect(&mut self, now: Instant) {
         let mut change = ViewChange::None;
         for entry in self.silent_ones() {
-            let silent = entry.silence(now) >= suspect_after(entry.interval);
-            if silent && entry.member.liveness == Liveness::Alive {
+            if entry.is_silent(now) && entry.member.liveness == Liveness::Alive {
                 entry.give_up(Liveness::Suspect);
                 change = ViewChange::Membership;
             }

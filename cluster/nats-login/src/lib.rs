@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use async_nats::{ClientError, ConnectErrorKind, ConnectOptions, ServerAddr};
+use async_nats::{ClientError, ConnectError, ConnectErrorKind, ConnectOptions, ServerAddr};
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -152,6 +152,15 @@ pub fn is_told_refusal(error: &ClientError) -> bool {
     REFUSALS.iter().any(|kind| text.contains(&kind.to_string()))
 }
 
+/// What rustls says of a certificate. The client has it as the text of an I/O error.
+const UNTRUSTED: &str = "invalid peer certificate";
+
+/// Whether nobody whom the client believes vouches for a server. Another attempt will not help.
+#[must_use]
+pub fn is_untrusted(error: &ConnectError) -> bool {
+    error.to_string().contains(UNTRUSTED)
+}
+
 fn exposed(secret: &SecretString) -> String {
     secret.expose_secret().to_owned()
 }
@@ -175,8 +184,6 @@ fn named_by(server: &ServerAddr) -> Option<(String, Option<String>)> {
 
 #[cfg(test)]
 mod tests {
-    use async_nats::ConnectError;
-
     use super::*;
 
     /// The client tells it as a text.

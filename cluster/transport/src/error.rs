@@ -36,6 +36,15 @@ pub enum TransportError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Nobody whom this client believes vouches for the servers' certificates.
+    #[error("the certificate of {servers} is not trusted")]
+    NotTrusted {
+        /// The servers, without passwords.
+        servers: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The bus refused a connection or a subscription.
     #[error("the bus refused {what}")]
     Refused {

@@ -75,7 +75,8 @@ impl Nats {
     /// # Errors
     /// [`TransportError::Refused`] when no server answers within
     /// [`NatsOptions::connect_timeout`], and at once [`TransportError::NotLetIn`] when one does not
-    /// take the login, or there is none to be made of what was given.
+    /// take the login, or there is none to be made of what was given, and [`TransportError::NotTrusted`]
+    /// when nobody vouches for one.
     pub async fn connect(options: NatsOptions) -> Result<Arc<Self>, TransportError> {
         let closed = CancellationToken::new();
         let connect = |lane| Connection::connect(&options, lane, closed.clone());

@@ -37,9 +37,11 @@ impl RequestPath {
         if !view.candidates(actor).is_empty() {
             return false;
         }
-        if view.starts_here(actor) {
-            return true;
-        }
+        view.starts_here(actor) || self.comes_elsewhere(view, actor)
+    }
+
+    /// The same for other nodes, of an actor that no node serves.
+    pub(super) fn comes_elsewhere(&self, view: &View, actor: &ActorAddress) -> bool {
         // Of what others do, nothing is heard.
         if view.is_isolated() || *self.link.borrow() == LinkState::Down {
             return false;

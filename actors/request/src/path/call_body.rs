@@ -49,11 +49,6 @@ impl CallBody {
         self.body.as_ref().and_then(|body| inline.take(body))
     }
 
-    /// Whether it is here and has to travel as a stream, to a node that is known.
-    pub(super) fn needs_stream(&self, inline: Inline) -> bool {
-        self.body.as_ref().is_some_and(|body| !inline.takes(body))
-    }
-
     /// Gives it to a stream to `node`; none if it is not here.
     pub(super) fn announce(
         &mut self,

@@ -30,6 +30,20 @@ pub(super) struct Chosen {
     pub(super) flight: Option<Flight>,
 }
 
+/// Why there is no attempt.
+pub(super) enum NotReady {
+    /// This node knows nobody who serves the target; the bus may.
+    NobodyKnown,
+    /// It cannot be made.
+    Fault(Fault),
+}
+
+impl From<Fault> for NotReady {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
 /// An attempt, and what goes with it.
 pub(super) struct Ready<'a> {
     attempt: Attempt<'a>,
@@ -53,11 +67,8 @@ enum Announced {
 
 impl Ready<'_> {
     /// Who was asked.
-    pub(super) fn into_node(self) -> Option<NodeId> {
-        match self.attempt.destination {
-            Destination::Node { node, .. } => Some(node),
-            Destination::Any => None,
-        }
+    pub(super) fn into_node(self) -> NodeId {
+        self.attempt.destination.node
     }
 }
 
@@ -69,9 +80,10 @@ impl RequestPath {
         context: &CallContext,
         call: &Invocation,
         progress: &mut Progress,
-    ) -> Result<Ready<'_>, Fault> {
+    ) -> Result<Ready<'_>, NotReady> {
         let chosen = self.choose(view, context, call, progress)?;
-        let node = chosen.destination.node();
+        progress.asked = None;
+        let node = &chosen.destination.node;
         let outgoing = self.prepare_outgoing(call, node, &mut progress.body);
         let made = outgoing.and_then(|outgoing| {
             let call_id = CallId::mint();
@@ -109,8 +121,8 @@ impl RequestPath {
                 _flight: chosen.flight,
             }),
             Err(fault) => {
-                progress.tried.extend(node.cloned());
-                Err(fault)
+                progress.tried.push(node.clone());
+                Err(fault.into())
             }
         }
     }
@@ -140,10 +152,7 @@ impl RequestPath {
                 .await
             }
         };
-        let reply = reply.map_err(|fault| match attempt.destination.node() {
-            Some(node) => fault.at_node(node),
-            None => fault,
-        })?;
+        let reply = reply.map_err(|fault| fault.at_node(&attempt.destination.node))?;
         let Reply {
             head,
             result,
@@ -276,7 +285,7 @@ impl RequestPath {
     fn prepare_outgoing(
         &self,
         call: &Invocation,
-        node: Option<&NodeId>,
+        node: &NodeId,
         body: &mut CallBody,
     ) -> Result<Announced, Fault> {
         let bytes = call.arguments.len() + call.bulk.len();
@@ -295,19 +304,11 @@ impl RequestPath {
         if !is_large && !body.is_here() {
             return Ok(Announced::Nothing);
         }
-        let Some(node) = node.cloned() else {
-            let detail = format!("no node is known that serves {}", call.target);
-            return Err(Fault::not_executed(
-                FaultKind::Unavailable,
-                Hop::Route,
-                detail,
-            ));
-        };
         let (announce, sending) = match body.announce(&self.streams, node.clone()) {
             Some(announced) => announced?,
             None => {
                 let (body, bytes) = arguments_body(&call.arguments, &call.bulk);
-                let sending = self.streams.announce(body, node, None)?;
+                let sending = self.streams.announce(body, node.clone(), None)?;
                 let stream = sending.stream;
                 (BodyAnnounce::Arguments { stream, bytes }, sending)
             }

@@ -181,38 +181,23 @@ impl Pair {
     }
 
     /// What must work meanwhile.
-    async fn works(&self, way: Way, tag: u64) {
+    async fn works(&self, tag: u64) {
         self.is_served(Way::Chosen, tag).await;
         self.is_served(Way::Pinned, tag + 1).await;
         self.is_served(Way::Unanswered, tag + 2).await;
         eventually("the one-way call", || self.b.record.runs(tag + 2) >= 1).await;
-        if way != Way::QueueGroup {
-            // What streams goes to a node that was chosen.
-            self.is_served(Way::LargeArguments, tag + 3).await;
-        }
-        self.takes_back(way, tag + 4).await;
+        self.is_served(Way::LargeArguments, tag + 3).await;
+        self.takes_back(tag + 4).await;
     }
 
     /// Checks that a call which is given up is dropped.
-    async fn takes_back(&self, way: Way, tag: u64) {
+    async fn takes_back(&self, tag: u64) {
         let record = &self.b.record;
         let dropped = record.dropped.load(Relaxed);
-        // Nobody knows to whom the queue group has given a call, and where to take it back.
-        let is_pinned = way == Way::QueueGroup;
-        let tag = if is_pinned { PINNED_TAG } else { tag };
         loop {
             let runs = record.runs(tag);
-            let never = async {
-                match is_pinned {
-                    true => self.step(How::Never).await,
-                    false => {
-                        let never = self.caller.act(BUDGET_MS, tag, How::Never);
-                        never.await.map(drop)
-                    }
-                }
-            };
             tokio::select! {
-                ended = never => {
+                ended = self.caller.act(BUDGET_MS, tag, How::Never) => {
                     let fault = ended.unwrap_err();
                     assert!(is_of_a_busy_machine(&fault), "{fault}");
                 }
@@ -274,7 +259,7 @@ async fn while_blocked(bus: Bus, way: Way) {
         };
         let others = async {
             pair.is_blocked().await;
-            pair.works(way, tag + 300).await;
+            pair.works(tag + 300).await;
             let all = COMPANY as usize;
             eventually("its company", || answered.load(Relaxed) == all).await;
             if round < ROUNDS_WITH_HEARTBEATS {

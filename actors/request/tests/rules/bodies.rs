@@ -20,6 +20,7 @@ use wrt_protocol::{
 use super::lattice::{
     mirror::{ECHO, KEEP, PRODUCE, SUM, sum},
     nodes::{Bus, Node, eventually},
+    probe::How,
 };
 
 pub async fn pair(bus: &Bus) -> (Node, Node) {
@@ -104,6 +105,42 @@ pub async fn large_arguments_and_results(bus: &Bus) {
 #[tokio::test(start_paused = true)]
 async fn body_both_ways() {
     both_ways(&Bus::loopback()).await;
+}
+
+/// A busy machine may hold heartbeats up while it sends a body. Fails when its frames are no signs of life:
+/// the body would break in the middle, and a call in flight end as *maybe executed*. Fails as well when
+/// they are signs for ever: who receives a body must not be kept from calling somebody else.
+#[tokio::test(start_paused = true)]
+async fn who_sends_a_body_is_not_silent() {
+    for (millis, is_long) in [(1_500, false), (5_000, true)] {
+        let bus = Bus::loopback();
+        let (caller, b) = pair(&bus).await;
+        b.wire.plan().is_silent = true;
+        let pieces = stream::iter(0..millis / 100).then(|_| async {
+            sleep(Duration::from_millis(100)).await;
+            Ok(BodyFrame::Data(Bytes::from(vec![1; 1000])))
+        });
+        let echo = caller.reflect(60_000, ECHO, Some(Body::new(None, pieces)));
+        let mut body = echo.await.unwrap().body.expect("a body");
+        let call = caller.act(60_000, 1, How::After(Duration::from_millis(1_200)));
+        let read = async {
+            let mut pieces = 0;
+            while let Some(frame) = body.next().await {
+                frame?;
+                pieces += 1;
+            }
+            Ok::<_, BodyError>(pieces)
+        };
+        let (read, called) = tokio::join!(read, call);
+        assert_eq!(called.unwrap(), "b");
+        match read {
+            Ok(pieces) => assert_eq!((pieces, is_long), (millis / 100, false)),
+            Err(BodyError::Fault(fault)) => {
+                assert_eq!((fault.kind(), is_long), (FaultKind::NodeLost, true));
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

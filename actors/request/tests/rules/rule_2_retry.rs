@@ -135,6 +135,51 @@ async fn rule_2_attempts_are_few_and_farther_and_farther_apart() {
     }
 }
 
+/// Fails when a time at which nothing could be sent counts as an attempt, or is charged to the retry
+/// budget: calls would end long before their time, and before the bus is back.
+#[tokio::test(start_paused = true)]
+async fn rule_2_a_bus_that_is_away_is_waited_for() {
+    const CALLS: u32 = 500;
+    let bus = Bus::loopback();
+    let (caller, b) = (bus.caller().await, bus.host("b").await);
+    caller.knows(1).await;
+    bus.faults().cut_off(&caller.id);
+    let calls = (0..CALLS).map(|tag| caller.act(5_000, tag.into(), How::AtOnce));
+    let heal = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        bus.faults().heal(&caller.id);
+    };
+    let (answers, ()) = tokio::join!(join_all(calls), heal);
+    for answer in answers {
+        assert_eq!(answer.unwrap(), "b");
+    }
+    assert_eq!(b.record.all_runs(), CALLS);
+    for (request, _) in caller.wire.requests() {
+        assert_eq!(request.head.attempt, 1);
+    }
+}
+
+/// Fails when silence that makes suspect uses up the attempts that a node's return would need.
+#[tokio::test(start_paused = true)]
+async fn rule_2_a_silent_replica_is_waited_for() {
+    let bus = Bus::loopback();
+    let (caller, b) = (bus.caller().await, bus.host("b").await);
+    // Most others fall silent: nobody is dead before long.
+    let others = [bus.host("c").await, bus.host("d").await];
+    caller.knows(3).await;
+    for node in [&b, &others[0], &others[1]] {
+        bus.faults().partition(&caller.id, &node.id);
+    }
+    caller.knows(0).await;
+    let heal = async {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        bus.faults().heal(&caller.id);
+    };
+    let (answer, ()) = tokio::join!(caller.act(6_000, 1, How::AtOnce), heal);
+    answer.unwrap();
+    check_attempts(&caller, 1);
+}
+
 /// Fails without the retry budget: retries would multiply the load of a lattice that fails.
 #[tokio::test(start_paused = true)]
 async fn rule_2_a_node_makes_few_retries() {

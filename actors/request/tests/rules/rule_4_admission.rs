@@ -113,6 +113,31 @@ async fn rule_4_a_dropped_call_is_taken_back() {
     assert_eq!(answer.unwrap(), "b");
 }
 
+/// Fails when nobody is told because nobody knows whom the bus has picked: it would be worked for until
+/// the end of the budget.
+#[tokio::test(start_paused = true)]
+async fn rule_4_a_call_that_the_bus_has_placed_is_taken_back() {
+    let bus = Bus::loopback();
+    let hosts = [bus.host("b").await, bus.host("c").await];
+    for host in &hosts {
+        host.say_nothing();
+    }
+    let caller = bus.caller().await;
+    let runs = || hosts.iter().map(|host| host.record.runs(1)).sum::<u32>();
+    let dropped = || hosts.iter().map(|host| host.record.dropped.load(Relaxed));
+    tokio::select! {
+        _ = caller.act(60_000, 1, How::Never) => panic!("it never ends"),
+        () = eventually("a call in hand", || runs() == 1) => {}
+    }
+    assert_eq!(caller.path.counts().by_queue_group, 1);
+    let started = Instant::now();
+    eventually("the cancellation", || dropped().sum::<u64>() == 1).await;
+    assert!(started.elapsed() < Duration::from_secs(1));
+    for host in &hosts {
+        host.is_idle().await;
+    }
+}
+
 /// The peer's bug: each abandoned call in the queue kept its permit, and a dozen of them stopped an
 /// actor for good. Fails when a call's end by budget or by drop does not free its place.
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,11 @@ use std::{error::Error, time::Duration};
 
 use async_nats::jetstream::{
     ErrorCode,
-    context::{GetStreamError, GetStreamErrorKind, RequestError, RequestErrorKind},
+    context::{
+        GetStreamError, GetStreamErrorKind, PublishError, PublishErrorKind, RequestError,
+        RequestErrorKind,
+    },
+    kv::{UpdateError, UpdateErrorKind},
 };
 use backon::{ExponentialBuilder, Retryable};
 
@@ -19,6 +23,8 @@ pub(super) enum AttemptError {
     Again(Box<dyn Error + Send + Sync>),
     /// Nobody answers for JetStream; the next one may find it.
     NoJetStream,
+    /// What was published was not acknowledged: JetStream is away, or cannot write.
+    Unacknowledged,
     /// There is no room for it, and another attempt makes none.
     Full(Box<dyn Error + Send + Sync>),
     /// No other one would.
@@ -46,6 +52,9 @@ impl AttemptError {
         if is_without_jetstream(&error) {
             return Self::NoJetStream;
         }
+        if is_unacknowledged(&error) {
+            return Self::Unacknowledged;
+        }
         let said = Box::new(Said(error.to_string()));
         match error_code(&error).filter(|code| FULL.contains(code)) {
             Some(_) => Self::Full(said),
@@ -65,6 +74,16 @@ fn is_without_jetstream(error: &(dyn Error + 'static)) -> bool {
         request.is_some_and(|error| error.kind() == RequestErrorKind::NoResponders)
     });
     is_unheard || error_code(error).is_some_and(|code| is_off.contains(&code))
+}
+
+/// Whether an error of the client says that it has waited in vain for the word that something is stored.
+fn is_unacknowledged(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|error| {
+        let publish = error.downcast_ref::<PublishError>();
+        let update = error.downcast_ref::<UpdateError>();
+        publish.is_some_and(|error| error.kind() == PublishErrorKind::TimedOut)
+            || update.is_some_and(|error| error.kind() == UpdateErrorKind::TimedOut)
+    })
 }
 
 /// What JetStream itself answered, where an error of the client or a cause of it has that.
@@ -141,6 +160,10 @@ fn failure(what: &str, error: AttemptError) -> Failure {
     let (error, is_final) = match error {
         AttemptError::Final(error) => (error, true),
         AttemptError::NoJetStream => (StoreError::NoJetStream, false),
+        AttemptError::Unacknowledged => {
+            let what = what.to_owned();
+            (StoreError::Unacknowledged { what }, false)
+        }
         AttemptError::Full(source) => {
             let what = what.to_owned();
             (StoreError::Full { what, source }, true)
@@ -160,5 +183,32 @@ fn timed_out(what: &str, waited: Duration) -> Failure {
             waited,
         },
         is_final: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::jetstream::kv::{PutError, PutErrorKind};
+
+    use super::*;
+
+    /// A server whose disk is full does not answer a write, and its client gives up before this code does.
+    #[test]
+    fn a_write_without_an_answer_is_told_as_such_however_it_was_made() {
+        let in_vain = || PublishError::new(PublishErrorKind::TimedOut);
+        let errors = [
+            AttemptError::again(in_vain()),
+            AttemptError::again(PutError::with_source(PutErrorKind::Publish, in_vain())),
+            AttemptError::again(UpdateError::from(in_vain())),
+        ];
+        for error in errors {
+            let told = failure("store app a", error).error;
+            assert!(
+                matches!(told, StoreError::Unacknowledged { .. }),
+                "{told:?}"
+            );
+            let told = told.to_string();
+            assert!(told.contains("room on its disk"), "{told}");
+        }
     }
 }

@@ -43,12 +43,24 @@ pub enum StoreError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// It did not answer in time, each time.
-    #[error("JetStream did not {what} within {waited:?}: is it enabled (nats-server --jetstream)?")]
+    #[error(
+        "JetStream did not {what} within {waited:?}: is it enabled (nats-server --jetstream), and is there \
+         room on its disk? Its log says why"
+    )]
     TimedOut {
         /// What it was asked.
         what: String,
         /// How long each attempt waited.
         waited: Duration,
+    },
+    /// It did not acknowledge what it was given, each time.
+    #[error(
+        "JetStream did not acknowledge, to {what}: is there room on its disk? Its log says why; a stream \
+         whose write has failed takes no other until there is room and the server is restarted"
+    )]
+    Unacknowledged {
+        /// What was to be done.
+        what: String,
     },
     /// JetStream has no room, also after everything that nobody needs was removed.
     #[error(

@@ -12,7 +12,8 @@ use wrt_protocol::{
 
 use super::ViewChange;
 use crate::{
-    ClockOffset, Liveness, Member, interval::claimed_interval, member::PeerClock, suspect_after,
+    ClockOffset, Liveness, Member, dead_after, interval::claimed_interval, member::PeerClock,
+    suspect_after,
 };
 
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Entry {
     late_by: Duration,
     /// When silence began to count.
     pub(super) heard_at: Instant,
+    /// When it last showed a sign of life that is no heartbeat.
+    pub(super) shown_at: Instant,
     /// No eviction before this, unless by [`crate::mass_death_hold`].
     pub(super) spared_until: Instant,
     /// When it died or left.
@@ -61,6 +64,7 @@ impl Entry {
             interval: claimed_interval(heartbeat.interval_ms),
             late_by: Duration::ZERO,
             heard_at: now,
+            shown_at: now,
             spared_until: now,
             ended_at: left.then_some(now),
             older: None,
@@ -184,5 +188,12 @@ impl Entry {
 
     pub(super) fn silence(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.heard_at)
+    }
+
+    /// Whether so little is heard of it that it is suspect.
+    pub(super) fn is_silent(&self, now: Instant) -> bool {
+        let (silence, patience) = (self.silence(now), suspect_after(self.interval));
+        let shows_life = now.saturating_duration_since(self.shown_at) < patience;
+        silence >= patience && (!shows_life || silence >= dead_after(self.interval))
     }
 }

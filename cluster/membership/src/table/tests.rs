@@ -34,6 +34,32 @@ fn silence_makes_suspect_then_dead() {
     }
 }
 
+/// A body flows, and its sender's heartbeats are held up.
+#[test]
+fn signs_of_life_put_suspicion_off_for_a_while_and_bring_nobody_back() {
+    let mut scene = Scene::of(&["a", "b"]);
+    let lost = scene.member("a").lost.clone();
+    for (millis, expected) in [(700, Alive), (1950, Alive), (2000, Dead), (3000, Dead)] {
+        while scene.silence("a") < Duration::from_millis(millis) {
+            scene.shows_life("a");
+            scene.run(TICK, &["b"]);
+        }
+        scene.check(&[("a", expected)]);
+        assert_eq!(lost.is_cancelled(), expected != Alive);
+    }
+    // When the body has ended, silence is what it always is.
+    let mut scene = Scene::of(&["a", "b"]);
+    scene.run(Duration::from_millis(500), &["b"]);
+    scene.shows_life("a");
+    scene.run(Duration::from_millis(700), &["b"]);
+    scene.check(&[("a", Alive)]);
+    scene.run(Duration::from_millis(200), &["b"]);
+    scene.check(&[("a", Suspect)]);
+    scene.shows_life("a");
+    scene.run(TICK, &["b"]);
+    scene.check(&[("a", Suspect)]);
+}
+
 #[test]
 fn one_who_is_heard_again_is_alive_with_a_fresh_token() {
     for silent in [Duration::from_secs(1), Duration::from_secs(5)] {

@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use wrt_nats_login::{is_refusal, is_told_refusal};
+use wrt_nats_login::{is_refusal, is_told_refusal, is_untrusted};
 use wrt_protocol::pack::PackEntry;
 
 use super::{
@@ -353,6 +353,7 @@ async fn connect_client(
         let error = match client_options.connect(&servers).await {
             Ok(client) => return Ok(client),
             Err(error) if is_refusal(error.kind()) => return Err(options.not_let_in(error)),
+            Err(error) if is_untrusted(&error) => return Err(options.not_trusted(error)),
             Err(error) => error,
         };
         attempt += 1;

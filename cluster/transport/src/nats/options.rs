@@ -65,6 +65,14 @@ impl NatsOptions {
             source: source.into(),
         }
     }
+
+    /// No connection to servers that anybody could be.
+    pub(super) fn not_trusted(&self, source: impl Into<Source>) -> TransportError {
+        TransportError::NotTrusted {
+            servers: self.servers_redacted(),
+            source: source.into(),
+        }
+    }
 }
 
 impl fmt::Debug for NatsOptions {

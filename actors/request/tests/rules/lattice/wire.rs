@@ -37,6 +37,8 @@ pub struct Sent {
 pub struct Plan {
     /// Replies vanish.
     pub mute: bool,
+    /// Heartbeats vanish.
+    pub is_silent: bool,
     /// A send on this lane never returns.
     pub stuck: Option<Lane>,
     /// A request fails with this.
@@ -82,6 +84,7 @@ impl Wire {
     fn note(&self, lane: Lane, subject: &str, payload: &Bytes) -> Result<bool, TransportError> {
         let plan = self.plan();
         let mut goes = !(plan.mute && subject.contains("_INBOX"));
+        goes &= !(plan.is_silent && lane == Lane::Control);
         let bytes_max = plan.payload_bytes_max.unwrap_or(usize::MAX);
         if payload.len() > bytes_max {
             let bytes = payload.len();

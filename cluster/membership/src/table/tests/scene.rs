@@ -109,6 +109,16 @@ impl Scene {
         self.table.observe(heartbeat, self.now)
     }
 
+    /// A frame of a body arrives from it.
+    pub(super) fn shows_life(&mut self, name: &str) {
+        self.table.observe_sign_of_life(&node(name), self.now);
+    }
+
+    /// How long no heartbeat of it has come.
+    pub(super) fn silence(&self, name: &str) -> Duration {
+        self.table.entries[&node(name)].silence(self.now)
+    }
+
     /// Time passes without a tick: this node is stopped.
     pub(super) fn pause(&mut self, duration: Duration) {
         self.now += duration;
