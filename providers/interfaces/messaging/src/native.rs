@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use wrt_contract::{CallContext, Schema, interface};
 
 pub use counts::{DeliveryCounter, DeliveryCounts, InHand};
-pub use delivery::{Delivery, Verdict};
+pub use delivery::{Delivery, Verdict, is_attempt};
 pub use error::{Limit, MessagingError};
 pub use host::{MessageComponent, WasiMessaging};
 pub use memory::{MemoryConfig, MessagingDefault};

@@ -111,6 +111,13 @@ impl Subscription {
         within("attempts_max", self.attempts_max.into(), &ATTEMPTS)?;
         within("pause_ms_min", self.pause_ms_min, &pauses)?;
         within("pause_ms_max", self.pause_ms_max, &pauses)?;
+        if self.pause_ms_min > self.pause_ms_max {
+            let message = format!(
+                "{}: the longest pause, pause_ms_max, is {}",
+                self.pause_ms_min, self.pause_ms_max
+            );
+            return Err(("pause_ms_min", message));
+        }
         within(
             "handler_timeout_ms",
             self.handler_timeout_ms,
@@ -171,6 +178,7 @@ mod tests {
             "in_hand_max = 1000000",
             "attempts_max = 0",
             "pause_ms_min = 0",
+            "pause_ms_min = 200\npause_ms_max = 100",
             "handler_timeout_ms = 0",
             "delivery = 'exactly-once'",
             "topic = 'a'",

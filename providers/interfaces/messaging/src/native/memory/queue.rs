@@ -1,0 +1,181 @@
+//! Messages that wait in memory, and their way to a handler.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::MemoryConfig;
+use crate::{
+    DeliveryCounter, Message, MessagingError, Subscriber, Verdict, is_attempt,
+    limits::TOPIC_BYTES_MAX,
+};
+
+/// What waits to be handled, of all queues.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Kept {
+    /// Whether so many copies of a message may wait as well.
+    pub(super) fn has_room_for(
+        &self,
+        copies: usize,
+        message: &Message,
+        config: &MemoryConfig,
+    ) -> bool {
+        let bytes = copies.saturating_mul(bytes_of(message));
+        let messages = self.messages.load(Relaxed).saturating_add(copies);
+        let bytes = self.bytes.load(Relaxed).saturating_add(bytes);
+        messages <= config.messages_max && bytes <= config.messages_bytes_max
+    }
+}
+
+fn bytes_of(message: &Message) -> usize {
+    message.bytes() + TOPIC_BYTES_MAX
+}
+
+/// A message that waits to be handled. It counts as kept until it is dropped, and as lost where nothing has
+/// become of it by then.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    message: Message,
+    failed: u32,
+    bytes: usize,
+    is_settled: bool,
+    kept: Arc<Kept>,
+    counter: Arc<DeliveryCounter>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.kept.messages.fetch_sub(1, Relaxed);
+        self.kept.bytes.fetch_sub(self.bytes, Relaxed);
+        if !self.is_settled {
+            let dropped = self.counter.dropped();
+            tracing::debug!(topic = ?self.message.topic, dropped, "a message ends with its provider");
+        }
+    }
+}
+
+impl Waiting {
+    pub(super) fn new(message: Message, kept: &Arc<Kept>, counter: &Arc<DeliveryCounter>) -> Self {
+        let bytes = bytes_of(&message);
+        kept.messages.fetch_add(1, Relaxed);
+        kept.bytes.fetch_add(bytes, Relaxed);
+        Self {
+            message,
+            failed: 0,
+            bytes,
+            is_settled: false,
+            kept: Arc::clone(kept),
+            counter: Arc::clone(counter),
+        }
+    }
+}
+
+/// Hands messages over, at most so many at a time. Once it is stopped it takes no more in, and what waits
+/// already is handed over: nobody else has it.
+pub(super) async fn consume(
+    subscriber: Subscriber,
+    mut waiting: mpsc::Receiver<Waiting>,
+    stop: CancellationToken,
+) {
+    let in_hand_max = subscriber.subscription().in_hand_max as usize;
+    let in_hand = Arc::new(Semaphore::new(in_hand_max));
+    let (mut tasks, mut is_open) = (JoinSet::new(), true);
+    loop {
+        while tasks.try_join_next().is_some() {}
+        let next = async {
+            let permit = Arc::clone(&in_hand).acquire_owned().await.ok()?;
+            Some((permit, waiting.recv().await?))
+        };
+        let next = tokio::select! {
+            () = stop.cancelled(), if is_open => None,
+            next = next => match next {
+                Some(next) => Some(next),
+                None => break,
+            },
+        };
+        match next {
+            Some((permit, message)) => {
+                let (subscriber, in_hand) = (subscriber.clone(), Arc::clone(&in_hand));
+                tasks.spawn(handle(subscriber, message, permit, in_hand));
+            }
+            None => {
+                waiting.close();
+                is_open = false;
+            }
+        }
+    }
+    // What pauses is not in hand, and ends with the process that keeps it.
+    let all = u32::try_from(in_hand_max).unwrap_or(u32::MAX);
+    let _all_ended = in_hand.acquire_many(all).await;
+}
+
+/// Hands a message over until something has become of it.
+async fn handle(
+    subscriber: Subscriber,
+    mut waiting: Waiting,
+    permit: OwnedSemaphorePermit,
+    in_hand: Arc<Semaphore>,
+) {
+    let mut permit = Some(permit);
+    while permit.is_some() {
+        let outcome = subscriber.hand_over(&mut waiting.message).await;
+        let pause = settle(&subscriber, &mut waiting, outcome);
+        drop(permit.take());
+        let Some(pause) = pause else { return };
+        tokio::time::sleep(pause).await;
+        permit = Arc::clone(&in_hand).acquire_owned().await.ok();
+        subscriber.counter().redelivered();
+    }
+}
+
+/// Does what follows from an outcome; when it is tried again, if it is.
+fn settle(
+    subscriber: &Subscriber,
+    waiting: &mut Waiting,
+    outcome: Result<(), MessagingError>,
+) -> Option<Duration> {
+    let counter = subscriber.counter();
+    let delivery = subscriber.subscription().delivery();
+    match delivery.verdict(&outcome, waiting.failed) {
+        Verdict::Done => {
+            counter.handled();
+            waiting.is_settled = true;
+            None
+        }
+        Verdict::PutBack { pause } => {
+            counter.put_back();
+            Some(pause)
+        }
+        Verdict::Again { pause } => {
+            counter.failed();
+            waiting.failed += 1;
+            Some(pause)
+        }
+        Verdict::GiveUp => {
+            let mut attempts = waiting.failed;
+            if outcome.as_ref().is_err_and(is_attempt) {
+                counter.failed();
+                attempts += 1;
+            }
+            waiting.is_settled = true;
+            let (dropped, topic) = (counter.dropped(), &waiting.message.topic);
+            tracing::warn!(?topic, attempts, reason = ?outcome.err(), dropped, "a message is given up");
+            None
+        }
+    }
+}
