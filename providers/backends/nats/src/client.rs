@@ -124,9 +124,15 @@ impl Backend for Nats {
             });
         let is_shut_out = Arc::<AtomicBool>::default();
         let noticing = Arc::clone(&is_shut_out);
+        let deliveries = Arc::<DeliveryCounter>::default();
+        let losing = Arc::clone(&deliveries);
         let options = options.event_callback(move |event| {
             match event {
                 Event::Connected => noticing.store(false, Relaxed),
+                // What waits for a subscription's task is over the client's bound.
+                Event::SlowConsumer(_) => {
+                    losing.dropped();
+                }
                 Event::ClientError(error) if is_told_refusal(&error) => {
                     noticing.store(true, Relaxed);
                 }
@@ -155,7 +161,7 @@ impl Backend for Nats {
             config_bucket,
             is_shut_out,
             streams: StreamsByTopic::default(),
-            deliveries: Arc::default(),
+            deliveries,
         })))
     }
 
