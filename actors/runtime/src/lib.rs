@@ -18,6 +18,7 @@
 
 mod address;
 mod backend;
+mod dead_letters;
 mod entry;
 mod runtime;
 mod server;
@@ -27,6 +28,10 @@ mod value_macro;
 
 pub use address::ServiceAddress;
 pub use backend::{ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING, InProcess};
+pub use dead_letters::{
+    DeadLetter, DeadLetterError, DeadLetterPage, DeadLetters, DeadLettersInterface, OpenedLetter,
+    PAGE_LETTERS_MAX, SHOWN_BYTES_MAX, short,
+};
 pub use entry::{
     BackendEntry, BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, Serves,
     StartServing,

@@ -14,7 +14,7 @@ use async_nats::{Client, ConnectOptions, Event, ServerAddr, jetstream};
 use parking_lot::Mutex;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
-use wrt_messaging::{DeliveryCounter, DeliveryCounts, TopicFilter};
+use wrt_messaging::{DeliveryCounter, DeliveryCounts, Subscribers, TopicFilter};
 use wrt_nats_login::{LoginError, is_told_refusal};
 
 use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
@@ -52,6 +52,7 @@ struct Parts {
     is_shut_out: Arc<AtomicBool>,
     streams: StreamsByTopic,
     deliveries: Arc<DeliveryCounter>,
+    subscribers: Subscribers,
 }
 
 /// Why there is no connection.
@@ -162,6 +163,7 @@ impl Backend for Nats {
             is_shut_out,
             streams: StreamsByTopic::default(),
             deliveries,
+            subscribers: Subscribers::default(),
         })))
     }
 
@@ -241,6 +243,10 @@ impl Nats {
 
     pub(crate) fn deliveries(&self) -> &Arc<DeliveryCounter> {
         &self.0.deliveries
+    }
+
+    pub(crate) fn subscribers(&self) -> &Subscribers {
+        &self.0.subscribers
     }
 
     /// What has become of the messages of its subscriptions.

@@ -5,6 +5,7 @@
 mod attempts;
 mod consumer;
 mod dead_letters;
+mod letters;
 mod listener;
 mod request;
 mod send;
@@ -19,7 +20,9 @@ use wrt_messaging::{
     WasiMessaging,
 };
 use wrt_protocol::{Name, subject};
-use wrt_runtime::{Entry, SelectionError, Server, Serves, Serving, State, Target};
+use wrt_runtime::{
+    DeadLettersInterface, Entry, SelectionError, Server, Serves, Serving, State, Target,
+};
 
 use crate::{ConnectError, Nats};
 use consumer::Consumer;
@@ -28,6 +31,7 @@ pub(crate) use send::StreamsByTopic;
 impl Serves<WasiMessaging> for Nats {
     fn serve(entry: &mut Entry<Self>) {
         entry.offers::<MessagingInterface>(|nats| nats);
+        entry.offers::<DeadLettersInterface>(|nats| nats);
         entry.calls();
     }
 }
@@ -97,10 +101,12 @@ impl Server for Nats {
             return Err(ConnectError::Subscription(text));
         }
         let mut subscribed = Subscribed::counted_by(Arc::clone(self.deliveries()));
+        let mut subscribers = Vec::new();
         for target in targets {
             let group = group(state.app(), &target.component);
             let handler = state.component::<MessageHandlerInterface>(&target.component);
             let subscriber = Subscriber::new(handler, target.selection, self.deliveries());
+            subscribers.push((target.component.clone(), subscriber.clone()));
             if subscriber.subscription().delivery == DeliveryMode::AtLeastOnce {
                 self.consume(&mut subscribed, &subscriber, &group, &target.component)
                     .await?;
@@ -108,6 +114,7 @@ impl Server for Nats {
                 self.listen(&mut subscribed, &subscriber, &group).await?;
             }
         }
+        self.subscribers().set(subscribers);
         Ok(Box::new(subscribed))
     }
 }

@@ -11,6 +11,7 @@ use wrt_messaging::{
     MessagingInterface,
     conformance::{self, Fixture},
 };
+use wrt_runtime::DeadLettersInterface;
 use wrt_test_kit::everywhere;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,6 +63,19 @@ async fn nats_conforms() {
             (&b"told"[..], true)
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nats_keeps_dead_letters() {
+    let world = World::start().await;
+    world.make(stream("CONFORMANCE", "conformance.>")).await;
+    let (provider, recorder) = world.recorded().await;
+    let state = conformance::state(recorder.clone(), support::nobody_else());
+    let _serving = support::serve(&provider, &state, vec![conformance::subscription()]).await;
+    everywhere::<DeadLettersInterface>(Arc::clone(&provider) as _, |letters| {
+        conformance::dead_letters(Fixture::new(provider.clone(), &recorder), letters)
+    })
+    .await;
 }
 
 /// Other programs speak plain NATS: what they send is handled, and what is sent to them they can read.

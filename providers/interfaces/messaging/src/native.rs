@@ -3,6 +3,7 @@
 mod counts;
 mod delivery;
 mod error;
+mod letters;
 mod memory;
 mod message;
 mod subscribed;
@@ -22,6 +23,7 @@ pub use counts::{DeliveryCounter, DeliveryCounts, InHand};
 pub use delivery::{Delivery, Verdict, is_attempt};
 pub use error::{Limit, MessagingError};
 pub use host::{MessageComponent, WasiMessaging};
+pub use letters::{Subscribers, opened};
 pub use memory::{MemoryConfig, MessagingDefault};
 pub use message::{Message, ReplyTo};
 pub use subscribed::{Subscribed, Subscriber, gather};

@@ -286,8 +286,11 @@ impl Consumer {
             .store(message.headers.as_ref(), data, &origin);
         let (stream, sequence, topic) = (&self.stream, place.sequence, &message.subject);
         match stored.await {
-            Ok(()) => {
-                self.subscriber.counter().dead_lettered();
+            Ok(is_new) => {
+                match is_new {
+                    true => self.subscriber.counter().dead_lettered(),
+                    false => self.subscriber.counter().duplicate(),
+                }
                 tracing::warn!(%stream, sequence, %topic, attempts, reason, "a dead letter");
                 self.tell(message, AckKind::Ack).await;
                 self.attempts.remove(place).await;

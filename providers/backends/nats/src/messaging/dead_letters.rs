@@ -81,7 +81,7 @@ impl Nats {
 }
 
 impl DeadLetters {
-    /// Stores a message, with what is said of it. The same one is stored once.
+    /// Stores a message, with what is said of it; whether it was not there yet. The same one is stored once.
     ///
     /// # Errors
     /// Why it is not stored, or may not be.
@@ -90,7 +90,7 @@ impl DeadLetters {
         headers: Option<&HeaderMap>,
         data: Bytes,
         origin: &Origin<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let headers = self.headers(headers, origin);
         let message = PublishMessage::build().payload(data).headers(headers);
         let stored = async {
@@ -99,7 +99,7 @@ impl DeadLetters {
             sent.await.map_err(|error| told(&error))
         };
         match tokio::time::timeout(STORED_WITHIN, stored).await {
-            Ok(stored) => stored.map(drop),
+            Ok(stored) => stored.map(|stored| !stored.duplicate),
             Err(_elapsed) => Err(format!("no answer within {STORED_WITHIN:?}")),
         }
     }

@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod letters;
 mod recorder;
 mod requests;
 mod subscriptions;
@@ -31,6 +32,7 @@ use crate::{
     Limit, Message, Messaging, MessagingError, Topic,
     limits::{DATA_BYTES_MAX, DATA_BYTES_PORTABLE, METADATA_BYTES_MAX, METADATA_ENTRIES_MAX},
 };
+pub use letters::dead_letters;
 pub use recorder::{Recorder, state, subscription};
 use requests::{
     a_request_gathers_as_many_replies_as_it_expects, a_request_gathers_replies_until_its_time,

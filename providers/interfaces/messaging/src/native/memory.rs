@@ -1,5 +1,6 @@
 //! The broker that needs no service.
 
+mod letters;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -18,16 +19,17 @@ use tokio_stream::wrappers::ReceiverStream;
 use wrt_contract::{CallContext, async_trait};
 use wrt_protocol::{Fault, FaultKind, Hop, Name};
 use wrt_runtime::{
-    Backend, Entry, FromEnv, SelectionError, Server, Serves, Serving, Settings, SettingsError,
-    State, Target, check_range,
+    Backend, DeadLettersInterface, Entry, FromEnv, SelectionError, Server, Serves, Serving,
+    Settings, SettingsError, State, Target, check_range,
 };
 
 use crate::{
     DeliveryCounter, Message, MessageHandlerInterface, Messaging, MessagingError,
-    MessagingInterface, ReplyTo, RequestOptions, Subscribed, Subscriber, Subscription, Topic,
-    WasiMessaging, gather, limits::REPLIES_MAX,
+    MessagingInterface, ReplyTo, RequestOptions, Subscribed, Subscriber, Subscribers, Subscription,
+    Topic, WasiMessaging, gather, limits::REPLIES_MAX,
 };
-use queue::{Kept, Waiting, consume};
+use letters::Letters;
+use queue::{Consumer, Kept, Waiting};
 
 /// How much messages are kept.
 #[derive(Debug, Clone, confique::Config)]
@@ -38,6 +40,12 @@ pub struct MemoryConfig {
     /// Their bytes.
     #[config(env = "MEMORY_MESSAGES_BYTES_MAX", default = 268_435_456)]
     pub messages_bytes_max: usize,
+    /// Messages that were given up and are kept as dead letters; one more is dropped.
+    #[config(env = "MEMORY_DEAD_LETTERS_MAX", default = 1000)]
+    pub dead_letters_max: usize,
+    /// Their bytes.
+    #[config(env = "MEMORY_DEAD_LETTERS_BYTES_MAX", default = 67_108_864)]
+    pub dead_letters_bytes_max: usize,
 }
 
 impl Default for MemoryConfig {
@@ -97,13 +105,15 @@ impl Backend for MessagingDefault {
         let most = u64::from(u32::MAX);
         check_range("messages_max", config.messages_max as u64, 1..=most)?;
         let bytes = config.messages_bytes_max as u64;
-        check_range("messages_bytes_max", bytes, 1..=u64::MAX)
+        check_range("messages_bytes_max", bytes, 1..=u64::MAX)?;
+        check_range("dead_letters_max", config.dead_letters_max as u64, 0..=most)
     }
 }
 
 impl Serves<WasiMessaging> for MessagingDefault {
     fn serve(entry: &mut Entry<Self>) {
         entry.offers::<MessagingInterface>(|memory| memory);
+        entry.offers::<DeadLettersInterface>(|memory| memory);
         entry.calls();
     }
 }
@@ -126,7 +136,7 @@ impl Server for MessagingDefault {
         }
         let counter = &self.broker.counter;
         let mut subscribed = Subscribed::counted_by(Arc::clone(counter));
-        let mut queues = Vec::new();
+        let (mut queues, mut subscribers) = (Vec::new(), Vec::new());
         for target in targets {
             let handler = state.component::<MessageHandlerInterface>(&target.component);
             let subscriber = Subscriber::new(handler, target.selection, counter);
@@ -135,8 +145,16 @@ impl Server for MessagingDefault {
                 subscription: subscriber.subscription().clone(),
                 sender,
             });
-            subscribed.run(|stop| consume(subscriber, waiting, stop));
+            subscribers.push((target.component.clone(), subscriber.clone()));
+            let consumer = Consumer {
+                subscriber,
+                component: target.component,
+                broker: Arc::clone(&self.broker),
+                config: self.config.clone(),
+            };
+            subscribed.run(|stop| Arc::new(consumer).run(waiting, stop));
         }
+        self.broker.subscribers.set(subscribers);
         *self.broker.queues.lock() = queues;
         Ok(Box::new(subscribed))
     }
@@ -150,6 +168,8 @@ struct Broker {
     requests: AtomicU64,
     kept: Arc<Kept>,
     counter: Arc<DeliveryCounter>,
+    letters: Letters,
+    subscribers: Subscribers,
 }
 
 /// The messages of one subscription.
@@ -171,6 +191,7 @@ impl MessagingDefault {
         let MemoryConfig {
             messages_max,
             messages_bytes_max,
+            ..
         } = self.config;
         let message = Message {
             topic: Some(topic.clone()),

@@ -13,10 +13,11 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+use wrt_protocol::Name;
 
-use super::MemoryConfig;
+use super::{Broker, MemoryConfig};
 use crate::{
-    DeliveryCounter, Message, MessagingError, Subscriber, Verdict, is_attempt,
+    DeliveryCounter, DeliveryMode, Message, MessagingError, Subscriber, Verdict, is_attempt,
     limits::TOPIC_BYTES_MAX,
 };
 
@@ -85,97 +86,124 @@ impl Waiting {
     }
 }
 
-/// Hands messages over, at most so many at a time. Once it is stopped it takes no more in, and what waits
-/// already is handed over: nobody else has it.
-pub(super) async fn consume(
-    subscriber: Subscriber,
-    mut waiting: mpsc::Receiver<Waiting>,
-    stop: CancellationToken,
-) {
-    let in_hand_max = subscriber.subscription().in_hand_max as usize;
-    let in_hand = Arc::new(Semaphore::new(in_hand_max));
-    let (mut tasks, mut is_open) = (JoinSet::new(), true);
-    loop {
-        while tasks.try_join_next().is_some() {}
-        let next = async {
-            let permit = Arc::clone(&in_hand).acquire_owned().await.ok()?;
-            Some((permit, waiting.recv().await?))
-        };
-        let next = tokio::select! {
-            () = stop.cancelled(), if is_open => None,
-            next = next => match next {
-                Some(next) => Some(next),
-                None => break,
-            },
-        };
-        match next {
-            Some((permit, message)) => {
-                let (subscriber, in_hand) = (subscriber.clone(), Arc::clone(&in_hand));
-                tasks.spawn(handle(subscriber, message, permit, in_hand));
-            }
-            None => {
-                waiting.close();
-                is_open = false;
-            }
-        }
-    }
-    // What pauses is not in hand, and ends with the process that keeps it.
-    let all = u32::try_from(in_hand_max).unwrap_or(u32::MAX);
-    let _all_ended = in_hand.acquire_many(all).await;
+/// One subscription.
+pub(super) struct Consumer {
+    pub(super) subscriber: Subscriber,
+    pub(super) component: Name,
+    pub(super) broker: Arc<Broker>,
+    pub(super) config: MemoryConfig,
 }
 
-/// Hands a message over until something has become of it.
-async fn handle(
-    subscriber: Subscriber,
-    mut waiting: Waiting,
-    permit: OwnedSemaphorePermit,
-    in_hand: Arc<Semaphore>,
-) {
-    let mut permit = Some(permit);
-    while permit.is_some() {
-        let outcome = subscriber.hand_over(&mut waiting.message).await;
-        let pause = settle(&subscriber, &mut waiting, outcome);
-        drop(permit.take());
-        let Some(pause) = pause else { return };
-        tokio::time::sleep(pause).await;
-        permit = Arc::clone(&in_hand).acquire_owned().await.ok();
-        subscriber.counter().redelivered();
+impl Consumer {
+    /// Hands messages over, at most so many at a time. Once it is stopped it takes no more in, and what
+    /// waits already is handed over: nobody else has it.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        mut waiting: mpsc::Receiver<Waiting>,
+        stop: CancellationToken,
+    ) {
+        let in_hand_max = self.subscriber.subscription().in_hand_max as usize;
+        let in_hand = Arc::new(Semaphore::new(in_hand_max));
+        let (mut tasks, mut is_open) = (JoinSet::new(), true);
+        loop {
+            while tasks.try_join_next().is_some() {}
+            let next = async {
+                let permit = Arc::clone(&in_hand).acquire_owned().await.ok()?;
+                Some((permit, waiting.recv().await?))
+            };
+            let next = tokio::select! {
+                () = stop.cancelled(), if is_open => None,
+                next = next => match next {
+                    Some(next) => Some(next),
+                    None => break,
+                },
+            };
+            match next {
+                Some((permit, message)) => {
+                    let (this, in_hand) = (Arc::clone(&self), Arc::clone(&in_hand));
+                    tasks.spawn(async move { this.handle(message, permit, in_hand).await });
+                }
+                None => {
+                    waiting.close();
+                    is_open = false;
+                }
+            }
+        }
+        // What pauses is not in hand, and ends with the process that keeps it.
+        let all = u32::try_from(in_hand_max).unwrap_or(u32::MAX);
+        let _all_ended = in_hand.acquire_many(all).await;
     }
-}
 
-/// Does what follows from an outcome; when it is tried again, if it is.
-fn settle(
-    subscriber: &Subscriber,
-    waiting: &mut Waiting,
-    outcome: Result<(), MessagingError>,
-) -> Option<Duration> {
-    let counter = subscriber.counter();
-    let delivery = subscriber.subscription().delivery();
-    match delivery.verdict(&outcome, waiting.failed) {
-        Verdict::Done => {
-            counter.handled();
-            waiting.is_settled = true;
-            None
+    /// Hands a message over until something has become of it.
+    async fn handle(
+        &self,
+        mut waiting: Waiting,
+        permit: OwnedSemaphorePermit,
+        in_hand: Arc<Semaphore>,
+    ) {
+        let mut permit = Some(permit);
+        while permit.is_some() {
+            let outcome = self.subscriber.hand_over(&mut waiting.message).await;
+            let pause = self.settle(&mut waiting, outcome);
+            drop(permit.take());
+            let Some(pause) = pause else { return };
+            tokio::time::sleep(pause).await;
+            permit = Arc::clone(&in_hand).acquire_owned().await.ok();
+            self.subscriber.counter().redelivered();
         }
-        Verdict::PutBack { pause } => {
-            counter.put_back();
-            Some(pause)
-        }
-        Verdict::Again { pause } => {
-            counter.failed();
-            waiting.failed += 1;
-            Some(pause)
-        }
-        Verdict::GiveUp => {
-            let mut attempts = waiting.failed;
-            if outcome.as_ref().is_err_and(is_attempt) {
+    }
+
+    /// Does what follows from an outcome; when it is tried again, if it is.
+    fn settle(
+        &self,
+        waiting: &mut Waiting,
+        outcome: Result<(), MessagingError>,
+    ) -> Option<Duration> {
+        let counter = self.subscriber.counter();
+        let delivery = self.subscriber.subscription().delivery();
+        match delivery.verdict(&outcome, waiting.failed) {
+            Verdict::Done => {
+                counter.handled();
+                waiting.is_settled = true;
+                None
+            }
+            Verdict::PutBack { pause } => {
+                counter.put_back();
+                Some(pause)
+            }
+            Verdict::Again { pause } => {
                 counter.failed();
-                attempts += 1;
+                waiting.failed += 1;
+                Some(pause)
             }
-            waiting.is_settled = true;
-            let (dropped, topic) = (counter.dropped(), &waiting.message.topic);
-            tracing::warn!(?topic, attempts, reason = ?outcome.err(), dropped, "a message is given up");
-            None
+            Verdict::GiveUp => {
+                if outcome.as_ref().is_err_and(is_attempt) {
+                    counter.failed();
+                    waiting.failed += 1;
+                }
+                let reason = outcome.err().map(|error| error.to_string());
+                self.give_up(waiting, &reason.unwrap_or_default());
+                None
+            }
+        }
+    }
+
+    /// What was to be handled at least once is kept as a dead letter, if there is room.
+    fn give_up(&self, waiting: &mut Waiting, reason: &str) {
+        let (counter, attempts) = (self.subscriber.counter(), waiting.failed);
+        let topic = waiting.message.topic.clone();
+        let mode = self.subscriber.subscription().delivery;
+        waiting.is_settled = true;
+        let is_kept = mode == DeliveryMode::AtLeastOnce && {
+            let (letters, message) = (&self.broker.letters, waiting.message.clone());
+            letters.keep(&self.component, message, attempts, reason, &self.config)
+        };
+        if is_kept {
+            counter.dead_lettered();
+            tracing::warn!(?topic, attempts, reason, "a dead letter");
+        } else {
+            let dropped = counter.dropped();
+            tracing::warn!(?topic, attempts, reason, dropped, "a message is given up");
         }
     }
 }
