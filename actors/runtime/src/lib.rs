@@ -20,6 +20,7 @@ mod address;
 mod backend;
 mod dead_letters;
 mod entry;
+mod ownership;
 mod runtime;
 mod server;
 mod settings;
@@ -36,6 +37,7 @@ pub use entry::{
     BackendEntry, BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, Serves,
     StartServing,
 };
+pub use ownership::{Alone, Owned, Ownership, Term};
 pub use runtime::{Bundle, Runtime, RuntimeBuilder, RuntimeError};
 pub use server::{SelectionError, Server, ServerLoad, Serving, Target};
 pub use settings::{
