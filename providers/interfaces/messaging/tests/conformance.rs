@@ -1,11 +1,11 @@
 //! The suite over the default, from wherever it can be called, and the WIT.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use wrt_contract::Interface;
 use wrt_messaging::{
     MessageHandler, MessageHandlerInterface, MessagingDefault, MessagingInterface, WasiMessaging,
-    conformance::{self, Fixture, Recorder},
+    conformance::{self, Fixture, Ordered, Recorder},
 };
 use wrt_protocol::FaultKind;
 use wrt_runtime::{DeadLettersInterface, Server as _, Serving};
@@ -111,6 +111,20 @@ async fn serve(
     let targets = vec![conformance::subscription()];
     let serving = Arc::clone(provider).serve(&state, targets).await;
     serving.expect("it serves")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_default_keeps_the_order_of_a_key() {
+    let provider = by_default::<MessagingDefault>().await;
+    let handler = Arc::new(Ordered::default());
+    let nobody_else = Arc::new(UnreachableCaller(FaultKind::Unavailable));
+    let state = conformance::state(handler.clone(), nobody_else);
+    let targets = vec![conformance::ordered_subscription()];
+    let serving = Arc::clone(&provider).serve(&state, targets).await;
+    let serving = serving.expect("it serves");
+    conformance::order_by_key(provider.clone(), handler).await;
+    assert!(serving.drain(Duration::from_secs(30)).await);
+    assert_eq!(provider.counts().dropped, 0);
 }
 
 #[test]

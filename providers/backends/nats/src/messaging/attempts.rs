@@ -46,25 +46,45 @@ impl Nats {
         &self,
         group: &str,
     ) -> Result<FailedAttempts, ConnectError> {
-        let bucket = format!("{}_-attempts", self.config().bucket_prefix);
-        let group = group.to_owned();
+        let store = self.own_bucket(
+            "attempts",
+            "failed attempts to handle messages",
+            FORGOTTEN_AFTER,
+        );
+        let (store, group) = (store.await?, group.to_owned());
+        Ok(FailedAttempts { store, group })
+    }
+
+    /// No guest's bucket is called so.
+    pub(super) fn own_bucket_name(&self, name: &str) -> String {
+        format!("{}_-{name}", self.config().bucket_prefix)
+    }
+
+    /// A bucket of this provider's own, made if it is not there. What is in it is forgotten after a time; zero
+    /// keeps it.
+    pub(super) async fn own_bucket(
+        &self,
+        name: &str,
+        description: &str,
+        max_age: Duration,
+    ) -> Result<kv::Store, ConnectError> {
+        let bucket = self.own_bucket_name(name);
         if let Ok(store) = self.jetstream().get_key_value(&bucket).await {
-            return Ok(FailedAttempts { store, group });
+            return Ok(store);
         }
         let made = self.jetstream().create_key_value(kv::Config {
             bucket: bucket.clone(),
-            description: "failed attempts to handle messages".to_owned(),
+            description: description.to_owned(),
             history: 1,
-            max_age: FORGOTTEN_AFTER,
+            max_age,
             storage: StorageType::from(self.config().storage),
             num_replicas: self.config().replicas,
             ..kv::Config::default()
         });
-        let store = made.await.map_err(|error| ConnectError::JetStream {
+        made.await.map_err(|error| ConnectError::JetStream {
             what: format!("cannot make the bucket {bucket}"),
             source: error.into(),
-        })?;
-        Ok(FailedAttempts { store, group })
+        })
     }
 }
 

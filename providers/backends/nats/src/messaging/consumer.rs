@@ -16,10 +16,11 @@ use std::{collections::BTreeSet, convert::Infallible, pin::pin, sync::Arc, time:
 use async_nats::jetstream::{
     self, AckKind,
     consumer::{
-        AckPolicy, FromConsumer, PullConsumer,
+        AckPolicy, DeliverPolicy, FromConsumer, PullConsumer,
         pull::{Batch, Config},
     },
     context::ConsumerInfoErrorKind,
+    stream::Stream,
 };
 use futures::{FutureExt, StreamExt, future::select};
 use parking_lot::Mutex;
@@ -34,6 +35,7 @@ use wrt_messaging::{MessagingError, Subscriber, Verdict};
 use super::{
     attempts::{FailedAttempts, Place},
     dead_letters::{DeadLetters, Origin},
+    ordered::left_at,
     wire::message_of,
 };
 use crate::{ConnectError, Nats};
@@ -44,13 +46,13 @@ const ACK_WAIT: Duration = Duration::from_secs(4);
 const PROGRESS: Duration = Duration::from_secs(1);
 /// How long the server keeps a request for messages. What it sends to a node that stands still meanwhile
 /// waits for [`ACK_WAIT`].
-const PULL_FOR: Duration = Duration::from_secs(2);
+pub(super) const PULL_FOR: Duration = Duration::from_secs(2);
 /// Messages asked for at a time.
 const PULL_MAX: usize = 256;
 /// How long the client may take to let a word to the server go.
 const TOLD_WITHIN: Duration = Duration::from_secs(1);
 /// The pause after a request for messages that has failed.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// Messages of a group that are not acknowledged, those that wait for their next attempt among them.
 const PENDING_MAX: i64 = 100_000;
 
@@ -96,6 +98,7 @@ impl Consumer {
             Err(error) => match error.kind() {
                 ConsumerInfoErrorKind::NotFound => Config {
                     durable_name: Some(self.group.clone()),
+                    deliver_policy: self.begins_at(&stream).await,
                     ack_policy: AckPolicy::Explicit,
                     ack_wait: ACK_WAIT,
                     max_ack_pending: PENDING_MAX,
@@ -111,6 +114,18 @@ impl Consumer {
         };
         let made = stream.create_consumer(config).await;
         made.map_err(|error| failed(error.into()))
+    }
+
+    /// Where a new one begins: with all that the stream has, or where it was in order before.
+    async fn begins_at(&self, stream: &Stream) -> DeliverPolicy {
+        let made = stream.cached_info().created.unix_timestamp_nanos();
+        let made = i64::try_from(made).unwrap_or(i64::MAX);
+        match left_at(&self.nats, &self.stream, &self.group, made).await {
+            Some(through) => DeliverPolicy::ByStartSequence {
+                start_sequence: through.saturating_add(1),
+            },
+            None => DeliverPolicy::All,
+        }
     }
 
     /// Pulls and hands over until it is stopped, then ends what is in hand.
@@ -273,6 +288,26 @@ impl Consumer {
         attempts: u32,
         reason: &str,
     ) {
+        if self
+            .store_dead_letter(message, place, attempts, reason)
+            .await
+        {
+            self.tell(message, AckKind::Ack).await;
+            self.attempts.remove(place).await;
+        } else {
+            let pause = self.subscriber.subscription().delivery().pause_max;
+            self.put_back(message, pause).await;
+        }
+    }
+
+    /// Stores a dead letter; whether it is stored.
+    pub(super) async fn store_dead_letter(
+        &self,
+        message: &jetstream::Message,
+        place: &Place<'_>,
+        attempts: u32,
+        reason: &str,
+    ) -> bool {
         let origin = Origin {
             place,
             topic: &message.subject,
@@ -292,13 +327,11 @@ impl Consumer {
                     false => self.subscriber.counter().duplicate(),
                 }
                 tracing::warn!(%stream, sequence, %topic, attempts, reason, "a dead letter");
-                self.tell(message, AckKind::Ack).await;
-                self.attempts.remove(place).await;
+                true
             }
             Err(error) => {
                 tracing::warn!(%stream, sequence, %topic, error, "a dead letter is not stored");
-                let pause = self.subscriber.subscription().delivery().pause_max;
-                self.put_back(message, pause).await;
+                false
             }
         }
     }
@@ -349,7 +382,7 @@ async fn take(
     Ok(())
 }
 
-fn with_source(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn with_source(error: &(dyn std::error::Error + 'static)) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

@@ -151,6 +151,7 @@ impl Server for MessagingDefault {
                 component: target.component,
                 broker: Arc::clone(&self.broker),
                 config: self.config.clone(),
+                keyed: Mutex::default(),
             };
             subscribed.run(|stop| Arc::new(consumer).run(waiting, stop));
         }

@@ -1,6 +1,7 @@
 //! Messages that wait in memory, and their way to a handler.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -8,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use futures::FutureExt;
+use parking_lot::Mutex;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
@@ -17,8 +20,8 @@ use wrt_protocol::Name;
 
 use super::{Broker, MemoryConfig};
 use crate::{
-    DeliveryCounter, DeliveryMode, Message, MessagingError, Subscriber, Verdict, is_attempt,
-    limits::TOPIC_BYTES_MAX,
+    DeliveryCounter, DeliveryMode, KeyedQueues, Message, MessagingError, Subscriber, Verdict,
+    is_attempt, limits::TOPIC_BYTES_MAX,
 };
 
 /// What waits to be handled, of all queues.
@@ -92,6 +95,7 @@ pub(super) struct Consumer {
     pub(super) component: Name,
     pub(super) broker: Arc<Broker>,
     pub(super) config: MemoryConfig,
+    pub(super) keyed: Mutex<KeyedQueues<Waiting>>,
 }
 
 impl Consumer {
@@ -119,9 +123,14 @@ impl Consumer {
                 },
             };
             match next {
-                Some((permit, message)) => {
+                Some((permit, waiting)) => {
+                    let Some((waiting, key)) = self.admit(waiting) else {
+                        continue;
+                    };
                     let (this, in_hand) = (Arc::clone(&self), Arc::clone(&in_hand));
-                    tasks.spawn(async move { this.handle(message, permit, in_hand).await });
+                    tasks.spawn(async move {
+                        this.handle_all(waiting, key, permit, in_hand).await;
+                    });
                 }
                 None => {
                     waiting.close();
@@ -134,21 +143,56 @@ impl Consumer {
         let _all_ended = in_hand.acquire_many(all).await;
     }
 
-    /// Hands a message over until something has become of it.
+    /// A message that can be handled now, with its key if it has one. One behind others of its key waits.
+    fn admit(&self, waiting: Waiting) -> Option<(Waiting, Option<String>)> {
+        let key = self.subscriber.subscription().key_of(&waiting.message);
+        let Some(key) = key.map(str::to_owned) else {
+            return Some((waiting, None));
+        };
+        let waiting = self.keyed.lock().admit(&key, waiting)?;
+        Some((waiting, Some(key)))
+    }
+
+    /// Handles a message, and then those that wait behind it for their key.
+    async fn handle_all(
+        &self,
+        mut waiting: Waiting,
+        key: Option<String>,
+        mut permit: OwnedSemaphorePermit,
+        in_hand: Arc<Semaphore>,
+    ) {
+        loop {
+            // A panic is one message's, and not that of all behind it.
+            let handled = self.handle(waiting, permit, &in_hand);
+            let ended = AssertUnwindSafe(handled).catch_unwind().await;
+            let next = key.as_ref().and_then(|key| self.keyed.lock().next(key));
+            let Some(next) = next else { return };
+            waiting = next;
+            permit = match ended {
+                Ok(Some(permit)) => permit,
+                _ => match Arc::clone(&in_hand).acquire_owned().await {
+                    Ok(permit) => permit,
+                    Err(_closed) => return,
+                },
+            };
+        }
+    }
+
+    /// Hands a message over until something has become of it; gives back its place in hand.
     async fn handle(
         &self,
         mut waiting: Waiting,
-        permit: OwnedSemaphorePermit,
-        in_hand: Arc<Semaphore>,
-    ) {
-        let mut permit = Some(permit);
-        while permit.is_some() {
+        mut permit: OwnedSemaphorePermit,
+        in_hand: &Arc<Semaphore>,
+    ) -> Option<OwnedSemaphorePermit> {
+        loop {
             let outcome = self.subscriber.hand_over(&mut waiting.message).await;
-            let pause = self.settle(&mut waiting, outcome);
-            drop(permit.take());
-            let Some(pause) = pause else { return };
+            let Some(pause) = self.settle(&mut waiting, outcome) else {
+                return Some(permit);
+            };
+            drop(permit);
             tokio::time::sleep(pause).await;
-            permit = Arc::clone(&in_hand).acquire_owned().await.ok();
+            permit = Arc::clone(in_hand).acquire_owned().await.ok()?;
             self.subscriber.counter().redelivered();
         }
     }
