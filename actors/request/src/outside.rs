@@ -42,8 +42,7 @@ impl OutsideCaller {
     }
 
     async fn ask(&self, context: &CallContext, invocation: Invocation) -> Result<Answer, Fault> {
-        let refused =
-            |detail: &str| Fault::not_executed(FaultKind::TooLarge, Hop::Caller, detail.to_owned());
+        let refused = |detail: &str| Fault::not_executed(FaultKind::TooLarge, Hop::Caller, detail);
         if invocation.body.is_some() {
             return Err(refused("a program that is no node sends no body"));
         }
