@@ -16,6 +16,7 @@ mod descriptors;
 mod down;
 mod exit;
 mod join;
+mod letters;
 mod logging;
 mod manifest_file;
 mod output;
@@ -82,6 +83,9 @@ async fn apps(
             AppsCommand::Up(arguments) => up::up(runtime, lattice, arguments, output).await,
             AppsCommand::Ps(arguments) => ps::ps(lattice, arguments, output).await,
             AppsCommand::Down(arguments) => down::down(lattice, arguments, output).await,
+            AppsCommand::Letters(arguments) => {
+                letters::letters(runtime, lattice, arguments.command, output).await
+            }
         }
     };
     tokio::select! {

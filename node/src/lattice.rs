@@ -4,9 +4,11 @@ mod observer;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use wrt_contract::Interface;
 use wrt_deployment::{Store, StoreError};
 use wrt_nats_login::NatsLogin;
-use wrt_protocol::{LatticeName, Name, NodeId, subject::Subjects};
+use wrt_protocol::{ActorAddress, Incarnation, LatticeName, Name, NodeId, subject::Subjects};
+use wrt_request::OutsideCaller;
 use wrt_transport::{Nats, NatsOptions, Transport, TransportError};
 
 pub use observer::{Observer, SeenNode};
@@ -112,9 +114,7 @@ impl Lattice {
         servers: &LatticeServers,
         name: LatticeName,
     ) -> Result<Self, LatticeError> {
-        // Only names the connection; this is no node.
-        let client = NodeId::from(Name::new("wrt").expect("a legal name"));
-        let transport = servers.connect(client).await?;
+        let transport = servers.connect(own_name()).await?;
         Ok(Self {
             transport,
             subjects: Subjects::new(&name),
@@ -180,10 +180,23 @@ impl Lattice {
         serde_json::from_slice(&answer).ok()
     }
 
+    /// The way to `I` of an actor's replica on a node, for an operator.
+    #[must_use]
+    pub fn client<I: Interface>(&self, node: Incarnation, target: ActorAddress) -> Arc<I::Object> {
+        let transport = Arc::clone(&self.transport) as Arc<dyn Transport>;
+        let caller = OutsideCaller::new(transport, self.subjects.clone(), own_name(), node);
+        I::remote(caller, target.into())
+    }
+
     /// Closes the connection.
     pub async fn close(self) {
         self.transport.close().await;
     }
+}
+
+/// Only names a connection and whose calls are cancelled; this is no node.
+fn own_name() -> NodeId {
+    NodeId::from(Name::new("wrt").expect("a legal name"))
 }
 
 /// A URL without the password that it may have.

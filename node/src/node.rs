@@ -5,6 +5,7 @@ mod deduplication;
 mod desired;
 mod handover;
 mod hosting;
+mod ownership;
 mod provider;
 mod reconcile;
 mod replica;
@@ -20,7 +21,7 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wrt_component::Engines;
 use wrt_contract::{Arrivals, Caller, GateLoad, LocalDirectory};
-use wrt_deployment::Snapshot;
+use wrt_deployment::{Snapshot, Store};
 use wrt_membership::{MembershipOptions, Report};
 use wrt_protocol::{
     ActorAddress, Epoch, LatticeName, NodeId,
@@ -35,6 +36,7 @@ pub use status::{NodeStatus, ReplicaStatus};
 
 use crate::{AppEnvironment, Code};
 use hosting::Hosting;
+use ownership::StoreSource;
 use reconcile::Reconciler;
 use replica::StartAttempts;
 use servers::Servers;
@@ -82,6 +84,8 @@ pub(crate) struct Parts {
     pub(crate) code: Code,
     pub(crate) attempts: Arc<StartAttempts>,
     pub(crate) servers: Arc<Servers>,
+    pub(crate) node: NodeId,
+    pub(crate) store: StoreSource,
 }
 
 /// A running node. Dropping it stops everything at once; [`Node::drain`] stops it well.
@@ -130,6 +134,8 @@ impl Node {
             code,
             attempts,
             servers,
+            node: options.node.clone(),
+            store: StoreSource::new(),
         });
         let started = Supervision::start(hosting.on_change()).await;
         let _first = supervision.set(started);
@@ -160,6 +166,12 @@ impl Node {
             stop,
             tasks,
         })
+    }
+
+    /// Says where the lattice's store is found, as soon as it is: its leases say which replica does what one
+    /// does at a time. Called before anything is desired; without it this process is taken to be alone.
+    pub fn takes_leases_from(&self, store: watch::Receiver<Option<Store>>) {
+        let _first = self.parts.store.set(store);
     }
 
     /// Says what shall run on the lattice; the node runs its share of it.

@@ -12,6 +12,7 @@ mod programs {
     pub mod gate;
     pub mod lattice;
     pub mod leases;
+    pub mod letters;
     pub mod log;
     pub mod login;
     pub mod namespace;

@@ -27,6 +27,7 @@ mod hosted;
 mod in_hand;
 mod inbound;
 mod listen;
+mod outside;
 mod pace;
 mod path;
 mod retry;
@@ -38,6 +39,7 @@ mod watch;
 
 pub use counters::{ExchangeCounts, PathCounts};
 pub use exchange::{Exchange, ExchangeError};
+pub use outside::OutsideCaller;
 pub use path::RequestPath;
 pub use seat::{Seat, SeatError};
 pub use streams::Streams;

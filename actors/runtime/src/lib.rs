@@ -18,7 +18,9 @@
 
 mod address;
 mod backend;
+mod dead_letters;
 mod entry;
+mod ownership;
 mod runtime;
 mod server;
 mod settings;
@@ -27,10 +29,15 @@ mod value_macro;
 
 pub use address::ServiceAddress;
 pub use backend::{ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING, InProcess};
+pub use dead_letters::{
+    DeadLetter, DeadLetterError, DeadLetterPage, DeadLetters, DeadLettersInterface, OpenedLetter,
+    PAGE_LETTERS_MAX, SHOWN_BYTES_MAX, short,
+};
 pub use entry::{
     BackendEntry, BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, Serves,
     StartServing,
 };
+pub use ownership::{Alone, Owned, Ownership, Term};
 pub use runtime::{Bundle, Runtime, RuntimeBuilder, RuntimeError};
 pub use server::{SelectionError, Server, ServerLoad, Serving, Target};
 pub use settings::{

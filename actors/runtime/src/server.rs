@@ -150,6 +150,12 @@ pub trait Serving: Send + Sync {
     /// What it has in hand.
     fn load(&self) -> ServerLoad;
 
+    /// What it counts beside that, by names in its own words (`dead_lettered`), for whoever looks after
+    /// it. By default nothing.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// Takes nothing new, and returns when nothing is in hand or the patience is over: whether it came
     /// so far. One that takes longer is dropped.
     fn drain(&self, patience: Duration) -> BoxFuture<'_, bool>;

@@ -6,6 +6,8 @@ use wrt_contract::{Callee, Caller, Interface, LocalDirectory};
 use wrt_host::LinkSite;
 use wrt_protocol::{ActorAddress, Name};
 
+use crate::{Alone, Ownership};
+
 /// What a running app has: the ways to its components, wherever they run.
 ///
 /// ```
@@ -61,6 +63,9 @@ pub trait State: Send + Sync + 'static {
     /// The way to what a component offers as `I`. It leads to the replica on this node while there is
     /// one, and over the bus otherwise; that the component exists was checked at deploy.
     fn component<I: Interface>(&self, component: &Name) -> Arc<I::Object>;
+
+    /// Who sees to it that one replica of this provider does a work at a time.
+    fn ownership(&self) -> Arc<dyn Ownership>;
 }
 
 /// An app as a node of a lattice has it.
@@ -69,6 +74,7 @@ pub struct LatticeState {
     app: Name,
     directory: Arc<LocalDirectory>,
     caller: Arc<dyn Caller>,
+    ownership: Arc<dyn Ownership>,
 }
 
 impl LatticeState {
@@ -79,7 +85,14 @@ impl LatticeState {
             app,
             directory,
             caller,
+            ownership: Arc::new(Alone),
         }
+    }
+
+    /// The same, for a replica among others.
+    #[must_use]
+    pub fn with_ownership(self, ownership: Arc<dyn Ownership>) -> Self {
+        Self { ownership, ..self }
     }
 
     /// A link's two ends: here, and `target`.
@@ -101,5 +114,9 @@ impl State for LatticeState {
     fn component<I: Interface>(&self, component: &Name) -> Arc<I::Object> {
         let target = ActorAddress::component(self.app.clone(), component.clone());
         self.site(target).object::<I>()
+    }
+
+    fn ownership(&self) -> Arc<dyn Ownership> {
+        Arc::clone(&self.ownership)
     }
 }

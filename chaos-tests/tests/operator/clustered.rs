@@ -107,7 +107,7 @@ async fn deploying_goes_on_with_two_of_three() -> anyhow::Result<()> {
     site.wrt(&["up", &path, "--state-copies", &copies])?;
     site.serves().await?;
     let kept = streams(&jetstream).await?;
-    anyhow::ensure!(kept.len() == 2, "desired state and code: {kept:?}");
+    anyhow::ensure!(kept.len() == 3, "desired state, code, leases: {kept:?}");
     for stream in &kept {
         anyhow::ensure!(stream.config.num_replicas == COPIES, "{stream:?}");
     }

@@ -33,6 +33,7 @@ mod config;
 mod desired;
 mod digest;
 mod known;
+mod lease;
 pub mod limits;
 mod manifest;
 mod placement;
@@ -52,13 +53,14 @@ pub use desired::{
 };
 pub use digest::{Digest, DigestError};
 pub use known::{Known, Snapshot};
+pub use lease::{Lease, LeaseRecord, LeaseTimes, Step as LeaseStep, Stored as StoredLease};
 pub use manifest::{
     ComponentManifest, LinkManifest, Manifest, ProviderManifest, SettingsManifest, TargetManifest,
 };
 pub use placement::{PlacedMember, Placement, Shortage, place};
 pub use problem::{Problem, ProblemKind, Problems, Span};
 pub use store::{
-    BucketId, Collected, Download, Entry, Pushed, Reading, Removed, Revision, Sight, Store,
-    StoreError, StoredApp, StoredAt,
+    BucketId, Collected, Download, Entry, Grant, Leases, Pushed, Reading, Removed, Revision, Sight,
+    Store, StoreError, StoredApp, StoredAt,
 };
 pub use suggestion::nearest;

@@ -14,6 +14,7 @@ mod components;
 mod download;
 mod error;
 mod follow;
+mod leases;
 mod objects;
 mod reading;
 mod removal;
@@ -40,6 +41,7 @@ pub use components::Pushed;
 pub use download::Download;
 pub use error::StoreError;
 pub use follow::Sight;
+pub use leases::{Grant, Leases};
 pub use reading::{BucketId, Entry, Reading, StoredAt};
 pub use removal::Removed;
 
@@ -102,6 +104,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let context = context(&client, STORE_CALL_WAIT_MAX);
         let apps = streams::apps_made(&context, lattice, copies).await?;
+        streams::leases_made(&context, lattice, copies).await?;
         Ok(Self {
             bulk: bulk(&client),
             client,
@@ -228,6 +231,10 @@ impl Store {
         let mut known = Known::default();
         known.take(&self.reading().await?);
         Ok(known.snapshot())
+    }
+
+    fn context(&self) -> jetstream::Context {
+        context(&self.client, STORE_CALL_WAIT_MAX)
     }
 
     async fn read(&self, key: &str) -> Result<Option<(Revision, Bytes)>, StoreError> {

@@ -3,7 +3,9 @@
 //! has handled.
 //!
 //! One program stands behind several components: what it does with a message is said by the topic, and who
-//! it is by `NAME` in its environment. `TAKES_MS` there is what an order takes.
+//! it is by `NAME` in its environment. `TAKES_MS` there is what an order takes, and `TELLS` the topic of those
+//! who want to know what was handled. Of an order `<customer>-<n>` the customer is in the metadata: those of
+//! one customer can be handled in their order.
 
 use wrt_guest::{
     http::respond,
@@ -50,7 +52,8 @@ impl messaging::Guest for Shop {
             }
             Some(topic) if topic.starts_with("orders.") => {
                 subscribe_duration(takes_nanos()).block();
-                remember(&text)
+                remember(&text)?;
+                tell(&text)
             }
             topic => Err(Error::Other(format!("nobody handles {topic:?} here"))),
         }
@@ -62,6 +65,9 @@ fn place(order: &str) -> Result<String, Error> {
     let message = Message::new(order.as_bytes());
     message.set_content_type("text/plain");
     message.add_metadata("placed-by", &name());
+    if let Some((customer, _)) = order.split_once('-') {
+        message.add_metadata("customer", customer);
+    }
     send(&Client::connect("default")?, "orders.placed", message)?;
     Ok(format!("placed {order}"))
 }
@@ -83,6 +89,14 @@ fn price(item: &str) -> Result<String, Error> {
 fn remember(order: &str) -> Result<(), Error> {
     let kept = keyvalue::open(&name()).and_then(|orders| orders.set(order, b"handled"));
     kept.map_err(|error| Error::Other(error.to_string()))
+}
+
+/// Whoever wants to know hears of it, if there is a topic for that.
+fn tell(order: &str) -> Result<(), Error> {
+    let Ok(topic) = std::env::var("TELLS") else {
+        return Ok(());
+    };
+    send(&Client::connect("default")?, &topic, Message::new(order.as_bytes()))
 }
 
 fn handled(who: &str) -> (u16, String) {

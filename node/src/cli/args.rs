@@ -1,6 +1,8 @@
 //! What can be written on a command line. Each flag of which a deployment may want a default has an
 //! environment variable. `PROGRAM` in an example becomes the program's name.
 
+mod letters;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -10,6 +12,7 @@ use wrt_nats_login::NatsLogin;
 use wrt_protocol::{LatticeName, NodeId};
 
 use crate::{AllowedVariable, LatticeServers};
+pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
 
@@ -190,6 +193,16 @@ why. It comes soon where something cannot mend by itself. The nodes go on trying
     Ps(PsArgs),
     /// Remove an app and wait until nothing of it runs
     Down(DownArgs),
+    /// List, show, replay or drop dead letters: messages that a provider has given up
+    #[command(after_help = "Examples:
+  PROGRAM letters list shop mail
+  PROGRAM letters show shop mail 17
+  PROGRAM letters replay shop mail 17 18
+  PROGRAM letters drop shop mail --all
+
+Code 1: a letter is not there, or its component has failed again; the others are done. Code 3: a
+component has not ended in time; its letter stays.")]
+    Letters(LettersArgs),
 }
 
 impl AppsCommand {
@@ -198,7 +211,8 @@ impl AppsCommand {
         match self {
             Self::Up(UpArgs { lattice, .. })
             | Self::Ps(PsArgs { lattice, .. })
-            | Self::Down(DownArgs { lattice, .. }) => lattice,
+            | Self::Down(DownArgs { lattice, .. })
+            | Self::Letters(LettersArgs { lattice, .. }) => lattice,
         }
     }
 }

@@ -41,10 +41,12 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     let transport = arguments.lattice.servers().connect(name.clone()).await?;
     let (opened, store) = watch::channel(None);
     let cache = Arc::new(CodeCache::open(cache_options(&arguments.process)));
-    let code = Code::Lattice(Arc::new(FetchedCode::new(store, Arc::clone(&cache))));
+    let code = FetchedCode::new(store.clone(), Arc::clone(&cache));
+    let code = Code::Lattice(Arc::new(code));
     let epoch = options.epoch;
     let bus = Arc::clone(&transport) as Arc<dyn Transport>;
     let node = Node::start(options, runtime, bus, engines, code).await?;
+    node.takes_leases_from(store);
     let _announced = announce(&transport, &node, &lattice, output).await?;
     let text = format!("node {name} has joined lattice {lattice} at {}", shown(url));
     let json = serde_json::json!({ "joined": lattice, "node": name, "epoch": epoch });

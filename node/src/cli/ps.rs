@@ -78,6 +78,8 @@ struct ShownReplica {
     refused: u64,
     address: Option<String>,
     error: Option<String>,
+    /// What its server counts, in its backend's words.
+    counters: BTreeMap<String, u64>,
 }
 
 impl ShownNode {
@@ -100,6 +102,7 @@ impl ShownNode {
                 refused: report.refused,
                 address: detail.and_then(|detail| detail.address.clone()),
                 error: detail.and_then(|detail| detail.error.clone()),
+                counters: detail.map(|it| it.counters.clone()).unwrap_or_default(),
             }
         };
         let state = match beat.state {
@@ -155,6 +158,7 @@ fn text(nodes: &[ShownNode]) -> String {
                 let error = Printable(error);
                 notes.push(format!("{} on {}: {error}", replica.actor, node.node));
             }
+            notes.extend(replica.counted(&node.node));
         }
     }
     notes.extend(desired_notes(nodes));
@@ -206,6 +210,16 @@ fn desired_notes(nodes: &[ShownNode]) -> Vec<String> {
 }
 
 impl ShownReplica {
+    /// What its server has counted, if anything.
+    fn counted(&self, node: &NodeId) -> Option<String> {
+        let counted = self.counters.iter().filter(|(_, count)| **count > 0);
+        let counted: Vec<_> = counted
+            .map(|(name, count)| format!("{count} {}", Printable(&name.replace('_', " "))))
+            .collect();
+        let counted = (!counted.is_empty()).then(|| counted.join(", "))?;
+        Some(format!("{} on {node}: {counted}", self.actor))
+    }
+
     fn cells(&self) -> [String; 6] {
         let actor = match &self.address {
             Some(address) => format!("{} at {}", self.actor, Printable(address)),
@@ -241,6 +255,33 @@ pub fn replica_state(state: ReplicaState) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_server_counts_is_told_where_there_is_something() {
+        let mut replica = ShownReplica {
+            actor: "shop/provider/bus".to_owned(),
+            state: ReplicaState::Ready,
+            running: 0,
+            waiting: 0,
+            concurrency_max: 0,
+            handled: 0,
+            refused: 0,
+            address: None,
+            error: None,
+            counters: BTreeMap::from([("put_back".to_owned(), 0)]),
+        };
+        let node = NodeId::new("a").expect("a legal name");
+        assert_eq!(replica.counted(&node), None);
+        replica.counters = BTreeMap::from([
+            ("dead_lettered".to_owned(), 1),
+            ("put_back".to_owned(), 3),
+            ("dropped".to_owned(), 0),
+        ]);
+        assert_eq!(
+            replica.counted(&node).as_deref(),
+            Some("shop/provider/bus on a: 1 dead lettered, 3 put back")
+        );
+    }
 
     #[test]
     fn a_log_with_gaps_is_told() {

@@ -25,6 +25,11 @@ fn help_texts() {
         {
             let name = format!("{name}-{}", subcommand.get_name());
             insta::assert_snapshot!(name, help(subcommand));
+            let below = subcommand.get_subcommands_mut();
+            for deed in below.filter(|it| it.get_name() != "help") {
+                let name = format!("{name}-{}", deed.get_name());
+                insta::assert_snapshot!(name, help(deed));
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use wrt_protocol::{ActorAddress, Name};
 use wrt_runtime::{BackendEntry, ConnectFailure, Facts, LatticeState, Settings, StartServing};
 use wrt_supervision::{Probe, Running, Start, StartError};
 
-use super::{Parts, replica::AddressTaken};
+use super::{Parts, ownership::LatticeOwnership, replica::AddressTaken};
 use crate::catalog::chain;
 
 /// How long a provider's service may take to answer a probe; supervision waits a little longer.
@@ -45,6 +45,14 @@ impl ProviderStart {
             Arc::clone(&parts.directory),
             Arc::clone(&parts.caller),
         );
+        let state = match parts.store.get() {
+            None => state,
+            Some(store) => state.with_ownership(Arc::new(LatticeOwnership {
+                store: store.clone(),
+                actor: actor.clone(),
+                node: parts.node.clone(),
+            })),
+        };
         // Read at each attempt; the environment of a process does not change, and a refused attempt
         // is made rarely.
         let lookup = |variable: &str| parts.environment.get(variable);

@@ -116,6 +116,16 @@ impl Servers {
             .map(|server| server.serving.load())
     }
 
+    /// What a provider's server counts, by its own names.
+    pub(crate) fn counters(&self, provider: &ActorAddress) -> BTreeMap<String, u64> {
+        let running = self.running();
+        let counters = running.get(provider).map(|it| it.serving.counters());
+        let counters = counters.into_iter().flatten();
+        counters
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect()
+    }
+
     fn drain(&self, server: Option<Arc<Server>>) {
         let Some(server) = server else { return };
         let patience = self.patience;

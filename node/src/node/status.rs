@@ -55,6 +55,9 @@ pub struct ReplicaStatus {
     /// The same as a URL, if its server has such.
     #[serde(default)]
     pub url: Option<String>,
+    /// What its server counts, in its backend's words.
+    #[serde(default)]
+    pub counters: BTreeMap<String, u64>,
 }
 
 impl ReplicaStatus {
@@ -79,6 +82,7 @@ pub(crate) fn replicas(supervision: Option<&Supervision>, parts: &Parts) -> Vec<
                 .address(&actor)
                 .map(|address| address.to_string()),
             url: parts.servers.url(&actor),
+            counters: parts.servers.counters(&actor),
             actor,
         }
     };

@@ -60,7 +60,7 @@ impl Lattice {
         .unwrap()
     }
 
-    fn wrt(&self, arguments: &[&str]) -> Output {
+    pub fn wrt(&self, arguments: &[&str]) -> Output {
         output(
             wrt(self.folder.path())
                 .args(arguments)

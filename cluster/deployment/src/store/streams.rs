@@ -1,4 +1,4 @@
-//! The two streams behind the store: opened as they are, and made where they are missing.
+//! The three streams behind the store: opened as they are, and made where they are missing.
 //!
 //! What an operator has set on a stream (a description, sizes, copies, compression) is theirs, and is
 //! neither compared nor changed.
@@ -25,7 +25,7 @@ pub(super) async fn apps(
 ) -> Result<Option<kv::Store>, StoreError> {
     let (bucket, stream) = apps_names(lattice);
     let what = format!("open the desired state (stream {stream})");
-    attempts(&what, STORE_CALL_WAIT_MAX, || open_apps(context, &bucket)).await
+    attempts(&what, STORE_CALL_WAIT_MAX, || open_bucket(context, &bucket)).await
 }
 
 /// The same, made if need be. Two that make it at once get the same.
@@ -37,7 +37,7 @@ pub(super) async fn apps_made(
     let (bucket, stream) = apps_names(lattice);
     let (bucket, what) = (&bucket, format!("make the desired state (stream {stream})"));
     attempts(&what, STORE_CALL_WAIT_MAX, || async move {
-        if let Some(found) = open_apps(context, bucket).await? {
+        if let Some(found) = open_bucket(context, bucket).await? {
             return Ok(found);
         }
         let config = kv::Config {
@@ -55,7 +55,50 @@ pub(super) async fn apps_made(
     .await
 }
 
-async fn open_apps(context: &Context, bucket: &str) -> Result<Option<kv::Store>, AttemptError> {
+/// The bucket of leases, if it is there.
+pub(super) async fn leases(
+    context: &Context,
+    lattice: &LatticeName,
+) -> Result<Option<kv::Store>, StoreError> {
+    let (bucket, stream) = leases_names(lattice);
+    let what = format!("open the leases (stream {stream})");
+    attempts(&what, STORE_CALL_WAIT_MAX, || open_bucket(context, &bucket)).await
+}
+
+/// The same, made if need be.
+pub(super) async fn leases_made(
+    context: &Context,
+    lattice: &LatticeName,
+    copies: usize,
+) -> Result<kv::Store, StoreError> {
+    let (bucket, stream) = leases_names(lattice);
+    let (bucket, what) = (&bucket, format!("make the leases (stream {stream})"));
+    attempts(&what, STORE_CALL_WAIT_MAX, || async move {
+        if let Some(found) = open_bucket(context, bucket).await? {
+            return Ok(found);
+        }
+        let config = kv::Config {
+            bucket: bucket.clone(),
+            description: format!(
+                "who alone does what must be done by one on the lattice {lattice}"
+            ),
+            history: 1,
+            num_replicas: copies,
+            ..Default::default()
+        };
+        let made = context.create_key_value(config).await;
+        made.map_err(AttemptError::again)
+    })
+    .await
+}
+
+fn leases_names(lattice: &LatticeName) -> (String, String) {
+    let bucket = format!("wrt-{lattice}-leases");
+    let stream = format!("KV_{bucket}");
+    (bucket, stream)
+}
+
+async fn open_bucket(context: &Context, bucket: &str) -> Result<Option<kv::Store>, AttemptError> {
     let stream = format!("KV_{bucket}");
     let Some(found) = find(context, &stream).await? else {
         return Ok(None);

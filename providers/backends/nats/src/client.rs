@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio_util::task::AbortOnDropHandle;
 use wrt_contract::CallContext;
 use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
-use wrt_messaging::{DeliveryCounter, DeliveryCounts, TopicFilter};
+use wrt_messaging::{DeliveryCounter, DeliveryCounts, Subscribers, TopicFilter};
 use wrt_nats_login::{Discovery, LoginError, is_told_refusal};
 use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
 
@@ -52,6 +52,7 @@ struct Parts {
     is_shut_out: Arc<AtomicBool>,
     streams: StreamsByTopic,
     deliveries: Arc<DeliveryCounter>,
+    subscribers: Subscribers,
     _discovery: AbortOnDropHandle<()>,
 }
 
@@ -125,9 +126,15 @@ impl Backend for Nats {
             });
         let is_shut_out = Arc::<AtomicBool>::default();
         let noticing = Arc::clone(&is_shut_out);
+        let deliveries = Arc::<DeliveryCounter>::default();
+        let losing = Arc::clone(&deliveries);
         let options = options.event_callback(move |event| {
             match event {
                 Event::Connected => noticing.store(false, Relaxed),
+                // What waits for a subscription's task is over the client's bound.
+                Event::SlowConsumer(_) => {
+                    losing.dropped();
+                }
                 Event::ClientError(error) if is_told_refusal(&error) => {
                     noticing.store(true, Relaxed);
                 }
@@ -158,7 +165,8 @@ impl Backend for Nats {
             config_bucket,
             is_shut_out,
             streams: StreamsByTopic::default(),
-            deliveries: Arc::default(),
+            deliveries,
+            subscribers: Subscribers::default(),
             _discovery: AbortOnDropHandle::new(tokio::spawn(discovery)),
         })))
     }
@@ -239,6 +247,10 @@ impl Nats {
 
     pub(crate) fn deliveries(&self) -> &Arc<DeliveryCounter> {
         &self.0.deliveries
+    }
+
+    pub(crate) fn subscribers(&self) -> &Subscribers {
+        &self.0.subscribers
     }
 
     /// What has become of the messages of its subscriptions.

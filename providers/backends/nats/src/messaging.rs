@@ -5,7 +5,9 @@
 mod attempts;
 mod consumer;
 mod dead_letters;
+mod letters;
 mod listener;
+mod ordered;
 mod request;
 mod send;
 mod wire;
@@ -15,19 +17,23 @@ use std::{collections::BTreeMap, sync::Arc};
 use wrt_contract::{CallContext, async_trait};
 use wrt_messaging::{
     DeliveryMode, Message, MessageHandlerInterface, Messaging, MessagingError, MessagingInterface,
-    ReplyTo, RequestOptions, Subscribed, Subscriber, Subscription, Topic, TopicFilter,
+    Order, ReplyTo, RequestOptions, Subscribed, Subscriber, Subscription, Topic, TopicFilter,
     WasiMessaging,
 };
 use wrt_protocol::{Name, subject};
-use wrt_runtime::{Entry, SelectionError, Server, Serves, Serving, State, Target};
+use wrt_runtime::{
+    DeadLettersInterface, Entry, Ownership, SelectionError, Server, Serves, Serving, State, Target,
+};
 
 use crate::{ConnectError, Nats};
 use consumer::Consumer;
+use ordered::Ordered;
 pub(crate) use send::StreamsByTopic;
 
 impl Serves<WasiMessaging> for Nats {
     fn serve(entry: &mut Entry<Self>) {
         entry.offers::<MessagingInterface>(|nats| nats);
+        entry.offers::<DeadLettersInterface>(|nats| nats);
         entry.calls();
     }
 }
@@ -97,17 +103,20 @@ impl Server for Nats {
             return Err(ConnectError::Subscription(text));
         }
         let mut subscribed = Subscribed::counted_by(Arc::clone(self.deliveries()));
+        let mut subscribers = Vec::new();
         for target in targets {
             let group = group(state.app(), &target.component);
             let handler = state.component::<MessageHandlerInterface>(&target.component);
             let subscriber = Subscriber::new(handler, target.selection, self.deliveries());
+            subscribers.push((target.component.clone(), subscriber.clone()));
             if subscriber.subscription().delivery == DeliveryMode::AtLeastOnce {
-                self.consume(&mut subscribed, &subscriber, &group, &target.component)
-                    .await?;
+                let of = (group, target.component, state.ownership());
+                self.consume(&mut subscribed, &subscriber, of).await?;
             } else {
                 self.listen(&mut subscribed, &subscriber, &group).await?;
             }
         }
+        self.subscribers().set(subscribers);
         Ok(Box::new(subscribed))
     }
 }
@@ -130,8 +139,7 @@ impl Nats {
         &self,
         subscribed: &mut Subscribed,
         subscriber: &Subscriber,
-        group: &str,
-        component: &Name,
+        (group, component, ownership): (String, Name, Arc<dyn Ownership>),
     ) -> Result<(), ConnectError> {
         let mut by_stream = BTreeMap::<String, Vec<String>>::new();
         for topic in &subscriber.subscription().topics {
@@ -139,8 +147,8 @@ impl Nats {
             let filters = by_stream.entry(stream).or_default();
             filters.push(topic.as_str().to_owned());
         }
-        let dead_letters = self.dead_letters(component).await?;
-        let attempts = self.failed_attempts(group).await?;
+        let dead_letters = self.dead_letters(&component).await?;
+        let attempts = self.failed_attempts(&group).await?;
         let in_hand_max = subscriber.subscription().in_hand_max as usize;
         let each = (in_hand_max / by_stream.len().max(1)).max(1);
         for (stream, filters) in by_stream {
@@ -149,13 +157,24 @@ impl Nats {
                 subscriber: subscriber.clone(),
                 stream,
                 filters,
-                group: group.to_owned(),
+                group: group.clone(),
                 in_hand_max: each,
                 dead_letters: dead_letters.clone(),
                 attempts: attempts.clone(),
             };
+            let consumer = Arc::new(consumer);
+            if subscriber.subscription().order == Order::Key {
+                let ordered = Ordered {
+                    consumer,
+                    ownership: Arc::clone(&ownership),
+                    positions: self.positions().await?,
+                };
+                ordered.check().await?;
+                subscribed.run(|stop| Arc::new(ordered).run(stop));
+                continue;
+            }
             let opened = consumer.open().await?;
-            subscribed.run(|stop| Arc::new(consumer).run(opened, stop));
+            subscribed.run(|stop| consumer.run(opened, stop));
         }
         Ok(())
     }

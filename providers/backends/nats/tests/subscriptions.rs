@@ -4,7 +4,6 @@
 mod support;
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering::Relaxed},
@@ -13,109 +12,17 @@ use std::{
 };
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
-use parking_lot::Mutex;
 use tokio::time::Instant;
-use wrt_contract::{CallContext, Gate, GateLimits, LocalDirectory, Offer, async_trait};
-use wrt_messaging::{
-    DeliveryMode, Limit, Message, MessageHandler, MessageHandlerInterface, Messaging as _,
-    MessagingError, Subscription, TopicFilter,
-};
+use wrt_contract::CallContext;
+use wrt_messaging::{DeliveryMode, Limit, Message, Messaging as _, MessagingError, TopicFilter};
 use wrt_nats::{ConnectError, Nats, NatsConfig};
-use wrt_protocol::{ActorAddress, Execution, Fault, FaultKind, Hop};
-use wrt_runtime::{Backend as _, LatticeState, Server as _, Target};
-use wrt_test_kit::name;
+use wrt_protocol::{Execution, Fault, FaultKind, Hop};
+use wrt_runtime::{Backend as _, Server as _};
 
-use support::{A_WHILE, World, request, send, serve, stream, topic, try_serve, until};
-
-/// How a component answers to the data of a message.
-type Does = dyn Fn(&str) -> Option<MessagingError> + Send + Sync;
-
-/// A component of a replica: what it does is up to the test.
-struct Component {
-    handled: Mutex<Vec<String>>,
-    does: Box<Does>,
-    takes: Duration,
-    at_once: AtomicU32,
-    at_once_most: AtomicU32,
-}
-
-impl Component {
-    fn that(does: impl Fn(&str) -> Option<MessagingError> + Send + Sync + 'static) -> Self {
-        Self {
-            handled: Mutex::default(),
-            does: Box::new(does),
-            takes: Duration::ZERO,
-            at_once: AtomicU32::new(0),
-            at_once_most: AtomicU32::new(0),
-        }
-    }
-
-    fn handles() -> Arc<Self> {
-        Arc::new(Self::that(|_| None))
-    }
-
-    fn count(&self) -> usize {
-        self.handled.lock().len()
-    }
-
-    fn times(&self) -> BTreeMap<String, usize> {
-        let mut times = BTreeMap::new();
-        for data in &*self.handled.lock() {
-            *times.entry(data.clone()).or_default() += 1;
-        }
-        times
-    }
-}
-
-#[async_trait]
-impl MessageHandler for Component {
-    async fn handle(&self, _: &CallContext, message: &Message) -> Result<(), MessagingError> {
-        let at_once = self.at_once.fetch_add(1, Relaxed) + 1;
-        self.at_once_most.fetch_max(at_once, Relaxed);
-        tokio::time::sleep(self.takes).await;
-        self.at_once.fetch_sub(1, Relaxed);
-        let data = String::from_utf8_lossy(&message.data).into_owned();
-        match (self.does)(&data) {
-            Some(error) => Err(error),
-            None => {
-                self.handled.lock().push(data);
-                Ok(())
-            }
-        }
-    }
-}
-
-/// The app `shop`, with `component` under the name `handler`.
-fn shop(component: &Arc<Component>) -> LatticeState {
-    let directory = Arc::new(LocalDirectory::default());
-    let actor = ActorAddress::component(name("shop"), name("handler"));
-    let gate = Gate::of_actor(&actor, GateLimits::default());
-    let handler: Arc<dyn MessageHandler> = Arc::clone(component) as _;
-    Offer::new::<MessageHandlerInterface>(handler, &gate).install(&directory, &actor);
-    LatticeState::new(name("shop"), directory, support::nobody_else())
-}
-
-fn gets(topics: &[&str]) -> Target<Subscription> {
-    let topics = topics
-        .iter()
-        .map(|topic| TopicFilter::new(topic).expect("legal"));
-    Target {
-        component: name("handler"),
-        selection: Subscription {
-            topics: topics.collect(),
-            attempts_max: 2,
-            pause_ms_min: 20,
-            pause_ms_max: 200,
-            ..Subscription::default()
-        },
-    }
-}
-
-fn gets_with(topics: &[&str], change: impl FnOnce(&mut Subscription)) -> Target<Subscription> {
-    let mut target = gets(topics);
-    change(&mut target.selection);
-    target
-}
+use support::{
+    A_WHILE, Component, World, gets, gets_with, request, send, serve, shop, stream, topic,
+    try_serve, until,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_would_keep_is_refused() {

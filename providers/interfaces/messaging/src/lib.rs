@@ -14,11 +14,21 @@
 //! | acknowledged | after the handler has returned ok | after the handler has returned ok | before it is called |
 //! | the handler fails | again, after a pause that grows | again, after a pause that grows | dropped and counted |
 //! | *not executed* (full, draining, nobody there) | put back, not an attempt | put back, not an attempt | dropped and counted |
-//! | after the last attempt | dropped, counted and logged | in the stream of dead letters, stored there first | - |
+//! | after the last attempt | a dead letter in the provider's memory, up to `dead_letters_max` | in the stream of dead letters, stored there first | - |
 //! | a node dies or stands still | its messages are gone | another has them in hand within 5 s, as no attempt | its messages are gone |
 //! | several replicas | each has its own messages | share them | share them; with `broadcast` each replica of the provider gets all |
-//! | order | none | none | none |
+//! | order | none; with `order = "key"` one message of a key at a time, as they were sent | the same, by one replica of the provider that owns the subscription | none |
 //! | in hand at a time | `in_hand_max` for each subscription | `in_hand_max` for each subscription and replica of the provider | the same, and as many that wait |
+//!
+//! *In order by key* a message is tried again before those behind it, and holds up its own key only. `key` names
+//! the entry of metadata that is the key; a message without it has no order. On NATS the owner's lease is taken
+//! over within 5 s when it is gone, and the next owner goes on where it was: what the owner had in hand is
+//! handled once more, and hardly more than that. The stream must keep its messages (retention `limits`), and up to
+//! 4096 of them may overtake a key that pauses.
+//!
+//! *Dead letters* are listed, shown, replayed and dropped by `wrt letters`, through the provider
+//! ([`DeadLetters`](wrt_runtime::DeadLetters)). What is put back, redelivered, dropped, given up or recognised
+//! as a duplicate is counted, and shown by `wrt ps`.
 //!
 //! A handler may get a message more than once wherever it gets it at least once: an acknowledgement may
 //! be lost. A message that is sent again under its idempotency key is stored once by a stream of NATS, for
@@ -32,7 +42,7 @@
 //! - each limit is in [`limits`], and every provider refuses the same things with the same error;
 //! - a failure of the lattice never traps a guest.
 //!
-//! Not served: order by key, and `wasmcloud:messaging`.
+//! Not served: `wasmcloud:messaging`.
 //!
 //! Start reading at [`Messaging`] and [`MessageHandler`].
 //!

@@ -3,6 +3,8 @@
 mod counts;
 mod delivery;
 mod error;
+mod keyed;
+mod letters;
 mod memory;
 mod message;
 mod subscribed;
@@ -19,13 +21,15 @@ use serde::{Deserialize, Serialize};
 use wrt_contract::{CallContext, Schema, interface};
 
 pub use counts::{DeliveryCounter, DeliveryCounts, InHand};
-pub use delivery::{Delivery, Verdict};
+pub use delivery::{Delivery, Verdict, is_attempt};
 pub use error::{Limit, MessagingError};
 pub use host::{MessageComponent, WasiMessaging};
+pub use keyed::KeyedQueues;
+pub use letters::{Subscribers, opened};
 pub use memory::{MemoryConfig, MessagingDefault};
 pub use message::{Message, ReplyTo};
 pub use subscribed::{Subscribed, Subscriber, gather};
-pub use subscription::{DeliveryMode, Subscription};
+pub use subscription::{DeliveryMode, Order, Subscription};
 pub use topic::{Topic, TopicFilter};
 
 /// A broker: whoever takes messages and hands them to those who subscribe.

@@ -11,17 +11,18 @@
 //! While a handler runs, the server is told so each second. A node that dies or stands still tells it no
 //! more, and the server hands its messages to another after [`ACK_WAIT`].
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{
     self, AckKind,
     consumer::{
-        AckPolicy, PullConsumer,
+        AckPolicy, DeliverPolicy, FromConsumer, PullConsumer,
         pull::{Batch, Config},
     },
     context::ConsumerInfoErrorKind,
+    stream::Stream,
 };
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, future::select};
 use parking_lot::Mutex;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -29,11 +30,12 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use wrt_messaging::{Message, MessagingError, Subscriber, Verdict};
+use wrt_messaging::{MessagingError, Subscriber, Verdict};
 
 use super::{
-    attempts::FailedAttempts,
+    attempts::{FailedAttempts, Place},
     dead_letters::{DeadLetters, Origin},
+    ordered::left_at,
     wire::message_of,
 };
 use crate::{ConnectError, Nats};
@@ -44,11 +46,13 @@ const ACK_WAIT: Duration = Duration::from_secs(4);
 const PROGRESS: Duration = Duration::from_secs(1);
 /// How long the server keeps a request for messages. What it sends to a node that stands still meanwhile
 /// waits for [`ACK_WAIT`].
-const PULL_FOR: Duration = Duration::from_secs(2);
+pub(super) const PULL_FOR: Duration = Duration::from_secs(2);
 /// Messages asked for at a time.
 const PULL_MAX: usize = 256;
+/// How long the client may take to let a word to the server go.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 /// The pause after a request for messages that has failed.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// Messages of a group that are not acknowledged, those that wait for their next attempt among them.
 const PENDING_MAX: i64 = 100_000;
 
@@ -79,32 +83,22 @@ impl Consumer {
         let stream = stream.map_err(|error| failed(error.into()))?;
         let config = match stream.consumer_info(&self.group).await {
             Ok(known) => {
-                let known = known.config;
+                let known = &known.config;
                 let mut filters = known.filter_subjects.clone();
                 if filters.is_empty() {
                     filters.push(known.filter_subject.clone());
                 }
-                if filters == self.filters {
+                let same = filters.iter().collect::<BTreeSet<_>>() == self.filters.iter().collect();
+                if same {
                     let consumer = stream.get_consumer(&self.group).await;
                     return consumer.map_err(failed);
                 }
-                Config {
-                    durable_name: Some(self.group.clone()),
-                    description: known.description,
-                    deliver_policy: known.deliver_policy,
-                    ack_policy: known.ack_policy,
-                    ack_wait: known.ack_wait,
-                    max_deliver: known.max_deliver,
-                    max_ack_pending: known.max_ack_pending,
-                    num_replicas: known.num_replicas,
-                    inactive_threshold: known.inactive_threshold,
-                    max_waiting: known.max_waiting,
-                    ..Config::default()
-                }
+                Config::try_from_consumer_config(known.clone()).map_err(failed)?
             }
             Err(error) => match error.kind() {
                 ConsumerInfoErrorKind::NotFound => Config {
                     durable_name: Some(self.group.clone()),
+                    deliver_policy: self.begins_at(&stream).await,
                     ack_policy: AckPolicy::Explicit,
                     ack_wait: ACK_WAIT,
                     max_ack_pending: PENDING_MAX,
@@ -114,11 +108,24 @@ impl Consumer {
             },
         };
         let config = Config {
+            filter_subject: String::new(),
             filter_subjects: self.filters.clone(),
             ..config
         };
         let made = stream.create_consumer(config).await;
         made.map_err(|error| failed(error.into()))
+    }
+
+    /// Where a new one begins: with all that the stream has, or where it was in order before.
+    async fn begins_at(&self, stream: &Stream) -> DeliverPolicy {
+        let made = stream.cached_info().created.unix_timestamp_nanos();
+        let made = i64::try_from(made).unwrap_or(i64::MAX);
+        match left_at(&self.nats, &self.stream, &self.group, made).await {
+            Some(through) => DeliverPolicy::ByStartSequence {
+                start_sequence: through.saturating_add(1),
+            },
+            None => DeliverPolicy::All,
+        }
     }
 
     /// Pulls and hands over until it is stopped, then ends what is in hand.
@@ -149,6 +156,8 @@ impl Consumer {
             }
         }
         while tasks.join_next().await.is_some() {}
+        // What was acknowledged last must have left, for the process may be about to end.
+        let _sent = timeout(TOLD_WITHIN, self.nats.client().flush()).await;
     }
 
     /// Asks for as many messages as there is room for, when there is room and no reason to wait.
@@ -188,16 +197,36 @@ impl Consumer {
         Ok((batch.map_err(|error| with_source(&error))?, permits))
     }
 
-    /// Hands one message over, and does with it what follows from that.
+    /// Hands one message over, and does with it what follows from that. For as long the server is told that
+    /// somebody has it in hand, also while its attempts are looked up or it is stored as a dead letter.
     async fn handle(
         &self,
         message: jetstream::Message,
         permit: OwnedSemaphorePermit,
         paused: &Paused,
     ) {
+        let work = pin!(self.settle(&message, paused));
+        let telling = pin!(self.tell_progress(&message));
+        // Beside the work and not between its steps: a server that is away must not hold up a handler's
+        // deadline.
+        select(work, telling).await;
+        drop(permit);
+    }
+
+    /// Tells the server each second that somebody has a message in hand, for as long as this is polled.
+    async fn tell_progress(&self, message: &jetstream::Message) -> Infallible {
+        let mut ticks = interval_at(Instant::now() + PROGRESS, PROGRESS);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.tell(message, AckKind::Progress).await;
+        }
+    }
+
+    async fn settle(&self, message: &jetstream::Message, paused: &Paused) {
         let counter = self.subscriber.counter();
-        let (sequence, deliveries) = match message.info() {
-            Ok(info) => (info.stream_sequence, info.delivered),
+        let (place, deliveries) = match message.info() {
+            Ok(info) => (Place::of(&self.stream, &info), info.delivered),
             Err(error) => {
                 counter.dropped();
                 tracing::warn!(stream = %self.stream, %error, "this is no message of a stream");
@@ -208,66 +237,44 @@ impl Consumer {
         let mut failed = Some(0);
         if deliveries > 1 {
             counter.redelivered();
-            failed = self.attempts.of(&self.stream, sequence).await;
+            failed = self.attempts.of(&place).await;
         }
         let Some(failed) = failed else {
             // Not known is not none.
             counter.put_back();
-            return self.put_back(&message, delivery.pause_min).await;
+            return self.put_back(message, delivery.pause_min).await;
         };
         let headers = message.headers.as_ref();
         let data = message.payload.clone();
         let outcome = match message_of(&message.subject, headers, data, None) {
-            Some(read) => self.hand_over(&message, read).await,
+            Some(mut read) => self.subscriber.hand_over(&mut read).await,
             None => Err(MessagingError::other("its subject is no topic")),
         };
         match delivery.verdict(&outcome, failed) {
             Verdict::Done => {
                 counter.handled();
-                self.acknowledge(&message).await;
+                self.tell(message, AckKind::Ack).await;
                 if failed > 0 {
-                    self.attempts.remove(&self.stream, sequence).await;
+                    self.attempts.remove(&place).await;
                 }
             }
             Verdict::PutBack { pause } => {
                 counter.put_back();
                 pause_until(paused, Instant::now() + pause);
-                self.put_back(&message, pause).await;
+                self.put_back(message, pause).await;
             }
             Verdict::Again { pause } => {
                 counter.failed();
-                if !self.attempts.set(&self.stream, sequence, failed + 1).await {
-                    tracing::warn!(stream = %self.stream, sequence, "a failed attempt is not counted");
+                if !self.attempts.set(&place, failed + 1).await {
+                    tracing::warn!(stream = %self.stream, ?place, "a failed attempt is not counted");
                 }
-                self.put_back(&message, pause).await;
+                self.put_back(message, pause).await;
             }
             Verdict::GiveUp => {
                 counter.failed();
                 let reason = outcome.err().map(|error| error.to_string());
                 let reason = reason.unwrap_or_default();
-                self.give_up(&message, sequence, failed + 1, &reason).await;
-            }
-        }
-        drop(permit);
-    }
-
-    /// Calls the handler, and tells the server for as long that somebody has the message in hand.
-    async fn hand_over(
-        &self,
-        message: &jetstream::Message,
-        mut read: Message,
-    ) -> Result<(), MessagingError> {
-        let mut handled = std::pin::pin!(self.subscriber.hand_over(&mut read));
-        let mut ticks = interval_at(Instant::now() + PROGRESS, PROGRESS);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                outcome = &mut handled => return outcome,
-                _ = ticks.tick() => {
-                    if let Err(error) = message.ack_with(AckKind::Progress).await {
-                        tracing::debug!(%error, "the server is not told of a message in hand");
-                    }
-                }
+                self.give_up(message, &place, failed + 1, &reason).await;
             }
         }
     }
@@ -277,13 +284,32 @@ impl Consumer {
     async fn give_up(
         &self,
         message: &jetstream::Message,
-        sequence: u64,
+        place: &Place<'_>,
         attempts: u32,
         reason: &str,
     ) {
+        if self
+            .store_dead_letter(message, place, attempts, reason)
+            .await
+        {
+            self.tell(message, AckKind::Ack).await;
+            self.attempts.remove(place).await;
+        } else {
+            let pause = self.subscriber.subscription().delivery().pause_max;
+            self.put_back(message, pause).await;
+        }
+    }
+
+    /// Stores a dead letter; whether it is stored.
+    pub(super) async fn store_dead_letter(
+        &self,
+        message: &jetstream::Message,
+        place: &Place<'_>,
+        attempts: u32,
+        reason: &str,
+    ) -> bool {
         let origin = Origin {
-            stream: &self.stream,
-            sequence,
+            place,
             topic: &message.subject,
             group: &self.group,
             attempts,
@@ -293,33 +319,34 @@ impl Consumer {
         let stored = self
             .dead_letters
             .store(message.headers.as_ref(), data, &origin);
-        let (stream, topic) = (&self.stream, &message.subject);
+        let (stream, sequence, topic) = (&self.stream, place.sequence, &message.subject);
         match stored.await {
-            Ok(()) => {
-                self.subscriber.counter().dead_lettered();
+            Ok(is_new) => {
+                match is_new {
+                    true => self.subscriber.counter().dead_lettered(),
+                    false => self.subscriber.counter().duplicate(),
+                }
                 tracing::warn!(%stream, sequence, %topic, attempts, reason, "a dead letter");
-                self.acknowledge(message).await;
-                self.attempts.remove(&self.stream, sequence).await;
+                true
             }
             Err(error) => {
                 tracing::warn!(%stream, sequence, %topic, error, "a dead letter is not stored");
-                let pause = self.subscriber.subscription().delivery().pause_max;
-                self.put_back(message, pause).await;
+                false
             }
-        }
-    }
-
-    /// One that is lost makes the message come again.
-    async fn acknowledge(&self, message: &jetstream::Message) {
-        if let Err(error) = message.ack().await {
-            tracing::debug!(%error, "a message is not acknowledged");
         }
     }
 
     /// One that is lost makes the message come again after [`ACK_WAIT`].
     async fn put_back(&self, message: &jetstream::Message, pause: Duration) {
-        if let Err(error) = message.ack_with(AckKind::Nak(Some(pause))).await {
-            tracing::debug!(%error, "a message is not put back");
+        self.tell(message, AckKind::Nak(Some(pause))).await;
+    }
+
+    /// Tells the server what has become of a message. A word that is lost makes the message come again.
+    async fn tell(&self, message: &jetstream::Message, word: AckKind) {
+        match timeout(TOLD_WITHIN, message.ack_with(word)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the server is not told of a message"),
+            Err(_elapsed) => tracing::debug!("the server is not told of a message in time"),
         }
     }
 }
@@ -350,12 +377,12 @@ async fn take(
     }
     // What is here already goes to others at once, and not when its time is over.
     while let Some(Some(Ok(message))) = batch.next().now_or_never() {
-        let _comes_again = message.ack_with(AckKind::Nak(None)).await;
+        let _comes_again = timeout(TOLD_WITHIN, message.ack_with(AckKind::Nak(None))).await;
     }
     Ok(())
 }
 
-fn with_source(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn with_source(error: &(dyn std::error::Error + 'static)) -> String {
     match error.source() {
         Some(source) => format!("{error}: {source}"),
         None => error.to_string(),

@@ -15,6 +15,7 @@ use async_nats::{
 use bytes::Bytes;
 use wrt_protocol::Name;
 
+use super::attempts::Place;
 use crate::{ConnectError, Nats};
 
 /// What a new stream of dead letters may hold: then none is stored, and its message stays where it is.
@@ -35,8 +36,7 @@ pub(super) struct DeadLetters {
 /// What is said of a dead letter.
 #[derive(Debug)]
 pub(super) struct Origin<'a> {
-    pub(super) stream: &'a str,
-    pub(super) sequence: u64,
+    pub(super) place: &'a Place<'a>,
     pub(super) topic: &'a str,
     pub(super) group: &'a str,
     pub(super) attempts: u32,
@@ -81,7 +81,7 @@ impl Nats {
 }
 
 impl DeadLetters {
-    /// Stores a message, with what is said of it. The same one is stored once.
+    /// Stores a message, with what is said of it; whether it was not there yet. The same one is stored once.
     ///
     /// # Errors
     /// Why it is not stored, or may not be.
@@ -90,7 +90,7 @@ impl DeadLetters {
         headers: Option<&HeaderMap>,
         data: Bytes,
         origin: &Origin<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let headers = self.headers(headers, origin);
         let message = PublishMessage::build().payload(data).headers(headers);
         let stored = async {
@@ -99,7 +99,7 @@ impl DeadLetters {
             sent.await.map_err(|error| told(&error))
         };
         match tokio::time::timeout(STORED_WITHIN, stored).await {
-            Ok(stored) => stored.map(drop),
+            Ok(stored) => stored.map(|stored| !stored.duplicate),
             Err(_elapsed) => Err(format!("no answer within {STORED_WITHIN:?}")),
         }
     }
@@ -115,12 +115,12 @@ impl DeadLetters {
                 }
             }
         }
-        let Origin {
+        let Origin { place, group, .. } = origin;
+        let Place {
             stream,
             sequence,
-            group,
-            ..
-        } = origin;
+            stored_nanos,
+        } = place;
         for (name, text) in [
             ("Wrt-Dead-Reason", one_line(origin.reason)),
             ("Wrt-Dead-Attempts", origin.attempts.to_string().into()),
@@ -131,7 +131,7 @@ impl DeadLetters {
         ] {
             headers.insert(name, text);
         }
-        let id = one_line(&format!("{stream}.{sequence}.{group}"));
+        let id = one_line(&format!("{sequence}.{stored_nanos}.{group}.{stream}"));
         headers.insert(NATS_MESSAGE_ID, id);
         headers
     }

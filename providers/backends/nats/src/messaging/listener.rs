@@ -1,18 +1,24 @@
 //! Subscriptions at most once: messages come as they are published, and nothing is kept.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures::StreamExt;
-use tokio::{sync::Semaphore, task::JoinSet};
+use futures::{FutureExt, StreamExt};
+use tokio::{
+    sync::Semaphore,
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
 use tokio_util::sync::CancellationToken;
-use wrt_messaging::{DeliveryMode, Subscribed, Subscriber};
+use wrt_messaging::{DeliveryMode, Subscribed, Subscriber, is_attempt};
 
-use super::wire::message_of;
+use super::wire::{is_for_a_stream, message_of};
 use crate::{ConnectError, Nats};
 
 /// How long the server may take to know of a subscription.
 const KNOWN_WITHIN: Duration = Duration::from_secs(5);
+/// How long it may take until the client knows that one has ended.
+const ENDED_WITHIN: Duration = Duration::from_secs(1);
 
 impl Nats {
     /// Subscribes to the topics of a subscription: one of a group gets each message, or each gets all.
@@ -47,7 +53,7 @@ impl Nats {
             let messages = messages.map_err(|error| failed(error.into()))?;
             subscribed.run(|stop| listener.run(messages, stop));
         }
-        let known = tokio::time::timeout(KNOWN_WITHIN, self.round_trip()).await;
+        let known = timeout(KNOWN_WITHIN, self.round_trip()).await;
         known
             .map_err(|elapsed| failed(elapsed.into()))?
             .map_err(failed)
@@ -75,29 +81,52 @@ struct Listener {
 }
 
 impl Listener {
+    /// Handles what comes until it is stopped: then the server sends no more here, and what it has sent is
+    /// handled.
     async fn run(self, mut messages: async_nats::Subscriber, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
+        let mut ended_by = pin!(stop.cancelled().fuse());
+        let mut end: Option<Instant> = None;
         loop {
             while tasks.try_join_next().is_some() {}
+            let over = async {
+                match end {
+                    Some(end) => sleep_until(end).await,
+                    None => pending().await,
+                }
+            };
             let message = tokio::select! {
-                () = stop.cancelled() => break,
+                () = &mut ended_by, if end.is_none() => {
+                    let told = timeout(ENDED_WITHIN, messages.drain()).await;
+                    end = Some(Instant::now() + ENDED_WITHIN);
+                    if !matches!(told, Ok(Ok(()))) {
+                        tracing::debug!("the server is not told that a subscription ends");
+                    }
+                    continue;
+                }
                 message = messages.next() => message,
+                () = over => None,
             };
             let Some(message) = message else { break };
-            let Ok(accepted) = Arc::clone(&self.accepted).try_acquire_owned() else {
-                let dropped = self.subscriber.counter().dropped();
-                tracing::debug!(topic = %message.subject, dropped, "a message is dropped: too many wait");
-                continue;
-            };
-            let (subscriber, in_hand) = (self.subscriber.clone(), Arc::clone(&self.in_hand));
-            tasks.spawn(async move {
-                if let Ok(_permit) = in_hand.acquire().await {
-                    handle(&subscriber, message).await;
-                }
-                drop(accepted);
-            });
+            self.accept(message, &mut tasks);
         }
         while tasks.join_next().await.is_some() {}
+    }
+
+    /// Takes a message in hand, if not too many wait.
+    fn accept(&self, message: async_nats::Message, tasks: &mut JoinSet<()>) {
+        let Ok(accepted) = Arc::clone(&self.accepted).try_acquire_owned() else {
+            let dropped = self.subscriber.counter().dropped();
+            tracing::debug!(topic = %message.subject, dropped, "a message is dropped: too many wait");
+            return;
+        };
+        let (subscriber, in_hand) = (self.subscriber.clone(), Arc::clone(&self.in_hand));
+        tasks.spawn(async move {
+            if let Ok(_permit) = in_hand.acquire().await {
+                handle(&subscriber, message).await;
+            }
+            drop(accepted);
+        });
     }
 }
 
@@ -105,6 +134,7 @@ async fn handle(subscriber: &Subscriber, message: async_nats::Message) {
     let counter = subscriber.counter();
     let (subject, reply) = (message.subject, message.reply);
     let (headers, reply) = (message.headers.as_ref(), reply.as_deref());
+    let reply = reply.filter(|_| !is_for_a_stream(headers));
     let outcome = match message_of(&subject, headers, message.payload, reply) {
         Some(mut read) => subscriber.hand_over(&mut read).await,
         None => return drop_one(subscriber, &subject, &"its subject is no topic"),
@@ -112,7 +142,9 @@ async fn handle(subscriber: &Subscriber, message: async_nats::Message) {
     match outcome {
         Ok(()) => counter.handled(),
         Err(error) => {
-            counter.failed();
+            if is_attempt(&error) {
+                counter.failed();
+            }
             drop_one(subscriber, &subject, &error);
         }
     }

@@ -2,13 +2,17 @@
 
 use std::{pin::pin, time::Duration};
 
-use async_nats::{StatusCode, header::NATS_MESSAGE_ID, jetstream};
+use async_nats::{HeaderMap, StatusCode, header::NATS_MESSAGE_ID, jetstream};
+use bytes::Bytes;
 use futures::{StreamExt, stream::poll_fn};
 use serde::Deserialize;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 use wrt_contract::CallContext;
 use wrt_messaging::{Message, MessagingError, RequestOptions, Topic, gather};
-use wrt_protocol::{Fault, FaultKind, Hop};
+use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 
 use super::{
     send::{check_topic, refused},
@@ -37,27 +41,45 @@ impl Nats {
         message.check()?;
         check_topic(topic)?;
         self.check_connected()?;
-        let client = self.client();
-        let inbox = client.new_inbox();
+        let inbox = self.client().new_inbox();
         let mut headers = headers_of(message)?;
         headers.insert(REPLY_TO, inbox.as_str());
         if let Some(key) = context.key() {
             headers.insert(NATS_MESSAGE_ID, key.to_string());
         }
         self.check_size(&headers, &message.data)?;
-        let unavailable = |error: &dyn std::fmt::Display| {
+        let (time, enough) = options.within(context);
+        let end = Instant::now() + time;
+        let sending = self.ask(topic, inbox, headers, &message.data);
+        let replies = timeout_at(end, sending).await;
+        // It may be on its way.
+        let replies = replies.map_err(|_elapsed| MessagingError::Timeout)??;
+        let left = end.saturating_duration_since(Instant::now());
+        self.gather_replies(topic, replies, (left, enough)).await
+    }
+
+    /// Sends a request from where its replies are waited for.
+    async fn ask(
+        &self,
+        topic: &Topic,
+        inbox: String,
+        headers: HeaderMap,
+        data: &Bytes,
+    ) -> Result<async_nats::Subscriber, MessagingError> {
+        let client = self.client();
+        let unavailable = |execution, error: &dyn std::fmt::Display| {
             let detail = format!("nats: {error}");
-            Fault::maybe_executed(FaultKind::Unavailable, Hop::Backend, detail)
+            Fault::new(FaultKind::Unavailable, execution, Hop::Backend, detail)
         };
         let replies = client.subscribe(inbox.clone()).await;
-        let replies = replies.map_err(|error| unavailable(&error))?;
-        let (subject, data) = (topic.as_str().to_owned(), message.data.clone());
-        let sent = client.publish_with_reply_and_headers(subject, inbox, headers, data);
-        sent.await.map_err(|error| unavailable(&error))?;
-        client.flush().await.map_err(|error| unavailable(&error))?;
-
-        self.gather_replies(topic, replies, options.within(context))
-            .await
+        let replies = replies.map_err(|error| unavailable(Execution::NotExecuted, &error))?;
+        let subject = topic.as_str().to_owned();
+        let sent = client.publish_with_reply_and_headers(subject, inbox, headers, data.clone());
+        let maybe = Execution::MaybeExecuted;
+        sent.await.map_err(|error| unavailable(maybe, &error))?;
+        let flushed = client.flush().await;
+        flushed.map_err(|error| unavailable(maybe, &error))?;
+        Ok(replies)
     }
 
     /// What is replied, until there is enough of it. A refusal counts where there is no reply.

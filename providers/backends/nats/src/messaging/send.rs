@@ -63,6 +63,13 @@ impl Nats {
         let mut headers = headers_of(message)?;
         self.check_size(&headers, &message.data)?;
         if self.may_lose(topic) {
+            // Callers that are told of a deduplication try a message again that may have been sent. All
+            // others do so only with one that was not.
+            if context.attempt() > 1 && self.config().deduplicate_for_ms.is_some() {
+                let detail = "nats: it may have been sent, and is sent at most once";
+                let fault = Fault::maybe_executed(FaultKind::Unavailable, Hop::Backend, detail);
+                return Err(fault.into());
+            }
             return self
                 .publish_once(context, topic.as_str(), headers, &message.data)
                 .await;
@@ -117,7 +124,12 @@ impl Nats {
         let answer: Response<PublishAck> = serde_json::from_slice(&answer.payload)
             .map_err(|error| Failure::Unknown(error.to_string()))?;
         match answer {
-            Response::Ok(_) => Ok(()),
+            Response::Ok(stored) => {
+                if stored.duplicate {
+                    self.deliveries().duplicate();
+                }
+                Ok(())
+            }
             Response::Err { error } if has_no_leader(&error) => {
                 Err(Failure::NotDone(error.to_string()))
             }
@@ -133,11 +145,6 @@ impl Nats {
         headers: HeaderMap,
         data: &Bytes,
     ) -> Result<(), MessagingError> {
-        if context.attempt() > 1 {
-            let detail = "nats: it may have been sent, and is sent at most once";
-            let fault = Fault::maybe_executed(FaultKind::Unavailable, Hop::Backend, detail);
-            return Err(fault.into());
-        }
         self.check_connected()?;
         let client = self.client();
         let publish = async {

@@ -3,7 +3,7 @@
 
 use async_nats::{
     HeaderMap,
-    header::{HeaderName, HeaderValue},
+    header::{HeaderName, HeaderValue, NATS_MESSAGE_ID},
 };
 use bytes::Bytes;
 use wrt_messaging::{Message, MessagingError, ReplyTo, Topic};
@@ -55,6 +55,14 @@ pub(super) fn message_of(
     });
     read_headers(&mut message, headers);
     Some(message)
+}
+
+/// Whether whoever has sent a message waits for what a stream says to it, and for nothing else. To reply to
+/// such a one would be to speak for the stream.
+pub(super) fn is_for_a_stream(headers: Option<&HeaderMap>) -> bool {
+    headers.is_some_and(|headers| {
+        headers.get(NATS_MESSAGE_ID).is_some() && headers.get(REPLY_TO).is_none()
+    })
 }
 
 /// A reply that came in.

@@ -2,19 +2,28 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use async_nats::jetstream::{self, stream::Config};
 use futures::StreamExt as _;
+use parking_lot::Mutex;
 use tokio::time::Instant;
-use wrt_contract::{CallContext, Caller};
+use wrt_contract::{CallContext, Caller, Gate, GateLimits, LocalDirectory, Offer, async_trait};
 use wrt_messaging::{
-    Message, Messaging, MessagingError, RequestOptions, Subscription, Topic, conformance::Recorder,
+    Message, MessageHandler, MessageHandlerInterface, Messaging, MessagingError, RequestOptions,
+    Subscription, Topic, TopicFilter, conformance::Recorder,
 };
 use wrt_nats::{ConnectError, Nats, NatsConfig};
-use wrt_protocol::FaultKind;
+use wrt_protocol::{ActorAddress, FaultKind};
 use wrt_runtime::{Backend as _, LatticeState, Server as _, ServiceAddress, Serving, Target};
-use wrt_test_kit::UnreachableCaller;
+use wrt_test_kit::{UnreachableCaller, name};
 use wrt_test_servers::NatsServer;
 
 /// Far more than anything takes.
@@ -158,4 +167,99 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
         assert!(Instant::now() < until, "not within {A_WHILE:?}: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// How a component answers to the data of a message.
+pub type Does = dyn Fn(&str) -> Option<MessagingError> + Send + Sync;
+
+/// A component of a replica: what it does is up to the test.
+pub struct Component {
+    pub handled: Mutex<Vec<String>>,
+    pub does: Box<Does>,
+    pub takes: Duration,
+    pub at_once: AtomicU32,
+    pub at_once_most: AtomicU32,
+    /// Messages whose senders wait for a reply.
+    pub asked: AtomicU32,
+}
+
+impl Component {
+    pub fn that(does: impl Fn(&str) -> Option<MessagingError> + Send + Sync + 'static) -> Self {
+        Self {
+            handled: Mutex::default(),
+            does: Box::new(does),
+            takes: Duration::ZERO,
+            at_once: AtomicU32::new(0),
+            at_once_most: AtomicU32::new(0),
+            asked: AtomicU32::new(0),
+        }
+    }
+
+    pub fn handles() -> Arc<Self> {
+        Arc::new(Self::that(|_| None))
+    }
+
+    pub fn count(&self) -> usize {
+        self.handled.lock().len()
+    }
+
+    pub fn times(&self) -> BTreeMap<String, usize> {
+        let mut times = BTreeMap::new();
+        for data in &*self.handled.lock() {
+            *times.entry(data.clone()).or_default() += 1;
+        }
+        times
+    }
+}
+
+#[async_trait]
+impl MessageHandler for Component {
+    async fn handle(&self, _: &CallContext, message: &Message) -> Result<(), MessagingError> {
+        self.asked
+            .fetch_add(u32::from(message.reply_to.is_some()), Relaxed);
+        let at_once = self.at_once.fetch_add(1, Relaxed) + 1;
+        self.at_once_most.fetch_max(at_once, Relaxed);
+        tokio::time::sleep(self.takes).await;
+        self.at_once.fetch_sub(1, Relaxed);
+        let data = String::from_utf8_lossy(&message.data).into_owned();
+        match (self.does)(&data) {
+            Some(error) => Err(error),
+            None => {
+                self.handled.lock().push(data);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The app `shop`, with `component` under the name `handler`.
+pub fn shop(component: &Arc<Component>) -> LatticeState {
+    let directory = Arc::new(LocalDirectory::default());
+    let actor = ActorAddress::component(name("shop"), name("handler"));
+    let gate = Gate::of_actor(&actor, GateLimits::default());
+    let handler: Arc<dyn MessageHandler> = Arc::clone(component) as _;
+    Offer::new::<MessageHandlerInterface>(handler, &gate).install(&directory, &actor);
+    LatticeState::new(name("shop"), directory, nobody_else())
+}
+
+pub fn gets(topics: &[&str]) -> Target<Subscription> {
+    let topics = topics
+        .iter()
+        .map(|topic| TopicFilter::new(topic).expect("legal"));
+    Target {
+        component: name("handler"),
+        selection: Subscription {
+            topics: topics.collect(),
+            attempts_max: 2,
+            pause_ms_min: 20,
+            pause_ms_max: 200,
+            ..Subscription::default()
+        },
+    }
+}
+
+pub fn gets_with(topics: &[&str], change: impl FnOnce(&mut Subscription)) -> Target<Subscription> {
+    let mut target = gets(topics);
+    change(&mut target.selection);
+    target
 }

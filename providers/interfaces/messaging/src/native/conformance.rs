@@ -17,6 +17,8 @@
 //! # }
 //! ```
 
+mod letters;
+mod order;
 mod recorder;
 mod requests;
 mod subscriptions;
@@ -31,6 +33,8 @@ use crate::{
     Limit, Message, Messaging, MessagingError, Topic,
     limits::{DATA_BYTES_MAX, DATA_BYTES_PORTABLE, METADATA_BYTES_MAX, METADATA_ENTRIES_MAX},
 };
+pub use letters::dead_letters;
+pub use order::{KEY, Ordered, order_by_key, ordered_subscription};
 pub use recorder::{Recorder, state, subscription};
 use requests::{
     a_request_gathers_as_many_replies_as_it_expects, a_request_gathers_replies_until_its_time,

@@ -15,6 +15,8 @@ pub struct DeliveryCounts {
     pub put_back: u64,
     /// Taken more than once, for whatever reason.
     pub redelivered: u64,
+    /// Sent again, and recognised by their ids: they were not stored twice.
+    pub duplicates: u64,
     /// Stored as dead letters.
     pub dead_lettered: u64,
     /// Gone without having been handled; replies that nobody waited for any more are among them.
@@ -29,6 +31,7 @@ pub struct DeliveryCounter {
     failed: AtomicU64,
     put_back: AtomicU64,
     redelivered: AtomicU64,
+    duplicates: AtomicU64,
     dead_lettered: AtomicU64,
     dropped: AtomicU64,
 }
@@ -70,6 +73,11 @@ impl DeliveryCounter {
         self.redelivered.fetch_add(1, Relaxed);
     }
 
+    /// A message was sent again, and is there once.
+    pub fn duplicate(&self) {
+        self.duplicates.fetch_add(1, Relaxed);
+    }
+
     /// A message was stored as a dead letter.
     pub fn dead_lettered(&self) {
         self.dead_lettered.fetch_add(1, Relaxed);
@@ -89,6 +97,7 @@ impl DeliveryCounter {
             failed: self.failed.load(Relaxed),
             put_back: self.put_back.load(Relaxed),
             redelivered: self.redelivered.load(Relaxed),
+            duplicates: self.duplicates.load(Relaxed),
             dead_lettered: self.dead_lettered.load(Relaxed),
             dropped: self.dropped.load(Relaxed),
         }

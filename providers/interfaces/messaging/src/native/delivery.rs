@@ -50,11 +50,12 @@ impl Delivery {
         if self.mode != DeliveryMode::AtLeastOnce {
             return Verdict::GiveUp;
         }
-        if let MessagingError::Fault(fault) = error
-            && !is_attempt(fault)
-        {
-            let asked = match fault.kind() {
-                FaultKind::Overloaded { retry_after_ms } => retry_after_ms.into(),
+        if !is_attempt(error) {
+            let asked = match error {
+                MessagingError::Fault(fault) => match fault.kind() {
+                    FaultKind::Overloaded { retry_after_ms } => retry_after_ms.into(),
+                    _ => 0,
+                },
                 _ => 0,
             };
             let pause = Duration::from_millis(asked).max(self.pause_min);
@@ -71,10 +72,18 @@ impl Delivery {
     }
 }
 
-/// Whether the handler counts as having run. A node that was lost may have run it; that says nothing
-/// against the message, and an outage must make no dead letters. What is wrong with the message itself
-/// counts, although nobody ran: it would be so for ever.
-fn is_attempt(fault: &Fault) -> bool {
+/// Whether a handler that has ended so counts as having run. A node that was lost may have run it; that
+/// says nothing against the message, and an outage must make no dead letters. What is wrong with the message
+/// itself counts, although nobody ran: it would be so for ever.
+#[must_use]
+pub fn is_attempt(error: &MessagingError) -> bool {
+    match error {
+        MessagingError::Fault(fault) => is_attempt_by(fault),
+        _ => true,
+    }
+}
+
+fn is_attempt_by(fault: &Fault) -> bool {
     match fault.kind() {
         FaultKind::NodeLost
         | FaultKind::Disconnected

@@ -74,6 +74,9 @@ pub enum Limit {
     /// Messages that an instance holds.
     #[error("messages held by an instance")]
     MessageHandles,
+    /// Their bytes.
+    #[error("bytes of the messages held by an instance")]
+    BytesHeld,
 }
 
 impl MessagingError {

@@ -92,7 +92,7 @@ impl types::HostClient for InstanceState {
 
 impl types::HostMessage for InstanceState {
     async fn new(&mut self, data: Vec<u8>) -> wasmtime::Result<Resource<Message>> {
-        handles::push(self, Message::new(data))
+        handles::push(self, Message::new(data)).map_err(HostError::into_trap)
     }
 
     async fn topic(&mut self, message: Resource<Message>) -> wasmtime::Result<Option<String>> {
@@ -112,8 +112,9 @@ impl types::HostMessage for InstanceState {
         message: Resource<Message>,
         content_type: String,
     ) -> wasmtime::Result<()> {
-        self.table().get_mut(&message)?.content_type = Some(content_type);
-        Ok(())
+        handles::change(self, &message, |message| {
+            message.content_type = Some(content_type);
+        })
     }
 
     async fn data(&mut self, message: Resource<Message>) -> wasmtime::Result<Vec<u8>> {
@@ -125,8 +126,7 @@ impl types::HostMessage for InstanceState {
         message: Resource<Message>,
         data: Vec<u8>,
     ) -> wasmtime::Result<()> {
-        self.table().get_mut(&message)?.data = data.into();
-        Ok(())
+        handles::change(self, &message, |message| message.data = data.into())
     }
 
     async fn metadata(
@@ -143,8 +143,7 @@ impl types::HostMessage for InstanceState {
         key: String,
         value: String,
     ) -> wasmtime::Result<()> {
-        self.table().get_mut(&message)?.add_metadata(key, value);
-        Ok(())
+        handles::change(self, &message, |message| message.add_metadata(key, value))
     }
 
     async fn set_metadata(
@@ -152,8 +151,7 @@ impl types::HostMessage for InstanceState {
         message: Resource<Message>,
         metadata: types::Metadata,
     ) -> wasmtime::Result<()> {
-        self.table().get_mut(&message)?.metadata = metadata;
-        Ok(())
+        handles::change(self, &message, |message| message.metadata = metadata)
     }
 
     async fn remove_metadata(
@@ -205,7 +203,7 @@ impl request_reply::Host for InstanceState {
         let replies = broker.request(&context, &topic, &message, options).await?;
         let mut handles = Vec::with_capacity(replies.len());
         for reply in replies {
-            handles.push(handles::push(self, reply).map_err(HostError::Trap)?);
+            handles.push(handles::push(self, reply)?);
         }
         Ok(handles)
     }

@@ -24,6 +24,9 @@ pub const REPLIES_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const REPLY_MARGIN: Duration = Duration::from_millis(100);
 /// Messages that one instance holds as resources.
 pub const MESSAGE_HANDLES_MAX: usize = 4096;
+/// Their bytes, which lie outside of the guest's own memory: room for what comes in, for all replies to a
+/// request, and for as much again.
+pub const MESSAGE_BYTES_HELD_MAX: usize = 96 * 1024 * 1024;
 /// Text of an error that a service or a guest gave.
 pub const ERROR_TEXT_BYTES_MAX: usize = 1024;
 /// Topics of one subscription.

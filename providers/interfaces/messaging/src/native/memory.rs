@@ -1,33 +1,35 @@
 //! The broker that needs no service.
 
+mod letters;
+mod queue;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
 use parking_lot::Mutex;
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
 use wrt_contract::{CallContext, async_trait};
 use wrt_protocol::{Fault, FaultKind, Hop, Name};
 use wrt_runtime::{
-    Backend, Entry, FromEnv, SelectionError, Server, Serves, Serving, Settings, SettingsError,
-    State, Target, check_range,
+    Backend, DeadLettersInterface, Entry, FromEnv, SelectionError, Server, Serves, Serving,
+    Settings, SettingsError, State, Target, check_range,
 };
 
 use crate::{
     DeliveryCounter, Message, MessageHandlerInterface, Messaging, MessagingError,
-    MessagingInterface, ReplyTo, RequestOptions, Subscribed, Subscriber, Subscription, Topic,
-    Verdict, WasiMessaging, gather,
-    limits::{REPLIES_MAX, TOPIC_BYTES_MAX},
+    MessagingInterface, ReplyTo, RequestOptions, Subscribed, Subscriber, Subscribers, Subscription,
+    Topic, WasiMessaging, gather, limits::REPLIES_MAX,
 };
+use letters::Letters;
+use queue::{Consumer, Kept, Waiting};
 
 /// How much messages are kept.
 #[derive(Debug, Clone, confique::Config)]
@@ -38,6 +40,12 @@ pub struct MemoryConfig {
     /// Their bytes.
     #[config(env = "MEMORY_MESSAGES_BYTES_MAX", default = 268_435_456)]
     pub messages_bytes_max: usize,
+    /// Messages that were given up and are kept as dead letters; one more is dropped.
+    #[config(env = "MEMORY_DEAD_LETTERS_MAX", default = 1000)]
+    pub dead_letters_max: usize,
+    /// Their bytes.
+    #[config(env = "MEMORY_DEAD_LETTERS_BYTES_MAX", default = 67_108_864)]
+    pub dead_letters_bytes_max: usize,
 }
 
 impl Default for MemoryConfig {
@@ -97,13 +105,15 @@ impl Backend for MessagingDefault {
         let most = u64::from(u32::MAX);
         check_range("messages_max", config.messages_max as u64, 1..=most)?;
         let bytes = config.messages_bytes_max as u64;
-        check_range("messages_bytes_max", bytes, 1..=u64::MAX)
+        check_range("messages_bytes_max", bytes, 1..=u64::MAX)?;
+        check_range("dead_letters_max", config.dead_letters_max as u64, 0..=most)
     }
 }
 
 impl Serves<WasiMessaging> for MessagingDefault {
     fn serve(entry: &mut Entry<Self>) {
         entry.offers::<MessagingInterface>(|memory| memory);
+        entry.offers::<DeadLettersInterface>(|memory| memory);
         entry.calls();
     }
 }
@@ -126,18 +136,26 @@ impl Server for MessagingDefault {
         }
         let counter = &self.broker.counter;
         let mut subscribed = Subscribed::counted_by(Arc::clone(counter));
-        let mut queues = Vec::new();
+        let (mut queues, mut subscribers) = (Vec::new(), Vec::new());
         for target in targets {
             let handler = state.component::<MessageHandlerInterface>(&target.component);
             let subscriber = Subscriber::new(handler, target.selection, counter);
             let (sender, waiting) = mpsc::channel(self.config.messages_max);
-            let queue = Queue {
+            queues.push(Queue {
                 subscription: subscriber.subscription().clone(),
-                sender: sender.clone(),
+                sender,
+            });
+            subscribers.push((target.component.clone(), subscriber.clone()));
+            let consumer = Consumer {
+                subscriber,
+                component: target.component,
+                broker: Arc::clone(&self.broker),
+                config: self.config.clone(),
+                keyed: Mutex::default(),
             };
-            queues.push(queue);
-            subscribed.run(|stop| consume(subscriber, sender, waiting, stop));
+            subscribed.run(|stop| Arc::new(consumer).run(waiting, stop));
         }
+        self.broker.subscribers.set(subscribers);
         *self.broker.queues.lock() = queues;
         Ok(Box::new(subscribed))
     }
@@ -151,13 +169,8 @@ struct Broker {
     requests: AtomicU64,
     kept: Arc<Kept>,
     counter: Arc<DeliveryCounter>,
-}
-
-/// What waits to be handled, of all queues.
-#[derive(Debug, Default)]
-struct Kept {
-    messages: AtomicUsize,
-    bytes: AtomicUsize,
+    letters: Letters,
+    subscribers: Subscribers,
 }
 
 /// The messages of one subscription.
@@ -165,36 +178,6 @@ struct Kept {
 struct Queue {
     subscription: Subscription,
     sender: mpsc::Sender<Waiting>,
-}
-
-/// A message that waits to be handled, and counts as kept until it is dropped.
-#[derive(Debug)]
-struct Waiting {
-    message: Message,
-    failed: u32,
-    bytes: usize,
-    kept: Arc<Kept>,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.kept.messages.fetch_sub(1, Relaxed);
-        self.kept.bytes.fetch_sub(self.bytes, Relaxed);
-    }
-}
-
-impl Waiting {
-    fn of(message: Message, kept: &Arc<Kept>) -> Self {
-        let bytes = message.bytes() + TOPIC_BYTES_MAX;
-        kept.messages.fetch_add(1, Relaxed);
-        kept.bytes.fetch_add(bytes, Relaxed);
-        Self {
-            message,
-            failed: 0,
-            bytes,
-            kept: Arc::clone(kept),
-        }
-    }
 }
 
 impl MessagingDefault {
@@ -209,6 +192,7 @@ impl MessagingDefault {
         let MemoryConfig {
             messages_max,
             messages_bytes_max,
+            ..
         } = self.config;
         let message = Message {
             topic: Some(topic.clone()),
@@ -221,89 +205,23 @@ impl MessagingDefault {
             topics.any(|filter| filter.matches(topic))
         };
         let wanted: Vec<_> = queues.iter().filter(wants).collect();
-        let kept = &self.broker.kept;
-        let messages = kept.messages.load(Relaxed) + wanted.len();
-        let bytes = kept.bytes.load(Relaxed) + wanted.len() * (message.bytes() + TOPIC_BYTES_MAX);
-        if messages > messages_max || bytes > messages_bytes_max {
+        let Broker { kept, counter, .. } = &*self.broker;
+        if !kept.has_room_for(wanted.len(), &message, &self.config) {
             let text = format!("{messages_max} messages, {messages_bytes_max} bytes may wait");
             return Err(MessagingError::full(text));
         }
-        for queue in &wanted {
-            // There is room: a queue has as many places as there are for all of them together.
-            if let Err(_closed) = queue.sender.try_send(Waiting::of(message.clone(), kept)) {
-                self.broker.counter.dropped();
-            }
-        }
-        Ok(wanted.len())
-    }
-}
-
-/// Hands messages over, at most so many at a time.
-async fn consume(
-    subscriber: Subscriber,
-    sender: mpsc::Sender<Waiting>,
-    mut waiting: mpsc::Receiver<Waiting>,
-    stop: CancellationToken,
-) {
-    let in_hand_max = subscriber.subscription().in_hand_max as usize;
-    let in_hand = Arc::new(Semaphore::new(in_hand_max));
-    let mut tasks = JoinSet::new();
-    loop {
-        while tasks.try_join_next().is_some() {}
-        let next = async {
-            let permit = Arc::clone(&in_hand).acquire_owned().await.ok()?;
-            Some((permit, waiting.recv().await?))
+        // A queue has as many places as there are for all of them together: one that has none is closed.
+        let places = wanted.iter().map(|queue| queue.sender.try_reserve());
+        let Ok(places) = places.collect::<Result<Vec<_>, _>>() else {
+            let detail = "the subscriptions are about to end";
+            let fault = Fault::not_executed(FaultKind::Draining, Hop::Backend, detail);
+            return Err(fault.into());
         };
-        let (permit, mut message) = tokio::select! {
-            () = stop.cancelled() => break,
-            next = next => match next {
-                Some(next) => next,
-                None => break,
-            },
-        };
-        let (subscriber, sender) = (subscriber.clone(), sender.clone());
-        tasks.spawn(async move {
-            let outcome = subscriber.hand_over(&mut message.message).await;
-            drop(permit);
-            settle(&subscriber, message, outcome, &sender).await;
-        });
-    }
-    // What pauses is not in hand, and ends with the process that keeps it.
-    let all = u32::try_from(in_hand_max).unwrap_or(u32::MAX);
-    let _all_ended = in_hand.acquire_many(all).await;
-}
-
-async fn settle(
-    subscriber: &Subscriber,
-    mut message: Waiting,
-    outcome: Result<(), MessagingError>,
-    sender: &mpsc::Sender<Waiting>,
-) {
-    let counter = subscriber.counter();
-    let delivery = subscriber.subscription().delivery();
-    let pause = match delivery.verdict(&outcome, message.failed) {
-        Verdict::Done => return counter.handled(),
-        Verdict::PutBack { pause } => {
-            counter.put_back();
-            pause
+        let count = places.len();
+        for place in places {
+            place.send(Waiting::new(message.clone(), kept, counter));
         }
-        Verdict::Again { pause } => {
-            counter.failed();
-            message.failed += 1;
-            pause
-        }
-        Verdict::GiveUp => {
-            counter.failed();
-            let (dropped, topic) = (counter.dropped(), &message.message.topic);
-            let (attempts, reason) = (message.failed + 1, outcome.err());
-            tracing::warn!(?topic, attempts, ?reason, dropped, "a message is given up");
-            return;
-        }
-    };
-    tokio::time::sleep(pause).await;
-    counter.redelivered();
-    if let Err(_closed) = sender.send(message).await {
-        counter.dropped();
+        Ok(count)
     }
 }
 

@@ -110,6 +110,18 @@ impl Serving for Subscribed {
         }
     }
 
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.counts();
+        vec![
+            ("failed", counts.failed),
+            ("put_back", counts.put_back),
+            ("redelivered", counts.redelivered),
+            ("duplicates", counts.duplicates),
+            ("dead_lettered", counts.dead_lettered),
+            ("dropped", counts.dropped),
+        ]
+    }
+
     fn drain(&self, patience: Duration) -> BoxFuture<'_, bool> {
         self.stop.cancel();
         self.tracker.close();

@@ -7,7 +7,7 @@ use wrt_protocol::Name;
 use wrt_runtime::{SelectionError, Target};
 
 use crate::{
-    Delivery, TopicFilter,
+    Delivery, Message, TopicFilter,
     limits::{ATTEMPTS, HANDLER_TIMEOUT_MS, IN_HAND, SUBSCRIBED_TOPICS_MAX},
 };
 
@@ -20,6 +20,10 @@ pub struct Subscription {
     pub topics: Vec<TopicFilter>,
     /// How hard it is tried.
     pub delivery: DeliveryMode,
+    /// Whether one waits for another.
+    pub order: Order,
+    /// The entry of a message's metadata that is its key. One without it has no order.
+    pub key: Option<String>,
     /// Messages in hand at a time, on each node where the provider runs.
     pub in_hand_max: u32,
     /// Attempts that may fail until a message is given up.
@@ -47,11 +51,25 @@ pub enum DeliveryMode {
     Broadcast,
 }
 
+/// Whether a message waits for another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// No: a message that is tried again is handled behind later ones.
+    #[default]
+    None,
+    /// For those of the same key: one at a time, in the order in which they were sent, and each until it is
+    /// handled or given up.
+    Key,
+}
+
 impl Default for Subscription {
     fn default() -> Self {
         Self {
             topics: vec![TopicFilter::new(">").expect("a legal filter")],
             delivery: DeliveryMode::AtLeastOnce,
+            order: Order::None,
+            key: None,
             in_hand_max: 16,
             attempts_max: 5,
             pause_ms_min: 1000,
@@ -72,6 +90,15 @@ impl Subscription {
             pause_min: Duration::from_millis(self.pause_ms_min),
             pause_max: Duration::from_millis(self.pause_ms_max),
         }
+    }
+
+    /// By what a message is in order; none where it is in none.
+    #[must_use]
+    pub fn key_of<'a>(&self, message: &'a Message) -> Option<&'a str> {
+        let key = self.key.as_ref().filter(|_| self.order == Order::Key)?;
+        let mut entries = message.metadata.iter();
+        let entry = entries.find(|(name, _)| name == key);
+        entry.map(|(_, value)| value.as_str())
     }
 
     /// What a handler may take.
@@ -111,11 +138,19 @@ impl Subscription {
         within("attempts_max", self.attempts_max.into(), &ATTEMPTS)?;
         within("pause_ms_min", self.pause_ms_min, &pauses)?;
         within("pause_ms_max", self.pause_ms_max, &pauses)?;
+        if self.pause_ms_min > self.pause_ms_max {
+            let message = format!(
+                "{}: the longest pause, pause_ms_max, is {}",
+                self.pause_ms_min, self.pause_ms_max
+            );
+            return Err(("pause_ms_min", message));
+        }
         within(
             "handler_timeout_ms",
             self.handler_timeout_ms,
             &HANDLER_TIMEOUT_MS,
         )?;
+        self.check_order()?;
         if self.topics.is_empty() || self.topics.len() > SUBSCRIBED_TOPICS_MAX {
             let count = self.topics.len();
             let message = format!("{count} topics: use 1 to {SUBSCRIBED_TOPICS_MAX}");
@@ -129,6 +164,24 @@ impl Subscription {
             }
         }
         Ok(())
+    }
+}
+
+impl Subscription {
+    fn check_order(&self) -> Result<(), (&'static str, String)> {
+        let told = |field, text: &str| Err((field, text.to_owned()));
+        match (self.order, self.key.as_deref()) {
+            (Order::None, None) => Ok(()),
+            (Order::None, Some(_)) => told("key", "it means something with `order = \"key\"`"),
+            (Order::Key, None | Some("")) => told(
+                "order",
+                "name the entry of metadata that is the key, with `key`",
+            ),
+            (Order::Key, Some(_)) if self.delivery != DeliveryMode::AtLeastOnce => {
+                told("order", "what is handled once, if at all, has no order")
+            }
+            (Order::Key, Some(_)) => Ok(()),
+        }
     }
 }
 
@@ -171,8 +224,13 @@ mod tests {
             "in_hand_max = 1000000",
             "attempts_max = 0",
             "pause_ms_min = 0",
+            "pause_ms_min = 200\npause_ms_max = 100",
             "handler_timeout_ms = 0",
             "delivery = 'exactly-once'",
+            "order = 'key'",
+            "key = 'customer'",
+            "order = 'key'\nkey = ''",
+            "order = 'key'\nkey = 'customer'\ndelivery = 'broadcast'",
             "topic = 'a'",
         ] {
             assert!(read(text).is_err(), "{text}");

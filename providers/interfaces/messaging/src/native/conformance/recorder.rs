@@ -26,7 +26,7 @@ pub(super) const REFUSES: &str = "refuses";
 pub(super) const REPLIES: &str = "replies";
 
 /// How long a case waits for what has to come.
-const COMES_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const COMES_WITHIN: Duration = Duration::from_secs(30);
 
 /// A component that does as messages say, and remembers them.
 pub struct Recorder {

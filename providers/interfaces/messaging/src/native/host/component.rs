@@ -5,7 +5,9 @@ use std::sync::Arc;
 use wrt_contract::{CallContext, async_trait};
 use wrt_host::{Instances, guest_exit, guest_fault};
 
-use super::{bindings::exports::wasi::messaging::incoming_handler::GuestIndices, handles};
+use super::{
+    HostError, bindings::exports::wasi::messaging::incoming_handler::GuestIndices, handles,
+};
 use crate::{Message, MessageHandler, MessagingError};
 
 /// The export by which a component handles messages.
@@ -60,7 +62,8 @@ impl MessageHandler for MessageComponent {
         let called = prepared.call(|mut lent| async move {
             let instance = lent.instance(&pre).await?;
             let guest = export.load(&mut lent, &instance)?;
-            let message = handles::push(lent.data_mut(), message)?;
+            let message = handles::push(lent.data_mut(), message);
+            let message = message.map_err(HostError::into_trap)?;
             let answer = guest.call_handle(&mut lent, message).await?;
             lent.keep();
             answer.map_err(|error| Failure::Told(error.into()))

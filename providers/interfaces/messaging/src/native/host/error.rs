@@ -17,6 +17,14 @@ pub enum HostError {
 }
 
 impl HostError {
+    /// As the trap that it is where the guest can be told nothing.
+    pub(super) fn into_trap(self) -> wasmtime::Error {
+        match self {
+            Self::Trap(trap) => trap,
+            Self::Told(error) => error.into(),
+        }
+    }
+
     /// In the guest's words.
     ///
     /// # Errors

@@ -5,8 +5,10 @@ use std::{fmt, sync::Arc};
 use wasmtime::component::Resource;
 use wrt_host::InstanceState;
 
+use super::HostError;
 use crate::{
-    Limit, Message, Messaging, MessagingError, MessagingInterface, limits::MESSAGE_HANDLES_MAX,
+    Limit, Message, Messaging, MessagingError, MessagingInterface,
+    limits::{MESSAGE_BYTES_HELD_MAX, MESSAGE_HANDLES_MAX},
 };
 
 /// A link, until the guest disconnects.
@@ -38,14 +40,55 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Gives the guest a message, if it does not hold too many: a constructor knows no error, so it is a
-/// trap.
+/// Gives the guest a message, if it does not hold too much.
+///
+/// # Errors
+/// A limit of what an instance holds.
 pub(super) fn push(
     state: &mut InstanceState,
     message: Message,
-) -> wasmtime::Result<Resource<Message>> {
-    let held = state.table().iter_mut();
-    let held = held.filter(|entry| entry.is::<Message>()).count();
-    Limit::MessageHandles.check(held + 1, MESSAGE_HANDLES_MAX)?;
+) -> Result<Resource<Message>, HostError> {
+    let held = held(state);
+    Limit::MessageHandles.check(held.messages + 1, MESSAGE_HANDLES_MAX)?;
+    Limit::BytesHeld.check(held.bytes + cost(&message), MESSAGE_BYTES_HELD_MAX)?;
     Ok(state.table().push(message)?)
+}
+
+/// Lets the guest change a message that it holds, if what it holds does not grow too large. A setter knows
+/// no error, so that is a trap.
+pub(super) fn change(
+    state: &mut InstanceState,
+    message: &Resource<Message>,
+    change: impl FnOnce(&mut Message),
+) -> wasmtime::Result<()> {
+    let message = state.table().get_mut(message)?;
+    let before = cost(message);
+    change(message);
+    if cost(message) > before {
+        Limit::BytesHeld.check(held(state).bytes, MESSAGE_BYTES_HELD_MAX)?;
+    }
+    Ok(())
+}
+
+struct Held {
+    messages: usize,
+    bytes: usize,
+}
+
+fn held(state: &mut InstanceState) -> Held {
+    let entries = state.table().iter_mut();
+    let messages = entries.filter_map(|entry| entry.downcast_ref::<Message>());
+    let none = Held {
+        messages: 0,
+        bytes: 0,
+    };
+    messages.fold(none, |held, message| Held {
+        messages: held.messages + 1,
+        bytes: held.bytes + cost(message),
+    })
+}
+
+/// An entry takes room also where it is empty.
+fn cost(message: &Message) -> usize {
+    message.bytes() + message.metadata.len() * size_of::<(String, String)>()
 }

@@ -14,7 +14,10 @@ use super::{
     types::{self, Host as _, HostClient, HostMessage},
     *,
 };
-use crate::{Messaging, ReplyTo, limits::MESSAGE_HANDLES_MAX};
+use crate::{
+    Messaging, ReplyTo,
+    limits::{MESSAGE_BYTES_HELD_MAX, MESSAGE_HANDLES_MAX},
+};
 
 /// A broker that answers each request with what it was asked.
 #[derive(Default)]
@@ -244,4 +247,35 @@ async fn a_fault_is_told_and_too_many_messages_are_a_trap() {
         message(&mut state, "").await;
     }
     assert!(HostMessage::new(&mut state, Vec::new()).await.is_err());
+}
+
+/// A message lies outside of the guest's memory, and so outside of what bounds that.
+#[tokio::test]
+async fn what_an_instance_holds_is_bounded_in_bytes() {
+    let mirror = Arc::default();
+    let mut state = instance(&[("default", &mirror)]);
+    let large = MESSAGE_BYTES_HELD_MAX / 2;
+    let mut held = Vec::new();
+    for bytes in [large, large] {
+        let made = HostMessage::new(&mut state, vec![0; bytes]).await;
+        held.push(made.expect("there is room"));
+    }
+    let refused = HostMessage::new(&mut state, vec![0; 1]).await;
+    assert!(refused.is_err(), "more than it may hold");
+    let this = || Resource::<Message>::new_borrow(held[0].rep());
+    let larger = state.set_data(this(), vec![0; large + 1]).await;
+    assert!(larger.is_err(), "by a setter as well");
+    state.set_data(this(), Vec::new()).await.expect("less");
+    // Entries without a byte in them take room too.
+    let entries = vec![(String::new(), String::new()); large / 40];
+    assert!(state.set_metadata(this(), entries).await.is_err());
+    state
+        .set_metadata(this(), Vec::new())
+        .await
+        .expect("none at all");
+    HostMessage::drop(&mut state, held.remove(0))
+        .await
+        .expect("its own");
+    let made = HostMessage::new(&mut state, vec![0; large]).await;
+    made.expect("what is dropped is held no more");
 }

@@ -1,0 +1,100 @@
+//! Work that one replica of an actor does at a time: by the leases of the lattice.
+
+use std::{sync::OnceLock, time::Duration};
+
+use futures::{FutureExt, future::BoxFuture};
+use tokio::{sync::watch, task::JoinSet};
+use wrt_deployment::{LeaseTimes, Leases, Store};
+use wrt_protocol::{ActorAddress, NodeId};
+use wrt_runtime::{Owned, Ownership};
+
+use crate::catalog::chain;
+
+/// Pause before leases are looked for again.
+const FIND_PAUSE: Duration = Duration::from_secs(1);
+
+/// Where a node finds the desired state, and with it the leases; not set in a program that runs alone.
+pub(crate) type StoreSource = OnceLock<watch::Receiver<Option<Store>>>;
+
+/// An actor's works, as a lattice knows them.
+pub(crate) struct LatticeOwnership {
+    pub(crate) store: watch::Receiver<Option<Store>>,
+    pub(crate) actor: ActorAddress,
+    pub(crate) node: NodeId,
+}
+
+impl Ownership for LatticeOwnership {
+    fn own<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Owned> {
+        async move {
+            let ActorAddress {
+                kind,
+                app,
+                name: actor,
+            } = &self.actor;
+            let key = format!("{}.{app}.{actor}.{name}", kind.as_str());
+            // Each attempt is one of its own: what an earlier one has written is nobody's now.
+            let holder = format!("{}-{:016x}", self.node, rand::random::<u64>());
+            loop {
+                let leases = self.leases().await;
+                if let Some(owned) = own(leases, key.clone(), holder.clone()).await {
+                    return owned;
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+impl LatticeOwnership {
+    /// The leases, as soon as they are there.
+    async fn leases(&self) -> Leases {
+        let mut source = self.store.clone();
+        let mut told = false;
+        loop {
+            let store = source.borrow_and_update().clone();
+            let reason = match &store {
+                None => "the desired state is not there".to_owned(),
+                Some(store) => match store.leases().await {
+                    Ok(Some(leases)) => return leases,
+                    Ok(None) => "`wrt up` makes their bucket, and has not yet".to_owned(),
+                    Err(error) => chain(&error),
+                },
+            };
+            if !std::mem::replace(&mut told, true) && store.is_some() {
+                tracing::warn!(actor = %self.actor, reason, "no leases: work of one replica waits");
+            }
+            let _again = tokio::time::timeout(FIND_PAUSE, source.changed()).await;
+        }
+    }
+}
+
+/// Waits for a lease and keeps it; none where its keeper has ended.
+async fn own(leases: Leases, key: String, holder: String) -> Option<Owned> {
+    let (told, mut grants) = watch::channel(None);
+    let mut keeper = JoinSet::new();
+    let (kept, kept_key, name) = (leases.clone(), key.clone(), holder.clone());
+    keeper.spawn(async move {
+        kept.keep(&kept_key, &name, LeaseTimes::DEFAULT, &told)
+            .await
+    });
+    let first = (*grants.wait_for(Option::is_some).await.ok()?)?;
+    let (ends, ends_at) = watch::channel(Some(first.ends_at));
+    // Had again after it was lost is another epoch, and not the work that was begun.
+    keeper.spawn(async move {
+        loop {
+            let now = *grants.borrow_and_update();
+            let now = now.filter(|grant| grant.epoch == first.epoch);
+            ends.send_replace(now.map(|grant| grant.ends_at));
+            if now.is_none() || grants.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    Some(Owned::new(first.epoch, ends_at, move || {
+        async move {
+            keeper.shutdown().await;
+            leases.give_back(&key, &holder).await;
+        }
+        .boxed()
+    }))
+}
