@@ -13,6 +13,7 @@ mod scenarios {
     mod large_body;
     mod messages_in_hand;
     mod misbehaving_guest;
+    mod objects_in_hand;
     mod paused_node;
     mod store;
 }
