@@ -10,9 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use futures::stream;
-use http::{Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
+use hyper::body::{Frame, Incoming};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
 const PIECE_BYTES: usize = 64 * 1024;
@@ -57,29 +57,76 @@ pub enum EchoError {
 /// # Errors
 /// How the body that came back differs.
 pub async fn echo(url: &str, bytes: u64, seen: &AtomicU64) -> Result<(), EchoError> {
-    let broken = |source: Box<dyn std::error::Error + Send + Sync>| EchoError::Broken {
-        bytes: seen.load(Relaxed),
-        source,
-    };
-    let pieces = (0..bytes.div_ceil(PIECE_BYTES as u64)).map(move |n| {
+    exchange(Method::POST, url, bytes, bytes, seen).await
+}
+
+/// Stores a body of `bytes` at a URL.
+///
+/// # Errors
+/// When it is not stored.
+pub async fn put(url: &str, bytes: u64) -> Result<(), EchoError> {
+    let answer = send(Method::PUT, url, bytes, &AtomicU64::new(0)).await;
+    answer.map(drop)
+}
+
+/// Reads what [`put`] has stored, as [`echo`] reads what came back.
+///
+/// # Errors
+/// How it differs.
+pub async fn get(url: &str, bytes: u64, seen: &AtomicU64) -> Result<(), EchoError> {
+    exchange(Method::GET, url, 0, bytes, seen).await
+}
+
+/// Such a body, in pieces.
+pub fn frames(bytes: u64) -> impl Iterator<Item = Frame<Bytes>> + Send + 'static {
+    (0..bytes.div_ceil(PIECE_BYTES as u64)).map(move |n| {
         let mut piece = Bytes::from(piece(n));
         let left = bytes - n * PIECE_BYTES as u64;
         piece.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-        Ok::<_, io::Error>(Frame::data(piece))
-    });
+        Frame::data(piece)
+    })
+}
+
+async fn send(
+    method: Method,
+    url: &str,
+    bytes: u64,
+    seen: &AtomicU64,
+) -> Result<Response<Incoming>, EchoError> {
+    let pieces = stream::iter(frames(bytes).map(Ok::<_, io::Error>));
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let request = Request::post(url).body(StreamBody::new(stream::iter(pieces)));
-    let request = request.map_err(|error| broken(error.into()))?;
+    let request = Request::builder().method(method).uri(url);
+    let request = request.body(StreamBody::new(pieces));
+    let request = request.map_err(|error| broken(seen, error))?;
     let response = client.request(request).await;
-    let response = response.map_err(|error| broken(error.into()))?;
-    if !response.status().is_success() {
-        return Err(EchoError::Status {
-            status: response.status(),
-        });
+    let response = response.map_err(|error| broken(seen, error))?;
+    match response.status() {
+        status if status.is_success() => Ok(response),
+        status => Err(EchoError::Status { status }),
     }
+}
+
+fn broken(
+    seen: &AtomicU64,
+    error: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> EchoError {
+    EchoError::Broken {
+        bytes: seen.load(Relaxed),
+        source: error.into(),
+    }
+}
+
+async fn exchange(
+    method: Method,
+    url: &str,
+    sent: u64,
+    bytes: u64,
+    seen: &AtomicU64,
+) -> Result<(), EchoError> {
+    let response = send(method, url, sent, seen).await?;
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| broken(error.into()))?;
+        let frame = frame.map_err(|error| broken(seen, error))?;
         let Ok(data) = frame.into_data() else {
             continue;
         };

@@ -14,6 +14,7 @@ mod scenarios {
     mod messages_in_hand;
     mod misbehaving_guest;
     mod no_message_lost;
+    mod objects_in_hand;
     mod ordered_messages;
     mod paused_node;
     mod store;

@@ -1,5 +1,6 @@
 //! What `wrt-node` and `wrt` are made of: every package and every backend of this workspace.
 
+use wrt_blobstore::{BlobstoreDefault, WasiBlobstore};
 use wrt_config::{ConfigDefault, WasiConfig};
 use wrt_http::WasiHttp;
 use wrt_http_default::HttpDefault;
@@ -10,6 +11,7 @@ use wrt_nats::Nats;
 use wrt_redis::Redis;
 
 wrt_node::runtime!({
+    WasiBlobstore: [BlobstoreDefault, Nats],
     WasiConfig: [ConfigDefault, Nats],
     WasiHttp: HttpDefault,
     WasiKeyValue: [KeyValueDefault, Redis, Nats],

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use wit_parser::Resolve;
+use wit_parser::{PackageName, Resolve, UnresolvedPackageGroup};
 use wrt_contract::Interface;
 use wrt_host::{Host, Package};
 
@@ -106,8 +106,34 @@ impl WitCoverage {
 }
 
 fn parse(folder: &str) -> (Resolve, wit_parser::PackageId) {
-    let mut resolve = Resolve::default();
-    let parsed = resolve.push_dir(Path::new(folder));
-    let (package, _) = parsed.unwrap_or_else(|error| panic!("{folder}: {error:#}"));
+    let (mut resolve, path) = (Resolve::default(), Path::new(folder));
+    for named in named_by(path) {
+        let beside = path.with_file_name(folder_of(&named));
+        if beside.is_dir() {
+            push(&mut resolve, &beside);
+        }
+    }
+    let package = push(&mut resolve, path);
     (resolve, package)
+}
+
+fn push(resolve: &mut Resolve, folder: &Path) -> wit_parser::PackageId {
+    let parsed = resolve.push_dir(folder);
+    let (package, _) = parsed.unwrap_or_else(|error| panic!("{}: {error:#}", folder.display()));
+    package
+}
+
+/// The packages that one names. They lie in the folder `deps` of its own, or beside it.
+fn named_by(folder: &Path) -> Vec<PackageName> {
+    let parsed = UnresolvedPackageGroup::parse_dir(folder);
+    let parsed = parsed.unwrap_or_else(|error| panic!("{}: {error:#}", folder.display()));
+    parsed.main.foreign_deps.into_keys().collect()
+}
+
+/// As the folders of `wit/deps` are named.
+fn folder_of(package: &PackageName) -> String {
+    match &package.version {
+        Some(version) => format!("{}-{version}", package.name),
+        None => package.name.clone(),
+    }
 }

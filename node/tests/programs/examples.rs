@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Bytes;
 use tempfile::TempDir;
 use wrt_test_servers::{Deadline, NatsServer, RedisServer};
 
+use super::client::{Version, pattern, send};
 use super::running::{Running, guest, output, repository, request, write_manifest, wrt_node};
 
 fn manifest(example: &str) -> String {
@@ -172,6 +175,80 @@ fn messaging_with_nats() {
     });
     made.unwrap();
     orders(Running::start(&[&manifest, "--address", "web=127.0.0.1:0"]));
+}
+
+/// Objects come back byte for byte, whole and in part, and get elsewhere.
+fn files(running: Running) {
+    let address = running.address("web");
+    let ask = |method: &str, path: &str, header: Option<(&str, &str)>, body: &Bytes| {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        let answer = send(Version::Http1, &address, request, body.clone());
+        (answer.status.as_u16(), answer.body)
+    };
+    let none = Bytes::new();
+    let missing = ask("PUT", "/box/a", None, &pattern(10)).0;
+    assert_eq!(missing, 404, "there is no such container yet");
+    assert_eq!(ask("PUT", "/box", None, &none).0, 200);
+    for size in [0, 64 * 1024, 1_000_000, 5_000_000] {
+        let sent = pattern(size);
+        let stored = ask("PUT", "/box/dir/a%20b", None, &sent);
+        let told = format!("{size} bytes\n").into();
+        assert_eq!(stored, (200, told));
+        let (status, read) = ask("GET", "/box/dir/a%20b", None, &none);
+        assert!(status == 200 && read == sent, "{size} bytes: {status}");
+    }
+    let part = ask(
+        "GET",
+        "/box/dir/a%20b",
+        Some(("range", "bytes=99-400000")),
+        &none,
+    );
+    assert!(part == (206, pattern(5_000_000).slice(99..=400_000)));
+    let behind = ask(
+        "GET",
+        "/box/dir/a%20b",
+        Some(("range", "bytes=5000000-")),
+        &none,
+    );
+    assert_eq!(behind.0, 416);
+    let moves = [("COPY", "/box/copy"), ("MOVE", "/box/moved")];
+    for (method, to) in moves {
+        let moved = ask(method, "/box/dir/a%20b", Some(("destination", to)), &none);
+        assert_eq!(moved.0, 200, "{method}: {moved:?}");
+    }
+    let (_, names) = ask("GET", "/box", None, &none);
+    let mut names: Vec<_> = names.split(|byte| *byte == b'\n').collect();
+    names.sort_unstable();
+    assert_eq!(names, [&b""[..], b"copy", b"moved"]);
+    assert!(ask("GET", "/box/moved", None, &none).1 == pattern(5_000_000));
+    assert_eq!(ask("DELETE", "/box/moved", None, &none).0, 200);
+    assert_eq!(ask("GET", "/box/moved", None, &none).0, 404);
+    assert_eq!(ask("DELETE", "/box", None, &none).0, 200);
+    assert_eq!(ask("GET", "/box", None, &none).0, 404);
+    running.stop();
+}
+
+#[test]
+fn blobstore_in_memory() {
+    files(run_app("blobstore", "blobstore").0);
+}
+
+#[test]
+fn blobstore_with_nats() {
+    let nats = NatsServer::start().unwrap();
+    let manifest = repository("examples/blobstore/nats.toml");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
+    let source = guest("blobstore").display().to_string();
+    let manifest = manifest
+        .replace("../target/wasm32-wasip2/release/blobstore.wasm", &source)
+        .replace("nats://127.0.0.1:4222", &nats.url());
+    let folder = TempDir::new().unwrap();
+    let manifest = write_manifest(folder.path(), &manifest);
+    let manifest = manifest.display().to_string();
+    files(Running::start(&[&manifest, "--address", "web=127.0.0.1:0"]));
 }
 
 #[test]

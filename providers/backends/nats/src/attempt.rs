@@ -15,6 +15,9 @@ use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 /// How long a bucket remembers the ids of messages.
 pub(crate) const DUPLICATE_WINDOW: Duration = Duration::from_secs(10);
 
+/// How long the server keeps a consumer that reads a page and that nobody has removed.
+pub(crate) const CONSUMER_IDLE_MAX: Duration = Duration::from_secs(5);
+
 /// When the last attempt begins: well before the first one's id is forgotten.
 const ATTEMPTS_FOR: Duration = Duration::from_secs(7);
 

@@ -4,7 +4,7 @@ use std::{
     error::Error,
     fmt, future,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -22,6 +22,7 @@ use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
 use crate::{
     NatsConfig,
     attempt::{Failure, attempts},
+    blobstore::Containers,
     config_bucket::ConfigBucket,
     keyvalue::Buckets,
     messaging::StreamsByTopic,
@@ -42,11 +43,21 @@ const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Nats(Arc<Parts>);
 
+/// The same, for work that ends with the provider.
+pub(crate) struct WeakNats(Weak<Parts>);
+
+impl WeakNats {
+    pub(crate) fn upgrade(&self) -> Option<Nats> {
+        self.0.upgrade().map(Nats)
+    }
+}
+
 struct Parts {
     config: NatsConfig,
     client: Client,
     jetstream: jetstream::Context,
     buckets: Buckets,
+    containers: Containers,
     config_bucket: Option<ConfigBucket>,
     /// The server has refused its login since the connection was lost.
     is_shut_out: Arc<AtomicBool>,
@@ -162,6 +173,7 @@ impl Backend for Nats {
             client,
             jetstream,
             buckets,
+            containers: Containers::default(),
             config_bucket,
             is_shut_out,
             streams: StreamsByTopic::default(),
@@ -257,6 +269,14 @@ impl Nats {
     #[must_use]
     pub fn delivery_counts(&self) -> DeliveryCounts {
         self.0.deliveries.counts()
+    }
+
+    pub(crate) fn containers(&self) -> &Containers {
+        &self.0.containers
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakNats {
+        WeakNats(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn buckets(&self) -> &Buckets {

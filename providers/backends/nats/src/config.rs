@@ -1,6 +1,6 @@
 //! How the provider is set up.
 
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf};
 
 use async_nats::jetstream::stream::StorageType;
 use secrecy::SecretString;
@@ -53,10 +53,15 @@ pub struct NatsConfig {
     /// Where a new bucket is kept.
     #[config(env = "NATS_STORAGE", default = "file")]
     pub storage: NatsStorage,
-    /// Buckets that may exist under the prefix: one more is refused. Guests name them, and each is
-    /// a stream on the server.
+    /// Buckets that may exist under the prefix, and as many containers of objects: one more is refused.
+    /// Guests name them, and each is a stream on the server.
     #[config(env = "NATS_BUCKETS_MAX", default = 256)]
     pub buckets_max: usize,
+    /// How long the bytes of an object that was replaced or removed are kept for who still reads them, and
+    /// those of a write whose writer is gone; in milliseconds, a second to a day. A writer that stores
+    /// nothing for half of it has failed.
+    #[config(env = "NATS_UNNAMED_BYTES_KEPT_FOR_MS", default = 60_000)]
+    pub unnamed_bytes_kept_for_ms: u64,
     /// For how long, at least, the first answer of an increment or a swap is given again under the
     /// same idempotency key: 11 seconds to an hour. Callers try a call again whose budget is at least
     /// a second shorter; the default one is 10 seconds. Every writer then reads before it writes; and
@@ -88,6 +93,9 @@ const STREAM_BYTES_MAX: usize = 128;
 
 /// As many streams as a server of NATS bears.
 const BUCKETS_MOST: u64 = 1 << 16;
+
+/// `unnamed_bytes_kept_for_ms`.
+const UNNAMED_BYTES_KEPT_FOR_MS: RangeInclusive<u64> = 1000..=24 * 60 * 60 * 1000;
 
 /// What the names of the lattice's own buckets start with.
 const OF_THE_LATTICE: &str = "wrt-";
@@ -180,6 +188,11 @@ impl NatsConfig {
             "connect_timeout_ms",
             self.connect_timeout_ms,
             CONNECT_TIMEOUT_MS,
+        )?;
+        check_range(
+            "unnamed_bytes_kept_for_ms",
+            self.unnamed_bytes_kept_for_ms,
+            UNNAMED_BYTES_KEPT_FOR_MS,
         )?;
         check_range("buckets_max", self.buckets_max as u64, 1..=BUCKETS_MOST)?;
         check_deduplicate_for(self.deduplicate_for_ms)

@@ -5,8 +5,6 @@
 //! written while the pages are read is listed again rather than missed. A listing ends when it has
 //! caught up with the writers.
 
-use std::time::Duration;
-
 use async_nats::jetstream::{
     consumer::{AckPolicy, DeliverPolicy, pull},
     stream::Stream,
@@ -18,11 +16,8 @@ use wrt_keyvalue::{Bucket, Cursor, KeyPage, KeyValueError, limits::PAGE_KEYS_MAX
 use super::{bucket::Opened, names::decode_key, record::is_mark};
 use crate::{
     Nats,
-    attempt::{Failure, attempts},
+    attempt::{CONSUMER_IDLE_MAX, Failure, attempts},
 };
-
-/// How long the server keeps a page's consumer that nobody has removed.
-const CONSUMER_IDLE_MAX: Duration = Duration::from_secs(5);
 
 impl Nats {
     /// The page from a sequence number on.

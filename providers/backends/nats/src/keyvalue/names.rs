@@ -12,12 +12,12 @@ use wrt_keyvalue::{Bucket, Key};
 
 /// The name of a bucket's stream.
 pub(crate) fn stream_name(prefix: &str, bucket: &Bucket) -> String {
-    format!("KV_{}", bucket_name(prefix, bucket))
+    format!("KV_{}", bucket_name(prefix, bucket.as_str()))
 }
 
 /// What all subjects of a bucket start with.
 pub(crate) fn subject_prefix(prefix: &str, bucket: &Bucket) -> String {
-    format!("$KV.{}.", bucket_name(prefix, bucket))
+    format!("$KV.{}.", bucket_name(prefix, bucket.as_str()))
 }
 
 /// The name of the stream of first answers. No bucket's: these have hexadecimal digits after a `_`.
@@ -30,9 +30,10 @@ pub(crate) fn answers_subject_prefix(prefix: &str) -> String {
     format!("$KV.{prefix}_answers.")
 }
 
-fn bucket_name(prefix: &str, bucket: &Bucket) -> String {
+/// The name of a bucket as tools of NATS know it, whatever is kept in it.
+pub(crate) fn bucket_name(prefix: &str, bucket: &str) -> String {
     let mut name = prefix.to_owned();
-    for byte in bucket.as_str().bytes() {
+    for byte in bucket.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' {
             name.push(char::from(byte));
         } else {
