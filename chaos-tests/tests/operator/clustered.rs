@@ -100,6 +100,8 @@ async fn deploying_goes_on_with_two_of_three() -> anyhow::Result<()> {
         takes_copies(&jetstream).await
     })
     .await?;
+    // Nodes find their servers again as well.
+    site.is_ready(&Site::NODES).await?;
 
     let manifest = Manifest::probe(&["a"])?.http("edge", site.address());
     let path = site.cluster.write_manifest(&manifest)?;

@@ -139,8 +139,8 @@ async fn replicas_of_one_component_fetch_it_once() -> anyhow::Result<()> {
 /// Narrow enough that the fetch takes seconds: 16 Mbit/s.
 const NARROW: u32 = 2_000_000;
 const FAR: Duration = Duration::from_millis(5);
-/// What an app may wait for while code is fetched beside its calls.
-const OTHERS_MAX: Duration = Duration::from_secs(1);
+/// What an app may wait for while code is fetched beside its calls, on a busy machine: far less than a fetch.
+const OTHERS_MAX: Duration = Duration::from_secs(3);
 
 /// The bug: on a link of 20 Mbit/s a component of 40 MiB gave another app on its node 14 s of 503.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
