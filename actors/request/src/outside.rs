@@ -91,7 +91,7 @@ impl OutsideCaller {
             call,
             subject,
             envelope,
-            destination: Destination::Node {
+            destination: Destination {
                 node: self.to.node.clone(),
                 lost: CancellationToken::new(),
             },
