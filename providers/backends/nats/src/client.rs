@@ -4,7 +4,7 @@ use std::{
     error::Error,
     fmt, future,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -16,6 +16,7 @@ use wrt_contract::CallContext;
 use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
 use wrt_messaging::{DeliveryCounter, DeliveryCounts, Subscribers, TopicFilter};
 use wrt_nats_login::{LoginError, is_told_refusal};
+use wrt_protocol::Name;
 
 use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
 
@@ -53,6 +54,8 @@ struct Parts {
     streams: StreamsByTopic,
     deliveries: Arc<DeliveryCounter>,
     subscribers: Subscribers,
+    /// Whose messages it subscribes for.
+    app: OnceLock<Name>,
 }
 
 /// Why there is no connection.
@@ -164,6 +167,7 @@ impl Backend for Nats {
             streams: StreamsByTopic::default(),
             deliveries,
             subscribers: Subscribers::default(),
+            app: OnceLock::new(),
         })))
     }
 
@@ -243,6 +247,15 @@ impl Nats {
 
     pub(crate) fn deliveries(&self) -> &Arc<DeliveryCounter> {
         &self.0.deliveries
+    }
+
+    pub(crate) fn serves_app(&self, app: &Name) {
+        // A provider is one app's.
+        let _first = self.0.app.set(app.clone());
+    }
+
+    pub(crate) fn app(&self) -> Option<&Name> {
+        self.0.app.get()
     }
 
     pub(crate) fn subscribers(&self) -> &Subscribers {
