@@ -82,7 +82,7 @@ async fn apps(
         match command {
             AppsCommand::Up(arguments) => up::up(runtime, lattice, arguments, output).await,
             AppsCommand::Ps(arguments) => ps::ps(lattice, arguments, output).await,
-            AppsCommand::Down(arguments) => down::down(lattice, arguments, output).await,
+            AppsCommand::Down(arguments) => down::down(runtime, lattice, arguments, output).await,
             AppsCommand::Letters(arguments) => {
                 letters::letters(runtime, lattice, arguments.command, output).await
             }

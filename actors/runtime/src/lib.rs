@@ -25,6 +25,7 @@ mod runtime;
 mod server;
 mod settings;
 mod state;
+mod subscriptions;
 mod value_macro;
 
 pub use address::ServiceAddress;
@@ -44,3 +45,4 @@ pub use settings::{
     Environment, FromEnv, NoSettings, Settings, SettingsError, check_range, no_environment,
 };
 pub use state::{LatticeState, State};
+pub use subscriptions::{Subscriptions, SubscriptionsInterface};

@@ -96,21 +96,17 @@ impl Play {
         while began.elapsed() < FAULT_AFTER + AFTERWARDS {
             self.place(of_each).await?;
             of_each += 1;
-            match &lost {
-                None if began.elapsed() >= FAULT_AFTER => {
-                    let owner = self.owner().await?;
-                    harm(&self.scene, &owner)?;
-                    let at = Instant::now();
-                    // What it had told already is on its way.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    lost = Some((at, owner, self.count().await?));
+            if let Some((at, _, before)) = &lost {
+                if taken_over.is_none() && self.count().await? > *before {
+                    taken_over = Some(at.elapsed());
                 }
-                Some((at, _, before)) if taken_over.is_none() => {
-                    if self.count().await? > *before {
-                        taken_over = Some(at.elapsed());
-                    }
-                }
-                _ => {}
+            } else if began.elapsed() >= FAULT_AFTER {
+                let owner = self.owner().await?;
+                harm(&self.scene, &owner)?;
+                let at = Instant::now();
+                // What it had told already is on its way.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                lost = Some((at, owner, self.count().await?));
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -61,7 +61,7 @@ async fn one_has_it_and_another_follows_when_it_is_gone() {
     let epoch = first.epoch().await;
     let mut second = One::new(&leases, "second");
     let since = Instant::now();
-    while since.elapsed() < LeaseTimes::DEFAULT.lasts * 2 {
+    while since.elapsed() < LeaseTimes::DEFAULT.lasts * 5 / 4 {
         assert!(first.has_it() && !second.has_it(), "it is renewed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

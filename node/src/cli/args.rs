@@ -371,6 +371,10 @@ pub struct DownArgs {
     /// How long to wait until nothing of it runs, in seconds; 0 does not wait
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub timeout: u64,
+    /// Also drop what brokers keep for its subscriptions: how far they have come, failed attempts, dead
+    /// letters. Without it an app that comes back goes on where it was
+    #[arg(long)]
+    pub purge: bool,
     #[command(flatten)]
     pub lattice: LatticeArgs,
 }

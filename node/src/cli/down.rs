@@ -1,5 +1,7 @@
 //! `wrt down`
 
+mod purge;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -8,6 +10,7 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 use wrt_deployment::{Removed, Store};
 use wrt_protocol::{Name, NodeId, limits::HEARTBEAT_INTERVAL};
+use wrt_runtime::Runtime;
 
 use super::{
     args::{DownArgs, LatticeArgs},
@@ -17,8 +20,10 @@ use super::{
     program,
 };
 use crate::{NodeStatus, Observer, lattice::Lattice};
+use purge::purge;
 
 pub async fn down(
+    runtime: &Runtime,
     lattice: &LatticeArgs,
     arguments: DownArgs,
     output: Output,
@@ -27,6 +32,9 @@ pub async fn down(
     let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
     let store = lattice.store().await?;
     let observer = lattice.observe().await?;
+    if arguments.purge {
+        purge(runtime, &lattice, store.as_ref(), &observer, &app).await?;
+    }
     let removed = remove(&lattice, store.as_ref(), &observer, &app).await?;
     if let Some(store) = &store {
         collect(store, &removed.code, output).await;
@@ -37,7 +45,8 @@ pub async fn down(
     };
     lattice.close().await;
     ended?;
-    let json = serde_json::json!({ "app": app, "gone": arguments.timeout > 0 });
+    let gone = arguments.timeout > 0;
+    let json = serde_json::json!({ "app": app, "gone": gone, "purged": arguments.purge });
     let text = match arguments.timeout {
         0 => format!("{app} is removed; the nodes stop it"),
         _ => format!("{app} is down: nothing of it runs"),

@@ -24,7 +24,7 @@ fn help_texts() {
             .filter(|it| it.get_name() != "help")
         {
             let name = format!("{name}-{}", subcommand.get_name());
-            insta::assert_snapshot!(name, help(subcommand));
+            insta::assert_snapshot!(name.as_str(), help(subcommand));
             let below = subcommand.get_subcommands_mut();
             for deed in below.filter(|it| it.get_name() != "help") {
                 let name = format!("{name}-{}", deed.get_name());

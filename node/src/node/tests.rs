@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use wrt_component::{EngineOptions, Engines};
 use wrt_deployment::{ConfigValue, DesiredProvider, DesiredTarget, Reference};
-use wrt_protocol::{ActorAddress, FaultKind, Name};
+use wrt_protocol::{ActorAddress, FaultKind, Name, NodeId};
 use wrt_supervision::{Running, Start as _, StartError};
 use wrt_test_kit::UnreachableCaller;
 
-use super::{Parts, provider::ProviderStart, servers::Servers};
+use super::{Parts, ownership::StoreSource, provider::ProviderStart, servers::Servers};
 use crate::{AppEnvironment, Code, bell};
 
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -23,6 +23,8 @@ fn parts(environment: AppEnvironment) -> Arc<Parts> {
         code: Code::Local(Arc::default()),
         attempts: Arc::default(),
         servers: Arc::new(Servers::new(PATIENCE)),
+        node: NodeId::new("here").unwrap(),
+        store: StoreSource::new(),
     })
 }
 

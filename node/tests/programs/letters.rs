@@ -1,6 +1,9 @@
 //! `wrt letters`, for a component that gives up and one that is mended.
 
+use std::time::Duration;
+
 use serde_json::Value;
+use wrt_test_servers::Deadline;
 
 use super::{
     lattice::{Lattice, address},
@@ -50,70 +53,88 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// The app on its lattice.
+struct Orders {
+    lattice: Lattice,
+    web: String,
+}
+
+impl Orders {
+    fn up(&self, takes_ms: u32) {
+        let manifest = write_manifest(self.lattice.folder(), &orders(&self.web, takes_ms));
+        self.lattice.wrt_ok(&["up", manifest.to_str().unwrap()]);
+    }
+
+    fn list(&self) -> Vec<Value> {
+        let list = ["letters", "list", "orders", "mail", "--output", "json"];
+        let listed = json(&self.lattice.wrt_ok(&list));
+        listed["letters"].as_array().unwrap().clone()
+    }
+
+    /// Two orders are placed and given up; the ids of their letters.
+    fn give_up_two(&self) -> Vec<String> {
+        for order in ["one", "two"] {
+            let placed = request(&self.web, "POST", &format!("/orders/{order}"), "");
+            assert_eq!(placed.0, 200, "{placed:?}");
+        }
+        let deadline = Deadline::after(Duration::from_secs(30));
+        let letters = deadline.poll(|| Some(self.list()).filter(|letters| letters.len() == 2));
+        let letters = letters.expect("both are given up");
+        let is_told = |it: &Value| {
+            it["topic"] == "orders.placed" && it["attempts"] == 1 && it["provider"] == "bus"
+        };
+        assert!(letters.iter().all(is_told), "{letters:?}");
+        let ids = letters.iter().map(|it| it["id"].as_str().unwrap());
+        ids.map(str::to_owned).collect()
+    }
+
+    fn are_shown(&self, ids: &[String]) {
+        let shown = ["letters", "show", "orders", "mail", &ids[0]];
+        let shown = self.lattice.wrt_ok(&shown);
+        for expected in [
+            "orders.placed",
+            "attempts  1",
+            "placed-by: shop",
+            "content-type: text/plain",
+        ] {
+            assert!(shown.contains(expected), "{expected}: {shown}");
+        }
+        let ps = self.lattice.wrt_ok(&["ps", "orders"]);
+        assert!(ps.contains("2 dead lettered"), "{ps}");
+        let ps = json(&self.lattice.wrt_ok(&["ps", "orders", "--output", "json"]));
+        let nodes = ps["nodes"].as_array().unwrap().iter();
+        let replicas = nodes.flat_map(|node| node["replicas"].as_array().unwrap());
+        let counted = replicas.filter_map(|it| it["counters"]["dead_lettered"].as_u64());
+        assert_eq!(counted.sum::<u64>(), 2, "{ps}");
+    }
+
+    fn is_refused(&self, arguments: &[&str], code: i32, told: &str) {
+        let refused = self.lattice.wrt(arguments);
+        assert_eq!(refused.status.code(), Some(code), "{refused:?}");
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(text.contains(told), "{told}: {text}");
+    }
+}
+
 #[test]
 fn dead_letters_are_listed_shown_replayed_and_dropped() {
-    let (lattice, web) = (Lattice::start(&["a", "b"]), address());
-    let up = |takes_ms| {
-        let manifest = write_manifest(lattice.folder(), &orders(&web, takes_ms));
-        lattice.wrt_ok(&["up", manifest.to_str().unwrap()]);
+    let orders = Orders {
+        lattice: Lattice::start(&["a", "b"]),
+        web: address(),
     };
-    let list = || json(&lattice.wrt_ok(&["letters", "list", "orders", "mail", "--output", "json"]));
-    up(60_000);
-    assert_eq!(
-        lattice
-            .wrt_ok(&["letters", "list", "orders", "mail"])
-            .trim(),
-        "no dead letters"
-    );
-    for order in ["one", "two"] {
-        let placed = request(&web, "POST", &format!("/orders/{order}"), "");
-        assert_eq!(placed.0, 200, "{placed:?}");
-    }
-    let deadline = wrt_test_servers::Deadline::after(std::time::Duration::from_secs(30));
-    let letters = deadline.poll(|| {
-        let letters = list()["letters"].as_array().cloned().unwrap_or_default();
-        (letters.len() == 2).then_some(letters)
-    });
-    let letters = letters.expect("both are given up");
-    assert!(
-        letters
-            .iter()
-            .all(|it| it["topic"] == "orders.placed" && it["attempts"] == 1)
-    );
-    assert!(
-        letters.iter().all(|it| it["provider"] == "bus"),
-        "{letters:?}"
-    );
-    let ids: Vec<_> = letters
-        .iter()
-        .map(|it| it["id"].as_str().unwrap())
-        .collect();
-
-    let shown = lattice.wrt_ok(&["letters", "show", "orders", "mail", ids[0]]);
-    for expected in [
-        "orders.placed",
-        "attempts  1",
-        "placed-by: shop",
-        "content-type: text/plain",
-    ] {
-        assert!(shown.contains(expected), "{expected}: {shown}");
-    }
-    let ps = lattice.wrt_ok(&["ps", "orders"]);
-    assert!(ps.contains("2 dead lettered"), "{ps}");
-    let ps = json(&lattice.wrt_ok(&["ps", "orders", "--output", "json"]));
-    let nodes = ps["nodes"].as_array().unwrap().iter();
-    let replicas = nodes.flat_map(|node| node["replicas"].as_array().unwrap());
-    let counted = replicas.filter_map(|it| it["counters"]["dead_lettered"].as_u64());
-    assert_eq!(counted.sum::<u64>(), 2, "{ps}");
+    let lattice = &orders.lattice;
+    orders.up(60_000);
+    let none = lattice.wrt_ok(&["letters", "list", "orders", "mail"]);
+    assert_eq!(none.trim(), "no dead letters");
+    let ids = orders.give_up_two();
+    orders.are_shown(&ids);
 
     // Nothing is mended: it takes too long once more, and stays.
-    let replayed = lattice.wrt(&["letters", "replay", "orders", "mail", ids[0]]);
-    assert_eq!(replayed.status.code(), Some(3), "{replayed:?}");
-    assert_eq!(list()["letters"].as_array().unwrap().len(), 2);
-    up(0);
-    let replay = [
-        "letters", "replay", "orders", "mail", ids[0], "none", "--output", "json",
-    ];
+    let replay = ["letters", "replay", "orders", "mail", &ids[0]];
+    orders.is_refused(&replay, 3, "did not end");
+    assert_eq!(orders.list().len(), 2);
+    orders.up(0);
+    let replay = [&replay[..], &["none", "--output", "json"]].concat();
     let replayed = lattice.wrt(&replay);
     assert_eq!(
         replayed.status.code(),
@@ -121,36 +142,31 @@ fn dead_letters_are_listed_shown_replayed_and_dropped() {
         "one is not there: {replayed:?}"
     );
     let told = json(&String::from_utf8(replayed.stdout).unwrap());
-    assert_eq!(
-        (&told["handled"][0], &told["failed"][0]["id"]),
-        (&ids[0].into(), &"none".into())
-    );
-    assert_eq!(
-        request(&web, "GET", "/handled/mail", "").1.lines().count(),
-        1
-    );
+    assert_eq!(told["handled"][0], ids[0].as_str());
+    assert_eq!(told["failed"][0]["id"], "none");
+    let handled = request(&orders.web, "GET", "/handled/mail", "").1;
+    assert_eq!(handled.lines().count(), 1, "{handled}");
     let dropped = lattice.wrt_ok(&["letters", "drop", "orders", "mail", "--all"]);
     assert_eq!(dropped.trim(), format!("dropped: {}", ids[1]));
-    assert!(list()["letters"].as_array().unwrap().is_empty());
+    assert!(orders.list().is_empty());
 
-    for (arguments, code, told) in [
-        (
-            &["list", "orders", "shop"][..],
-            1,
-            "keeps dead letters of a component shop",
-        ),
-        (&["list", "others", "mail"], 1, "no app others"),
-        (
-            &["show", "orders", "mail", ids[1]],
-            1,
-            "there is no dead letter",
-        ),
-        (&["replay", "orders", "mail"], 2, "required"),
-    ] {
-        let arguments: Vec<_> = ["letters"].iter().chain(arguments).copied().collect();
-        let refused = lattice.wrt(&arguments);
-        assert_eq!(refused.status.code(), Some(code), "{refused:?}");
-        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
-        assert!(text.contains(told), "{told}: {text}");
-    }
+    let letters = |rest: &[&'static str]| [&["letters"], rest].concat();
+    orders.is_refused(
+        &letters(&["list", "orders", "shop"]),
+        1,
+        "keeps dead letters of a component shop",
+    );
+    orders.is_refused(&letters(&["list", "others", "mail"]), 1, "no app others");
+    orders.is_refused(
+        &letters(&["show", "orders", "mail", "0"]),
+        1,
+        "there is no dead letter",
+    );
+    orders.is_refused(&letters(&["replay", "orders", "mail"]), 2, "required");
+
+    // What is kept goes with the app, where that is asked for.
+    let purge = ["down", "orders", "--purge"];
+    let purged = [&purge[..], &["--output", "json"]].concat();
+    assert_eq!(json(&lattice.wrt_ok(&purged))["purged"], true);
+    orders.is_refused(&purge, 1, "only what runs can be purged");
 }

@@ -4,7 +4,7 @@ use std::{
     error::Error,
     fmt, future,
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
@@ -17,6 +17,7 @@ use wrt_contract::CallContext;
 use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
 use wrt_messaging::{DeliveryCounter, DeliveryCounts, Subscribers, TopicFilter};
 use wrt_nats_login::{Discovery, LoginError, is_told_refusal};
+use wrt_protocol::Name;
 use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
 
 use crate::{
@@ -64,6 +65,8 @@ struct Parts {
     streams: StreamsByTopic,
     deliveries: Arc<DeliveryCounter>,
     subscribers: Subscribers,
+    /// Whose messages it subscribes for.
+    app: OnceLock<Name>,
     _discovery: AbortOnDropHandle<()>,
 }
 
@@ -179,6 +182,7 @@ impl Backend for Nats {
             streams: StreamsByTopic::default(),
             deliveries,
             subscribers: Subscribers::default(),
+            app: OnceLock::new(),
             _discovery: AbortOnDropHandle::new(tokio::spawn(discovery)),
         })))
     }
@@ -259,6 +263,15 @@ impl Nats {
 
     pub(crate) fn deliveries(&self) -> &Arc<DeliveryCounter> {
         &self.0.deliveries
+    }
+
+    pub(crate) fn serves_app(&self, app: &Name) {
+        // A provider is one app's.
+        let _first = self.0.app.set(app.clone());
+    }
+
+    pub(crate) fn app(&self) -> Option<&Name> {
+        self.0.app.get()
     }
 
     pub(crate) fn subscribers(&self) -> &Subscribers {

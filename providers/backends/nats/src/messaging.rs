@@ -8,6 +8,7 @@ mod dead_letters;
 mod letters;
 mod listener;
 mod ordered;
+mod purge;
 mod request;
 mod send;
 mod wire;
@@ -22,7 +23,8 @@ use wrt_messaging::{
 };
 use wrt_protocol::{Name, subject};
 use wrt_runtime::{
-    DeadLettersInterface, Entry, Ownership, SelectionError, Server, Serves, Serving, State, Target,
+    DeadLettersInterface, Entry, Ownership, SelectionError, Server, Serves, Serving, State,
+    SubscriptionsInterface, Target,
 };
 
 use crate::{ConnectError, Nats};
@@ -34,6 +36,7 @@ impl Serves<WasiMessaging> for Nats {
     fn serve(entry: &mut Entry<Self>) {
         entry.offers::<MessagingInterface>(|nats| nats);
         entry.offers::<DeadLettersInterface>(|nats| nats);
+        entry.offers::<SubscriptionsInterface>(|nats| nats);
         entry.calls();
     }
 }
@@ -104,6 +107,7 @@ impl Server for Nats {
         }
         let mut subscribed = Subscribed::counted_by(Arc::clone(self.deliveries()));
         let mut subscribers = Vec::new();
+        self.serves_app(state.app());
         for target in targets {
             let group = group(state.app(), &target.component);
             let handler = state.component::<MessageHandlerInterface>(&target.component);
@@ -170,11 +174,11 @@ impl Nats {
                     positions: self.positions().await?,
                 };
                 ordered.check().await?;
-                subscribed.run(|stop| Arc::new(ordered).run(stop));
+                subscribed.run_for(subscriber, |stop| Arc::new(ordered).run(stop));
                 continue;
             }
             let opened = consumer.open().await?;
-            subscribed.run(|stop| consumer.run(opened, stop));
+            subscribed.run_for(subscriber, |stop| consumer.run(opened, stop));
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use wrt_messaging::{
     conformance::{self, Ordered},
 };
 use wrt_nats::{ConnectError, Nats};
-use wrt_runtime::{Owned, Ownership, Target};
+use wrt_runtime::{Owned, Ownership, Subscriptions as _, Target};
 
 use support::{
     A_WHILE, Component, World, gets, gets_with, send, serve, shop, stream, topic, try_serve, until,
@@ -216,4 +216,47 @@ async fn a_subscription_goes_on_when_its_order_changes() {
     }
     let times = component.times();
     assert_eq!((times.len(), component.count()), (20, 20), "{times:?}");
+}
+
+/// What a subscription keeps at the server goes when it is purged, and not before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_purged_begins_anew() {
+    for is_ordered in [false, true] {
+        let world = World::start().await;
+        world.make(stream("ORDERS", "orders.>")).await;
+        let component = Arc::new(Component::that(|data| {
+            (data == "poison").then(|| MessagingError::other("never"))
+        }));
+        let target = || match is_ordered {
+            true => ordered(|_| {}),
+            false => gets(&["orders.>"]),
+        };
+        for (round, expected) in [(1, 1), (2, 1), (3, 2)] {
+            let provider = world.connect(world.config()).await;
+            let serving = serve(&provider, &shop(&component), vec![target()]).await;
+            if round == 1 {
+                for data in ["poison", "good"] {
+                    send_of(&provider, "a", data).await;
+                }
+            }
+            // The poison is given up once more, when all begins anew.
+            world.letters("dead-letters-", 1).await;
+            until("it is handled", || component.count() >= expected).await;
+            let context = CallContext::default();
+            let nobody = provider.end(&context, "nobody").await;
+            assert!(nobody.is_err(), "no such component");
+            assert_eq!(provider.end(&context, "handler").await, Ok(()));
+            if round == 2 {
+                assert_eq!(provider.purge(&context, "handler").await, Ok(()));
+                assert_eq!(world.stored("dead-letters-").await, 0);
+                assert_eq!(
+                    provider.purge(&context, "handler").await,
+                    Ok(()),
+                    "once more"
+                );
+            }
+            assert!(serving.drain(A_WHILE).await);
+            assert_eq!(component.count(), expected, "{is_ordered} {round}");
+        }
+    }
 }

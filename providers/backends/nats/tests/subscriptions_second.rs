@@ -183,7 +183,7 @@ async fn what_was_refused_elsewhere_is_sent_here() {
     let other = async_nats::connect(world.server.url()).await;
     let other = other.expect("connect");
     let mut heard = other.subscribe("news.>").await.expect("subscribe");
-    other.flush().await.expect("flush");
+    support::known(&other).await;
     let key = CallContext::default().for_operation().key();
     let second = CallContext::default().with_attempt(key.expect("it has one"), 2);
     let to = ReplyTo {

@@ -27,7 +27,8 @@
 //! 4096 of them may overtake a key that pauses.
 //!
 //! *Dead letters* are listed, shown, replayed and dropped by `wrt letters`, through the provider
-//! ([`DeadLetters`](wrt_runtime::DeadLetters)). What is put back, redelivered, dropped, given up or recognised
+//! ([`DeadLetters`](wrt_runtime::DeadLetters)). `wrt down` leaves them and a subscription's place with the broker,
+//! and `wrt down --purge` drops both ([`Subscriptions`](wrt_runtime::Subscriptions)). What is put back, redelivered, dropped, given up or recognised
 //! as a duplicate is counted, and shown by `wrt ps`.
 //!
 //! A handler may get a message more than once wherever it gets it at least once: an acknowledgement may

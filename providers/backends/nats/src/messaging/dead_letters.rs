@@ -9,7 +9,8 @@ use async_nats::{
         self, ErrorCode,
         context::GetStreamErrorKind,
         message::PublishMessage,
-        stream::{Config, DiscardPolicy, StorageType},
+        publish::PublishAck,
+        stream::{Config, DiscardPolicy, RawMessageErrorKind, StorageType},
     },
 };
 use bytes::Bytes;
@@ -30,6 +31,7 @@ const STORED_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct DeadLetters {
     jetstream: jetstream::Context,
     component: Name,
+    stream: String,
     subject: String,
 }
 
@@ -75,6 +77,7 @@ impl Nats {
         Ok(DeadLetters {
             jetstream: self.jetstream().clone(),
             component: component.clone(),
+            stream: name.clone(),
             subject: format!("{name}.{component}"),
         })
     }
@@ -91,16 +94,39 @@ impl DeadLetters {
         data: Bytes,
         origin: &Origin<'_>,
     ) -> Result<bool, String> {
-        let headers = self.headers(headers, origin);
-        let message = PublishMessage::build().payload(data).headers(headers);
+        let mut headers = self.headers(headers, origin);
         let stored = async {
-            let sent = self.jetstream.send_publish(self.subject.clone(), message);
-            let sent = sent.await.map_err(|error| told(&error))?;
-            sent.await.map_err(|error| told(&error))
+            loop {
+                let stored = self.publish(headers.clone(), data.clone()).await?;
+                if !stored.duplicate || self.is_there(stored.sequence).await? {
+                    return Ok(!stored.duplicate);
+                }
+                // The stream remembers the id of one that was dropped since: this one was given up anew.
+                let id = headers.get(NATS_MESSAGE_ID).map_or("", HeaderValue::as_str);
+                let id = one_line(&format!("{}.{id}", stored.sequence));
+                headers.insert(NATS_MESSAGE_ID, id);
+            }
         };
         match tokio::time::timeout(STORED_WITHIN, stored).await {
-            Ok(stored) => stored.map(|stored| !stored.duplicate),
+            Ok(stored) => stored,
             Err(_elapsed) => Err(format!("no answer within {STORED_WITHIN:?}")),
+        }
+    }
+
+    async fn publish(&self, headers: HeaderMap, data: Bytes) -> Result<PublishAck, String> {
+        let message = PublishMessage::build().payload(data).headers(headers);
+        let sent = self.jetstream.send_publish(self.subject.clone(), message);
+        let sent = sent.await.map_err(|error| told(&error))?;
+        sent.await.map_err(|error| told(&error))
+    }
+
+    async fn is_there(&self, sequence: u64) -> Result<bool, String> {
+        let stream = self.jetstream.get_stream_no_info(&self.stream).await;
+        let stream = stream.map_err(|error| told(&error))?;
+        match stream.get_raw_message(sequence).await {
+            Ok(_letter) => Ok(true),
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(false),
+            Err(error) => Err(told(&error)),
         }
     }
 

@@ -51,7 +51,7 @@ impl Nats {
                 accepted: Arc::clone(&waiting),
             };
             let messages = messages.map_err(|error| failed(error.into()))?;
-            subscribed.run(|stop| listener.run(messages, stop));
+            subscribed.run_for(subscriber, |stop| listener.run(messages, stop));
         }
         let known = timeout(KNOWN_WITHIN, self.round_trip()).await;
         known

@@ -43,8 +43,8 @@ use super::{
     wire::message_of,
 };
 use crate::ConnectError;
-pub(super) use position::left_at;
 use position::{NotWritten, Position};
+pub(super) use position::{forget, left_at};
 use progress::{Going, Progress};
 
 /// Messages at most from the first that is not done with to the last that was taken: so many may overtake a

@@ -160,6 +160,15 @@ pub async fn request(
         .await
 }
 
+/// Waits until the server knows what a client has told it: that it was sent says nothing of that.
+pub async fn known(client: &async_nats::Client) {
+    let inbox = client.new_inbox();
+    let mut back = client.subscribe(inbox.clone()).await.expect("subscribe");
+    client.publish(inbox, "".into()).await.expect("publish");
+    let came = tokio::time::timeout(A_WHILE, back.next()).await;
+    came.expect("in time").expect("it comes back");
+}
+
 /// Waits until it holds.
 pub async fn until(what: &str, condition: impl Fn() -> bool) {
     let until = Instant::now() + A_WHILE;

@@ -20,7 +20,7 @@ use wrt_contract::{CallContext, async_trait};
 use wrt_protocol::{Fault, FaultKind, Hop, Name};
 use wrt_runtime::{
     Backend, DeadLettersInterface, Entry, FromEnv, SelectionError, Server, Serves, Serving,
-    Settings, SettingsError, State, Target, check_range,
+    Settings, SettingsError, State, SubscriptionsInterface, Target, check_range,
 };
 
 use crate::{
@@ -114,6 +114,7 @@ impl Serves<WasiMessaging> for MessagingDefault {
     fn serve(entry: &mut Entry<Self>) {
         entry.offers::<MessagingInterface>(|memory| memory);
         entry.offers::<DeadLettersInterface>(|memory| memory);
+        entry.offers::<SubscriptionsInterface>(|memory| memory);
         entry.calls();
     }
 }
@@ -153,7 +154,8 @@ impl Server for MessagingDefault {
                 config: self.config.clone(),
                 keyed: Mutex::default(),
             };
-            subscribed.run(|stop| Arc::new(consumer).run(waiting, stop));
+            let subscriber = consumer.subscriber.clone();
+            subscribed.run_for(&subscriber, |stop| Arc::new(consumer).run(waiting, stop));
         }
         self.broker.subscribers.set(subscribers);
         *self.broker.queues.lock() = queues;

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, future::BoxFuture};
+use parking_lot::Mutex;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wrt_contract::CallContext;
@@ -19,6 +20,14 @@ pub struct Subscriber {
     handler: Arc<dyn MessageHandler>,
     subscription: Arc<Subscription>,
     counter: Arc<DeliveryCounter>,
+    runs: Arc<Runs>,
+}
+
+/// What runs for one component.
+#[derive(Default)]
+struct Runs {
+    stops: Mutex<Vec<CancellationToken>>,
+    tracker: TaskTracker,
 }
 
 impl Subscriber {
@@ -33,7 +42,17 @@ impl Subscriber {
             handler,
             subscription: Arc::new(subscription),
             counter: Arc::clone(counter),
+            runs: Arc::default(),
         }
+    }
+
+    /// Ends what runs for it, and waits until nothing is in hand.
+    pub async fn end(&self) {
+        for stop in &*self.runs.stops.lock() {
+            stop.cancel();
+        }
+        self.runs.tracker.close();
+        self.runs.tracker.wait().await;
     }
 
     /// What it gets.
@@ -91,6 +110,19 @@ impl Subscribed {
         work: impl FnOnce(CancellationToken) -> F,
     ) {
         let work = work(self.stop.clone());
+        self.tasks.spawn(self.tracker.track_future(work));
+    }
+
+    /// Runs a subscription of one component, which [`Subscriber::end`] ends alone; otherwise as
+    /// [`Self::run`].
+    pub fn run_for<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        subscriber: &Subscriber,
+        work: impl FnOnce(CancellationToken) -> F,
+    ) {
+        let stop = self.stop.child_token();
+        subscriber.runs.stops.lock().push(stop.clone());
+        let work = subscriber.runs.tracker.track_future(work(stop));
         self.tasks.spawn(self.tracker.track_future(work));
     }
 

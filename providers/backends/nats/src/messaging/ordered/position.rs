@@ -67,11 +67,26 @@ pub(in crate::messaging) async fn left_at(
     let bucket = nats.own_bucket_name("positions");
     let store = nats.jetstream().get_key_value(bucket).await.ok()?;
     let key = key(stream, group);
-    let (_, progress) = Position::read(&store, key.clone(), stream_made_nanos, 0)
+    let (_, progress) = Position::read(&store, key, stream_made_nanos, 0)
         .await
         .ok()?;
-    let _is_forgotten = timeout(ANSWER_WITHIN, store.purge(key)).await;
+    let _is_forgotten = forget(nats, stream, group).await;
     (progress.through > 0).then_some(progress.through)
+}
+
+/// Forgets where a group is in a stream, if anybody knows.
+pub(in crate::messaging) async fn forget(
+    nats: &Nats,
+    stream: &str,
+    group: &str,
+) -> Result<(), String> {
+    let bucket = nats.own_bucket_name("positions");
+    let Ok(store) = nats.jetstream().get_key_value(bucket).await else {
+        return Ok(());
+    };
+    let forgotten = timeout(ANSWER_WITHIN, store.purge(key(stream, group))).await;
+    let forgotten = forgotten.map_err(|_elapsed| "no answer".to_owned())?;
+    forgotten.map_err(|error| error.to_string())
 }
 
 impl Position {

@@ -6,7 +6,8 @@ use parking_lot::Mutex;
 use wrt_contract::{CallContext, async_trait};
 use wrt_protocol::{IdempotencyKey, Name};
 use wrt_runtime::{
-    DeadLetter, DeadLetterError, DeadLetterPage, DeadLetters, OpenedLetter, PAGE_LETTERS_MAX, short,
+    DeadLetter, DeadLetterError, DeadLetterPage, DeadLetters, OpenedLetter, PAGE_LETTERS_MAX,
+    Subscriptions, short,
 };
 
 use super::{MemoryConfig, MessagingDefault};
@@ -173,6 +174,22 @@ impl DeadLetters for MessagingDefault {
     ) -> Result<(), DeadLetterError> {
         self.broker.letters.take(component, id)?;
         self.broker.counter.dropped();
+        Ok(())
+    }
+}
+
+/// What waits is handled before a subscription ends: what is kept of it then is its dead letters.
+#[async_trait]
+impl Subscriptions for MessagingDefault {
+    async fn end(&self, _: &CallContext, component: &str) -> Result<(), DeadLetterError> {
+        self.broker.subscribers.of(component)?.end().await;
+        Ok(())
+    }
+
+    async fn purge(&self, _: &CallContext, component: &str) -> Result<(), DeadLetterError> {
+        let mut kept = self.broker.letters.kept.lock();
+        kept.letters.retain(|letter| !letter.is_of(component));
+        kept.bytes = kept.letters.iter().map(|it| cost(&it.message)).sum();
         Ok(())
     }
 }
