@@ -3,8 +3,9 @@
 //! They are what was replaced or removed, and what writers have left that did not come to their end, also
 //! those of other nodes. Each node looks at a container when it first meets it, and whenever it has done
 //! something there that may leave some, until there are none. What it finds twice, unchanged and unnamed
-//! for all of `unnamed_bytes_kept_for_ms`, goes. A writer stores something in half of that, and so is never
-//! taken for one that is gone; a copy names bytes within seconds after it has found them named.
+//! for all of `unnamed_bytes_kept_for_ms`, goes. A writer stores something in half of that and names its bytes
+//! within a quarter after the last of them, and so is never taken for one that is gone; a copy names bytes
+//! within a quarter after it has found them named.
 
 use std::{collections::HashMap, sync::OnceLock, time::Duration};
 
@@ -126,7 +127,8 @@ impl Containers {
     }
 }
 
-fn kept_for(nats: &Nats) -> Duration {
+/// How long bytes that no object names are kept.
+pub(super) fn kept_for(nats: &Nats) -> Duration {
     Duration::from_millis(nats.config().unnamed_bytes_kept_for_ms)
 }
 

@@ -20,7 +20,7 @@ use wrt_blobstore::{
 };
 use wrt_contract::CallContext;
 
-use super::{container::Opened, refused::not_stored, timestamp};
+use super::{collector::kept_for, container::Opened, refused::not_stored, timestamp};
 use crate::{
     Nats,
     attempt::{CONSUMER_IDLE_MAX, Failure, attempts},
@@ -97,6 +97,8 @@ impl Nats {
             Bytes::from(json),
         );
         let id = self.client().new_inbox();
+        // Later its bytes may have been collected: nobody has named them so far.
+        let context = &context.narrowed(kept_for(self) / 4);
         attempts(context, self.client(), |_earlier| async {
             let message = stored_once(json.clone(), &id);
             let sent = self

@@ -16,6 +16,7 @@ use wrt_protocol::{Hop, limits::CHUNK_BYTES_MAX};
 
 use super::{
     chunk_index::{self, ChunkIndex},
+    collector::kept_for,
     container::Opened,
     objects::info_of,
     refused::{not_executed, not_stored},
@@ -154,9 +155,9 @@ impl Writing<'_> {
 
     /// What has stood still for long may have been collected.
     fn check_pace(&self) -> Result<(), BlobstoreError> {
-        let kept_for = Duration::from_millis(self.nats.config().unnamed_bytes_kept_for_ms);
-        if self.last_stored.elapsed() > kept_for / 2 {
-            let detail = format!("no chunk was stored for {:?}", kept_for / 2);
+        let pace = kept_for(self.nats) / 2;
+        if self.last_stored.elapsed() > pace {
+            let detail = format!("no chunk was stored for {pace:?}");
             return Err(not_executed(detail));
         }
         Ok(())
