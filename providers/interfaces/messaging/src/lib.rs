@@ -20,6 +20,18 @@
 //! | order | none | none | none |
 //! | in hand at a time | `in_hand_max` for each subscription | `in_hand_max` for each subscription and replica of the provider | the same, and as many that wait |
 //!
+//! | | `kafka`, `at-least-once` | `kafka`, `at-most-once` | `kafka`, `broadcast` |
+//! |---|---|---|---|
+//! | a message that was sent is kept | by its topic, as that is set up; one that is not there is refused, or made where that is asked for | the same | the same |
+//! | acknowledged | after the handler has returned ok: the contiguous prefix of a partition is committed, and beside it what is done behind that | before it is called | never |
+//! | the handler fails | again, after a pause that grows; no other message waits for it | dropped and counted | dropped and counted |
+//! | *not executed* (full, draining, nobody there) | put back, not an attempt | dropped and counted | dropped and counted |
+//! | after the last attempt | in the topic of dead letters, stored there first | - | - |
+//! | a node dies or stands still | another has them in hand, as no attempt: within 5 s where the broker allows sessions of 3 s (`group.min.session.timeout.ms`, 6 s by default; of the protocol `consumer`: `group.consumer.session.timeout.ms`, 45 s by default) | what it had in hand is gone | what it had in hand is gone |
+//! | several replicas | share them by partitions: no more of them have messages than there are partitions | the same | each gets all that is sent from then on |
+//! | order | none | none | none |
+//! | in hand at a time | `in_hand_max` for each subscription and replica of the provider | the same | the same, and as many that wait |
+//!
 //! A handler may get a message more than once wherever it gets it at least once: an acknowledgement may
 //! be lost. A message that is sent again under its idempotency key is stored once by a stream of NATS, for
 //! as long as that remembers ids (its `duplicate_window`). A message is *acknowledged* to its sender when the provider's service has it, which says
