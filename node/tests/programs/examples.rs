@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tempfile::TempDir;
-use wrt_test_servers::{Deadline, NatsServer, RedisServer};
+use wrt_test_servers::{Deadline, KafkaServer, NatsServer, RedisServer};
 
 use super::running::{Running, guest, output, repository, request, write_manifest, wrt_node};
 
@@ -171,6 +171,21 @@ fn messaging_with_nats() {
         anyhow::Ok(jetstream.create_stream(stream).await.map(drop)?)
     });
     made.unwrap();
+    orders(Running::start(&[&manifest, "--address", "web=127.0.0.1:0"]));
+}
+
+#[test]
+fn messaging_with_kafka() {
+    let source = guest("messaging").display().to_string();
+    let kafka = KafkaServer::start().unwrap();
+    let manifest = repository("examples/messaging/kafka.toml");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
+    let manifest = manifest
+        .replace("../target/wasm32-wasip2/release/messaging.wasm", &source)
+        .replace("127.0.0.1:9092", &kafka.url());
+    let folder = TempDir::new().unwrap();
+    let manifest = write_manifest(folder.path(), &manifest);
+    let manifest = manifest.display().to_string();
     orders(Running::start(&[&manifest, "--address", "web=127.0.0.1:0"]));
 }
 
