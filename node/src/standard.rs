@@ -4,6 +4,7 @@ use wrt_blobstore::{BlobstoreDefault, WasiBlobstore};
 use wrt_config::{ConfigDefault, WasiConfig};
 use wrt_http::WasiHttp;
 use wrt_http_default::HttpDefault;
+use wrt_kafka::Kafka;
 use wrt_keyvalue::{KeyValueDefault, WasiKeyValue};
 use wrt_logging::WasiLogging;
 use wrt_messaging::{MessagingDefault, WasiMessaging};
@@ -16,5 +17,5 @@ wrt_node::runtime!({
     WasiHttp: HttpDefault,
     WasiKeyValue: [KeyValueDefault, Redis, Nats],
     WasiLogging: _,
-    WasiMessaging: [MessagingDefault, Nats],
+    WasiMessaging: [MessagingDefault, Nats, Kafka],
 });

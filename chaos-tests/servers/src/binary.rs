@@ -11,6 +11,12 @@ use crate::ServerError;
 /// The version of nats-server that the tests run against.
 pub const NATS_SERVER_VERSION: &str = "2.15.1";
 
+/// The version of Kafka that the tests run against.
+pub const KAFKA_VERSION: &str = "4.4.0";
+
+/// In Kafka's folder, a folder for data as a new server needs it.
+pub const KAFKA_FORMATTED: &str = "formatted";
+
 /// Names a nats-server to use in place of the installed one.
 pub const NATS_SERVER_ENV: &str = "WRT_NATS_SERVER";
 
@@ -43,6 +49,25 @@ pub fn nats_server_binary() -> Result<PathBuf, ServerError> {
 pub fn nats_server_cached() -> Option<PathBuf> {
     let folder = cache_folder()?.join(format!("nats-server-{NATS_SERVER_VERSION}"));
     Some(folder.join("nats-server"))
+}
+
+/// The folder with Kafka's jars, which `cargo xtask setup` installs.
+///
+/// # Errors
+/// [`ServerError::Missing`] with the command that installs it.
+pub fn kafka_folder() -> Result<PathBuf, ServerError> {
+    let missing = || ServerError::Missing {
+        server: format!("Apache Kafka {KAFKA_VERSION}"),
+        fix: "cargo xtask setup",
+    };
+    kafka_cached()
+        .filter(|folder| folder.join(KAFKA_FORMATTED).is_dir())
+        .ok_or_else(missing)
+}
+
+/// Where `cargo xtask setup` puts Kafka; `None` when there is no home folder.
+pub fn kafka_cached() -> Option<PathBuf> {
+    Some(cache_folder()?.join(format!("kafka-{KAFKA_VERSION}")))
 }
 
 /// The redis-server on the `PATH`.

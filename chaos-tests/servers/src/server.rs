@@ -13,9 +13,6 @@ use tempfile::TempDir;
 
 use crate::{Process, ServerError, free_port};
 
-/// How long a server may take until it answers.
-const READY_LIMIT: Duration = Duration::from_secs(15);
-
 /// How long a server that is stopped may take to end by itself.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
@@ -27,11 +24,22 @@ pub trait ServerKind {
     /// The name in errors.
     const NAME: &'static str;
 
+    /// How long a server may take until it answers.
+    const READY_LIMIT: Duration = Duration::from_secs(15);
+
     /// Finds the program.
     ///
     /// # Errors
     /// [`ServerError::Missing`] with the command that installs it.
     fn binary() -> Result<PathBuf, ServerError>;
+
+    /// Writes what it reads when it starts.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    fn prepare(_port: u16, _folder: &Path) -> Result<(), ServerError> {
+        Ok(())
+    }
 
     /// Adds the arguments for a port and a data folder.
     fn arguments(command: &mut Command, port: u16, folder: &Path);
@@ -195,10 +203,11 @@ fn launch<K: ServerKind>(
     let mut attempt = 1;
     loop {
         let port = next_port()?;
+        K::prepare(port, folder)?;
         let mut command = Command::new(&binary);
         K::arguments(&mut command, port, folder);
         let process = Process::spawn(K::NAME, command, folder.join("server.log"))?;
-        let ready = process.wait_until("get ready", READY_LIMIT, || {
+        let ready = process.wait_until("get ready", K::READY_LIMIT, || {
             Ok(K::is_ready(process.pid(), port, folder).then_some(()))
         });
         match ready {

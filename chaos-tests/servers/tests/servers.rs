@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use wrt_test_servers::{Deadline, NatsServer, RedisServer, Server, ServerError, ServerKind};
+use wrt_test_servers::{
+    Deadline, KafkaServer, NatsServer, RedisServer, Server, ServerError, ServerKind,
+};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -80,6 +82,22 @@ fn nats_lives_crashes_and_comes_back() {
 #[test]
 fn redis_lives_crashes_and_comes_back() {
     check_life::<wrt_test_servers::Redis>("PING\r\n", "+PONG");
+}
+
+/// It takes seconds to start: so the rest of a server's life is left to the others.
+#[test]
+fn kafka_crashes_and_comes_back_and_is_shared() {
+    // A request for the versions of requests, and the start of its answer: its number, and no error.
+    let request = "\0\0\0\u{a}\0\u{12}\0\0\0\0\0\u{7}\0\0";
+    let server = KafkaServer::shared().unwrap();
+    let other = KafkaServer::shared().unwrap();
+    assert_eq!(server.port(), other.port());
+    let alive = || answers(server.port(), request, "\0\0\0\u{7}\0\0", LIMIT);
+    assert!(alive(), "answers as soon as start returns");
+    server.kill().unwrap();
+    assert!(!alive(), "killed");
+    server.restart().unwrap();
+    assert!(alive(), "restarted after a crash");
 }
 
 /// A request to a subject of the JetStream API by hand.

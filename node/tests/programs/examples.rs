@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::Bytes;
 use tempfile::TempDir;
-use wrt_test_servers::{Deadline, NatsServer, RedisServer};
+use wrt_test_servers::{Deadline, KafkaServer, NatsServer, RedisServer};
 
 use super::client::{Version, pattern, send};
 use super::running::{Running, guest, output, repository, request, write_manifest, wrt_node};
@@ -249,6 +249,21 @@ fn blobstore_with_nats() {
     let manifest = write_manifest(folder.path(), &manifest);
     let manifest = manifest.display().to_string();
     files(Running::start(&[&manifest, "--address", "web=127.0.0.1:0"]));
+}
+
+#[test]
+fn messaging_with_kafka() {
+    let source = guest("messaging").display().to_string();
+    let kafka = KafkaServer::start().unwrap();
+    let manifest = repository("examples/messaging/kafka.toml");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
+    let manifest = manifest
+        .replace("../target/wasm32-wasip2/release/messaging.wasm", &source)
+        .replace("127.0.0.1:9092", &kafka.url());
+    let folder = TempDir::new().unwrap();
+    let manifest = write_manifest(folder.path(), &manifest);
+    let manifest = manifest.display().to_string();
+    orders(Running::start(&[&manifest, "--address", "web=127.0.0.1:0"]));
 }
 
 #[test]

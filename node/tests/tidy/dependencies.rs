@@ -87,6 +87,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     // An error that peers, guests or callers can see has a type.
     ("anyhow", &["node", "node/*", "chaos-tests", FEATURES]),
     ("redis", &["providers/backends/redis", "node/*"]),
+    ("rdkafka", &["providers/backends/kafka"]),
     (
         "async-nats",
         &[

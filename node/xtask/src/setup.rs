@@ -1,6 +1,8 @@
 //! `cargo xtask setup`: installs what is missing.
 
+mod c_libraries;
 mod guest_toolchain;
+mod kafka_server;
 mod nats_server;
 mod pypi;
 mod redis_server;
@@ -15,7 +17,7 @@ use crate::{command::Command, repository::Repository};
 /// The command.
 pub const COMMAND: Command = Command {
     name: "setup",
-    about: "Install what is missing: redis-server, nats-server, a rustc for guests",
+    about: "Install what is missing: redis-server, nats-server, Kafka, a rustc for guests",
     arguments: |parser| parser,
     run: |repository: &Repository, _: &ArgMatches| install(repository),
 };
@@ -23,14 +25,21 @@ pub const COMMAND: Command = Command {
 /// Installs everything that is missing.
 fn install(repository: &Repository) -> anyhow::Result<()> {
     servers(repository)?;
+    kafka(repository)?;
     guest_rustc(repository)?;
     Ok(())
 }
 
-/// Installs the servers that are missing.
+/// Installs the servers that are missing, and what the workspace is built with.
 pub fn servers(repository: &Repository) -> anyhow::Result<()> {
+    c_libraries::install(repository)?;
     redis_server::install(repository)?;
     nats_server::install(repository)
+}
+
+/// Installs Kafka, which only tests need.
+pub fn kafka(repository: &Repository) -> anyhow::Result<()> {
+    kafka_server::install(repository)
 }
 
 /// The rustc that builds guests; it is built when it is missing.

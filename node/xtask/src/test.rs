@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 
+use std::thread;
+
 use clap::ArgMatches;
 
 use crate::{command::Command, guests, repository::Repository, setup, step::Step};
@@ -27,12 +29,16 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "fmt --manifest-path examples/custom-node/Cargo.toml --all --check",
     )?;
     setup::servers(repository)?;
+    // It waits for a registry, and for no core.
+    let beside = repository.clone();
+    let kafka = thread::spawn(move || setup::kafka(&beside));
     guests::build(repository)?;
     step(
         "build the workspace",
         "1 min, from scratch 9 min",
         "build --workspace --all-targets --locked",
     )?;
+    kafka.join().expect("it does not panic")?;
     run_tests(repository)?;
     custom_node(
         repository,

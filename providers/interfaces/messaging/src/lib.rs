@@ -20,6 +20,18 @@
 //! | order | none; with `order = "key"` one message of a key at a time, as they were sent | the same, by one replica of the provider that owns the subscription | none |
 //! | in hand at a time | `in_hand_max` for each subscription | `in_hand_max` for each subscription and replica of the provider | the same, and as many that wait |
 //!
+//! | | `kafka`, `at-least-once` | `kafka`, `at-most-once` | `kafka`, `broadcast` |
+//! |---|---|---|---|
+//! | a message that was sent is kept | by its topic, as that is set up; one that is not there is refused, or made where that is asked for | the same | the same |
+//! | acknowledged | after the handler has returned ok: the contiguous prefix of a partition is committed, and beside it what is done behind that | before it is called | never |
+//! | the handler fails | again, after a pause that grows; no other message waits for it | dropped and counted | dropped and counted |
+//! | *not executed* (full, draining, nobody there) | put back, not an attempt | dropped and counted | dropped and counted |
+//! | after the last attempt | in the topic of dead letters, stored there first | - | - |
+//! | a node dies or stands still | another has them in hand, as no attempt: within 5 s where the broker allows sessions of 3 s (`group.min.session.timeout.ms`, 6 s by default; of the protocol `consumer`: `group.consumer.session.timeout.ms`, 45 s by default) | what it had in hand is gone | what it had in hand is gone |
+//! | several replicas | share them by partitions: no more of them have messages than there are partitions | the same | each gets all that is sent from then on |
+//! | order | none | none | none |
+//! | in hand at a time | `in_hand_max` for each subscription and replica of the provider | the same | the same, and as many that wait |
+//!
 //! *In order by key* a message is tried again before those behind it, and holds up its own key only. `key` names
 //! the entry of metadata that is the key; a message without it has no order. On NATS the owner's lease is taken
 //! over within 5 s when it is gone, and the next owner goes on where it was: what the owner had in hand is

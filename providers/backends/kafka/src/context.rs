@@ -1,0 +1,85 @@
+//! What librdkafka's own threads tell.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use parking_lot::Mutex;
+use rdkafka::{
+    ClientContext,
+    config::RDKafkaLogLevel,
+    consumer::ConsumerContext,
+    error::{KafkaError, RDKafkaErrorCode},
+};
+
+/// What is known of the way to the brokers. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Context(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// No broker is connected, as far as is known.
+    is_cut_off: AtomicBool,
+    /// Why the login was refused last, in the broker's words.
+    shut_out: Mutex<Option<String>>,
+    /// What was wrong last.
+    last: Mutex<Option<String>>,
+}
+
+impl Context {
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.0.is_cut_off.load(Relaxed)
+    }
+
+    /// Why the login was refused, if it was since a broker answered last.
+    pub(crate) fn shut_out(&self) -> Option<String> {
+        self.0.shut_out.lock().clone()
+    }
+
+    /// What was wrong since a broker answered last.
+    pub(crate) fn last(&self) -> Option<String> {
+        self.0.last.lock().clone()
+    }
+
+    /// A broker has answered.
+    pub(crate) fn answered(&self) {
+        self.0.is_cut_off.store(false, Relaxed);
+        *self.0.shut_out.lock() = None;
+        *self.0.last.lock() = None;
+    }
+}
+
+/// Of a consumer that is of no group.
+impl ConsumerContext for Context {}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, text: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning => tracing::warn!(fac, "librdkafka: {text}"),
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                tracing::info!(fac, "librdkafka: {text}");
+            }
+            RDKafkaLogLevel::Debug => tracing::debug!(fac, "librdkafka: {text}"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        match error.rdkafka_error_code() {
+            // What comes before says why.
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.0.is_cut_off.store(true, Relaxed),
+            code => {
+                let reason = Some(reason.to_owned());
+                if code == Some(RDKafkaErrorCode::Authentication) {
+                    self.0.shut_out.lock().clone_from(&reason);
+                }
+                *self.0.last.lock() = reason;
+            }
+        }
+        tracing::debug!(%error, reason, "kafka");
+    }
+}

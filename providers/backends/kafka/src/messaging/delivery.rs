@@ -1,0 +1,250 @@
+//! A message in hand: its handler is called until it returns ok, or the message is a dead letter.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    thread::Thread,
+};
+
+use parking_lot::Mutex;
+use rdkafka::message::{Message as _, OwnedMessage};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Duration, Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use wrt_messaging::{DeliveryMode, MessagingError, Subscriber, Verdict};
+
+use super::{assignment::Partition, dead_letters::DeadLetters, wire::message_of};
+
+/// Messages that wait for their next attempt and are not in hand. Where there are more, they stay in hand.
+const WAITING_MAX: usize = 256;
+
+/// A message that was taken.
+pub(super) struct Taken {
+    pub(super) record: OwnedMessage,
+    pub(super) partition: Arc<Partition>,
+    /// Attempts at it that have failed.
+    pub(super) failed: u32,
+}
+
+/// What a consumer's messages are handed to.
+pub(super) struct Deliveries {
+    subscriber: Subscriber,
+    dead_letters: Option<DeadLetters>,
+    in_hand: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    /// Until when nothing is taken.
+    paused: Mutex<Instant>,
+    /// Messages that were taken and are not done with.
+    count: AtomicUsize,
+    /// Takes messages, and is woken when one is done with.
+    pub(super) taker: OnceLock<Thread>,
+    /// Nothing more is begun.
+    pub(super) stop: CancellationToken,
+    /// Everything ends at once.
+    pub(super) gone: CancellationToken,
+}
+
+/// Counts a message for as long as it lives.
+struct Counted(Arc<Deliveries>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.count.fetch_sub(1, SeqCst);
+        self.0.wake();
+    }
+}
+
+impl Deliveries {
+    pub(super) fn new(
+        subscriber: Subscriber,
+        dead_letters: Option<DeadLetters>,
+        stop: CancellationToken,
+    ) -> Self {
+        let in_hand_max = subscriber.subscription().in_hand_max as usize;
+        Self {
+            subscriber,
+            dead_letters,
+            in_hand: Arc::new(Semaphore::new(in_hand_max)),
+            waiting: Arc::new(Semaphore::new(WAITING_MAX)),
+            paused: Mutex::new(Instant::now()),
+            count: AtomicUsize::new(0),
+            taker: OnceLock::new(),
+            stop,
+            gone: CancellationToken::new(),
+        }
+    }
+
+    /// A place for one more in hand, if there is one and no reason to wait.
+    pub(super) fn room(&self) -> Option<OwnedSemaphorePermit> {
+        if *self.paused.lock() > Instant::now() {
+            return None;
+        }
+        Arc::clone(&self.in_hand).try_acquire_owned().ok()
+    }
+
+    /// How many are not done with.
+    pub(super) fn count(&self) -> usize {
+        self.count.load(SeqCst)
+    }
+
+    /// Begins with a message.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        runtime: &Handle,
+        taken: Taken,
+        permit: OwnedSemaphorePermit,
+    ) {
+        self.count.fetch_add(1, SeqCst);
+        let counted = Counted(Arc::clone(self));
+        runtime.spawn(async move {
+            let this = &counted.0;
+            let handled = this.handle(taken, permit);
+            let _cut_short = this.gone.run_until_cancelled(handled).await;
+        });
+    }
+
+    async fn handle(&self, taken: Taken, permit: OwnedSemaphorePermit) {
+        let Taken {
+            record,
+            partition,
+            mut failed,
+        } = taken;
+        let mut permit = Some(permit);
+        let mut message = message_of(&record);
+        loop {
+            // Whoever has the partition now has the message.
+            let Some(runs) = partition.begin(self.is_kept()) else {
+                return self.let_go(&record);
+            };
+            let outcome = match &mut message {
+                Some(message) => self.subscriber.hand_over(message).await,
+                None => Err(MessagingError::other("its topic is none")),
+            };
+            let pause = self
+                .settle(&record, &partition, &outcome, &mut failed)
+                .await;
+            drop(runs);
+            let Some(pause) = pause else { return };
+            let waits = Arc::clone(&self.waiting).try_acquire_owned().ok();
+            if waits.is_some() {
+                permit = None;
+                self.wake();
+            }
+            let again = async {
+                sleep(pause).await;
+                match permit.take() {
+                    Some(permit) => Some(permit),
+                    None => Arc::clone(&self.in_hand).acquire_owned().await.ok(),
+                }
+            };
+            // What waits stays with the brokers, for whoever comes next.
+            permit = tokio::select! {
+                () = partition.lost.cancelled() => return,
+                () = self.stop.cancelled() => return,
+                again = again => again,
+            };
+            self.subscriber.counter().redelivered();
+        }
+    }
+
+    /// Does what follows from an attempt; after which pause there is another, if there is.
+    async fn settle(
+        &self,
+        record: &OwnedMessage,
+        partition: &Partition,
+        outcome: &Result<(), MessagingError>,
+        failed: &mut u32,
+    ) -> Option<Duration> {
+        let counter = self.subscriber.counter();
+        let delivery = self.subscriber.subscription().delivery();
+        let offset = record.offset();
+        match delivery.verdict(outcome, *failed) {
+            Verdict::Done => {
+                counter.handled();
+                partition.offsets.lock().done(offset);
+                None
+            }
+            Verdict::PutBack { pause } => {
+                counter.put_back();
+                let until = Instant::now() + pause;
+                let mut paused = self.paused.lock();
+                *paused = until.max(*paused);
+                Some(pause)
+            }
+            Verdict::Again { pause } => {
+                counter.failed();
+                *failed += 1;
+                partition.offsets.lock().failed(offset, *failed);
+                Some(pause)
+            }
+            Verdict::GiveUp => {
+                counter.failed();
+                let reason = outcome.as_ref().err().map(ToString::to_string);
+                let reason = reason.unwrap_or_default();
+                match self.give_up(record, *failed + 1, &reason).await {
+                    true => {
+                        partition.offsets.lock().done(offset);
+                        None
+                    }
+                    false => Some(delivery.pause_max),
+                }
+            }
+        }
+    }
+
+    /// Stores a dead letter. What cannot be stored is given up again later.
+    async fn give_up(&self, record: &OwnedMessage, attempts: u32, reason: &str) -> bool {
+        let counter = self.subscriber.counter();
+        let (topic, offset) = (record.topic(), record.offset());
+        let Some(dead_letters) = &self.dead_letters else {
+            let dropped = counter.dropped();
+            tracing::warn!(topic, offset, reason, dropped, "a message is dropped");
+            return true;
+        };
+        match dead_letters.store(record, attempts, reason).await {
+            Ok(()) => {
+                counter.dead_lettered();
+                tracing::warn!(topic, offset, attempts, reason, "a dead letter");
+                true
+            }
+            Err(error) => {
+                tracing::warn!(
+                    topic,
+                    offset,
+                    attempts,
+                    error,
+                    "a dead letter is not stored"
+                );
+                false
+            }
+        }
+    }
+
+    /// It is not handled here. What is handed over at most once is gone with that.
+    pub(super) fn let_go(&self, record: &OwnedMessage) {
+        if !self.is_kept() {
+            let (topic, dropped) = (record.topic(), self.subscriber.counter().dropped());
+            tracing::warn!(
+                topic,
+                dropped,
+                "a message is dropped: its partition is another's"
+            );
+        }
+    }
+
+    /// Whether a message is there until it was handled.
+    pub(super) fn is_kept(&self) -> bool {
+        self.subscriber.subscription().delivery == DeliveryMode::AtLeastOnce
+    }
+
+    fn wake(&self) {
+        if let Some(taker) = self.taker.get() {
+            taker.unpark();
+        }
+    }
+}

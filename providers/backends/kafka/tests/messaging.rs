@@ -1,0 +1,11 @@
+//! wasi:messaging over a real broker.
+
+#![cfg(test)]
+
+mod messaging {
+    mod conformance;
+    mod groups;
+    mod login;
+    mod refusals;
+    mod support;
+}
