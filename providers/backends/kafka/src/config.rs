@@ -44,7 +44,7 @@ pub struct KafkaConfig {
     pub connect_timeout_ms: u64,
     /// Who shares partitions out in a group: its members (`classic`), or the broker (`consumer`, from Kafka
     /// 4.0 on). All members of a group say the same. After which time without a word a member counts as
-    /// lost: with `classic` after three seconds, or the broker's `group.min.session.timeout.ms` where that
+    /// lost: with `classic` after 2.5 seconds, or the broker's `group.min.session.timeout.ms` where that
     /// is longer (6 s by default); with `consumer` after its `group.consumer.session.timeout.ms` (45 s by
     /// default).
     #[config(env = "KAFKA_GROUP_PROTOCOL", default = "classic")]

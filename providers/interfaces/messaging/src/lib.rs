@@ -27,7 +27,7 @@
 //! | the handler fails | again, after a pause that grows; no other message waits for it | dropped and counted | dropped and counted |
 //! | *not executed* (full, draining, nobody there) | put back, not an attempt | dropped and counted | dropped and counted |
 //! | after the last attempt | in the topic of dead letters, stored there first | - | - |
-//! | a node dies or stands still | another has them in hand, as no attempt: within 5 s where the broker allows sessions of 3 s (`group.min.session.timeout.ms`, 6 s by default; of the protocol `consumer`: `group.consumer.session.timeout.ms`, 45 s by default) | what it had in hand is gone | what it had in hand is gone |
+//! | a node dies or stands still | another has them in hand, as no attempt: within 5 s where the broker allows sessions of 2.5 s (`group.min.session.timeout.ms`, 6 s by default; of the protocol `consumer`: `group.consumer.session.timeout.ms`, 45 s by default) | what it had in hand is gone | what it had in hand is gone |
 //! | several replicas | share them by partitions: no more of them have messages than there are partitions | the same | each gets all that is sent from then on |
 //! | order | none | none | none |
 //! | in hand at a time | `in_hand_max` for each subscription and replica of the provider | the same | the same, and as many that wait |

@@ -15,7 +15,7 @@ use crate::{Kafka, context::Context};
 const SESSION_MIN: &str = "group.min.session.timeout.ms";
 const SESSION_MIN_MS: u64 = 6000;
 /// What a takeover within five seconds needs.
-const SESSION_MS: u64 = 3000;
+const SESSION_MS: u64 = 2500;
 /// How long a broker may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
