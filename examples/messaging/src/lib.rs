@@ -96,7 +96,11 @@ fn tell(order: &str) -> Result<(), Error> {
     let Ok(topic) = std::env::var("TELLS") else {
         return Ok(());
     };
-    send(&Client::connect("default")?, &topic, Message::new(order.as_bytes()))
+    send(
+        &Client::connect("default")?,
+        &topic,
+        Message::new(order.as_bytes()),
+    )
 }
 
 fn handled(who: &str) -> (u16, String) {
