@@ -18,7 +18,7 @@ use std::sync::Arc;
 use wrt_contract::{CallContext, async_trait};
 use wrt_messaging::{
     DeliveryMode, Message, MessageHandlerInterface, Messaging, MessagingError, MessagingInterface,
-    ReplyTo, RequestOptions, Subscribed, Subscriber, Subscription, Topic, TopicFilter,
+    Order, ReplyTo, RequestOptions, Subscribed, Subscriber, Subscription, Topic, TopicFilter,
     WasiMessaging,
 };
 use wrt_protocol::Name;
@@ -71,6 +71,14 @@ impl Server for Kafka {
 
     fn check_selections(subscriptions: &[Subscription]) -> Result<(), SelectionError> {
         Subscription::check_all(subscriptions)?;
+        let in_order = |subscription: &Subscription| subscription.order != Order::None;
+        if let Some(at) = subscriptions.iter().position(in_order) {
+            return Err(SelectionError {
+                message: "a provider of kafka keeps no order: leave it out, or use nats".to_owned(),
+                field: Some("order"),
+                at,
+            });
+        }
         let of = |(at, subscription): (usize, &Subscription)| {
             let mut topics = subscription.topics.iter();
             topics

@@ -29,7 +29,7 @@
 //! | after the last attempt | in the topic of dead letters, stored there first | - | - |
 //! | a node dies or stands still | another has them in hand, as no attempt: within 5 s where the broker allows sessions of 2.5 s (`group.min.session.timeout.ms`, 6 s by default; of the protocol `consumer`: `group.consumer.session.timeout.ms`, 45 s by default) | what it had in hand is gone | what it had in hand is gone |
 //! | several replicas | share them by partitions: no more of them have messages than there are partitions | the same | each gets all that is sent from then on |
-//! | order | none | none | none |
+//! | order | none; `order = "key"` is refused | none | none |
 //! | in hand at a time | `in_hand_max` for each subscription and replica of the provider | the same | the same, and as many that wait |
 //!
 //! *In order by key* a message is tried again before those behind it, and holds up its own key only. `key` names
