@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, BufRead, BufReader, IsTerminal, Read},
+    io::{self, BufRead, BufReader, IsTerminal, Read, Write as _},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{
         Arc,
@@ -115,8 +115,8 @@ impl Beside {
     pub fn finish(self) -> anyhow::Result<()> {
         eprintln!("==> {}: what came of it", self.step.title);
         let output = self.output.join().expect("waiting does not panic")?;
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
-        print!("{}", String::from_utf8_lossy(&output.stdout));
+        io::stderr().write_all(&output.stderr)?;
+        io::stdout().write_all(&output.stdout)?;
         self.step.finish(&self.command, output.status, self.start)
     }
 }
