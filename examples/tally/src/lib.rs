@@ -24,7 +24,7 @@ impl messaging::Guest for Tally {
         let text = String::from_utf8_lossy(&message.data()).into_owned();
         let number = text.split_whitespace().next().unwrap_or_default();
         let came = bucket().and_then(|bucket| bucket.increment(number, 1));
-        let number: u64 = number.parse().map_err(|_| other("no number"))?;
+        let number: u64 = number.parse().map_err(other)?;
         let came = came.map_err(other)?;
         subscribe_duration(setting("TAKES_MS").unwrap_or(0) * 1_000_000).block();
         match setting("FAILS_EACH").map(|each| (number % each, each / 2)) {

@@ -79,7 +79,7 @@ fn run_tests(repository: &Repository) -> anyhow::Result<()> {
     .beside(repository.cargo("test --workspace --locked --test operator"))?;
     let others = Step {
         title: "run the other tests",
-        usually: "10 min",
+        usually: "13 min",
     }
     .run(repository.cargo("test --workspace --locked -- --skip operator::"));
     let operator = operator.finish();

@@ -20,6 +20,8 @@ mod reading;
 mod refused;
 mod writing;
 
+use std::time::Duration;
+
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use wrt_blobstore::{
     Blobstore, BlobstoreError, BlobstoreInterface, ByteRange, ContainerInfo, ContainerName, Cursor,
@@ -35,6 +37,11 @@ use crate::Nats;
 
 /// Objects of one call that are removed at a time.
 const REMOVALS_AT_ONCE: usize = 16;
+
+/// How long bytes that no object names are kept.
+fn kept_for(nats: &Nats) -> Duration {
+    Duration::from_millis(nats.config().unnamed_bytes_kept_for_ms)
+}
 
 impl Serves<WasiBlobstore> for Nats {
     fn serve(entry: &mut Entry<Self>) {

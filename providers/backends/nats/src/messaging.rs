@@ -8,6 +8,8 @@ mod dead_letters;
 mod letters;
 mod listener;
 mod ordered;
+mod position;
+mod progress;
 mod purge;
 mod request;
 mod send;

@@ -19,6 +19,7 @@ use wrt_protocol::Hop;
 
 use super::{
     container::Opened,
+    kept_for,
     objects::{messages_from, told},
 };
 use crate::{Nats, attempt::Failure, client::WeakNats};
@@ -125,11 +126,6 @@ impl Containers {
         kept.is_touched |= !kept.unnamed.is_empty();
         over
     }
-}
-
-/// How long bytes that no object names are kept.
-pub(super) fn kept_for(nats: &Nats) -> Duration {
-    Duration::from_millis(nats.config().unnamed_bytes_kept_for_ms)
 }
 
 /// Goes on until the provider is gone.

@@ -20,7 +20,7 @@ use wrt_blobstore::{
 };
 use wrt_contract::CallContext;
 
-use super::{collector::kept_for, container::Opened, refused::not_stored, timestamp};
+use super::{container::Opened, kept_for, refused::not_stored, timestamp};
 use crate::{
     Nats,
     attempt::{CONSUMER_IDLE_MAX, Failure, attempts},

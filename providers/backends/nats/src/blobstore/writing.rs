@@ -16,8 +16,8 @@ use wrt_protocol::{Hop, limits::CHUNK_BYTES_MAX};
 
 use super::{
     chunk_index::{self, ChunkIndex},
-    collector::kept_for,
     container::Opened,
+    kept_for,
     objects::info_of,
     refused::{not_executed, not_stored},
 };

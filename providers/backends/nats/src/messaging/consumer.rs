@@ -35,7 +35,7 @@ use wrt_messaging::{MessagingError, Subscriber, Verdict};
 use super::{
     attempts::{FailedAttempts, Place},
     dead_letters::{DeadLetters, Origin},
-    ordered::left_at,
+    position::left_at,
     wire::message_of,
 };
 use crate::{ConnectError, Nats};

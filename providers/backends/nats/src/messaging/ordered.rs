@@ -9,9 +9,6 @@
 //!
 //! The server knows nothing of what is in hand, and redelivers nothing: the owner tries again by itself.
 
-mod position;
-mod progress;
-
 use std::{
     sync::{
         Arc,
@@ -40,12 +37,11 @@ use wrt_runtime::{Owned, Ownership, Term};
 use super::{
     attempts::Place,
     consumer::{Consumer, PAUSE, PULL_FOR, with_source},
+    position::{self, NotWritten, Position},
+    progress::{Going, Progress},
     wire::message_of,
 };
 use crate::ConnectError;
-use position::{NotWritten, Position};
-pub(super) use position::{forget, left_at};
-use progress::{Going, Progress};
 
 /// Messages at most from the first that is not done with to the last that was taken: so many may overtake a
 /// key that pauses.

@@ -11,7 +11,7 @@ use wrt_messaging::{DeliveryMode, Subscriber};
 use wrt_protocol::Name;
 use wrt_runtime::{DeadLetterError, Subscriptions};
 
-use super::{group, ordered::forget};
+use super::{group, position::forget};
 use crate::{ConnectError, Nats};
 
 fn failed(what: &str, error: impl Display) -> DeadLetterError {

@@ -43,7 +43,7 @@ pub(super) enum NotWritten {
 
 impl Nats {
     /// The positions of all subscriptions in order.
-    pub(in crate::messaging) async fn positions(&self) -> Result<kv::Store, ConnectError> {
+    pub(super) async fn positions(&self) -> Result<kv::Store, ConnectError> {
         let description = "how far subscriptions in order have come";
         self.own_bucket("positions", description, Duration::ZERO)
             .await
@@ -58,7 +58,7 @@ pub(super) fn key(stream: &str, group: &str) -> String {
 
 /// Up to where a subscription has come that was in order, and is no more. It is forgotten: what goes on
 /// there keeps its own place.
-pub(in crate::messaging) async fn left_at(
+pub(super) async fn left_at(
     nats: &Nats,
     stream: &str,
     group: &str,
@@ -75,11 +75,7 @@ pub(in crate::messaging) async fn left_at(
 }
 
 /// Forgets where a group is in a stream, if anybody knows.
-pub(in crate::messaging) async fn forget(
-    nats: &Nats,
-    stream: &str,
-    group: &str,
-) -> Result<(), String> {
+pub(super) async fn forget(nats: &Nats, stream: &str, group: &str) -> Result<(), String> {
     let bucket = nats.own_bucket_name("positions");
     let Ok(store) = nats.jetstream().get_key_value(bucket).await else {
         return Ok(());
