@@ -1,9 +1,12 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 
+mod lanes;
+
 use std::thread;
 
 use clap::ArgMatches;
 
+use self::lanes::Lanes;
 use crate::{command::Command, guests, repository::Repository, setup, step::Step};
 
 /// The command.
@@ -69,21 +72,27 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The operator's suite waits most of its time for what servers and nodes notice, and measures nothing: it
-/// runs beside the others.
+/// Two lanes beside each other, and what the documentation shows.
 fn run_tests(repository: &Repository) -> anyhow::Result<()> {
-    let operator = Step {
-        title: "run the operator's suite",
-        usually: "3 min",
+    let Lanes { patient, others } = Lanes::of(repository)?;
+    let test = |more: &str| repository.cargo(&format!("test --workspace --locked{more}"));
+    let patient = Step {
+        title: "run the tests that wait for others",
+        usually: "6 min",
     }
-    .beside(repository.cargo("test --workspace --locked --test operator"))?;
+    .beside(test(&patient))?;
     let others = Step {
         title: "run the other tests",
-        usually: "13 min",
+        usually: "9 min",
     }
-    .run(repository.cargo("test --workspace --locked -- --skip operator::"));
-    let operator = operator.finish();
-    others.and(operator)
+    .run(test(&others));
+    let patient = patient.finish();
+    others.and(patient)?;
+    Step {
+        title: "run the documentation's examples",
+        usually: "20 s",
+    }
+    .run(test(" --doc"))
 }
 
 /// A step in the workspace of `examples/custom-node`, which finds there what the other steps have built.
