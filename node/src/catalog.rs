@@ -7,7 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use wrt_component::{CompiledComponent, Engines, artefact, go_together, inspect, unserved_imports};
+use wrt_component::{
+    CompiledComponent, EngineKind, Engines, artefact, go_together, inspect, unserved_imports,
+};
 use wrt_deployment::{
     BackendInfo, Catalog, ComplaintAbout, ComponentSource, Config, Digest, ImportServer,
     ProviderComplaint, ProviderFacts, SourceComplaint,
@@ -74,6 +76,7 @@ impl NodeCatalog {
             })?;
         let (imports, exports) = (compiled.imports(), compiled.exports());
         let needs = compiled.needs();
+        let is_of_0_3 = compiled.kind() == EngineKind::Concurrent;
         let mut artefacts = self.artefacts.lock();
         artefacts.insert(Digest::of(&bytes), compiled);
         Ok(ComponentSource {
@@ -81,6 +84,7 @@ impl NodeCatalog {
             imports,
             exports,
             needs,
+            is_of_0_3,
         })
     }
 }
@@ -147,6 +151,7 @@ impl Catalog for NodeCatalog {
             imports: interfaces.imports,
             exports: interfaces.exports,
             needs: interfaces.needs,
+            is_of_0_3: interfaces.engine == EngineKind::Concurrent,
         })
     }
 

@@ -8,7 +8,7 @@ use wasmtime_wasi::WasiCtx;
 use wrt_contract::{CallContext, Gate, GateLimits, Links};
 use wrt_host::{
     InstanceState, InstanceStateParts, Instances, Leash, Lent, MakeWasi, Package, Prepared,
-    WallTimeExceeded,
+    SharedInstances, Sharing, Turn, WallTimeExceeded,
 };
 use wrt_protocol::{ActorAddress, ComponentLimits};
 
@@ -82,6 +82,9 @@ impl ComponentActor {
         let shortages = limits.shortages(&compiled.needs());
         if let Some(shortage) = shortages.into_iter().next() {
             return Err(ComponentError::LimitTooLow { actor, shortage });
+        }
+        if limits.invocations_at_once_max() > 1 && compiled.kind() != EngineKind::Concurrent {
+            return Err(ComponentError::OneAtATime { actor });
         }
         let imports = compiled.imports();
         if let Some(unserved) = unserved_imports(&imports, packages).into_iter().next() {
@@ -160,6 +163,16 @@ impl ComponentActor {
     }
 
     fn fresh(&self, context: &CallContext, leash: &Arc<Leash>) -> Lent {
+        let mut lent = self.empty(context, leash);
+        self.ready(lent.data_mut());
+        match &self.shelf {
+            Some(shelf) => lent.of(shelf.home()),
+            None => lent,
+        }
+    }
+
+    /// An instance that no interface has been readied for.
+    fn empty(&self, context: &CallContext, leash: &Arc<Leash>) -> Lent {
         self.compiled.make_room();
         let parts = InstanceStateParts {
             context: context.clone(),
@@ -167,9 +180,8 @@ impl ComponentActor {
             limits: self.store_limits(),
             leash: Arc::clone(leash),
         };
-        let mut state = InstanceState::with_wasi_on_demand(Arc::clone(&self.wasi), parts)
+        let state = InstanceState::with_wasi_on_demand(Arc::clone(&self.wasi), parts)
             .of_actor(self.actor.clone());
-        self.ready(&mut state);
         let mut store = Store::new(self.compiled.component().engine(), state);
         store.limiter(|state| state.limits());
         store.set_epoch_deadline(EPOCHS_UNTIL_YIELD);
@@ -182,18 +194,7 @@ impl ComponentActor {
             let rest = Box::pin(tokio::task::yield_now());
             Ok(UpdateDeadline::YieldCustom(EPOCHS_UNTIL_YIELD, rest))
         });
-        let lent = Lent::new(store, self.compiled.kind() == EngineKind::Concurrent);
-        match &self.shelf {
-            Some(shelf) => lent.of(shelf.home()),
-            None => lent,
-        }
-    }
-
-    /// Lets each interface that the component imports ready its instance for an invocation.
-    fn ready(&self, state: &mut InstanceState) {
-        for package in &self.packages {
-            package.prepare(state);
-        }
+        Lent::new(store, self.compiled.kind() == EngineKind::Concurrent)
     }
 }
 
@@ -207,13 +208,46 @@ impl Instances for ComponentActor {
     }
 
     fn prepare(&self, context: &CallContext) -> Prepared {
-        let time = context.remaining().min(self.wall_time_max);
-        let leash = Arc::new(Leash::until(Instant::now() + time));
-        let reserve = ANSWER_RESERVE_MAX.min(time / ANSWER_RESERVE_SHARE);
-        let context = context.narrowed(time - reserve);
+        let Turn { context, leash } = self.turn(context);
         let kept = self.kept(&context, &leash);
         let lent = kept.unwrap_or_else(|| self.fresh(&context, &leash));
         Prepared::new(lent, leash)
+    }
+
+    fn shared(&self) -> Option<&dyn SharedInstances> {
+        (self.limits.invocations_at_once_max() > 1).then_some(self as &dyn SharedInstances)
+    }
+}
+
+impl SharedInstances for ComponentActor {
+    fn sharing(&self) -> Sharing {
+        Sharing {
+            at_once_max: self.limits.invocations_at_once_max(),
+            invocations_max: self.limits.invocations_per_instance_max(true),
+            idle_max: self.limits.instance_idle_max(),
+            idle_instances_max: self.limits.instances_kept_max() as usize,
+        }
+    }
+
+    fn turn(&self, context: &CallContext) -> Turn {
+        let time = context.remaining().min(self.wall_time_max);
+        let reserve = ANSWER_RESERVE_MAX.min(time / ANSWER_RESERVE_SHARE);
+        Turn {
+            context: context.narrowed(time - reserve),
+            leash: Arc::new(Leash::until(Instant::now() + time)),
+        }
+    }
+
+    fn prepare_shared(&self, first: &Turn) -> Prepared {
+        let Turn { context, leash } = first;
+        let lent = self.empty(context, leash).shared();
+        Prepared::new(lent, Arc::clone(leash))
+    }
+
+    fn ready(&self, state: &mut InstanceState) {
+        for package in &self.packages {
+            package.prepare(state);
+        }
     }
 }
 

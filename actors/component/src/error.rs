@@ -77,6 +77,15 @@ pub enum ComponentError {
         /// Which one, and what it must be at least.
         shortage: Shortage,
     },
+    /// Its instances are to serve several invocations at once, and cannot.
+    #[error(
+        "{actor} serves one invocation at a time: take `invocations_at_once_max` out of its limits, or \
+         build it for WASI 0.3"
+    )]
+    OneAtATime {
+        /// The component.
+        actor: ActorAddress,
+    },
     /// Nobody serves one of its imports.
     #[error("{actor} imports {unserved}")]
     UnservedImport {

@@ -63,6 +63,28 @@ async fn an_instance_of_0_3_serves_on_and_one_of_0_2_does_by_choice() {
     }
 }
 
+#[tokio::test]
+async fn an_instance_of_0_2_serves_one_invocation_at_a_time() {
+    let engines = engines();
+    let limits = ComponentLimits {
+        invocations_at_once_max: Some(8),
+        ..ComponentLimits::default()
+    };
+    let shares = counter(&engines, true, limits).await;
+    assert_eq!(shares.shared().unwrap().sharing().at_once_max, 8);
+    let alone = counter(&engines, true, ComponentLimits::default()).await;
+    assert!(alone.shared().is_none(), "by choice");
+    let spec = ComponentSpec {
+        limits,
+        ..spec(&engines, guest::counter(false)).await
+    };
+    let refused = ComponentActor::new(spec, &[Package::of::<Rows<false>>()]).unwrap_err();
+    assert!(
+        refused.to_string().contains("`invocations_at_once_max`"),
+        "{refused}"
+    );
+}
+
 /// It was made once for an instance, and so was what it had seen.
 #[tokio::test]
 async fn what_an_interface_keeps_for_an_invocation_is_not_there_in_the_next_one() {

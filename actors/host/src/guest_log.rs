@@ -79,6 +79,14 @@ impl GuestLog {
         invocation.trace = trace;
     }
 
+    /// What is said from now on is part of the invocation with this number, one of several in hand.
+    pub(crate) fn turn_to(&self, number: u64, trace: Option<&TraceContext>) {
+        *self.invocation.lock() = LoggedInvocation {
+            number,
+            trace: trace.cloned(),
+        };
+    }
+
     /// The invocation in hand, when it is another one than `known`.
     #[must_use]
     pub fn changed_since(&self, known: &LoggedInvocation) -> Option<LoggedInvocation> {

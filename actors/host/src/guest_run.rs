@@ -6,8 +6,8 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use tokio::task::JoinError;
-use tokio_util::task::AbortOnDropHandle;
+use tokio::{sync::oneshot, task::JoinError};
+use tokio_util::{sync::DropGuard, task::AbortOnDropHandle};
 use tracing::Instrument;
 use wrt_protocol::{Fault, FaultKind, Hop};
 
@@ -29,6 +29,8 @@ pub struct GuestRun<T>(Place<T>);
 enum Place<T> {
     Here(BoxFuture<'static, T>),
     Apart(AbortOnDropHandle<T>),
+    /// In an instance that has others in hand too.
+    Elsewhere(oneshot::Receiver<T>, DropGuard),
 }
 
 impl<T: Send + 'static> GuestRun<T> {
@@ -40,6 +42,12 @@ impl<T: Send + 'static> GuestRun<T> {
         let work = INSIDE_EVENT_LOOP.scope((), work);
         let run = Self(Place::Here(Box::pin(work)));
         if is_inside { run.apart() } else { run }
+    }
+
+    /// A guest that runs whether this is polled or not, and tells `ended` how it has ended. It is told to
+    /// stop by `stop`.
+    pub fn elsewhere(ended: oneshot::Receiver<T>, stop: DropGuard) -> Self {
+        Self(Place::Elsewhere(ended, stop))
     }
 
     /// Whether it runs on the task of whoever polls it.
@@ -55,14 +63,16 @@ impl<T: Send + 'static> GuestRun<T> {
                 let task = tokio::spawn(work.in_current_span());
                 Self(Place::Apart(AbortOnDropHandle::new(task)))
             }
-            Place::Apart(_) => self,
+            Place::Apart(_) | Place::Elsewhere(..) => self,
         }
     }
 
     /// Lets it run to its end, whoever has left.
     pub fn detach(self) {
-        if let Place::Apart(task) = self.apart().0 {
-            drop(task.detach());
+        match self.apart().0 {
+            Place::Apart(task) => drop(task.detach()),
+            Place::Elsewhere(_, stop) => drop(stop.disarm()),
+            Place::Here(_) => {}
         }
     }
 }
@@ -75,6 +85,9 @@ impl<T> Future for GuestRun<T> {
         Poll::Ready(match &mut self.0 {
             Place::Here(work) => Ok(ready!(work.as_mut().poll(cx))),
             Place::Apart(task) => ready!(Pin::new(task).poll(cx)).map_err(|error| ended(&error)),
+            Place::Elsewhere(ended, _) => {
+                ready!(Pin::new(ended).poll(cx)).map_err(|_gone| stopped("its instance is gone"))
+            }
         })
     }
 }
@@ -85,6 +98,10 @@ fn ended(error: &JoinError) -> Fault {
     } else {
         "the runtime stops"
     };
+    stopped(detail)
+}
+
+fn stopped(detail: &str) -> Fault {
     Fault::maybe_executed(FaultKind::Crashed, Hop::Actor, detail)
 }
 
@@ -93,6 +110,7 @@ impl<T> std::fmt::Debug for Place<T> {
         f.write_str(match self {
             Self::Here(_) => "Here",
             Self::Apart(_) => "Apart",
+            Self::Elsewhere(..) => "Elsewhere",
         })
     }
 }

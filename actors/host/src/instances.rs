@@ -6,7 +6,7 @@ use wasmtime::component::InstancePre;
 use wrt_contract::CallContext;
 use wrt_protocol::ActorAddress;
 
-use crate::{GuestRun, InstanceState, Leash, Lent, WallTimeExceeded};
+use crate::{GuestRun, InstanceState, Leash, Lent, SharedInstances, WallTimeExceeded};
 
 /// An instance, ready for one invocation. It is at hand only within a [`run`](Self::run) or a
 /// [`call`](Self::call), which know on which task it may be used.
@@ -88,4 +88,10 @@ pub trait Instances: Send + Sync + 'static {
     /// An instance for one invocation, which ends with the context's deadline, or with the component's own
     /// wall time limit if that is sooner.
     fn prepare(&self, context: &CallContext) -> Prepared;
+
+    /// Where several invocations are to be served by one instance at once: what lends those. Only
+    /// interfaces whose exports are asynchronous ask for it.
+    fn shared(&self) -> Option<&dyn SharedInstances> {
+        None
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use wasmtime::{
-    AsContext, AsContextMut, Store, StoreContext, StoreContextMut,
+    AsContext, AsContextMut, CallHook, Store, StoreContext, StoreContextMut,
     component::{Instance, InstancePre},
 };
 
@@ -54,6 +54,20 @@ impl Lent {
     #[must_use]
     pub fn of(mut self, home: Weak<dyn Home>) -> Self {
         self.home = Some(home);
+        self
+    }
+
+    /// The same, for several invocations at once: each time that the guest goes on, or calls the host, the
+    /// state becomes that of the invocation whose task it is.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.store.call_hook(|mut store, hook| {
+            if !matches!(hook, CallHook::ReturningFromWasm) {
+                let task = store.async_call_stack()?.last();
+                store.data_mut().turn_to(task);
+            }
+            Ok(())
+        });
         self
     }
 

@@ -25,7 +25,9 @@ mod lent;
 mod link_site;
 mod package;
 mod printable;
+mod sharing;
 mod state;
+mod turns;
 
 pub use ended::{WallTimeExceeded, guest_exit, guest_fault};
 pub use guest_log::{
@@ -39,4 +41,5 @@ pub use lent::{Home, Lent};
 pub use link_site::LinkSite;
 pub use package::{Exported, Host, Imported, ImportedFrom, LinkKind, OfferExport, Package};
 pub use printable::Printable;
+pub use sharing::{SharedInstances, Sharing, Turn};
 pub use state::{InstanceState, InstanceStateParts, MakeWasi};

@@ -2,21 +2,31 @@
 
 use std::sync::Arc;
 
-use wasmtime::{StoreLimits, component::ResourceTable};
+use wasmtime::{
+    StoreLimits,
+    component::{GuestTaskId, ResourceTable},
+};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wrt_contract::{CallContext, Interface, Links};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
 
-use crate::{GuestLog, Leash, extensions::Extensions};
+use crate::{
+    GuestLog, Leash,
+    turns::{Own, Turns},
+};
 
 /// What an instance has: its resources, its place in a call, its links and its limits, and whatever
 /// interfaces keep for it.
 pub struct InstanceState {
     table: ResourceTable,
     wasi: Wasi,
-    extensions: Extensions,
     actor: Option<ActorAddress>,
-    parts: InstanceStateParts,
+    links: Arc<Links>,
+    limits: StoreLimits,
+    /// Of the invocation that it serves, or of the one whose turn it is.
+    own: Own,
+    /// Where it serves several at once.
+    turns: Option<Box<Turns>>,
 }
 
 /// Makes what an instance needs of WASI; what it prints goes to the log that is given.
@@ -76,12 +86,20 @@ impl InstanceState {
     }
 
     fn with(wasi: Wasi, parts: InstanceStateParts) -> Self {
+        let InstanceStateParts {
+            context,
+            links,
+            limits,
+            leash,
+        } = parts;
         Self {
             table: ResourceTable::new(),
             wasi,
-            extensions: Extensions::default(),
             actor: None,
-            parts,
+            links,
+            limits,
+            own: Own::new(context, leash),
+            turns: None,
         }
     }
 
@@ -89,12 +107,46 @@ impl InstanceState {
     /// What interfaces have kept for the call before is gone: whoever calls this readies the instance
     /// anew. The resources that the guest holds stay, as its memory does.
     pub fn change_over(&mut self, context: CallContext, leash: Arc<Leash>) {
-        self.extensions = Extensions::default();
         if let Wasi::Made(_, Some(log)) = &self.wasi {
             log.change_over(context.trace().cloned());
         }
-        self.parts.context = context;
-        self.parts.leash = leash;
+        self.own = Own::new(context, leash);
+    }
+
+    /// Begins one of the invocations that the instance serves at once, as `task` of the guest. Its turn
+    /// it is then: whoever calls this readies the instance for it.
+    pub fn begin(&mut self, task: GuestTaskId, context: CallContext, leash: Arc<Leash>) {
+        let turns = self.turns.get_or_insert_default();
+        turns.begin(task, context, leash, &mut self.own);
+        self.log_the_turn();
+    }
+
+    /// Nobody has the turn until an invocation has [begun](Self::begin): what served to start the
+    /// instance is over.
+    pub fn rest(&mut self) {
+        self.turns.get_or_insert_default().rest(&mut self.own);
+    }
+
+    /// Whose turn it is.
+    #[must_use]
+    pub fn whose_turn(&self) -> Option<GuestTaskId> {
+        self.turns.as_ref()?.current()
+    }
+
+    /// The guest goes on with `task`.
+    pub(crate) fn turn_to(&mut self, task: Option<GuestTaskId>) {
+        let Some(turns) = &mut self.turns else {
+            return;
+        };
+        if turns.turn_to(task, &mut self.own) {
+            self.log_the_turn();
+        }
+    }
+
+    fn log_the_turn(&self) {
+        if let Wasi::Made(_, Some(log)) = &self.wasi {
+            log.turn_to(self.own.number, self.own.context.trace());
+        }
     }
 
     /// The resources that the guest holds.
@@ -105,20 +157,20 @@ impl InstanceState {
     /// What an interface keeps for the instance: one value of each type, made when it is first asked
     /// for. It belongs to the invocation and goes with it.
     pub fn extension<T: Default + Send + 'static>(&mut self) -> &mut T {
-        self.extensions.get()
+        self.own.extensions.get()
     }
 
     /// The same, and the resources beside it.
     pub fn extension_and_table<T: Default + Send + 'static>(
         &mut self,
     ) -> (&mut T, &mut ResourceTable) {
-        (self.extensions.get(), &mut self.table)
+        (self.own.extensions.get(), &mut self.table)
     }
 
     /// The call that the instance serves.
     #[must_use]
     pub fn context(&self) -> &CallContext {
-        &self.parts.context
+        &self.own.context
     }
 
     /// The component that it is an instance of; none outside of a component actor.
@@ -130,20 +182,20 @@ impl InstanceState {
     /// Where what the guest says goes.
     #[must_use]
     pub fn guest_log(&self) -> GuestLog {
-        guest_log(self.actor.as_ref(), &self.parts.context)
+        guest_log(self.actor.as_ref(), &self.own.context)
     }
 
     /// What serves `I` under the link `name`, or under `default`.
     #[must_use]
     pub fn link<I: Interface>(&self, name: &str) -> Option<Arc<I::Object>> {
-        self.parts.links.get::<I>(name)
+        self.links.get::<I>(name)
     }
 
     /// What serves `I` under the link of exactly that name: for interfaces where another one would be
     /// another service.
     #[must_use]
     pub fn link_named<I: Interface>(&self, name: &str) -> Option<Arc<I::Object>> {
-        self.parts.links.named::<I>(name)
+        self.links.named::<I>(name)
     }
 
     /// As [`link`](Self::link), for an interface whose errors have room for a fault.
@@ -159,13 +211,13 @@ impl InstanceState {
 
     /// The limits, in the form that the store asks for.
     pub fn limits(&mut self) -> &mut StoreLimits {
-        &mut self.parts.limits
+        &mut self.limits
     }
 
     /// When the instance is stopped.
     #[must_use]
     pub fn leash(&self) -> &Arc<Leash> {
-        &self.parts.leash
+        &self.own.leash
     }
 }
 
@@ -178,7 +230,7 @@ impl WasiView for InstanceState {
         WasiCtxView {
             ctx: self
                 .wasi
-                .get(|| guest_log(self.actor.as_ref(), &self.parts.context)),
+                .get(|| guest_log(self.actor.as_ref(), &self.own.context)),
             table: &mut self.table,
         }
     }

@@ -38,6 +38,9 @@ const LENGTH: &str = "content-length";
 /// How long a client waits for an answer to end: less than a node waits for a body that stands still.
 const PATIENCE: Duration = Duration::from_secs(25);
 
+/// Steps that end badly for whoever shares the instance.
+const HARMFUL: [&str; 4] = ["trap", "exit", "stall", "forget"];
+
 impl Case {
     /// A case of a request without a body, answered with an empty 200.
     pub fn new(name: &'static str, script: &'static str) -> Self {
@@ -172,7 +175,18 @@ impl Case {
     }
 
     pub fn is_for(&self, guest: Guest) -> bool {
-        self.only.is_none_or(|only| only == guest)
+        let (version, is_shared) = match guest {
+            Guest::P3Shared => (Guest::P3, true),
+            alone => (alone, false),
+        };
+        self.only.is_none_or(|only| only == version) && !(is_shared && self.harms_others())
+    }
+
+    /// Whether the guest fails, or waits for what never comes: requests of other cases are in the same
+    /// instance.
+    fn harms_others(&self) -> bool {
+        let mut steps = self.script.split('/');
+        steps.any(|step| HARMFUL.contains(&step.split(':').next().unwrap_or(step)))
     }
 
     pub fn target(&self, pace: Pace) -> String {

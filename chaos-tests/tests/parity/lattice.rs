@@ -9,6 +9,7 @@ use std::{
 use tokio::sync::Mutex;
 use wrt_chaos_tests::{Cluster, Profile, guest};
 
+use crate::AT_A_TIME;
 use crate::paths::{GUESTS, Guest, PLACES, Place};
 
 /// What a server here takes of a request's body.
@@ -21,7 +22,7 @@ const OTHER: &str = "other";
 /// A lattice that is started for the first test that asks, and ends with the last one.
 pub struct Lattice {
     /// Of each guest's server, in the order of [`GUESTS`] and [`PLACES`].
-    addresses: [[String; 2]; 2],
+    addresses: [[String; 2]; 3],
     cluster: Cluster,
 }
 
@@ -41,7 +42,7 @@ impl Lattice {
     fn start() -> anyhow::Result<Self> {
         let cluster = Cluster::start(Profile::Dev)?;
         cluster.start_nodes(&[EDGE, OTHER])?;
-        let mut addresses = <[[String; 2]; 2]>::default();
+        let mut addresses = <[[String; 2]; 3]>::default();
         let mut manifest = "[app]\nname = \"parity\"\n".to_owned();
         for (of_guest, kind) in addresses.iter_mut().zip(GUESTS) {
             for (address, place) in of_guest.iter_mut().zip(PLACES) {
@@ -71,22 +72,27 @@ fn served(guest_kind: Guest, place: Place, address: &str) -> anyhow::Result<Stri
     let (source, version) = match guest_kind {
         Guest::P2 => (guest("scripted")?, "p2"),
         Guest::P3 => (guest("scripted_p3")?, "p3"),
+        Guest::P3Shared => (guest("scripted_p3")?, "shared"),
     };
     let (name, node) = match place {
         Place::Here => (format!("here-{version}"), EDGE),
         Place::There => (format!("there-{version}"), OTHER),
     };
+    let at_once = match guest_kind {
+        Guest::P2 | Guest::P3 => 1,
+        Guest::P3Shared => AT_A_TIME,
+    };
     let mut text = String::new();
     for component in [name.clone(), format!("narrow-{name}")] {
         let _ = write!(
             text,
-            "\n[component.{component}]\nsource = {source:?}\nnodes = [{node:?}]\n"
+            "\n[component.{component}]\nsource = {source:?}\nnodes = [{node:?}]\n\
+             limits.invocations_at_once_max = {at_once}\n"
         );
     }
     let _ = write!(
         text,
-        "\n[component.narrow-{name}.limits]\nconcurrency_max = 1\nqueue_max = 0\n\
-         wall_time_ms_max = 30000\n\
+        "\nlimits.concurrency_max = 1\nlimits.queue_max = 0\nlimits.wall_time_ms_max = 30000\n\
          \n[provider.web-{name}]\nbackend = \"http-server\"\nnodes = [{EDGE:?}]\n\
          calls = [\n  {{ component = {name:?}, path = \"/\" }},\n  \
          {{ component = \"narrow-{name}\", path = \"/narrow\" }},\n]\n\

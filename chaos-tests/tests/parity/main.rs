@@ -1,8 +1,8 @@
 //! HTTP, the same on every path.
 //!
 //! Each behaviour is a case, written once: a request, what the guest does with it, and what its client
-//! gets. It runs over HTTP/1.1 and HTTP/2, on a guest of wasi:http 0.2 and one of 0.3, in the node that
-//! has the port and in another one, with bodies that are here at once and with bodies that are not; so
+//! gets. It runs over HTTP/1.1 and HTTP/2, on a guest of wasi:http 0.2, one of 0.3, and one of 0.3 whose instances
+//! serve several requests at once; in the node that has the port and in another one, with bodies that are here at once and with bodies that are not; so
 //! they travel inside their messages between the nodes, and as streams. Every answer must be the one of
 //! the case: status, fields, body, trailers, and how it ends.
 //!

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-/// Which version of wasi:http the guest is made with.
+/// Which version of wasi:http the guest is made with, and whether its instances serve several requests at
+/// once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guest {
     P2,
     P3,
+    P3Shared,
 }
 
 /// Where the guest runs.
@@ -39,7 +41,7 @@ pub struct Path {
     pub protocol: Protocol,
 }
 
-pub const GUESTS: [Guest; 2] = [Guest::P2, Guest::P3];
+pub const GUESTS: [Guest; 3] = [Guest::P2, Guest::P3, Guest::P3Shared];
 pub const PLACES: [Place; 2] = [Place::Here, Place::There];
 
 impl Path {
@@ -48,11 +50,13 @@ impl Path {
             [Pace::Quick, Pace::Slow],
             [Protocol::Http1, Protocol::Http2],
         );
-        (0..16).map(move |n: usize| Self {
-            guest: GUESTS[n & 1],
-            place: PLACES[n >> 1 & 1],
-            pace: paces[n >> 2 & 1],
-            protocol: protocols[n >> 3],
+        (0..8).flat_map(move |n: usize| {
+            GUESTS.map(|guest| Self {
+                guest,
+                place: PLACES[n & 1],
+                pace: paces[n >> 1 & 1],
+                protocol: protocols[n >> 2],
+            })
         })
     }
 }

@@ -72,6 +72,8 @@ pub struct ComponentSource {
     pub exports: Vec<String>,
     /// What its instances need, as far as that is known.
     pub needs: ComponentNeeds,
+    /// Whether it is made for WASI 0.3: its instances can serve several invocations at once.
+    pub is_of_0_3: bool,
 }
 
 /// Who serves an import.

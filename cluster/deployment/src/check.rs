@@ -123,6 +123,20 @@ fn read_sources(manifest: &Manifest, catalog: &dyn Catalog, findings: &Findings)
                     let help = format!("write `limits = {{ {limit} = {needed} }}`, or more");
                     findings.add(ProblemKind::LimitTooLow, source.span(), message, help);
                 }
+                if component.limits.invocations_at_once_max() > 1 && !read.is_of_0_3 {
+                    let message = format!(
+                        "component `{name}` is made for WASI 0.2: an instance of it serves one \
+                         invocation at a time"
+                    );
+                    let help = "take `invocations_at_once_max` out of its limits, or build it for \
+                                WASI 0.3";
+                    findings.add(
+                        ProblemKind::Conflict,
+                        source.span(),
+                        message,
+                        help.to_owned(),
+                    );
+                }
                 sources.insert(name.clone(), read);
             }
             Err(complaint) => {

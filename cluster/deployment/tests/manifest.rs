@@ -151,6 +151,7 @@ impl Catalog for World {
             bytes,
             imports: owned(imports),
             exports: owned(exports),
+            is_of_0_3: exports.iter().any(|name| name.contains("@0.3.")),
             needs: ComponentNeeds {
                 memory_bytes: 17 * 65_536,
                 memories: 1,
@@ -252,6 +253,7 @@ fn every_setting_is_read() {
         instances_kept_max = 8
         [component.front]
         source = "middleware.wasm"
+        limits = { invocations_at_once_max = 16 }
         links = { "wasi:http/handler" = "cart" }
         [provider.store]
         backend = "redis"
@@ -294,6 +296,16 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("missing_app", "[app]\nname = \"counter\"\n", ""),
     ("wrong_type", "source = \"counter.wasm\"", "source = 7"),
     ("bad_name", "name = \"counter\"", "name = \"My Counter\""),
+    (
+        "several_at_once_in_0_2",
+        "source =",
+        "limits = { invocations_at_once_max = 8 }\nsource =",
+    ),
+    (
+        "too_many_at_once",
+        "source =",
+        "limits = { invocations_at_once_max = 5000 }\nsource =",
+    ),
     (
         "bad_component_name",
         "[component.counter]",

@@ -51,6 +51,8 @@ pub const INVOCATIONS_PER_INSTANCE: RangeInclusive<u64> = 1..=1_000_000;
 /// Invocations that an instance of 0.3 serves, where the manifest does not say: what the reference host
 /// lets it serve. One of 0.2 serves one.
 pub const INVOCATIONS_PER_INSTANCE_DEFAULT: u32 = 128;
+/// Invocations that one instance may serve at a time.
+pub const INVOCATIONS_AT_ONCE: RangeInclusive<u64> = 1..=1024;
 /// Milliseconds that an instance waits for its next invocation.
 pub const INSTANCE_IDLE_MS: RangeInclusive<u64> = 0..=3_600_000;
 /// Milliseconds that an instance waits for its next invocation, where the manifest does not say: as long
@@ -63,7 +65,7 @@ pub const INSTANCES_KEPT: RangeInclusive<u64> = 0..=CALLS_IN_HAND_MAX as u64;
 /// take [`concurrency_max`](Self::concurrency_max) times as much, and once more what instances that wait
 /// have in memory.
 ///
-/// The last three are absent in what older nodes have stored, and where a manifest does not name them.
+/// The last four are absent in what older nodes have stored, and where a manifest does not name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentLimits {
@@ -86,6 +88,9 @@ pub struct ComponentLimits {
     /// Invocations that one instance serves, one after another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invocations_per_instance_max: Option<u32>,
+    /// Invocations that one instance serves at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocations_at_once_max: Option<u32>,
     /// How long an instance waits for its next invocation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_idle_ms_max: Option<u64>,
@@ -171,6 +176,7 @@ impl Default for ComponentLimits {
             memories_max: MEMORIES_DEFAULT,
             core_instances_max: CORE_INSTANCES_DEFAULT,
             invocations_per_instance_max: None,
+            invocations_at_once_max: None,
             instance_idle_ms_max: None,
             instances_kept_max: None,
         }
@@ -194,6 +200,13 @@ impl ComponentLimits {
             1
         };
         self.invocations_per_instance_max.unwrap_or(default)
+    }
+
+    /// Invocations that one instance serves at a time: one, where the manifest does not name more. Those
+    /// of 0.3 alone can.
+    #[must_use]
+    pub fn invocations_at_once_max(&self) -> u32 {
+        self.invocations_at_once_max.unwrap_or(1)
     }
 
     /// How long an instance waits for its next invocation.
@@ -270,6 +283,9 @@ impl ComponentLimits {
         if let Some(invocations) = self.invocations_per_instance_max {
             let range = INVOCATIONS_PER_INSTANCE;
             within("invocations_per_instance_max", invocations, range)?;
+        }
+        if let Some(at_once) = self.invocations_at_once_max {
+            within("invocations_at_once_max", at_once, INVOCATIONS_AT_ONCE)?;
         }
         if let Some(idle) = self.instance_idle_ms_max {
             within("instance_idle_ms_max", idle, INSTANCE_IDLE_MS)?;

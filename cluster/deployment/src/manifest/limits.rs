@@ -3,8 +3,9 @@
 use wrt_protocol::{
     ComponentLimits, ProviderLimits,
     actor_limits::{
-        CONCURRENCY, CORE_INSTANCES, INSTANCE_IDLE_MS, INSTANCES_KEPT, INVOCATIONS_PER_INSTANCE,
-        MEMORIES, MEMORY_BYTES, QUEUE, TABLE_ELEMENTS, TABLES, WALL_TIME_MS,
+        CONCURRENCY, CORE_INSTANCES, INSTANCE_IDLE_MS, INSTANCES_KEPT, INVOCATIONS_AT_ONCE,
+        INVOCATIONS_PER_INSTANCE, MEMORIES, MEMORY_BYTES, QUEUE, TABLE_ELEMENTS, TABLES,
+        WALL_TIME_MS,
     },
 };
 
@@ -42,6 +43,8 @@ pub(super) fn of_component(section: &mut Section<'_, '_>) -> ComponentLimits {
     );
     read.invocations_per_instance_max =
         limits.number_u32("invocations_per_instance_max", INVOCATIONS_PER_INSTANCE);
+    read.invocations_at_once_max =
+        limits.number_u32("invocations_at_once_max", INVOCATIONS_AT_ONCE);
     read.instance_idle_ms_max = limits.number("instance_idle_ms_max", INSTANCE_IDLE_MS);
     read.instances_kept_max = limits.number_u32("instances_kept_max", INSTANCES_KEPT);
     limits.finish();

@@ -12,6 +12,7 @@ mod p2;
 mod p3;
 mod progress;
 mod response;
+mod shared;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ use crate::{
 };
 use exchange::{GuestExchange, HeadSender};
 use progress::Progress;
+use shared::Shared;
 
 /// `wasi:http`: the requests that a component sends and those that it answers.
 ///
@@ -78,7 +80,8 @@ impl Host for WasiHttp {
     }
 }
 
-/// A component as a handler: an instance for each request, which may have served another one before.
+/// A component as a handler: an instance for each request, which may have served another one before; or,
+/// where the manifest says so, for several requests at once.
 ///
 /// Until the head of its response, a guest runs on the task of its caller; what is left of it after
 /// that runs on a task that ends with the response's body. So a 0.2 guest that is done in one go costs
@@ -86,6 +89,7 @@ impl Host for WasiHttp {
 pub struct HttpComponent {
     instances: Arc<dyn Instances>,
     export: Arc<Export>,
+    shared: Option<Arc<Shared>>,
 }
 
 /// What a component exports of `wasi:http`.
@@ -117,8 +121,19 @@ impl HttpComponent {
         } else {
             return Ok(None);
         };
+        let is_p3 = matches!(version, Version::P3(_));
         let export = Arc::new(Export { pre, version });
-        Ok(Some(Self { instances, export }))
+        let shared = Shared::new(&instances, &export);
+        wasmtime::ensure!(
+            is_p3 || shared.is_none(),
+            "it handles HTTP as WASI 0.2 has it, one request at a time: take \
+             `invocations_at_once_max` out of its limits"
+        );
+        Ok(Some(Self {
+            instances,
+            export,
+            shared,
+        }))
     }
 }
 
@@ -138,11 +153,16 @@ impl HttpHandler for HttpComponent {
     ) -> Result<(ResponseHead, Body), Fault> {
         let request = with_authority(request)?.with_body(body);
         let permit = context.admission().and_then(Admission::take);
+        if let Some(shared) = &self.shared {
+            let response = shared.handle(context, request, permit).await?;
+            return Ok(ResponseHead::split(response));
+        }
         let prepared = self.instances.prepare(context);
         let exchange = GuestExchange::new(self.instances.actor(), prepared.leash(), &request);
-        let response = exchange
-            .run(Arc::clone(&self.export), prepared, request, permit)
-            .await?;
+        let export = Arc::clone(&self.export);
+        let start =
+            |exchange: GuestExchange, asked| exchange.start(export, prepared, asked, permit);
+        let response = exchange.run(request, start).await?;
         Ok(ResponseHead::split(response))
     }
 }

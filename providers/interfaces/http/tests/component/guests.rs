@@ -16,7 +16,7 @@ use wasmtime_wasi::WasiCtx;
 use wrt_contract::{Body, CallContext, Links};
 use wrt_host::{
     Home, Host as _, InstanceState, InstanceStateParts, Instances, Leash, Lent, Package, Prepared,
-    WallTimeExceeded,
+    SharedInstances, Sharing, Turn, WallTimeExceeded,
 };
 use wrt_http::{
     HttpClient, HttpClientInterface, HttpComponent, HttpHandler, HttpHandlerInterface, WasiHttp,
@@ -62,6 +62,8 @@ struct Inner {
     links: Arc<Links>,
     /// Instances that serve on; none does without it.
     kept: Option<Arc<Kept>>,
+    /// How instances serve several requests at once; none does without it.
+    sharing: Option<Sharing>,
 }
 
 /// Instances that have served.
@@ -103,6 +105,7 @@ impl Bench {
             pre,
             links: Arc::new(links),
             kept: None,
+            sharing: None,
         }))
     }
 
@@ -116,6 +119,21 @@ impl Bench {
             pre: pre.clone(),
             links: Arc::clone(links),
             kept: Some(Arc::default()),
+            sharing: None,
+        }))
+    }
+
+    /// The same, with instances that serve several requests at once.
+    pub fn that_shares(self, sharing: Sharing) -> Self {
+        let Inner {
+            actor, pre, links, ..
+        } = &*self.0;
+        Self(Arc::new(Inner {
+            actor: actor.clone(),
+            pre: pre.clone(),
+            links: Arc::clone(links),
+            kept: None,
+            sharing: Some(sharing),
         }))
     }
 
@@ -181,11 +199,54 @@ impl Instances for Bench {
             lent.set_epoch_deadline(1);
             return Prepared::new(lent, leash);
         }
+        let lent = self.fresh(context, &leash);
+        let lent = match kept {
+            Some(kept) => {
+                let home: Weak<dyn Home> = Arc::downgrade(kept) as Weak<dyn Home>;
+                lent.of(home)
+            }
+            None => lent,
+        };
+        Prepared::new(lent, leash)
+    }
+
+    fn shared(&self) -> Option<&dyn SharedInstances> {
+        self.0
+            .sharing
+            .as_ref()
+            .map(|_| self as &dyn SharedInstances)
+    }
+}
+
+impl SharedInstances for Bench {
+    fn sharing(&self) -> Sharing {
+        self.0.sharing.unwrap()
+    }
+
+    fn turn(&self, context: &CallContext) -> Turn {
+        Turn {
+            context: context.clone(),
+            leash: Arc::new(Leash::until(context.deadline())),
+        }
+    }
+
+    fn prepare_shared(&self, first: &Turn) -> Prepared {
+        let lent = self.fresh(&first.context, &first.leash).shared();
+        Prepared::new(lent, Arc::clone(&first.leash))
+    }
+
+    fn ready(&self, state: &mut InstanceState) {
+        WasiHttp::prepare(state);
+    }
+}
+
+impl Bench {
+    fn fresh(&self, context: &CallContext, leash: &Arc<Leash>) -> Lent {
         let parts = InstanceStateParts {
             context: context.clone(),
             links: Arc::clone(&self.0.links),
             limits: StoreLimits::default(),
-            leash: Arc::clone(&leash),
+            leash: Arc::clone(leash),
         };
         let wasi = WasiCtx::builder()
             .env("UPSTREAM", UPSTREAM)
@@ -201,15 +262,7 @@ impl Instances for Bench {
             }
             Ok(UpdateDeadline::Yield(1))
         });
-        let lent = Lent::new(store, true);
-        let lent = match kept {
-            Some(kept) => {
-                let home: Weak<dyn Home> = Arc::downgrade(kept) as Weak<dyn Home>;
-                lent.of(home)
-            }
-            None => lent,
-        };
-        Prepared::new(lent, leash)
+        Lent::new(store, true)
     }
 }
 

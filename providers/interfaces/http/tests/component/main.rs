@@ -9,6 +9,7 @@ mod guests;
 mod kept;
 mod middleware;
 mod outgoing;
+mod shared;
 
 use std::{sync::Arc, time::Duration};
 

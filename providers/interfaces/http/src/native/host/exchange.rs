@@ -10,7 +10,7 @@ use std::{
 use futures::{FutureExt, StreamExt};
 use http::{Method, StatusCode, uri::PathAndQuery};
 use tokio::sync::oneshot::{self, error::TryRecvError};
-use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::Error;
 use wrt_contract::{Body, Permit};
 use wrt_host::{GuestRun, Leash, Lent, Prepared, WallTimeExceeded, guest_exit, guest_fault};
 use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
@@ -25,7 +25,7 @@ use super::{
 };
 
 /// A guest's response, or the error that it gave instead.
-type Answer = Result<GuestResponse, Error>;
+pub(super) type Answer = Result<GuestResponse, Error>;
 
 /// Where a guest's answer goes.
 pub(super) struct HeadSender {
@@ -39,10 +39,18 @@ impl HeadSender {
         let _caller_gone = self.caller.send(answer);
     }
 
-    /// The body of a response that the guest may leave unfinished.
-    pub(super) fn watch(&self, body: WasiBody) -> WasiBody {
-        self.ending.watch(body)
+    /// The same, where the guest may leave the body of its response unfinished.
+    pub(super) fn send_watched(self, answer: Answer) {
+        let answer = answer.map(|it| it.map_body(|body| self.ending.watch(body)));
+        self.send(answer);
     }
+}
+
+/// What a guest is asked, and where its answer goes.
+pub(super) struct Asked {
+    pub(super) request: http::Request<Body>,
+    pub(super) head: HeadSender,
+    pub(super) ending: Arc<Ending>,
 }
 
 const NO_RESPONSE: &str = "the guest ended without a response";
@@ -69,26 +77,31 @@ impl GuestExchange {
         }
     }
 
-    /// Runs the guest until it has answered, and leaves the rest of it to the response's body.
+    /// When it is given up.
+    pub(super) fn progress(&self) -> &Arc<Progress> {
+        &self.progress
+    }
+
+    /// Runs the guest that `start` starts until it has answered, and leaves the rest of it to the
+    /// response's body.
     pub(super) async fn run(
         self,
-        export: Arc<Export>,
-        prepared: Prepared,
         request: http::Request<Body>,
-        permit: Option<Permit>,
+        start: impl FnOnce(Self, Asked) -> GuestRun<()>,
     ) -> Result<http::Response<Body>, Fault> {
         let (actor, method) = (self.actor.clone(), self.method.clone());
         let progress = Arc::clone(&self.progress);
         let ending = Arc::<Ending>::default();
         let (caller, mut answer) = oneshot::channel();
-        let mut guest = {
-            let ending = Arc::clone(&ending);
-            let head = HeadSender {
+        let asked = Asked {
+            request,
+            head: HeadSender {
                 caller,
                 ending: Arc::clone(&ending),
-            };
-            prepared.run(|lent| self.guest(export, lent, request, permit, head, ending))
+            },
+            ending: Arc::clone(&ending),
         };
+        let mut guest = start(self, asked);
 
         let (answer, ended) =
             poll_fn(|cx| poll_answer(&mut guest, &mut answer, &progress, cx)).await;
@@ -117,16 +130,24 @@ impl GuestExchange {
         }
     }
 
-    /// The guest from its instantiation to its end. Ends at the end of its leash at the latest.
-    async fn guest(
+    /// A guest in an instance of its own.
+    pub(super) fn start(
         self,
         export: Arc<Export>,
-        lent: Lent,
-        request: http::Request<Body>,
+        prepared: Prepared,
+        asked: Asked,
         permit: Option<Permit>,
-        head: HeadSender,
-        ending: Arc<Ending>,
-    ) {
+    ) -> GuestRun<()> {
+        prepared.run(|lent| self.guest(export, lent, asked, permit))
+    }
+
+    /// The guest from its instantiation to its end. Ends at the end of its leash at the latest.
+    async fn guest(self, export: Arc<Export>, lent: Lent, asked: Asked, permit: Option<Permit>) {
+        let Asked {
+            request,
+            head,
+            ending,
+        } = asked;
         let (parts, body) = request.into_parts();
         // The body has a part of it: to see whether the guest has let go of the body.
         let in_hand = Arc::new(());
@@ -161,7 +182,7 @@ impl GuestExchange {
     }
 
     /// What a guest's failure is to its caller; the log gets the whole chain.
-    fn fault(&self, error: &wasmtime::Error) -> Fault {
+    pub(super) fn fault(&self, error: &wasmtime::Error) -> Fault {
         let Self {
             actor,
             method,

@@ -10,16 +10,22 @@ use std::{
 
 use futures::TryFutureExt;
 use tokio::{sync::oneshot, time::Instant};
-use wasmtime::{Store, component::Accessor};
+use wasmtime::{
+    Store,
+    component::{Accessor, GuestTaskId, Resource},
+};
 use wasmtime_wasi_http::{
     Error,
-    p3::{Request, bindings::Service},
+    p3::{
+        Request, Response,
+        bindings::{Service, http::types::ErrorCode},
+    },
 };
 use wrt_contract::until;
 use wrt_host::InstanceState;
 
 use super::{
-    exchange::HeadSender,
+    exchange::{Answer, HeadSender},
     idle::Idle,
     instance::{is_fed, view},
     progress::Progress,
@@ -92,21 +98,9 @@ async fn answer(
         called = handler.call_handle(accessor, request) => called?,
         () = stuck(idle, progress, || true) => return Err(wasmtime::Error::msg(STUCK_BEFORE)),
     };
-    let response = match called {
-        Ok(response) => accessor.with(|mut store| store.data_mut().table().delete(response))?,
-        Err(code) => {
-            head.send(Err(Error::from(code)));
-            return Ok(());
-        }
+    let Some(sent) = respond(accessor, called, |answer| head.send_watched(answer))? else {
+        return Ok(());
     };
-    let ((taken, sent), (tell_guest, told)) = (oneshot::channel(), oneshot::channel());
-    let told = told.map_err(|_dropped| Error::ConnectionTerminated);
-    let response = accessor.with(|store| response.into_http_with_getter(store, told, view))?;
-    let watched = response.map(|body| head.watch(body));
-    head.send(Ok(GuestResponse {
-        response: watched,
-        taken: Some([taken, tell_guest]),
-    }));
     // A body's end, or the error in the place of its trailers, comes through the store, also when no
     // task of the guest is left. A store that went earlier would make a broken body look whole.
     let is_awaited = || {
@@ -124,6 +118,53 @@ async fn answer(
         () = ended => Err(wasmtime::Error::msg(STUCK)),
         () = stuck(idle, progress, is_awaited) => Err(wasmtime::Error::msg(STUCK)),
     }
+}
+
+/// The same for a guest that has other calls in hand too, which is told by `begin` as which task this one
+/// begins. It is not seen here whether the guest is stuck.
+pub(super) async fn answer_beside_others(
+    service: &Service,
+    accessor: &Accessor<InstanceState>,
+    request: GuestRequest,
+    begin: impl FnOnce(&mut InstanceState, GuestTaskId),
+    send: impl FnOnce(Answer),
+) -> wasmtime::Result<()> {
+    let handle = service.wasi_http_handler().func_handle();
+    let call = accessor.with(|mut store| -> wasmtime::Result<_> {
+        let (request, _read) = Request::from_http(view(store.data_mut()).hooks, request);
+        let request = store.data_mut().table().push(request)?;
+        let call = handle.start_call_concurrent(&mut store, (request,))?;
+        begin(store.data_mut(), call.task());
+        Ok(call)
+    })?;
+    let (called,) = handle.finish_call_concurrent(accessor, call).await?;
+    if let Some(sent) = respond(accessor, called, send)? {
+        let _taken_or_dropped = sent.await;
+    }
+    Ok(())
+}
+
+/// Sends what the guest has answered; what ends when the body has been taken, where there is one.
+fn respond(
+    accessor: &Accessor<InstanceState>,
+    called: Result<Resource<Response>, ErrorCode>,
+    send: impl FnOnce(Answer),
+) -> wasmtime::Result<Option<oneshot::Receiver<()>>> {
+    let response = match called {
+        Ok(response) => accessor.with(|mut store| store.data_mut().table().delete(response))?,
+        Err(code) => {
+            send(Err(Error::from(code)));
+            return Ok(None);
+        }
+    };
+    let ((taken, sent), (tell_guest, told)) = (oneshot::channel(), oneshot::channel());
+    let told = told.map_err(|_dropped| Error::ConnectionTerminated);
+    let response = accessor.with(|store| response.into_http_with_getter(store, told, view))?;
+    send(Ok(GuestResponse {
+        response,
+        taken: Some([taken, tell_guest]),
+    }));
+    Ok(Some(sent))
 }
 
 /// Waits until nothing can come of the guest any more: its event loop rests, and goes on to, and nobody

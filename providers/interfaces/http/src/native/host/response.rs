@@ -31,6 +31,16 @@ pub(super) struct GuestResponse {
     pub(super) taken: Option<Taken>,
 }
 
+impl GuestResponse {
+    /// The same, with another body.
+    pub(super) fn map_body(self, map: impl FnOnce(WasiBody) -> WasiBody) -> Self {
+        Self {
+            response: self.response.map(map),
+            taken: self.taken,
+        }
+    }
+}
+
 /// Told when a body has been taken to its end: the guest, and whoever called it.
 pub(super) type Taken = [oneshot::Sender<()>; 2];
 
