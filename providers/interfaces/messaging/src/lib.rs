@@ -6,6 +6,9 @@
 //! wasi:messaging/incoming-handler   MessageHandler  a component exports it, a provider calls it
 //! ```
 //!
+//! A component may speak `wasmcloud:messaging@0.2.0` instead, `consumer` for the one and `handler` for the other:
+//! the same traits, links and subscriptions under the same names. It is given no metadata and no content type.
+//!
 //! What a subscription promises, by provider:
 //!
 //! | | `memory` | `nats`, `at-least-once` | `nats`, `at-most-once` and `broadcast` |
@@ -54,8 +57,6 @@
 //! - only a handler that ran is an attempt: an outage makes no dead letters ([`Delivery`] decides it);
 //! - each limit is in [`limits`], and every provider refuses the same things with the same error;
 //! - a failure of the lattice never traps a guest.
-//!
-//! Not served: `wasmcloud:messaging`.
 //!
 //! Start reading at [`Messaging`] and [`MessageHandler`].
 //!
