@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod programs {
+    pub mod admission;
     pub mod apart;
     pub mod client;
     pub mod custom_node;

@@ -115,13 +115,13 @@ impl Server for Kafka {
         })?;
         let mut subscribed = Subscribed::counted_by(Arc::clone(self.deliveries()));
         for target in targets {
-            let handler = state.component::<MessageHandlerInterface>(&target.component);
-            let subscriber = Subscriber::new(handler, target.selection, self.deliveries());
+            let component = target.component.clone();
+            let subscriber = Subscriber::new(state, target, self.deliveries());
             match subscriber.subscription().delivery {
                 DeliveryMode::Broadcast => self.listen(&mut subscribed, &subscriber).await?,
                 _ => {
-                    let group = group(state.app(), &target.component);
-                    self.consume(&mut subscribed, &subscriber, &group, &target.component)
+                    let group = group(state.app(), &component);
+                    self.consume(&mut subscribed, &subscriber, &group, &component)
                         .await?;
                 }
             }

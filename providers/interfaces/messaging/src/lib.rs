@@ -21,7 +21,7 @@
 //! | a node dies or stands still | its messages are gone | another has them in hand within 5 s, as no attempt | its messages are gone |
 //! | several replicas | each has its own messages | share them | share them; with `broadcast` each replica of the provider gets all |
 //! | order | none; with `order = "key"` one message of a key at a time, as they were sent | the same, by one replica of the provider that owns the subscription | none |
-//! | in hand at a time | `in_hand_max` for each subscription | `in_hand_max` for each subscription and replica of the provider | the same, and as many that wait |
+//! | in hand at a time | `in_hand_max` for each subscription, and what its component has permits for | `in_hand_max` for each subscription and replica of the provider, and what its component has permits for | `in_hand_max`, and as many that wait |
 //!
 //! | | `kafka`, `at-least-once` | `kafka`, `at-most-once` | `kafka`, `broadcast` |
 //! |---|---|---|---|
@@ -33,7 +33,13 @@
 //! | a node dies or stands still | another has them in hand, as no attempt: within 5 s where the broker allows sessions of 2.5 s (`group.min.session.timeout.ms`, 6 s by default; of the protocol `consumer`: `group.consumer.session.timeout.ms`, 45 s by default) | what it had in hand is gone | what it had in hand is gone |
 //! | several replicas | share them by partitions: no more of them have messages than there are partitions | the same | each gets all that is sent from then on |
 //! | order | none; `order = "key"` is refused | none | none |
-//! | in hand at a time | `in_hand_max` for each subscription and replica of the provider | the same | the same, and as many that wait |
+//! | in hand at a time | `in_hand_max` for each subscription and replica of the provider, and what its component has permits for | the same | `in_hand_max`, and as many that wait |
+//!
+//! *Permits* are those of the component's gate (`concurrency_max` of its limits). Where it has a replica on the
+//! node of the provider's, messages go to that one, and as many are taken as it has permits that nobody else holds.
+//! Otherwise all replicas count, as their nodes report them, and the replicas of the provider without one beside
+//! them share what is free. So what is too much for a component stays with the broker and not at a gate. One
+//! message may always be in hand.
 //!
 //! *In order by key* a message is tried again before those behind it, and holds up its own key only. `key` names
 //! the entry of metadata that is the key; a message without it has no order. On NATS the owner's lease is taken

@@ -1,5 +1,6 @@
 //! What is built into a node: the traits, their host glue, the memory and the suite.
 
+mod admission;
 mod counts;
 mod delivery;
 mod error;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wrt_contract::{CallContext, Schema, interface};
 
+pub use admission::{PlaceInHand, Places};
 pub use counts::{DeliveryCounter, DeliveryCounts, InHand};
 pub use delivery::{Delivery, Verdict, is_attempt};
 pub use error::{Limit, MessagingError};

@@ -139,17 +139,17 @@ impl Server for MessagingDefault {
         let mut subscribed = Subscribed::counted_by(Arc::clone(counter));
         let (mut queues, mut subscribers) = (Vec::new(), Vec::new());
         for target in targets {
-            let handler = state.component::<MessageHandlerInterface>(&target.component);
-            let subscriber = Subscriber::new(handler, target.selection, counter);
+            let component = target.component.clone();
+            let subscriber = Subscriber::new(state, target, counter);
             let (sender, waiting) = mpsc::channel(self.config.messages_max);
             queues.push(Queue {
                 subscription: subscriber.subscription().clone(),
                 sender,
             });
-            subscribers.push((target.component.clone(), subscriber.clone()));
+            subscribers.push((component.clone(), subscriber.clone()));
             let consumer = Consumer {
                 subscriber,
-                component: target.component,
+                component,
                 broker: Arc::clone(&self.broker),
                 config: self.config.clone(),
                 keyed: Mutex::default(),
