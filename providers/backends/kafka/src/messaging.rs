@@ -5,6 +5,7 @@ mod assignment;
 mod consumer;
 mod dead_letters;
 mod delivery;
+mod letters;
 mod listener;
 mod offsets;
 mod reader;
@@ -22,7 +23,9 @@ use wrt_messaging::{
     WasiMessaging,
 };
 use wrt_protocol::Name;
-use wrt_runtime::{Entry, SelectionError, Server, Serves, Serving, State, Target};
+use wrt_runtime::{
+    DeadLettersInterface, Entry, SelectionError, Server, Serves, Serving, State, Target,
+};
 
 use crate::{ConnectError, Kafka, topics::is_name};
 pub(crate) use request::Replies;
@@ -30,6 +33,7 @@ pub(crate) use request::Replies;
 impl Serves<WasiMessaging> for Kafka {
     fn serve(entry: &mut Entry<Self>) {
         entry.offers::<MessagingInterface>(|kafka| kafka);
+        entry.offers::<DeadLettersInterface>(|kafka| kafka);
         entry.calls();
     }
 }
@@ -114,9 +118,11 @@ impl Server for Kafka {
             source,
         })?;
         let mut subscribed = Subscribed::counted_by(Arc::clone(self.deliveries()));
+        let mut subscribers = Vec::new();
         for target in targets {
             let component = target.component.clone();
             let subscriber = Subscriber::new(state, target, self.deliveries());
+            subscribers.push((component.clone(), subscriber.clone()));
             match subscriber.subscription().delivery {
                 DeliveryMode::Broadcast => self.listen(&mut subscribed, &subscriber).await?,
                 _ => {
@@ -126,6 +132,7 @@ impl Server for Kafka {
                 }
             }
         }
+        self.subscribers().set(subscribers);
         let topics = Arc::clone(self.topics());
         subscribed.run(|stop| topics.follow(stop));
         Ok(Box::new(subscribed))

@@ -50,7 +50,8 @@
 //! *Dead letters* are listed, shown, replayed and dropped by `wrt letters`, through the provider
 //! ([`DeadLetters`](wrt_runtime::DeadLetters)). `wrt down` leaves them and a subscription's place with the broker,
 //! and `wrt down --purge` drops both ([`Subscriptions`](wrt_runtime::Subscriptions)). What is put back, redelivered, dropped, given up or recognised
-//! as a duplicate is counted, and shown by `wrt ps`. With Kafka both are for its own tools so far.
+//! as a duplicate is counted, and shown by `wrt ps`. With Kafka a place is for its own tools so far, and
+//! a letter that is replayed or dropped is marked so in its topic, and deleted when none before it is left.
 //!
 //! A handler may get a message more than once wherever it gets it at least once: an acknowledgement may
 //! be lost. A message that is sent again under its idempotency key is stored once by a stream of NATS, for
