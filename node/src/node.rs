@@ -1,5 +1,6 @@
 //! A node: everything that one process is made of, put together.
 
+mod capacity;
 mod component;
 mod deduplication;
 mod desired;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use wrt_component::Engines;
 use wrt_contract::{Arrivals, Caller, GateLoad, LocalDirectory};
 use wrt_deployment::{Snapshot, Store};
-use wrt_membership::{MembershipOptions, Report};
+use wrt_membership::{Membership, MembershipOptions, Report};
 use wrt_protocol::{
     ActorAddress, Epoch, LatticeName, NodeId,
     heartbeat::{NodeState, ReplicaReport},
@@ -81,6 +82,8 @@ pub(crate) struct Parts {
     pub(crate) environment: AppEnvironment,
     pub(crate) directory: Arc<LocalDirectory>,
     pub(crate) caller: Arc<dyn Caller>,
+    /// Where others say what they have in hand; none where a part is started without a node.
+    pub(crate) membership: Option<Arc<Membership>>,
     pub(crate) code: Code,
     pub(crate) attempts: Arc<StartAttempts>,
     pub(crate) servers: Arc<Servers>,
@@ -131,6 +134,7 @@ impl Node {
             environment: options.environment.clone(),
             directory,
             caller: Arc::clone(&seat.path) as Arc<dyn Caller>,
+            membership: Some(Arc::clone(&seat.membership)),
             code,
             attempts,
             servers,

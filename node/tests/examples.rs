@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod programs {
+    pub mod admission;
     pub mod apart;
     pub mod client;
     pub mod custom_node;
@@ -18,4 +19,5 @@ mod programs {
     pub mod namespace;
     pub mod running;
     pub mod tls;
+    pub mod wasmcloud;
 }

@@ -18,6 +18,7 @@
 
 mod address;
 mod backend;
+mod capacity;
 mod dead_letters;
 mod entry;
 mod ownership;
@@ -30,6 +31,7 @@ mod value_macro;
 
 pub use address::ServiceAddress;
 pub use backend::{ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING, InProcess};
+pub use capacity::{Capacity, Reports, Vacancy};
 pub use dead_letters::{
     DeadLetter, DeadLetterError, DeadLetterPage, DeadLetters, DeadLettersInterface, OpenedLetter,
     PAGE_LETTERS_MAX, SHOWN_BYTES_MAX, short,

@@ -6,7 +6,7 @@ use wrt_contract::{Callee, Caller, Interface, LocalDirectory};
 use wrt_host::LinkSite;
 use wrt_protocol::{ActorAddress, Name};
 
-use crate::{Alone, Ownership};
+use crate::{Alone, Capacity, Ownership, Reports, capacity::OfComponent};
 
 /// What a running app has: the ways to its components, wherever they run.
 ///
@@ -64,6 +64,9 @@ pub trait State: Send + Sync + 'static {
     /// one, and over the bus otherwise; that the component exists was checked at deploy.
     fn component<I: Interface>(&self, component: &Name) -> Arc<I::Object>;
 
+    /// How much the replicas of that component can take in hand as `I`.
+    fn capacity<I: Interface>(&self, component: &Name) -> Arc<dyn Capacity>;
+
     /// Who sees to it that one replica of this provider does a work at a time.
     fn ownership(&self) -> Arc<dyn Ownership>;
 }
@@ -75,6 +78,7 @@ pub struct LatticeState {
     directory: Arc<LocalDirectory>,
     caller: Arc<dyn Caller>,
     ownership: Arc<dyn Ownership>,
+    reports: Option<Arc<dyn Reports>>,
 }
 
 impl LatticeState {
@@ -86,6 +90,7 @@ impl LatticeState {
             directory,
             caller,
             ownership: Arc::new(Alone),
+            reports: None,
         }
     }
 
@@ -93,6 +98,15 @@ impl LatticeState {
     #[must_use]
     pub fn with_ownership(self, ownership: Arc<dyn Ownership>) -> Self {
         Self { ownership, ..self }
+    }
+
+    /// The same, where other nodes say what their replicas have in hand.
+    #[must_use]
+    pub fn with_reports(self, reports: Arc<dyn Reports>) -> Self {
+        Self {
+            reports: Some(reports),
+            ..self
+        }
     }
 
     /// A link's two ends: here, and `target`.
@@ -114,6 +128,15 @@ impl State for LatticeState {
     fn component<I: Interface>(&self, component: &Name) -> Arc<I::Object> {
         let target = ActorAddress::component(self.app.clone(), component.clone());
         self.site(target).object::<I>()
+    }
+
+    fn capacity<I: Interface>(&self, component: &Name) -> Arc<dyn Capacity> {
+        let component = ActorAddress::component(self.app.clone(), component.clone());
+        Arc::new(OfComponent {
+            here: self.directory.slot::<I>(&component),
+            elsewhere: self.reports.clone(),
+            component,
+        })
     }
 
     fn ownership(&self) -> Arc<dyn Ownership> {

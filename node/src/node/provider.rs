@@ -10,7 +10,7 @@ use wrt_protocol::{ActorAddress, Name};
 use wrt_runtime::{BackendEntry, ConnectFailure, Facts, LatticeState, Settings, StartServing};
 use wrt_supervision::{Probe, Running, Start, StartError};
 
-use super::{Parts, ownership::LatticeOwnership, replica::AddressTaken};
+use super::{Parts, capacity::Reported, ownership::LatticeOwnership, replica::AddressTaken};
 use crate::catalog::chain;
 
 /// How long a provider's service may take to answer a probe; supervision waits a little longer.
@@ -45,6 +45,13 @@ impl ProviderStart {
             Arc::clone(&parts.directory),
             Arc::clone(&parts.caller),
         );
+        let state = match &parts.membership {
+            None => state,
+            Some(membership) => state.with_reports(Arc::new(Reported {
+                membership: Arc::clone(membership),
+                provider: actor.clone(),
+            })),
+        };
         let state = match parts.store.get() {
             None => state,
             Some(store) => state.with_ownership(Arc::new(LatticeOwnership {

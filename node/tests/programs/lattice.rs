@@ -79,6 +79,11 @@ impl Lattice {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Of the server that it stands on.
+    pub fn nats_url(&self) -> String {
+        self.nats.url()
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

@@ -10,7 +10,7 @@ use rdkafka::{
 use tokio::{task::spawn_blocking, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wrt_contract::CallContext;
-use wrt_messaging::{DeliveryCounter, DeliveryCounts, TopicFilter};
+use wrt_messaging::{DeliveryCounter, DeliveryCounts, Subscribers, TopicFilter};
 use wrt_runtime::{Backend, ServiceAddress, SettingsError};
 
 use crate::{KafkaConfig, context::Context, messaging::Replies, topics::Topics};
@@ -33,6 +33,7 @@ struct Parts {
     topics: Arc<Topics>,
     replies: Replies,
     deliveries: Arc<DeliveryCounter>,
+    subscribers: Subscribers,
     /// Ends what the provider runs by itself.
     _ends: DropGuard,
     ended: CancellationToken,
@@ -120,6 +121,7 @@ impl Backend for Kafka {
             topics: Arc::new(topics),
             replies: Replies::default(),
             deliveries: Arc::default(),
+            subscribers: Subscribers::default(),
             _ends: ended.clone().drop_guard(),
             ended,
         })))
@@ -188,6 +190,11 @@ impl Kafka {
 
     pub(crate) fn replies(&self) -> &Replies {
         &self.0.replies
+    }
+
+    /// Those whom it hands messages to.
+    pub(crate) fn subscribers(&self) -> &Subscribers {
+        &self.0.subscribers
     }
 
     pub(crate) fn deliveries(&self) -> &Arc<DeliveryCounter> {

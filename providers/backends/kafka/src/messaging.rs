@@ -5,6 +5,7 @@ mod assignment;
 mod consumer;
 mod dead_letters;
 mod delivery;
+mod letters;
 mod listener;
 mod offsets;
 mod reader;
@@ -22,7 +23,9 @@ use wrt_messaging::{
     WasiMessaging,
 };
 use wrt_protocol::Name;
-use wrt_runtime::{Entry, SelectionError, Server, Serves, Serving, State, Target};
+use wrt_runtime::{
+    DeadLettersInterface, Entry, SelectionError, Server, Serves, Serving, State, Target,
+};
 
 use crate::{ConnectError, Kafka, topics::is_name};
 pub(crate) use request::Replies;
@@ -30,6 +33,7 @@ pub(crate) use request::Replies;
 impl Serves<WasiMessaging> for Kafka {
     fn serve(entry: &mut Entry<Self>) {
         entry.offers::<MessagingInterface>(|kafka| kafka);
+        entry.offers::<DeadLettersInterface>(|kafka| kafka);
         entry.calls();
     }
 }
@@ -114,18 +118,21 @@ impl Server for Kafka {
             source,
         })?;
         let mut subscribed = Subscribed::counted_by(Arc::clone(self.deliveries()));
+        let mut subscribers = Vec::new();
         for target in targets {
-            let handler = state.component::<MessageHandlerInterface>(&target.component);
-            let subscriber = Subscriber::new(handler, target.selection, self.deliveries());
+            let component = target.component.clone();
+            let subscriber = Subscriber::new(state, target, self.deliveries());
+            subscribers.push((component.clone(), subscriber.clone()));
             match subscriber.subscription().delivery {
                 DeliveryMode::Broadcast => self.listen(&mut subscribed, &subscriber).await?,
                 _ => {
-                    let group = group(state.app(), &target.component);
-                    self.consume(&mut subscribed, &subscriber, &group, &target.component)
+                    let group = group(state.app(), &component);
+                    self.consume(&mut subscribed, &subscriber, &group, &component)
                         .await?;
                 }
             }
         }
+        self.subscribers().set(subscribers);
         let topics = Arc::clone(self.topics());
         subscribed.run(|stop| topics.follow(stop));
         Ok(Box::new(subscribed))

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod messaging {
+    mod admission;
     mod conformance;
     mod groups;
     mod login;

@@ -112,11 +112,11 @@ impl Server for Nats {
         self.serves_app(state.app());
         for target in targets {
             let group = group(state.app(), &target.component);
-            let handler = state.component::<MessageHandlerInterface>(&target.component);
-            let subscriber = Subscriber::new(handler, target.selection, self.deliveries());
-            subscribers.push((target.component.clone(), subscriber.clone()));
+            let component = target.component.clone();
+            let subscriber = Subscriber::new(state, target, self.deliveries());
+            subscribers.push((component.clone(), subscriber.clone()));
             if subscriber.subscription().delivery == DeliveryMode::AtLeastOnce {
-                let of = (group, target.component, state.ownership());
+                let of = (group, component, state.ownership());
                 self.consume(&mut subscribed, &subscriber, of).await?;
             } else {
                 self.listen(&mut subscribed, &subscriber, &group).await?;
@@ -156,7 +156,8 @@ impl Nats {
         let dead_letters = self.dead_letters(&component).await?;
         let attempts = self.failed_attempts(&group).await?;
         let in_hand_max = subscriber.subscription().in_hand_max as usize;
-        let each = (in_hand_max / by_stream.len().max(1)).max(1);
+        let parts = by_stream.len().max(1);
+        let each = (in_hand_max / parts).max(1);
         for (stream, filters) in by_stream {
             let consumer = Consumer {
                 nats: self.clone(),
@@ -164,7 +165,7 @@ impl Nats {
                 stream,
                 filters,
                 group: group.clone(),
-                in_hand_max: each,
+                places: subscriber.places(each, parts),
                 dead_letters: dead_letters.clone(),
                 attempts: attempts.clone(),
             };

@@ -6,6 +6,9 @@
 //! wasi:messaging/incoming-handler   MessageHandler  a component exports it, a provider calls it
 //! ```
 //!
+//! A component may speak `wasmcloud:messaging@0.2.0` instead, `consumer` for the one and `handler` for the other:
+//! the same traits, links and subscriptions under the same names. It is given no metadata and no content type.
+//!
 //! What a subscription promises, by provider:
 //!
 //! | | `memory` | `nats`, `at-least-once` | `nats`, `at-most-once` and `broadcast` |
@@ -18,7 +21,7 @@
 //! | a node dies or stands still | its messages are gone | another has them in hand within 5 s, as no attempt | its messages are gone |
 //! | several replicas | each has its own messages | share them | share them; with `broadcast` each replica of the provider gets all |
 //! | order | none; with `order = "key"` one message of a key at a time, as they were sent | the same, by one replica of the provider that owns the subscription | none |
-//! | in hand at a time | `in_hand_max` for each subscription | `in_hand_max` for each subscription and replica of the provider | the same, and as many that wait |
+//! | in hand at a time | `in_hand_max` for each subscription, and what its component has permits for | `in_hand_max` for each subscription and replica of the provider, and what its component has permits for | `in_hand_max`, and as many that wait |
 //!
 //! | | `kafka`, `at-least-once` | `kafka`, `at-most-once` | `kafka`, `broadcast` |
 //! |---|---|---|---|
@@ -30,7 +33,13 @@
 //! | a node dies or stands still | another has them in hand, as no attempt: within 5 s where the broker allows sessions of 2.5 s (`group.min.session.timeout.ms`, 6 s by default; of the protocol `consumer`: `group.consumer.session.timeout.ms`, 45 s by default) | what it had in hand is gone | what it had in hand is gone |
 //! | several replicas | share them by partitions: no more of them have messages than there are partitions | the same | each gets all that is sent from then on |
 //! | order | none; `order = "key"` is refused | none | none |
-//! | in hand at a time | `in_hand_max` for each subscription and replica of the provider | the same | the same, and as many that wait |
+//! | in hand at a time | `in_hand_max` for each subscription and replica of the provider, and what its component has permits for | the same | `in_hand_max`, and as many that wait |
+//!
+//! *Permits* are those of the component's gate (`concurrency_max` of its limits). Where it has a replica on the
+//! node of the provider's, messages go to that one, and as many are taken as it has permits that nobody else holds.
+//! Otherwise all replicas count, as their nodes report them, and the replicas of the provider without one beside
+//! them share what is free. So what is too much for a component stays with the broker and not at a gate. One
+//! message may always be in hand.
 //!
 //! *In order by key* a message is tried again before those behind it, and holds up its own key only. `key` names
 //! the entry of metadata that is the key; a message without it has no order. On NATS the owner's lease is taken
@@ -41,7 +50,8 @@
 //! *Dead letters* are listed, shown, replayed and dropped by `wrt letters`, through the provider
 //! ([`DeadLetters`](wrt_runtime::DeadLetters)). `wrt down` leaves them and a subscription's place with the broker,
 //! and `wrt down --purge` drops both ([`Subscriptions`](wrt_runtime::Subscriptions)). What is put back, redelivered, dropped, given up or recognised
-//! as a duplicate is counted, and shown by `wrt ps`. With Kafka both are for its own tools so far.
+//! as a duplicate is counted, and shown by `wrt ps`. With Kafka a place is for its own tools so far, and
+//! a letter that is replayed or dropped is marked so in its topic, and deleted when none before it is left.
 //!
 //! A handler may get a message more than once wherever it gets it at least once: an acknowledgement may
 //! be lost. A message that is sent again under its idempotency key is stored once by a stream of NATS, for
@@ -54,8 +64,6 @@
 //! - only a handler that ran is an attempt: an outage makes no dead letters ([`Delivery`] decides it);
 //! - each limit is in [`limits`], and every provider refuses the same things with the same error;
 //! - a failure of the lattice never traps a guest.
-//!
-//! Not served: `wasmcloud:messaging`.
 //!
 //! Start reading at [`Messaging`] and [`MessageHandler`].
 //!

@@ -1,5 +1,6 @@
 //! What is built into a node: the traits, their host glue, the memory and the suite.
 
+mod admission;
 mod counts;
 mod delivery;
 mod error;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wrt_contract::{CallContext, Schema, interface};
 
+pub use admission::{PlaceInHand, Places};
 pub use counts::{DeliveryCounter, DeliveryCounts, InHand};
 pub use delivery::{Delivery, Verdict, is_attempt};
 pub use error::{Limit, MessagingError};
@@ -27,7 +29,7 @@ pub use host::{MessageComponent, WasiMessaging};
 pub use keyed::KeyedQueues;
 pub use letters::{Subscribers, opened};
 pub use memory::{MemoryConfig, MessagingDefault};
-pub use message::{Message, ReplyTo};
+pub use message::{INBOX, Message, ReplyTo};
 pub use subscribed::{Subscribed, Subscriber, gather};
 pub use subscription::{DeliveryMode, Order, Subscription};
 pub use topic::{Topic, TopicFilter};
@@ -36,7 +38,7 @@ pub use topic::{Topic, TopicFilter};
 #[interface(name = "wasi:messaging", error = MessagingError)]
 pub trait Messaging {
     /// Sends a message to a topic. It is acknowledged: where the provider keeps messages of the topic, it
-    /// has this one.
+    /// has this one. Where a reply is to go, if the message says so, its handler is told.
     ///
     /// # Errors
     /// What is over a limit, a topic that nobody keeps, a service without room: all of them say that
@@ -62,7 +64,8 @@ pub trait Messaging {
         options: RequestOptions,
     ) -> Result<Vec<Message>, MessagingError>;
 
-    /// Replies to a message, to wherever its sender waits. Nobody may wait any more: that is no error.
+    /// Replies to a message, to wherever its sender waits. Nobody may wait any more: that is no error. Where
+    /// a topic is to get replies, this is [`Messaging::send`].
     ///
     /// # Errors
     /// As [`Messaging::send`].

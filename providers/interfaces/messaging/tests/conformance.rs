@@ -17,9 +17,12 @@ use wrt_test_kit::{
 const OF_A_HANDLE: &str = "a message and a client are values of the host";
 
 const COVERAGE: WitCoverage = WitCoverage {
-    folders: &["../../../wit/deps/messaging-0.2.0-draft"],
-    // An export, by which components are called.
-    not_served: &["incoming-handler"],
+    folders: &[
+        "../../../wit/deps/messaging-0.2.0-draft",
+        "../../../wit/deps/wasmcloud-messaging-0.2.0",
+    ],
+    // Exports, by which components are called.
+    not_served: &["incoming-handler", "handler"],
     table: &[
         (
             "types.[static]client.connect",
@@ -54,6 +57,7 @@ const COVERAGE: WitCoverage = WitCoverage {
             "request-reply.[method]request-options.set-expected-replies",
             By("request"),
         ),
+        ("consumer.publish", By("send")),
     ],
 };
 

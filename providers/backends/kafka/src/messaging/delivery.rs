@@ -12,11 +12,11 @@ use parking_lot::Mutex;
 use rdkafka::message::{Message as _, OwnedMessage};
 use tokio::{
     runtime::Handle,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
     time::{Duration, Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use wrt_messaging::{DeliveryMode, MessagingError, Subscriber, Verdict};
+use wrt_messaging::{DeliveryMode, MessagingError, PlaceInHand, Places, Subscriber, Verdict};
 
 use super::{assignment::Partition, dead_letters::DeadLetters, wire::message_of};
 
@@ -35,7 +35,7 @@ pub(super) struct Taken {
 pub(super) struct Deliveries {
     subscriber: Subscriber,
     dead_letters: Option<DeadLetters>,
-    in_hand: Arc<Semaphore>,
+    places: Places,
     waiting: Arc<Semaphore>,
     /// Until when nothing is taken.
     paused: Mutex<Instant>,
@@ -67,9 +67,9 @@ impl Deliveries {
     ) -> Self {
         let in_hand_max = subscriber.subscription().in_hand_max as usize;
         Self {
+            places: subscriber.places(in_hand_max, 1),
             subscriber,
             dead_letters,
-            in_hand: Arc::new(Semaphore::new(in_hand_max)),
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
             paused: Mutex::new(Instant::now()),
             count: AtomicUsize::new(0),
@@ -80,11 +80,11 @@ impl Deliveries {
     }
 
     /// A place for one more in hand, if there is one and no reason to wait.
-    pub(super) fn room(&self) -> Option<OwnedSemaphorePermit> {
+    pub(super) fn room(&self) -> Option<PlaceInHand> {
         if *self.paused.lock() > Instant::now() {
             return None;
         }
-        Arc::clone(&self.in_hand).try_acquire_owned().ok()
+        self.places.try_take()
     }
 
     /// How many are not done with.
@@ -93,28 +93,23 @@ impl Deliveries {
     }
 
     /// Begins with a message.
-    pub(super) fn begin(
-        self: &Arc<Self>,
-        runtime: &Handle,
-        taken: Taken,
-        permit: OwnedSemaphorePermit,
-    ) {
+    pub(super) fn begin(self: &Arc<Self>, runtime: &Handle, taken: Taken, place: PlaceInHand) {
         self.count.fetch_add(1, SeqCst);
         let counted = Counted(Arc::clone(self));
         runtime.spawn(async move {
             let this = &counted.0;
-            let handled = this.handle(taken, permit);
+            let handled = this.handle(taken, place);
             let _cut_short = this.gone.run_until_cancelled(handled).await;
         });
     }
 
-    async fn handle(&self, taken: Taken, permit: OwnedSemaphorePermit) {
+    async fn handle(&self, taken: Taken, place: PlaceInHand) {
         let Taken {
             record,
             partition,
             mut failed,
         } = taken;
-        let mut permit = Some(permit);
+        let mut place = Some(place);
         let mut message = message_of(&record);
         loop {
             // Whoever has the partition now has the message.
@@ -132,21 +127,21 @@ impl Deliveries {
             let Some(pause) = pause else { return };
             let waits = Arc::clone(&self.waiting).try_acquire_owned().ok();
             if waits.is_some() {
-                permit = None;
+                place = None;
                 self.wake();
             }
             let again = async {
                 sleep(pause).await;
-                match permit.take() {
-                    Some(permit) => Some(permit),
-                    None => Arc::clone(&self.in_hand).acquire_owned().await.ok(),
+                match place.take() {
+                    Some(place) => place,
+                    None => self.places.take().await,
                 }
             };
             // What waits stays with the brokers, for whoever comes next.
-            permit = tokio::select! {
+            place = tokio::select! {
                 () = partition.lost.cancelled() => return,
                 () = self.stop.cancelled() => return,
-                again = again => again,
+                again = again => Some(again),
             };
             self.subscriber.counter().redelivered();
         }

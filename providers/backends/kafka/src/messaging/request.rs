@@ -15,7 +15,7 @@ use wrt_protocol::{Fault, FaultKind, Hop};
 use super::{
     reader::Reader,
     send::not_executed,
-    wire::{CORRELATION, REPLY_TO, header, reply_of, text_of},
+    wire::{CORRELATION, REPLY_TO, header, last_text_of, reply_of},
 };
 use crate::Kafka;
 
@@ -49,6 +49,10 @@ impl Kafka {
         message: &Message,
         options: RequestOptions,
     ) -> Result<Vec<Message>, MessagingError> {
+        let message = &Message {
+            reply_to: None,
+            ..message.clone()
+        };
         let headers = self.check(topic.as_str(), message)?;
         if !self.find_topic(context, topic.as_str()).await? {
             let detail = format!("no topic of the brokers is {topic}");
@@ -87,7 +91,7 @@ impl Kafka {
         let inboxes = Arc::clone(&self.replies().inboxes);
         let deliveries = Arc::clone(self.deliveries());
         let deliver = move |record: OwnedMessage| {
-            let word = text_of(&record, CORRELATION);
+            let word = last_text_of(&record, CORRELATION);
             let inbox = word.and_then(|word| inboxes.lock().get(word).cloned());
             // Without one it is for another replica of the provider, or too late.
             if let Some(inbox) = inbox

@@ -40,15 +40,10 @@ impl Kafka {
         to: &ReplyTo,
         message: &Message,
     ) -> Result<(), MessagingError> {
-        // Whoever sent the message has chosen the address.
-        let refused = || {
-            let text = format!("{:?} is no address for replies", to.address);
-            MessagingError::permission_denied(text)
+        let (topic, word) = answerable(to)?;
+        let Some(word) = word else {
+            return self.publish(context, &Topic::new(topic)?, message).await;
         };
-        let (topic, word) = parts_of(&to.address).ok_or_else(refused)?;
-        if !is_name(topic) {
-            return Err(refused());
-        }
         let headers = header(self.check(topic, message)?, CORRELATION, word);
         if !self.find_topic(context, topic).await? {
             return Err(MessagingError::NoStream(topic.into()));
@@ -65,6 +60,9 @@ impl Kafka {
         message.check()?;
         if !is_name(topic) {
             return Err(MessagingError::BadTopic(topic.into()));
+        }
+        if let Some(to) = &message.reply_to {
+            answerable(to)?;
         }
         let headers = headers_of(message);
         let beside = bytes_beside_data(&headers, message) + topic.len();
@@ -139,6 +137,21 @@ impl Kafka {
             Err(_) => Err(KafkaError::Canceled),
         }
     }
+}
+
+/// The topic of an address for replies, and the word of one who waits there. Whoever sent the message has
+/// chosen it.
+fn answerable(to: &ReplyTo) -> Result<(&str, Option<&str>), MessagingError> {
+    let (topic, word) = match to.is_inbox() {
+        true => parts_of(&to.address).map(|(topic, word)| (topic, Some(word))),
+        false => Some((to.address.as_str(), None)),
+    }
+    .filter(|(topic, _)| is_name(topic))
+    .ok_or_else(|| {
+        let text = format!("{:?} is no address for replies", to.address);
+        MessagingError::permission_denied(text)
+    })?;
+    Ok((topic, word))
 }
 
 fn is_gone(error: &KafkaError) -> bool {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use rdkafka::message::{Header, Headers, Message as _, OwnedHeaders, OwnedMessage};
-use wrt_messaging::{Message, ReplyTo, Topic};
+use wrt_messaging::{INBOX, Message, ReplyTo, Topic};
 
 /// The entry of metadata that is a record's key. It is a header as well, so that it comes as it was sent.
 const KEY: &str = "key";
@@ -13,7 +13,8 @@ const KEY: &str = "key";
 const CONTENT_TYPE: &str = "content-type";
 /// In front of names of metadata that mean something to this provider.
 const METADATA: &str = "Wrt-Metadata-";
-/// The topic where a request's sender waits, and by which word it knows a reply.
+/// The topic where a request's sender waits, and by which word it knows a reply. A reply whose own sender
+/// waits has two words: the last one is that which it is known by.
 pub(super) const REPLY_TO: &str = "Wrt-Reply-To";
 pub(super) const CORRELATION: &str = "Wrt-Correlation-Id";
 /// Between the two where they are one address. No topic has it.
@@ -32,6 +33,9 @@ pub(super) fn key_of(message: &Message) -> Option<&str> {
 /// The headers of a message.
 pub(super) fn headers_of(message: &Message) -> OwnedHeaders {
     let mut headers = OwnedHeaders::new_with_capacity(message.metadata.len() + 3);
+    if let Some(to) = &message.reply_to {
+        headers = answered_at(headers, to);
+    }
     if let Some(content_type) = &message.content_type {
         headers = header(headers, CONTENT_TYPE, content_type);
     }
@@ -42,6 +46,14 @@ pub(super) fn headers_of(message: &Message) -> OwnedHeaders {
         };
     }
     headers
+}
+
+/// Where a reply goes: the word is that of one who waits for it at that topic.
+fn answered_at(headers: OwnedHeaders, to: &ReplyTo) -> OwnedHeaders {
+    match parts_of(&to.address) {
+        Some((topic, word)) => header(header(headers, REPLY_TO, topic), CORRELATION, word),
+        None => header(headers, REPLY_TO, &to.address),
+    }
 }
 
 /// The same with one more.
@@ -61,18 +73,19 @@ pub(super) fn bytes_beside_data(headers: &OwnedHeaders, message: &Message) -> us
 pub(super) fn message_of(record: &OwnedMessage) -> Option<Message> {
     let mut message = reply_of(record);
     message.topic = Some(Topic::new(record.topic()).ok()?);
-    if let (Some(topic), Some(word)) = (text_of(record, REPLY_TO), text_of(record, CORRELATION)) {
-        message.reply_to = Some(ReplyTo {
-            address: format!("{topic}{AND}{word}"),
-            link: String::new(),
-        });
-    }
     Some(message)
 }
 
 /// A reply that came in.
 pub(super) fn reply_of(record: &OwnedMessage) -> Message {
     let mut message = Message::new(Bytes::copy_from_slice(record.payload().unwrap_or_default()));
+    message.reply_to = text_of(record, REPLY_TO).map(|topic| ReplyTo {
+        address: match text_of(record, CORRELATION) {
+            Some(word) => format!("{INBOX}{topic}{AND}{word}"),
+            None => topic.to_owned(),
+        },
+        link: String::new(),
+    });
     for header in record.headers().into_iter().flat_map(each) {
         // What is no text comes from another program, and is none of a guest's metadata.
         let Some(Ok(value)) = header.value.map(std::str::from_utf8) else {
@@ -96,15 +109,22 @@ pub(super) fn reply_of(record: &OwnedMessage) -> Message {
     message
 }
 
-/// The topic and the word of an address for replies.
+/// The topic and the word of an address where somebody waits for a reply.
 pub(super) fn parts_of(address: &str) -> Option<(&str, &str)> {
-    address.split_once(AND)
+    address.strip_prefix(INBOX)?.split_once(AND)
 }
 
 /// The text of a header.
 pub(super) fn text_of<'a>(record: &'a OwnedMessage, name: &str) -> Option<&'a str> {
     let mut headers = each(record.headers()?);
     let header = headers.find(|header| header.key == name)?;
+    std::str::from_utf8(header.value?).ok()
+}
+
+/// The text of the last header of that name.
+pub(super) fn last_text_of<'a>(record: &'a OwnedMessage, name: &str) -> Option<&'a str> {
+    let headers = each(record.headers()?);
+    let header = headers.filter(|header| header.key == name).last()?;
     std::str::from_utf8(header.value?).ok()
 }
 

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use super::support::{World, header, nobody_else, try_serve};
+use super::support::{A_WHILE, World, header, nobody_else, try_serve, until};
 use rdkafka::message::Message as _;
+use wrt_contract::CallContext;
 use wrt_kafka::KafkaConfig;
 use wrt_messaging::{
     MessagingInterface, TopicFilter,
     conformance::{self, Fixture},
 };
-use wrt_test_kit::TwoNodes;
+use wrt_runtime::{DeadLetterPage, DeadLetters as _, DeadLettersInterface};
+use wrt_test_kit::{TwoNodes, everywhere};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kafka_conforms() {
@@ -46,4 +48,33 @@ async fn kafka_conforms() {
         assert!(topic.starts_with("conformance."), "{topic}");
         assert_eq!(letter.payload(), Some(&b"told"[..]));
     }
+}
+
+/// Nothing of those that are gone is kept, as soon as none before them is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kafka_keeps_dead_letters() {
+    let world = World::shared();
+    let config = KafkaConfig {
+        create_topics: vec![TopicFilter::new("conformance.>").expect("legal")],
+        ..world.config()
+    };
+    let (provider, recorder) = world.recorded(config).await;
+    let state = conformance::state(recorder.clone(), nobody_else());
+    let serving = try_serve(&provider, &state, conformance::subscription()).await;
+    let _serving = serving.expect("it serves");
+    everywhere::<DeadLettersInterface>(Arc::clone(&provider) as _, |letters| {
+        conformance::dead_letters(Fixture::new(provider.clone(), &recorder), letters)
+    })
+    .await;
+    let context = CallContext::default();
+    let listed = provider.list(&context, "handler", None).await;
+    assert_eq!(listed, Ok(DeadLetterPage::default()));
+    let topic = format!("{}.handler", world.config().dead_letter_topic);
+    let client = world.admin();
+    let is_empty = || {
+        let marks = client.inner().fetch_watermarks(&topic, 0, A_WHILE);
+        let (begin, end) = marks.expect("an answer");
+        begin > 0 && begin == end
+    };
+    until("all of it is deleted", is_empty).await;
 }

@@ -95,7 +95,12 @@ async fn what_kafka_does_not_hold_is_refused_before_it_is_sent() {
             "{name}: {sent:?}"
         );
     }
-    for address in ["nothing", "__consumer_offsets#1"] {
+    for address in [
+        "_INBOX.nothing",
+        "_INBOX.__consumer_offsets#1",
+        "__consumer_offsets",
+        "two words",
+    ] {
         let to = ReplyTo {
             address: address.to_owned(),
             link: "default".to_owned(),

@@ -169,12 +169,22 @@ impl World {
 
     /// The app, with `component` under the name `handler`.
     pub fn state(&self, component: &Arc<Component>) -> LatticeState {
+        self.gated(component, GateLimits::default()).0
+    }
+
+    /// The same, with the gate that it is behind.
+    pub fn gated(
+        &self,
+        component: &Arc<Component>,
+        limits: GateLimits,
+    ) -> (LatticeState, Arc<Gate>) {
         let directory = Arc::new(LocalDirectory::default());
         let actor = ActorAddress::component(name(&self.app), name("handler"));
-        let gate = Gate::of_actor(&actor, GateLimits::default());
+        let gate = Gate::of_actor(&actor, limits);
         let handler: Arc<dyn MessageHandler> = Arc::clone(component) as _;
         Offer::new::<MessageHandlerInterface>(handler, &gate).install(&directory, &actor);
-        LatticeState::new(name(&self.app), directory, nobody_else())
+        let state = LatticeState::new(name(&self.app), directory, nobody_else());
+        (state, gate)
     }
 
     /// A node: a component, and a provider that hands it messages.

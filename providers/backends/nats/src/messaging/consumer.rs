@@ -1,4 +1,4 @@
-//! A subscription to a stream: messages are pulled as there is room for them in hand, and acknowledged when
+//! A subscription to a stream: messages are pulled as there is room for them at the component, and acknowledged when
 //! their handler has returned ok.
 //!
 //! ```text
@@ -25,12 +25,11 @@ use async_nats::jetstream::{
 use futures::{FutureExt, StreamExt, future::select};
 use parking_lot::Mutex;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use wrt_messaging::{MessagingError, Subscriber, Verdict};
+use wrt_messaging::{MessagingError, PlaceInHand, Places, Subscriber, Verdict};
 
 use super::{
     attempts::{FailedAttempts, Place},
@@ -63,7 +62,7 @@ pub(super) struct Consumer {
     pub(super) stream: String,
     pub(super) filters: Vec<String>,
     pub(super) group: String,
-    pub(super) in_hand_max: usize,
+    pub(super) places: Places,
     pub(super) dead_letters: DeadLetters,
     pub(super) attempts: FailedAttempts,
 }
@@ -130,22 +129,21 @@ impl Consumer {
 
     /// Pulls and hands over until it is stopped, then ends what is in hand.
     pub(super) async fn run(self: Arc<Self>, opened: PullConsumer, stop: CancellationToken) {
-        let in_hand = Arc::new(Semaphore::new(self.in_hand_max));
         let paused = Arc::new(Paused::new(Instant::now()));
         let (mut tasks, mut opened) = (JoinSet::new(), Some(opened));
         while !stop.is_cancelled() {
             while tasks.try_join_next().is_some() {}
             let pulled = tokio::select! {
                 () = stop.cancelled() => break,
-                pulled = self.pull(&mut opened, &in_hand, &paused) => pulled,
+                pulled = self.pull(&mut opened, &paused) => pulled,
             };
             let taken = match pulled {
-                Ok((batch, permits)) => {
-                    let handle = |message, permit| {
+                Ok((batch, places)) => {
+                    let handle = |message, place| {
                         let (this, paused) = (Arc::clone(&self), Arc::clone(&paused));
-                        tasks.spawn(async move { this.handle(message, permit, &paused).await });
+                        tasks.spawn(async move { this.handle(message, place, &paused).await });
                     };
-                    take(batch, permits, &stop, handle).await
+                    take(batch, places, &stop, handle).await
                 }
                 Err(error) => Err(error),
             };
@@ -164,9 +162,8 @@ impl Consumer {
     async fn pull(
         &self,
         opened: &mut Option<PullConsumer>,
-        in_hand: &Arc<Semaphore>,
         paused: &Paused,
-    ) -> Result<(Batch, Vec<OwnedSemaphorePermit>), String> {
+    ) -> Result<(Batch, Vec<PlaceInHand>), String> {
         loop {
             let until = *paused.lock();
             if until <= Instant::now() {
@@ -174,12 +171,11 @@ impl Consumer {
             }
             sleep_until(until).await;
         }
-        let free = Arc::clone(in_hand).acquire_owned().await;
-        let mut permits = vec![free.map_err(|error| error.to_string())?];
-        while permits.len() < PULL_MAX
-            && let Ok(free) = Arc::clone(in_hand).try_acquire_owned()
+        let mut places = vec![self.places.take().await];
+        while places.len() < PULL_MAX
+            && let Some(free) = self.places.try_take()
         {
-            permits.push(free);
+            places.push(free);
         }
         if opened.is_none() {
             let again = self.open().await;
@@ -190,27 +186,22 @@ impl Consumer {
         };
         let request = consumer
             .batch()
-            .max_messages(permits.len())
+            .max_messages(places.len())
             .expires(PULL_FOR);
         let batch = timeout(PULL_FOR, request.messages()).await;
         let batch = batch.map_err(|_elapsed| "the server takes no request".to_owned())?;
-        Ok((batch.map_err(|error| with_source(&error))?, permits))
+        Ok((batch.map_err(|error| with_source(&error))?, places))
     }
 
     /// Hands one message over, and does with it what follows from that. For as long the server is told that
     /// somebody has it in hand, also while its attempts are looked up or it is stored as a dead letter.
-    async fn handle(
-        &self,
-        message: jetstream::Message,
-        permit: OwnedSemaphorePermit,
-        paused: &Paused,
-    ) {
+    async fn handle(&self, message: jetstream::Message, place: PlaceInHand, paused: &Paused) {
         let work = pin!(self.settle(&message, paused));
         let telling = pin!(self.tell_progress(&message));
         // Beside the work and not between its steps: a server that is away must not hold up a handler's
         // deadline.
         select(work, telling).await;
-        drop(permit);
+        drop(place);
     }
 
     /// Tells the server each second that somebody has a message in hand, for as long as this is polled.
@@ -359,18 +350,18 @@ fn pause_until(paused: &Paused, until: Instant) {
 /// Takes what comes of a request, until all of it is there or its time is over.
 async fn take(
     mut batch: Batch,
-    mut permits: Vec<OwnedSemaphorePermit>,
+    mut places: Vec<PlaceInHand>,
     stop: &CancellationToken,
-    mut handle: impl FnMut(jetstream::Message, OwnedSemaphorePermit),
+    mut handle: impl FnMut(jetstream::Message, PlaceInHand),
 ) -> Result<(), String> {
-    while let Some(permit) = permits.pop() {
+    while let Some(place) = places.pop() {
         let next = timeout(PULL_FOR + PAUSE, batch.next());
         let next = tokio::select! {
             () = stop.cancelled() => break,
             next = next => next,
         };
         match next {
-            Ok(Some(Ok(message))) => handle(message, permit),
+            Ok(Some(Ok(message))) => handle(message, place),
             Ok(Some(Err(error))) => return Err(error.to_string()),
             Ok(None) | Err(_) => break,
         }

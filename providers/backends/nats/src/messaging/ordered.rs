@@ -26,7 +26,7 @@ use async_nats::jetstream::{
 use futures::StreamExt;
 use parking_lot::Mutex;
 use tokio::{
-    sync::{Notify, Semaphore},
+    sync::Notify,
     task::JoinSet,
     time::{Instant, sleep, sleep_until, timeout},
 };
@@ -80,7 +80,6 @@ struct Work {
     going: Mutex<Going>,
     /// Bytes of what is taken.
     bytes: AtomicUsize,
-    in_hand: Semaphore,
     /// Until when nothing is taken.
     paused: Mutex<Instant>,
     /// There is something to write, or room for more.
@@ -157,7 +156,6 @@ impl Ordered {
             keyed: Mutex::default(),
             going: Mutex::new(Going::from(&progress)),
             bytes: AtomicUsize::new(0),
-            in_hand: Semaphore::new(consumer.in_hand_max),
             paused: Mutex::new(Instant::now()),
             changed: Notify::new(),
             has_room: Notify::new(),
@@ -368,9 +366,7 @@ impl Work {
         let subscriber = &self.consumer.subscriber;
         let (counter, delivery) = (subscriber.counter(), subscriber.subscription().delivery());
         loop {
-            let Ok(permit) = self.in_hand.acquire().await else {
-                return false;
-            };
+            let place = self.consumer.places.take().await;
             if self.stop.is_cancelled() || self.term.is_over() {
                 return false;
             }
@@ -403,7 +399,7 @@ impl Work {
                     delivery.pause_max
                 }
             };
-            drop(permit);
+            drop(place);
             tokio::select! {
                 () = self.stop.cancelled() => return false,
                 () = sleep(pause) => counter.redelivered(),

@@ -16,7 +16,7 @@ use wrt_contract::CallContext;
 use wrt_messaging::{Limit, Message, MessagingError, ReplyTo, Topic, TopicFilter};
 use wrt_protocol::{Execution, Fault, FaultKind, Hop, subject};
 
-use super::wire::{IS_REPLY, bytes_of, headers_of};
+use super::wire::{IS_REPLY, bytes_of, check_address, headers_of};
 use crate::{
     ConnectError, Nats,
     attempt::{Earlier, Failure, attempts, said},
@@ -71,7 +71,7 @@ impl Nats {
                 return Err(fault.into());
             }
             return self
-                .publish_once(context, topic.as_str(), headers, &message.data)
+                .publish_once(context, topic.as_str(), headers, message)
                 .await;
         }
         let id = match context.key() {
@@ -143,13 +143,23 @@ impl Nats {
         context: &CallContext,
         subject: &str,
         headers: HeaderMap,
-        data: &Bytes,
+        message: &Message,
     ) -> Result<(), MessagingError> {
         self.check_connected()?;
-        let client = self.client();
+        let (client, data) = (self.client(), message.data.clone());
+        let reply = message.reply_to.as_ref().map(|to| to.address.clone());
         let publish = async {
-            let published = client.publish_with_headers(subject.to_owned(), headers, data.clone());
-            published.await.map_err(|error| error.to_string())?;
+            let subject = subject.to_owned();
+            let published = match reply {
+                // Programs that are no WRT read the subject for replies.
+                Some(reply) => {
+                    let publish =
+                        client.publish_with_reply_and_headers(subject, reply, headers, data);
+                    publish.await
+                }
+                None => client.publish_with_headers(subject, headers, data).await,
+            };
+            published.map_err(|error| error.to_string())?;
             client.flush().await.map_err(|error| error.to_string())
         };
         let published = context.bound(Hop::Backend, publish).await?;
@@ -159,7 +169,8 @@ impl Nats {
         })
     }
 
-    /// Nobody may wait for a reply any more; the server says nothing of that.
+    /// Nobody may wait for a reply any more; the server says nothing of that. One that goes to a topic of a
+    /// stream is acknowledged by it.
     pub(super) async fn send_reply(
         &self,
         context: &CallContext,
@@ -167,19 +178,19 @@ impl Nats {
         message: &Message,
     ) -> Result<(), MessagingError> {
         message.check()?;
+        check_address(to)?;
         let address = &to.address;
-        // Whoever sent the message has chosen it: not to have others do what it may not.
-        let is_inbox = address.starts_with("_INBOX.");
-        if Topic::new(address).is_err() || (!is_inbox && subject::is_reserved(address)) {
-            return Err(MessagingError::permission_denied(format!(
-                "{address:?} is no address for replies"
-            )));
+        // One of a stream that cannot be found now is taken for a place where somebody waits.
+        if !to.is_inbox() {
+            let topic = Topic::new(address)?;
+            if let Ok(Some(_stream)) = self.stream_of(&topic).await {
+                return self.send_message(context, &topic, message).await;
+            }
         }
         let mut headers = headers_of(message)?;
         headers.insert(IS_REPLY, "1");
         self.check_size(&headers, &message.data)?;
-        self.publish_once(context, address, headers, &message.data)
-            .await
+        self.publish_once(context, address, headers, message).await
     }
 
     pub(super) fn check_connected(&self) -> Result<(), MessagingError> {

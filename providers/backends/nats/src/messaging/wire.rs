@@ -7,6 +7,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use wrt_messaging::{Message, MessagingError, ReplyTo, Topic};
+use wrt_protocol::subject;
 
 const CONTENT_TYPE: &str = "Content-Type";
 /// In front of names of metadata that mean something to NATS or to this provider.
@@ -23,6 +24,10 @@ pub(super) fn headers_of(message: &Message) -> Result<HeaderMap, MessagingError>
         let value = text.parse::<HeaderValue>();
         value.map_err(|error| MessagingError::other(error.to_string()))
     };
+    if let Some(to) = &message.reply_to {
+        check_address(to)?;
+        headers.insert(REPLY_TO, value(&to.address)?);
+    }
     if let Some(content_type) = &message.content_type {
         headers.insert(CONTENT_TYPE, value(content_type)?);
     }
@@ -38,6 +43,17 @@ pub(super) fn headers_of(message: &Message) -> Result<HeaderMap, MessagingError>
     Ok(headers)
 }
 
+/// Whoever sends a message chooses where a reply to it goes: not to have others do what it may not.
+pub(super) fn check_address(to: &ReplyTo) -> Result<(), MessagingError> {
+    let address = &to.address;
+    if Topic::new(address).is_ok() && (to.is_inbox() || !subject::is_reserved(address)) {
+        return Ok(());
+    }
+    Err(MessagingError::permission_denied(format!(
+        "{address:?} is no address for replies"
+    )))
+}
+
 /// A message that came in; none of a subject that is no topic here.
 pub(super) fn message_of(
     subject: &str,
@@ -47,13 +63,10 @@ pub(super) fn message_of(
 ) -> Option<Message> {
     let mut message = Message::new(data);
     message.topic = Some(Topic::new(subject).ok()?);
-    let told = headers.and_then(|headers| headers.get(REPLY_TO));
-    let address = told.map(HeaderValue::as_str).or(reply);
-    message.reply_to = address.map(|address| ReplyTo {
-        address: address.to_owned(),
-        link: String::new(),
-    });
     read_headers(&mut message, headers);
+    if let (None, Some(address)) = (&message.reply_to, reply) {
+        message.reply_to = Some(reply_to(address));
+    }
     Some(message)
 }
 
@@ -72,7 +85,16 @@ pub(super) fn reply_of(headers: Option<&HeaderMap>, data: Bytes) -> Message {
     message
 }
 
+fn reply_to(address: &str) -> ReplyTo {
+    ReplyTo {
+        address: address.to_owned(),
+        link: String::new(),
+    }
+}
+
 fn read_headers(message: &mut Message, headers: Option<&HeaderMap>) {
+    let told = headers.and_then(|headers| headers.get(REPLY_TO));
+    message.reply_to = told.map(|address| reply_to(address.as_str()));
     for (name, values) in headers.into_iter().flat_map(HeaderMap::iter) {
         let name: &str = name.as_ref();
         let key = match name.strip_prefix(METADATA) {

@@ -243,12 +243,18 @@ impl MessageHandler for Component {
 
 /// The app `shop`, with `component` under the name `handler`.
 pub fn shop(component: &Arc<Component>) -> LatticeState {
+    gated(component, GateLimits::default()).0
+}
+
+/// The same, with the gate that it is behind.
+pub fn gated(component: &Arc<Component>, limits: GateLimits) -> (LatticeState, Arc<Gate>) {
     let directory = Arc::new(LocalDirectory::default());
     let actor = ActorAddress::component(name("shop"), name("handler"));
-    let gate = Gate::of_actor(&actor, GateLimits::default());
+    let gate = Gate::of_actor(&actor, limits);
     let handler: Arc<dyn MessageHandler> = Arc::clone(component) as _;
     Offer::new::<MessageHandlerInterface>(handler, &gate).install(&directory, &actor);
-    LatticeState::new(name("shop"), directory, nobody_else())
+    let state = LatticeState::new(name("shop"), directory, nobody_else());
+    (state, gate)
 }
 
 pub fn gets(topics: &[&str]) -> Target<Subscription> {

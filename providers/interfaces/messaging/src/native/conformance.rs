@@ -38,8 +38,9 @@ pub use order::{KEY, Ordered, order_by_key, ordered_subscription};
 pub use recorder::{Recorder, state, subscription};
 use requests::{
     a_request_gathers_as_many_replies_as_it_expects, a_request_gathers_replies_until_its_time,
-    a_request_gets_its_reply, a_request_that_nobody_hears_has_not_run,
-    a_request_without_a_reply_times_out,
+    a_request_gets_its_reply, a_request_that_is_handed_on_is_replied_to_by_another,
+    a_request_that_nobody_hears_has_not_run, a_request_without_a_reply_times_out,
+    replies_go_to_the_topic_that_a_message_names,
 };
 use subscriptions::{
     a_failed_attempt_is_repeated, a_message_that_always_fails_holds_up_no_other,
@@ -94,6 +95,8 @@ wrt_conformance::suite! {
     a_request_gathers_replies_until_its_time,
     a_request_without_a_reply_times_out,
     a_request_that_nobody_hears_has_not_run,
+    a_request_that_is_handed_on_is_replied_to_by_another,
+    replies_go_to_the_topic_that_a_message_names,
 }
 
 /// Names that brokers use themselves are among them.

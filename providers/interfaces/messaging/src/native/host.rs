@@ -1,4 +1,4 @@
-//! Host glue: the WIT over the two traits.
+//! Host glue: the WIT of two packages over the two traits, wasi:messaging and [`wasmcloud`].
 //!
 //! A client is a link and a message is a value of the host; neither is a call. So `types` needs no link,
 //! and a component that only handles messages has none.
@@ -8,6 +8,7 @@ mod error;
 mod handles;
 #[cfg(test)]
 mod tests;
+mod wasmcloud;
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,15 +46,16 @@ const TYPES: &str = "wasi:messaging/types@0.2.0-draft";
 const PRODUCER: &str = "wasi:messaging/producer@0.2.0-draft";
 const REQUEST_REPLY: &str = "wasi:messaging/request-reply@0.2.0-draft";
 
-/// `wasi:messaging`: the messages that a component sends, and those that it handles.
+/// `wasi:messaging`: the messages that a component sends, and those that it handles. A component may say the
+/// same in the words of `wasmcloud:messaging`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WasiMessaging;
 
 impl Host for WasiMessaging {
     fn describe(package: &mut Package) {
-        package.answers(&[TYPES]);
-        package.imports::<MessagingInterface>(&[PRODUCER, REQUEST_REPLY]);
-        package.exports::<MessageHandlerInterface>(&[component::EXPORT], |instances, gate| {
+        package.answers(&[TYPES, wasmcloud::TYPES]);
+        package.imports::<MessagingInterface>(&[PRODUCER, REQUEST_REPLY, wasmcloud::CONSUMER]);
+        package.exports::<MessageHandlerInterface>(component::EXPORTS, |instances, gate| {
             let component = MessageComponent::new(instances)?;
             Ok(component.map(|it| Offer::new::<MessageHandlerInterface>(Arc::new(it), gate)))
         });
@@ -62,7 +64,8 @@ impl Host for WasiMessaging {
     fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
         types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
         producer::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-        request_reply::add_to_linker::<_, HasSelf<_>>(linker, |state| state)
+        request_reply::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+        wasmcloud::add_to_linker(linker)
     }
 }
 
@@ -169,6 +172,12 @@ impl types::HostMessage for InstanceState {
     }
 }
 
+/// The WIT knows no address for replies: that of a message which the guest hands on is not its own.
+fn of_the_guest(mut message: Message) -> Message {
+    message.reply_to = None;
+    message
+}
+
 impl producer::Host for InstanceState {
     async fn send(
         &mut self,
@@ -176,7 +185,7 @@ impl producer::Host for InstanceState {
         topic: String,
         message: Resource<Message>,
     ) -> Result<(), HostError> {
-        let message = self.table().delete(message)?;
+        let message = of_the_guest(self.table().delete(message)?);
         let broker = self.table().get(&client)?.broker()?;
         let topic = Topic::new(&topic)?;
         message.check()?;
@@ -196,7 +205,7 @@ impl request_reply::Host for InstanceState {
         let options = options.map(|options| self.table().delete(options));
         let options = options.transpose()?.unwrap_or_default();
         let broker = self.table().get(&client)?.broker()?;
-        let message = self.table().get(&message)?.clone();
+        let message = of_the_guest(self.table().get(&message)?.clone());
         let topic = Topic::new(&topic)?;
         message.check()?;
         let context = self.context().clone();
@@ -214,7 +223,7 @@ impl request_reply::Host for InstanceState {
         reply_to: Resource<Message>,
         message: Resource<Message>,
     ) -> Result<(), HostError> {
-        let message = self.table().delete(message)?;
+        let message = of_the_guest(self.table().delete(message)?);
         message.check()?;
         let Some(to) = self.table().get(&reply_to)?.reply_to.clone() else {
             return Ok(());

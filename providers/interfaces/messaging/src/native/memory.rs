@@ -24,7 +24,7 @@ use wrt_runtime::{
 };
 
 use crate::{
-    DeliveryCounter, Message, MessageHandlerInterface, Messaging, MessagingError,
+    DeliveryCounter, INBOX, Message, MessageHandlerInterface, Messaging, MessagingError,
     MessagingInterface, ReplyTo, RequestOptions, Subscribed, Subscriber, Subscribers, Subscription,
     Topic, WasiMessaging, gather, limits::REPLIES_MAX,
 };
@@ -139,17 +139,17 @@ impl Server for MessagingDefault {
         let mut subscribed = Subscribed::counted_by(Arc::clone(counter));
         let (mut queues, mut subscribers) = (Vec::new(), Vec::new());
         for target in targets {
-            let handler = state.component::<MessageHandlerInterface>(&target.component);
-            let subscriber = Subscriber::new(handler, target.selection, counter);
+            let component = target.component.clone();
+            let subscriber = Subscriber::new(state, target, counter);
             let (sender, waiting) = mpsc::channel(self.config.messages_max);
             queues.push(Queue {
                 subscription: subscriber.subscription().clone(),
                 sender,
             });
-            subscribers.push((target.component.clone(), subscriber.clone()));
+            subscribers.push((component.clone(), subscriber.clone()));
             let consumer = Consumer {
                 subscriber,
-                component: target.component,
+                component,
                 broker: Arc::clone(&self.broker),
                 config: self.config.clone(),
                 keyed: Mutex::default(),
@@ -235,7 +235,8 @@ impl Messaging for MessagingDefault {
         topic: &Topic,
         message: &Message,
     ) -> Result<(), MessagingError> {
-        self.publish(topic, message, None).map(drop)
+        let reply_to = message.reply_to.clone();
+        self.publish(topic, message, reply_to).map(drop)
     }
 
     async fn request(
@@ -266,11 +267,14 @@ impl Messaging for MessagingDefault {
 
     async fn reply(
         &self,
-        _: &CallContext,
+        context: &CallContext,
         to: &ReplyTo,
         message: &Message,
     ) -> Result<(), MessagingError> {
         message.check()?;
+        if !to.is_inbox() {
+            return self.send(context, &Topic::new(&to.address)?, message).await;
+        }
         let inbox = self.broker.inboxes.lock().get(&to.address).cloned();
         let gone = inbox.is_none_or(|inbox| inbox.try_send(message.clone()).is_err());
         if gone {
@@ -288,7 +292,7 @@ struct Inbox<'a> {
 
 impl<'a> Inbox<'a> {
     fn open(broker: &'a Broker, number: u64) -> Self {
-        let address = format!("inbox.{number}");
+        let address = format!("{INBOX}{number}");
         Self { broker, address }
     }
 }

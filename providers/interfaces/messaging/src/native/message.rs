@@ -20,17 +20,28 @@ pub struct Message {
     pub content_type: Option<String>,
     /// What stands beside its data. None is the same as none in it.
     pub metadata: Vec<(String, String)>,
-    /// Where its sender waits for a reply, if it came in.
+    /// Where a reply to it goes, if its sender has said so.
     pub reply_to: Option<ReplyTo>,
 }
 
-/// Where a reply goes.
+/// Where a reply goes: to one who waits for it, or to a topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
 pub struct ReplyTo {
-    /// In the words of the broker that the message came from.
+    /// A topic, or in the words of the broker where somebody waits.
     pub address: String,
-    /// The handler's link that leads to that broker.
+    /// The handler's link that leads to that broker. Empty in what is sent.
     pub link: String,
+}
+
+/// How the address of one who waits for replies begins, whatever the broker. No topic of a guest does.
+pub const INBOX: &str = "_INBOX.";
+
+impl ReplyTo {
+    /// Whether somebody waits there, and it is no topic.
+    #[must_use]
+    pub fn is_inbox(&self) -> bool {
+        self.address.starts_with(INBOX)
+    }
 }
 
 impl Message {

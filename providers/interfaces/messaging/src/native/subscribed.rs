@@ -7,11 +7,12 @@ use parking_lot::Mutex;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wrt_contract::CallContext;
-use wrt_runtime::{ServerLoad, Serving};
+use wrt_runtime::{ServerLoad, Serving, State, Target};
 
+use super::admission::Admission;
 use crate::{
-    DeliveryCounter, DeliveryCounts, Message, MessageHandler, MessagingError, Subscription,
-    limits::REPLIES_BYTES_MAX,
+    DeliveryCounter, DeliveryCounts, Message, MessageHandler, MessageHandlerInterface,
+    MessagingError, Places, Subscription, limits::REPLIES_BYTES_MAX,
 };
 
 /// A component that gets messages. Cheap to clone.
@@ -20,6 +21,7 @@ pub struct Subscriber {
     handler: Arc<dyn MessageHandler>,
     subscription: Arc<Subscription>,
     counter: Arc<DeliveryCounter>,
+    admission: Arc<Admission>,
     runs: Arc<Runs>,
 }
 
@@ -31,17 +33,19 @@ struct Runs {
 }
 
 impl Subscriber {
-    /// `handler` gets what `subscription` says.
+    /// The component that `target` names gets what it says.
     #[must_use]
     pub fn new(
-        handler: Arc<dyn MessageHandler>,
-        subscription: Subscription,
+        state: &impl State,
+        target: Target<Subscription>,
         counter: &Arc<DeliveryCounter>,
     ) -> Self {
+        let capacity = state.capacity::<MessageHandlerInterface>(&target.component);
         Self {
-            handler,
-            subscription: Arc::new(subscription),
+            handler: state.component::<MessageHandlerInterface>(&target.component),
+            subscription: Arc::new(target.selection),
             counter: Arc::clone(counter),
+            admission: Admission::new(capacity),
             runs: Arc::default(),
         }
     }
@@ -67,6 +71,13 @@ impl Subscriber {
         &self.counter
     }
 
+    /// The places in hand of one of so many parts of the subscription: at most `most` of it, and no more than
+    /// its share of what its component has room for.
+    #[must_use]
+    pub fn places(&self, most: usize, parts: usize) -> Places {
+        Places::new(most, parts, &self.admission)
+    }
+
     /// Hands a message over, within the handler's time. A reply to it goes by the subscription's link.
     ///
     /// # Errors
@@ -78,7 +89,7 @@ impl Subscriber {
         if let Some(reply_to) = &mut message.reply_to {
             reply_to.link = self.subscription.reply_link.to_string();
         }
-        let _in_hand = self.counter.take();
+        let (_in_hand, _handed) = (self.counter.take(), self.admission.hand());
         let context = CallContext::with_budget(self.subscription.handler_timeout());
         self.handler.handle(&context, message).await
     }

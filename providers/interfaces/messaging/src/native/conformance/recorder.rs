@@ -24,6 +24,10 @@ pub(super) const FAILS: &str = "fails";
 pub(super) const REFUSES: &str = "refuses";
 /// So many replies.
 pub(super) const REPLIES: &str = "replies";
+/// Which of them a reply is.
+pub(super) const COUNT: &str = "count";
+/// The topic of somebody else, who is to reply.
+pub(super) const REPLIED_FROM: &str = "replied-from";
 
 /// How long a case waits for what has to come.
 pub(super) const COMES_WITHIN: Duration = Duration::from_secs(30);
@@ -101,9 +105,51 @@ impl fmt::Debug for Recorder {
     }
 }
 
-fn number(message: &Message, key: &str) -> u32 {
+impl Recorder {
+    /// What it replies may come to itself, and is replied to no further.
+    async fn reply_to(
+        &self,
+        context: &CallContext,
+        message: &Message,
+    ) -> Result<(), MessagingError> {
+        if text(message, COUNT).is_some() {
+            return Ok(());
+        }
+        for count in 0..number(message, REPLIES) {
+            let to = message.reply_to.as_ref().expect("somebody waits");
+            let mut reply = message.clone();
+            reply.reply_to = None;
+            reply.add_metadata(COUNT.to_owned(), count.to_string());
+            // As a guest's link has it: each is an operation of its own.
+            let context = context.for_operation();
+            self.replies_by.reply(&context, to, &reply).await?;
+        }
+        Ok(())
+    }
+
+    async fn hand_on(
+        &self,
+        context: &CallContext,
+        message: &Message,
+        other: &str,
+    ) -> Result<(), MessagingError> {
+        let mut handed_on = message.clone();
+        handed_on.remove_metadata(REPLIED_FROM);
+        let topic = Topic::new(other)?;
+        let context = context.for_operation();
+        self.replies_by.send(&context, &topic, &handed_on).await
+    }
+}
+
+fn text<'a>(message: &'a Message, key: &str) -> Option<&'a str> {
     let entry = message.metadata.iter().find(|(known, _)| known == key);
-    entry.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
+    entry.map(|(_, value)| value.as_str())
+}
+
+fn number(message: &Message, key: &str) -> u32 {
+    text(message, key)
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(0)
 }
 
 #[async_trait]
@@ -124,11 +170,9 @@ impl MessageHandler for Recorder {
         if calls <= number(message, FAILS) {
             return Err(MessagingError::other("on purpose"));
         }
-        for count in 0..number(message, REPLIES) {
-            let to = message.reply_to.as_ref().expect("somebody waits");
-            let mut reply = message.clone();
-            reply.add_metadata("count".to_owned(), count.to_string());
-            self.replies_by.reply(context, to, &reply).await?;
+        match text(message, REPLIED_FROM) {
+            Some(other) => self.hand_on(context, message, other).await?,
+            None => self.reply_to(context, message).await?,
         }
         let mut topics = self.topics.lock();
         topics

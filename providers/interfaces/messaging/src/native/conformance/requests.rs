@@ -6,8 +6,12 @@ use wrt_conformance::unique_name;
 use wrt_contract::CallContext;
 use wrt_protocol::Execution;
 
-use super::{Fixture, entries, recorder::REPLIES, sorted};
-use crate::{Message, MessagingError, RequestOptions, Topic};
+use super::{
+    Fixture, entries,
+    recorder::{COUNT, REPLIED_FROM, REPLIES},
+    sorted,
+};
+use crate::{Message, MessagingError, ReplyTo, RequestOptions, Topic};
 
 const SHORT: Duration = Duration::from_millis(400);
 /// Far more than an answer takes.
@@ -38,7 +42,7 @@ pub(super) async fn a_request_gets_its_reply(fixture: Fixture) {
     let mut reply = replies.remove(0);
     assert_eq!(reply.data, "question");
     assert_eq!(reply.content_type.as_deref(), Some("text/plain"));
-    reply.remove_metadata("count");
+    reply.remove_metadata(COUNT);
     reply.remove_metadata(REPLIES);
     assert_eq!(sorted(reply.metadata), sorted(entries()));
 }
@@ -65,6 +69,41 @@ pub(super) async fn a_request_gathers_replies_until_its_time(fixture: Fixture) {
         let replies = fixture.request("until", 3, options).await;
         assert_eq!(replies.expect("replies").len(), 3);
         assert!(started.elapsed() >= time, "there may be more until then");
+    }
+}
+
+/// Whoever hands a request on hands on where its sender waits.
+pub(super) async fn a_request_that_is_handed_on_is_replied_to_by_another(fixture: Fixture) {
+    let (topic, other) = (fixture.topic("handed_on"), fixture.topic("other"));
+    let mut message = Message::new("question");
+    for (key, value) in [(REPLIED_FROM, other.as_str()), (REPLIES, "1")] {
+        message.add_metadata(key.to_owned(), value.to_owned());
+    }
+    let context = CallContext::with_budget(2 * LONG);
+    let options = RequestOptions::default();
+    let asked = fixture
+        .messaging
+        .request(&context, &topic, &message, options);
+    let replies = asked.await.expect("a reply");
+    assert_eq!(replies.len(), 1);
+    assert_eq!(fixture.recorder.calls(&other), 1, "the other one replied");
+}
+
+/// A message that is sent may name a topic for replies.
+pub(super) async fn replies_go_to_the_topic_that_a_message_names(fixture: Fixture) {
+    let (topic, replies) = (fixture.topic("named"), fixture.topic("replies"));
+    let mut message = Message::new("question");
+    message.add_metadata(REPLIES.to_owned(), "2".to_owned());
+    message.reply_to = Some(ReplyTo {
+        address: replies.to_string(),
+        link: String::new(),
+    });
+    fixture.send(&topic, &message).await;
+    let [handled] = fixture.recorder.handled(&topic).await;
+    let to = handled.reply_to.expect("it was said");
+    assert_eq!((&*to.address, &*to.link), (replies.as_str(), "default"));
+    for reply in fixture.recorder.handled::<2>(&replies).await {
+        assert_eq!((&reply.data[..], reply.reply_to), (&b"question"[..], None));
     }
 }
 

@@ -11,17 +11,14 @@ use std::{
 
 use futures::FutureExt;
 use parking_lot::Mutex;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use wrt_protocol::Name;
 
 use super::{Broker, MemoryConfig};
 use crate::{
-    DeliveryCounter, DeliveryMode, KeyedQueues, Message, MessagingError, Subscriber, Verdict,
-    is_attempt, limits::TOPIC_BYTES_MAX,
+    DeliveryCounter, DeliveryMode, KeyedQueues, Message, MessagingError, PlaceInHand, Places,
+    Subscriber, Verdict, is_attempt, limits::TOPIC_BYTES_MAX,
 };
 
 /// What waits to be handled, of all queues.
@@ -107,13 +104,13 @@ impl Consumer {
         stop: CancellationToken,
     ) {
         let in_hand_max = self.subscriber.subscription().in_hand_max as usize;
-        let in_hand = Arc::new(Semaphore::new(in_hand_max));
+        let places = self.subscriber.places(in_hand_max, 1);
         let (mut tasks, mut is_open) = (JoinSet::new(), true);
         loop {
             while tasks.try_join_next().is_some() {}
             let next = async {
-                let permit = Arc::clone(&in_hand).acquire_owned().await.ok()?;
-                Some((permit, waiting.recv().await?))
+                let place = places.take().await;
+                Some((place, waiting.recv().await?))
             };
             let next = tokio::select! {
                 () = stop.cancelled(), if is_open => None,
@@ -123,13 +120,13 @@ impl Consumer {
                 },
             };
             match next {
-                Some((permit, waiting)) => {
+                Some((place, waiting)) => {
                     let Some((waiting, key)) = self.admit(waiting) else {
                         continue;
                     };
-                    let (this, in_hand) = (Arc::clone(&self), Arc::clone(&in_hand));
+                    let (this, places) = (Arc::clone(&self), places.clone());
                     tasks.spawn(async move {
-                        this.handle_all(waiting, key, permit, in_hand).await;
+                        this.handle_all(waiting, key, place, &places).await;
                     });
                 }
                 None => {
@@ -140,7 +137,7 @@ impl Consumer {
         }
         // What pauses is not in hand, and ends with the process that keeps it.
         let all = u32::try_from(in_hand_max).unwrap_or(u32::MAX);
-        let _all_ended = in_hand.acquire_many(all).await;
+        places.are_free(all).await;
     }
 
     /// A message that can be handled now, with its key if it has one. One behind others of its key waits.
@@ -158,22 +155,19 @@ impl Consumer {
         &self,
         mut waiting: Waiting,
         key: Option<String>,
-        mut permit: OwnedSemaphorePermit,
-        in_hand: Arc<Semaphore>,
+        mut place: PlaceInHand,
+        places: &Places,
     ) {
         loop {
             // A panic is one message's, and not that of all behind it.
-            let handled = self.handle(waiting, permit, &in_hand);
+            let handled = self.handle(waiting, place, places);
             let ended = AssertUnwindSafe(handled).catch_unwind().await;
             let next = key.as_ref().and_then(|key| self.keyed.lock().next(key));
             let Some(next) = next else { return };
             waiting = next;
-            permit = match ended {
-                Ok(Some(permit)) => permit,
-                _ => match Arc::clone(&in_hand).acquire_owned().await {
-                    Ok(permit) => permit,
-                    Err(_closed) => return,
-                },
+            place = match ended {
+                Ok(place) => place,
+                Err(_panic) => places.take().await,
             };
         }
     }
@@ -182,17 +176,17 @@ impl Consumer {
     async fn handle(
         &self,
         mut waiting: Waiting,
-        mut permit: OwnedSemaphorePermit,
-        in_hand: &Arc<Semaphore>,
-    ) -> Option<OwnedSemaphorePermit> {
+        mut place: PlaceInHand,
+        places: &Places,
+    ) -> PlaceInHand {
         loop {
             let outcome = self.subscriber.hand_over(&mut waiting.message).await;
             let Some(pause) = self.settle(&mut waiting, outcome) else {
-                return Some(permit);
+                return place;
             };
-            drop(permit);
+            drop(place);
             tokio::time::sleep(pause).await;
-            permit = Arc::clone(in_hand).acquire_owned().await.ok()?;
+            place = places.take().await;
             self.subscriber.counter().redelivered();
         }
     }

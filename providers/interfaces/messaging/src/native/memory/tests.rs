@@ -2,9 +2,9 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{sync::Semaphore, time::Instant};
-use wrt_contract::{CallContext, async_trait};
-use wrt_protocol::{Execution, FaultKind};
-use wrt_runtime::{Server as _, Serving, Target};
+use wrt_contract::{CallContext, Gate, GateLimits, LocalDirectory, Offer, async_trait};
+use wrt_protocol::{ActorAddress, Execution, FaultKind};
+use wrt_runtime::{LatticeState, Server as _, Serving, Target};
 use wrt_test_kit::UnreachableCaller;
 
 use super::*;
@@ -133,4 +133,42 @@ async fn what_ends_with_its_provider_is_counted() {
     drop(serving);
     until("all three are gone", || provider.counts().dropped == 3).await;
     assert!(send(&provider, "later").await.is_err());
+}
+
+/// What is too much for a component waits here, and not at its gate.
+#[tokio::test]
+async fn no_more_of_a_burst_is_in_hand_than_there_are_permits() {
+    const PERMITS: u32 = 4;
+    let (provider, handler) = (Arc::<MessagingDefault>::default(), Gated::closed());
+    let app = Name::new("conformance").expect("a legal name");
+    let mut target: Target<Subscription> = conformance::subscription();
+    target.selection.in_hand_max = 64;
+    let actor = ActorAddress::component(app.clone(), target.component.clone());
+    let limits = GateLimits {
+        concurrency_max: PERMITS,
+        queue_max: PERMITS,
+    };
+    let (directory, gate) = (
+        Arc::<LocalDirectory>::default(),
+        Gate::of_actor(&actor, limits),
+    );
+    let offered: Arc<dyn MessageHandler> = Arc::clone(&handler) as _;
+    Offer::new::<MessageHandlerInterface>(offered, &gate).install(&directory, &actor);
+    let nobody_else = Arc::new(UnreachableCaller(FaultKind::Unavailable));
+    let state = LatticeState::new(app, directory, nobody_else);
+    let serving = Arc::clone(&provider).serve(&state, vec![target]).await;
+    let _serving = serving.expect("it serves");
+    for at in 0..10 * PERMITS {
+        send(&provider, &at.to_string()).await.expect("sent");
+    }
+    for done in 0..10 * PERMITS {
+        let in_hand = PERMITS.min(10 * PERMITS - done);
+        until("the permits are used", || gate.load().running == in_hand).await;
+        let load = gate.load();
+        assert_eq!((load.waiting, load.refused), (0, 0), "{load:?}");
+        handler.let_in.add_permits(1);
+        let handled = done as usize + 1;
+        until("one is handled", || handler.handled.lock().len() == handled).await;
+    }
+    assert_eq!(provider.counts().put_back, 0);
 }
