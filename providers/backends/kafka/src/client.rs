@@ -141,8 +141,12 @@ impl Backend for Kafka {
         config.check()
     }
 
-    /// Whether a broker answers. It says what was wrong last, and not only that its time is over.
+    /// Whether a broker answers, and every client goes on. It says what was wrong last, and not only that its
+    /// time is over.
     async fn probe(&self, context: &CallContext) -> Result<(), Box<dyn Error + Send + Sync>> {
+        if let Some(why) = self.context().over() {
+            return Err(format!("kafka: a client does not go on, and is made anew: {why}").into());
+        }
         let within = context.remaining().saturating_sub(LOOK_EVERY);
         let topic = self.config().reply_topic.clone();
         let producer = self.producer().clone();
@@ -237,6 +241,7 @@ fn producer_settings(config: &KafkaConfig) -> ClientConfig {
         ("enable.idempotence", "true"),
         ("acks", "all"),
         ("linger.ms", "0"),
+        ("batch.size", &config.wire_bytes_max().to_string()),
         ("partitioner", "murmur2_random"),
         ("allow.auto.create.topics", "false"),
         ("message.timeout.ms", SENT_WITHIN_MS),

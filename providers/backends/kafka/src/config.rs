@@ -93,6 +93,9 @@ pub enum KafkaGroupProtocol {
 
 /// Room beside a message, for what is said of it as a dead letter: what can be sent can be stored as one.
 const ROOM_BYTES: usize = 16 * 1024;
+/// What a dead letter takes at most. Others may send more to a topic than this provider does, and what they
+/// have sent must not stay in the way for ever.
+pub(crate) const LETTER_BYTES_MAX: usize = 4 * DATA_BYTES_MAX;
 const MESSAGE_BYTES_LEAST: u64 = 1024;
 const CONNECT_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 1..=60_000;
 
@@ -112,6 +115,11 @@ impl KafkaConfig {
         self.tls || files.iter().any(|file| file.is_some())
     }
 
+    /// What is sent at a time, but for a single message that is larger.
+    pub(crate) fn wire_bytes_max(&self) -> usize {
+        self.message_bytes_max + ROOM_BYTES
+    }
+
     /// What every client of the brokers is told.
     pub(crate) fn client(&self) -> ClientConfig {
         let mut client = ClientConfig::new();
@@ -123,10 +131,7 @@ impl KafkaConfig {
             self.connect_timeout_ms.max(1000).to_string(),
         );
         client.set("reconnect.backoff.max.ms", "1000");
-        client.set(
-            "message.max.bytes",
-            (self.message_bytes_max + ROOM_BYTES).to_string(),
-        );
+        client.set("message.max.bytes", LETTER_BYTES_MAX.to_string());
         let protocol = match (self.sasl_mechanism, self.is_encrypted()) {
             (None, false) => "plaintext",
             (None, true) => "ssl",

@@ -25,6 +25,8 @@ struct State {
     shut_out: Mutex<Option<String>>,
     /// What was wrong last.
     last: Mutex<Option<String>>,
+    /// Why a client does not go on, if one does not.
+    over: Mutex<Option<String>>,
 }
 
 impl Context {
@@ -40,6 +42,17 @@ impl Context {
     /// What was wrong since a broker answered last.
     pub(crate) fn last(&self) -> Option<String> {
         self.0.last.lock().clone()
+    }
+
+    /// Why one of the clients does not go on, whatever brokers answer: only others in its place will.
+    pub(crate) fn over(&self) -> Option<String> {
+        self.0.over.lock().clone()
+    }
+
+    /// A client does not go on.
+    pub(crate) fn is_over(&self, why: &str) {
+        tracing::error!(why, "kafka: a client does not go on");
+        self.0.over.lock().get_or_insert_with(|| why.to_owned());
     }
 
     /// A broker has answered.
@@ -72,6 +85,7 @@ impl ClientContext for Context {
         match error.rdkafka_error_code() {
             // What comes before says why.
             Some(RDKafkaErrorCode::AllBrokersDown) => self.0.is_cut_off.store(true, Relaxed),
+            Some(RDKafkaErrorCode::Fatal) => self.is_over(reason),
             code => {
                 let reason = Some(reason.to_owned());
                 if code == Some(RDKafkaErrorCode::Authentication) {
@@ -81,5 +95,24 @@ impl ClientContext for Context {
             }
         }
         tracing::debug!(%error, reason, "kafka");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails when a producer that takes nothing more is thought to be well since brokers answer.
+    #[test]
+    fn a_client_that_is_over_stays_so_when_brokers_answer() {
+        let context = Context::default();
+        let tell = |code| ClientContext::error(&context, KafkaError::Global(code), "told");
+        tell(RDKafkaErrorCode::AllBrokersDown);
+        tell(RDKafkaErrorCode::BrokerTransportFailure);
+        assert!(context.is_cut_off() && context.over().is_none());
+        tell(RDKafkaErrorCode::Fatal);
+        context.answered();
+        assert_eq!(context.over().as_deref(), Some("told"));
+        assert!(!context.is_cut_off() && context.last().is_none());
     }
 }

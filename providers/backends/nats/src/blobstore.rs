@@ -15,6 +15,7 @@
 mod chunk_index;
 mod collector;
 mod container;
+mod naming;
 mod objects;
 mod reading;
 mod refused;

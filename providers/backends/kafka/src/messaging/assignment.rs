@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -16,6 +17,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
     error::{KafkaError, KafkaResult},
+    topic_partition_list::TopicPartitionListElem,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +53,17 @@ impl Drop for Runs<'_> {
 }
 
 impl Partition {
+    fn of(topic: String, number: i32, offsets: Offsets) -> Self {
+        Self {
+            topic,
+            number,
+            offsets: Mutex::new(offsets),
+            running: AtomicUsize::new(0),
+            lost: CancellationToken::new(),
+            is_given: AtomicBool::new(false),
+        }
+    }
+
     /// A handler begins; none where another may have the message. What is committed before it is handled
     /// (where it is not `is_kept`) nobody else has.
     pub(super) fn begin(&self, is_kept: bool) -> Option<Runs<'_>> {
@@ -78,6 +91,10 @@ impl Assignment {
         }
     }
 
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
     pub(super) fn partition(&self, topic: &str, number: i32) -> Option<Arc<Partition>> {
         let partitions = self.partitions.lock();
         partitions.get(&(topic.to_owned(), number)).cloned()
@@ -98,6 +115,22 @@ impl Assignment {
         commit(consumer, &partitions, mode)
     }
 
+    /// A partition in the place of one whose offsets have begun again: what is known of that says nothing of
+    /// this.
+    pub(super) fn begin_again(&self, partition: &Partition) -> Arc<Partition> {
+        let (topic, number) = (partition.topic.clone(), partition.number);
+        tracing::warn!(
+            topic,
+            number,
+            "kafka: a partition goes back: its topic was made anew, or has lost messages"
+        );
+        partition.lost.cancel();
+        let again = Arc::new(Partition::of(topic.clone(), number, Offsets::default()));
+        let mut partitions = self.partitions.lock();
+        partitions.insert((topic, number), Arc::clone(&again));
+        again
+    }
+
     /// Makes them known, with what was left by whoever had them before.
     fn add(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let committed = consumer.committed_offsets(list.clone(), ANSWER_WITHIN);
@@ -109,25 +142,18 @@ impl Assignment {
             let (topic, number) = (element.topic().to_owned(), element.partition());
             let committed = committed.as_ref().ok();
             let left = committed.and_then(|list| list.find_partition(&topic, number));
-            let offsets = match left.as_ref().map(|left| (left.offset(), left.metadata())) {
+            let offsets = match left.as_ref().map(|left| (left.offset(), marks_of(left))) {
                 Some((Offset::Offset(offset), marks)) => Offsets::with_marks(offset, marks),
                 _ => Offsets::default(),
             };
-            let partition = Partition {
-                topic: topic.clone(),
-                number,
-                offsets: Mutex::new(offsets),
-                running: AtomicUsize::new(0),
-                lost: CancellationToken::new(),
-                is_given: AtomicBool::new(false),
-            };
+            let partition = Partition::of(topic.clone(), number, offsets);
             partitions.insert((topic, number), Arc::new(partition));
         }
     }
 
     /// Waits for what is in hand, for a while, and commits what is done. From then on they are another's.
     fn give_up(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
-        let key = |element: &rdkafka::topic_partition_list::TopicPartitionListElem<'_>| {
+        let key = |element: &TopicPartitionListElem<'_>| {
             (element.topic().to_owned(), element.partition())
         };
         let taken: Vec<_> = {
@@ -165,6 +191,12 @@ impl Assignment {
             }
         }
     }
+}
+
+/// What stands beside a committed offset. To read what is no text panics in there, and others may have left
+/// it.
+fn marks_of<'a>(left: &'a TopicPartitionListElem<'_>) -> &'a str {
+    catch_unwind(AssertUnwindSafe(|| left.metadata())).unwrap_or_default()
 }
 
 fn commit(
@@ -211,6 +243,16 @@ impl ConsumerContext for Assignment {
             Rebalance::Assign(list) => self.add(consumer, list),
             Rebalance::Revoke(list) => self.give_up(consumer, list),
             Rebalance::Error(error) => tracing::warn!(%error, "kafka: a group is not shared out"),
+        }
+    }
+
+    /// The client remembers of a partition that it was paused, also when somebody else had it meanwhile: nobody
+    /// would resume it.
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(list) = rebalance
+            && let Err(error) = consumer.resume(list)
+        {
+            tracing::warn!(%error, "kafka: partitions that have come may stand still");
         }
     }
 

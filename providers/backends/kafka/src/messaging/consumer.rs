@@ -64,6 +64,8 @@ struct Consumer {
     committed: Instant,
     /// When it was told last why there are no messages.
     told: Option<Instant>,
+    /// The client takes no more messages.
+    has_failed: bool,
 }
 
 impl Kafka {
@@ -111,6 +113,7 @@ impl Kafka {
                 is_paused: false,
                 committed: Instant::now(),
                 told: None,
+                has_failed: false,
             }
             .run()
         });
@@ -171,19 +174,23 @@ impl Consumer {
         let runtime = Handle::current();
         let (ended, end) = oneshot::channel::<()>();
         let thread = thread::Builder::new().name("kafka-consumer".to_owned());
+        let context = self.assignment().context().clone();
         let begun = thread.spawn(move || {
             let _taker = self.deliveries.taker.set(thread::current());
             self.poll_all(&runtime);
-            drop((self, ended));
+            drop(self);
+            ended.send(())
         });
         if let Err(error) = begun {
-            tracing::error!(%error, "kafka: no thread for a subscription");
+            context.is_over(&format!("no thread for a subscription: {error}"));
+        } else if end.await.is_err() {
+            context.is_over("the thread of a subscription has ended by a panic");
         }
-        let _ended = end.await;
     }
 
     fn poll_all(&mut self, runtime: &Handle) {
-        while !self.deliveries.stop.is_cancelled() && !self.deliveries.gone.is_cancelled() {
+        let (stop, gone) = (&self.deliveries.stop.clone(), &self.deliveries.gone.clone());
+        while !self.has_failed && !stop.is_cancelled() && !gone.is_cancelled() {
             self.follow_topics();
             self.commit_in_time();
             match self.held.is_empty() {
@@ -192,7 +199,7 @@ impl Consumer {
             }
         }
         self.let_go();
-        while self.deliveries.count() > 0 && !self.deliveries.gone.is_cancelled() {
+        while self.deliveries.count() > 0 && !gone.is_cancelled() {
             self.pause();
             self.take(Duration::ZERO);
             self.let_go();
@@ -253,7 +260,12 @@ impl Consumer {
         let partition = self
             .assignment()
             .partition(record.topic(), record.partition());
-        let Some(partition) = partition else { return };
+        let Some(mut partition) = partition else {
+            return;
+        };
+        if partition.offsets.lock().goes_back_to(record.offset()) {
+            partition = self.assignment().begin_again(&partition);
+        }
         let mut offsets = partition.offsets.lock();
         let Some(failed) = offsets.take(record.offset()) else {
             return;
@@ -275,6 +287,13 @@ impl Consumer {
 
     /// The client goes on to try, unless it says that this is fatal.
     fn tell(&mut self, error: &KafkaError) {
+        if let KafkaError::MessageConsumptionFatal(_) = error {
+            let why = self.consumer.client().fatal_error();
+            let why = why.map_or_else(|| error.to_string(), |(_, why)| why);
+            self.assignment().context().is_over(&why);
+            self.has_failed = true;
+            return;
+        }
         let is_away = matches!(
             error.rdkafka_error_code(),
             Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown)

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use rdkafka::message::{Message as _, OwnedHeaders, OwnedMessage};
 use tokio::time::timeout;
 use wrt_protocol::Name;
 
 use super::wire::header;
-use crate::{ConnectError, Kafka};
+use crate::{ConnectError, Kafka, config::LETTER_BYTES_MAX};
 
 /// As much of a reason as is kept.
 const REASON_BYTES_MAX: usize = 512;
@@ -28,7 +27,9 @@ impl Kafka {
     /// Those of `component`. The topic is made if it is not there.
     pub(super) async fn dead_letters(&self, component: &Name) -> Result<DeadLetters, ConnectError> {
         let topic = format!("{}.{component}", self.config().dead_letter_topic);
-        let made = self.topics().ensure(&topic, &[("retention.ms", KEPT_MS)]);
+        let most = LETTER_BYTES_MAX.to_string();
+        let settings = [("retention.ms", KEPT_MS), ("max.message.bytes", &most)];
+        let made = self.topics().ensure(&topic, &settings);
         made.await.map_err(|source| ConnectError::Broker {
             what: format!("cannot make the topic {topic} for dead letters"),
             source,
@@ -64,9 +65,8 @@ impl DeadLetters {
         ] {
             headers = header(headers, name, text);
         }
-        let key = record.key().and_then(|key| std::str::from_utf8(key).ok());
-        let data = Bytes::copy_from_slice(record.payload().unwrap_or_default());
-        let stored = self.kafka.deliver_record(&self.topic, headers, key, &data);
+        let (key, data) = (record.key(), record.payload());
+        let stored = self.kafka.deliver_record(&self.topic, headers, key, data);
         match timeout(STORED_WITHIN, stored).await {
             Ok(stored) => stored.map_err(|error| error.to_string()),
             Err(_elapsed) => Err(format!("no answer within {STORED_WITHIN:?}")),

@@ -16,7 +16,9 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use wrt_messaging::{DeliveryMode, MessagingError, PlaceInHand, Places, Subscriber, Verdict};
+use wrt_messaging::{
+    DeliveryMode, MessagingError, PlaceInHand, Places, Subscriber, Verdict, is_attempt,
+};
 
 use super::{assignment::Partition, dead_letters::DeadLetters, wire::message_of};
 
@@ -94,6 +96,9 @@ impl Deliveries {
 
     /// Begins with a message.
     pub(super) fn begin(self: &Arc<Self>, runtime: &Handle, taken: Taken, place: PlaceInHand) {
+        if taken.failed > 0 {
+            self.subscriber.counter().redelivered();
+        }
         self.count.fetch_add(1, SeqCst);
         let counted = Counted(Arc::clone(self));
         runtime.spawn(async move {
@@ -173,15 +178,17 @@ impl Deliveries {
             }
             Verdict::Again { pause } => {
                 counter.failed();
-                *failed += 1;
+                *failed = failed.saturating_add(1);
                 partition.offsets.lock().failed(offset, *failed);
                 Some(pause)
             }
             Verdict::GiveUp => {
-                counter.failed();
-                let reason = outcome.as_ref().err().map(ToString::to_string);
-                let reason = reason.unwrap_or_default();
-                match self.give_up(record, *failed + 1, &reason).await {
+                let Err(error) = outcome else { return None };
+                if is_attempt(error) {
+                    counter.failed();
+                }
+                let attempts = failed.saturating_add(1);
+                match self.give_up(record, attempts, &error.to_string()).await {
                     true => {
                         partition.offsets.lock().done(offset);
                         None

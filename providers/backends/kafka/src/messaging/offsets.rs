@@ -43,12 +43,15 @@ impl Offsets {
         }
     }
 
-    /// Takes one; how many attempts at it have failed, or nothing if it is done or was taken already.
+    /// Whether an offset comes that has come before, or one in front of those. A broker gives each once, in
+    /// their order, to whoever has the partition: so they count anew.
+    pub(super) fn goes_back_to(&self, offset: i64) -> bool {
+        self.next.is_some_and(|next| offset < next)
+    }
+
+    /// Takes one; how many attempts at it have failed, or nothing if it is done.
     pub(super) fn take(&mut self, offset: i64) -> Option<u32> {
-        if self.next.is_some_and(|next| offset < next) {
-            return None;
-        }
-        self.next = Some(offset + 1);
+        self.next = Some(offset.saturating_add(1));
         if self.before.done.contains(&offset) {
             self.taken.insert(offset, Taken::Done);
             self.settle();
@@ -128,7 +131,7 @@ impl Offsets {
 impl Marks {
     /// What cannot be read says nothing: messages come once more.
     fn read(committed: i64, text: &str) -> Self {
-        let mut marks = Self::default();
+        let (mut marks, mut room) = (Self::default(), MARKED_MAX as usize);
         let Some(text) = text.strip_prefix(MARKS) else {
             return marks;
         };
@@ -139,14 +142,15 @@ impl Marks {
         for mark in text.split_ascii_whitespace() {
             if let Some((first, last)) = mark.split_once('-') {
                 if let (Some(first), Some(last)) = (number(first), number(last)) {
-                    marks
-                        .done
-                        .extend((first..=last).map(|offset| committed + offset));
+                    let run = (first..=last).map(|offset| committed.saturating_add(offset));
+                    marks.done.extend(run.take(room).inspect(|_| room -= 1));
                 }
             } else if let Some((offset, failed)) = mark.split_once(':')
                 && let (Some(offset), Ok(failed)) = (number(offset), failed.parse())
             {
-                marks.failed.insert(committed + offset, failed);
+                marks
+                    .failed
+                    .insert(committed.saturating_add(offset), failed);
             }
         }
         marks
@@ -182,7 +186,9 @@ mod tests {
         offsets.done(14);
         offsets.done(20);
         assert_eq!(to_commit(&offsets), (21, String::new()));
-        assert_eq!((offsets.len(), offsets.take(15)), (0, None));
+        assert_eq!(offsets.len(), 0);
+        let goes_back = [15, 20, 21].map(|offset| offsets.goes_back_to(offset));
+        assert_eq!(goes_back, [true, true, false]);
     }
 
     #[test]
@@ -206,9 +212,17 @@ mod tests {
             "wrt1 -1-9",
             "wrt1 0-99999999999",
             "wrt1 1:x 2:-1",
+            "wrt1 9-3",
         ] {
             assert_eq!(Marks::read(0, text), Marks::default(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_others_left_has_an_end() {
+        let marks = format!("wrt1{}", " 0-100000".repeat(400));
+        let marks = Marks::read(i64::MAX - 10, &marks);
+        assert_eq!(marks.done.last(), Some(&i64::MAX));
     }
 
     /// Half of the marks is not too much for a broker, and none are lost that fit.

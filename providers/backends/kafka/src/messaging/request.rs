@@ -8,6 +8,7 @@ use rand::Rng as _;
 use rdkafka::message::OwnedMessage;
 use tokio::sync::{OnceCell, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::DropGuard;
 use wrt_contract::CallContext;
 use wrt_messaging::{Message, MessagingError, RequestOptions, Topic, gather, limits::REPLIES_MAX};
 use wrt_protocol::{Fault, FaultKind, Hop};
@@ -26,7 +27,8 @@ const KEPT_MS: &str = "600000";
 #[derive(Debug, Default)]
 pub(crate) struct Replies {
     inboxes: Arc<Mutex<HashMap<String, mpsc::Sender<Message>>>>,
-    is_read: OnceCell<()>,
+    /// They are read for as long as this lives.
+    is_read: OnceCell<DropGuard>,
 }
 
 /// The place of one who waits for replies, given up with it.
@@ -81,7 +83,7 @@ impl Kafka {
     }
 
     /// Reads the topic for replies from its end on, for as long as the provider is there.
-    async fn read_replies(&self, context: &CallContext) -> Result<(), MessagingError> {
+    async fn read_replies(&self, context: &CallContext) -> Result<DropGuard, MessagingError> {
         let topic = self.config().reply_topic.clone();
         let failed = |error| not_executed(&error, context);
         let made = self.topics().ensure(&topic, &[("retention.ms", KEPT_MS)]);
@@ -100,7 +102,11 @@ impl Kafka {
                 deliveries.dropped();
             }
         };
-        let begun = reader.run(known, self.ended().clone(), deliver);
-        begun.await.map_err(failed)
+        // Whoever gives up waiting for the beginning leaves no reader behind: the next one would be a second.
+        let reads = self.ended().child_token();
+        let ends_with_this = reads.clone().drop_guard();
+        let begun = reader.run(known, reads, deliver);
+        begun.await.map_err(failed)?;
+        Ok(ends_with_this)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::OwnedHeaders,
@@ -103,7 +102,8 @@ impl Kafka {
         headers: OwnedHeaders,
         message: &Message,
     ) -> Result<(), MessagingError> {
-        let delivered = self.deliver_record(topic, headers, key_of(message), &message.data);
+        let (key, data) = (key_of(message).map(str::as_bytes), Some(&message.data[..]));
+        let delivered = self.deliver_record(topic, headers, key, data);
         let delivered = context.bound(Hop::Backend, delivered).await?;
         delivered.map_err(|error| refused(&error, topic, context))
     }
@@ -113,13 +113,13 @@ impl Kafka {
         &self,
         topic: &str,
         headers: OwnedHeaders,
-        key: Option<&str>,
-        data: &Bytes,
+        key: Option<&[u8]>,
+        payload: Option<&[u8]>,
     ) -> Result<(), KafkaError> {
-        let record = FutureRecord::to(topic).headers(headers).payload(&data[..]);
-        let record = match key {
-            Some(key) => record.key(key),
-            None => record,
+        let record = FutureRecord {
+            key,
+            payload,
+            ..FutureRecord::to(topic).headers(headers)
         };
         let delivered = match self.producer().send_result(record) {
             Ok(on_its_way) => on_its_way.await,

@@ -5,9 +5,16 @@
 //! something there that may leave some, until there are none. What it finds twice, unchanged and unnamed
 //! for all of `unnamed_bytes_kept_for_ms`, goes. A writer stores something in half of that and names its bytes
 //! within a quarter after the last of them, and so is never taken for one that is gone; a copy names bytes
-//! within a quarter after it has found them named.
+//! within a quarter after it has found them named. What names them and is late all the same names nothing.
+//! Whatever cannot be read may name any bytes: then none go.
 
-use std::{collections::HashMap, sync::OnceLock, time::Duration};
+mod look;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::OnceLock,
+    time::Duration,
+};
 
 use futures::TryStreamExt as _;
 use parking_lot::Mutex;
@@ -17,10 +24,11 @@ use wrt_blobstore::{BlobstoreError, ContainerName};
 use wrt_contract::CallContext;
 use wrt_protocol::Hop;
 
+use self::look::Look;
 use super::{
     container::Opened,
     kept_for,
-    objects::{messages_from, told},
+    objects::{messages_from, messages_of_leader, named_by},
 };
 use crate::{Nats, attempt::Failure, client::WeakNats};
 
@@ -46,7 +54,9 @@ pub(crate) struct Containers {
 struct Kept {
     /// Whether there may be any.
     is_touched: bool,
-    unnamed: HashMap<String, Unnamed>,
+    unnamed: BTreeMap<String, Unnamed>,
+    /// Behind which id the next look begins: nothing for the beginning.
+    looked_through: String,
 }
 
 /// Bytes that no object names.
@@ -101,29 +111,38 @@ impl Containers {
         }
     }
 
+    fn looked_through(&self, name: &ContainerName) -> String {
+        let known = self.known.lock();
+        let kept = known.get(name);
+        kept.map_or_else(String::new, |kept| kept.looked_through.clone())
+    }
+
     /// Notes what no object names; which of it goes.
-    fn note(
-        &self,
-        name: &ContainerName,
-        found: HashMap<String, usize>,
-        kept_for: Duration,
-    ) -> Vec<String> {
+    fn note(&self, name: &ContainerName, unnamed: Look, kept_for: Duration) -> Vec<String> {
         let mut known = self.known.lock();
-        let Some(kept) = known.get_mut(name) else {
-            return Vec::new();
-        };
-        let now = Instant::now();
-        let before = std::mem::take(&mut kept.unnamed);
-        let mut over = Vec::new();
-        for (id, chunks) in found {
-            let known = before.get(&id).filter(|known| known.chunks == chunks);
+        let kept = known.get_mut(name);
+        kept.map_or_else(Vec::new, |kept| kept.note(unnamed, kept_for))
+    }
+}
+
+impl Kept {
+    fn note(&mut self, unnamed: Look, kept_for: Duration) -> Vec<String> {
+        let (now, mut over) = (Instant::now(), Vec::new());
+        let mut before = std::mem::take(&mut self.unnamed);
+        for (id, chunks) in &unnamed.chunks {
+            let known = before.get(id).filter(|known| known.chunks == *chunks);
             let since = known.map_or(now, |known| known.since);
             if now - since >= kept_for {
                 over.push(id.clone());
             }
-            kept.unnamed.insert(id, Unnamed { chunks, since });
+            let chunks = *chunks;
+            self.unnamed.insert(id.clone(), Unnamed { chunks, since });
         }
-        kept.is_touched |= !kept.unnamed.is_empty();
+        // Of the others nothing was seen this time.
+        before.retain(|id, _| !unnamed.has_looked_at(id));
+        self.unnamed.append(&mut before);
+        self.looked_through = unnamed.through.unwrap_or_default();
+        self.is_touched |= !self.unnamed.is_empty() || !self.looked_through.is_empty();
         over
     }
 }
@@ -158,7 +177,8 @@ impl Nats {
             }
             opened => opened?,
         };
-        let unnamed = context.bound(Hop::Backend, self.unnamed(&opened)).await?;
+        let unnamed = self.unnamed(&opened, self.containers().looked_through(name));
+        let unnamed = context.bound(Hop::Backend, unnamed).await?;
         let over = self.containers().note(name, unnamed?, kept_for(self));
         for id in over {
             tracing::info!(container = ?name, id, "bytes that no object names are removed");
@@ -170,34 +190,40 @@ impl Nats {
 
     /// Ids of bytes that no object names, and how many chunks of each there are. Bytes come first: those
     /// that were stored since then are nobody's yet.
-    async fn unnamed(&self, opened: &Opened) -> Result<HashMap<String, usize>, BlobstoreError> {
+    async fn unnamed(&self, opened: &Opened, after: String) -> Result<Look, BlobstoreError> {
         let failed = |error: &dyn std::fmt::Display| BlobstoreError::other(error.to_string());
         let start = opened.chunks("");
         let subjects = opened.stream.info_with_subjects(start.clone() + "*").await;
         let mut subjects = subjects.map_err(|error| failed(&error))?;
-        let mut found = HashMap::new();
+        let mut look = Look::behind(after);
         while let Some((subject, chunks)) =
             subjects.try_next().await.map_err(|error| failed(&error))?
         {
             if let Some(id) = subject.strip_prefix(&start) {
-                found.insert(id.to_owned(), chunks);
-            }
-            if found.len() == LOOKED_AT_MAX {
-                break;
+                look.push(id, chunks, LOOKED_AT_MAX);
             }
         }
         let mut next = Some(1);
-        while let Some(start) = next.filter(|_| !found.is_empty()) {
-            let page = messages_from(opened, start).await;
+        while let Some(start) = next.filter(|_| !look.chunks.is_empty()) {
+            let page = match opened.reads_direct {
+                true => messages_from(opened, start).await,
+                false => messages_of_leader(opened, start).await,
+            };
             let (objects, more) = page.map_err(|failure| match failure {
                 Failure::Final(error) => error,
                 Failure::NotDone(reason) | Failure::Unknown(reason) => failed(&reason),
             })?;
-            for object in objects.iter().filter_map(|payload| told(payload)) {
-                found.remove(&object.nuid);
+            for object in &objects {
+                let named = named_by(object).inspect_err(|error| {
+                    let container = &opened.name;
+                    tracing::warn!(?container, %error, "nothing is collected: an object cannot be read");
+                });
+                if let Some(id) = named.map_err(|error| failed(&error))? {
+                    look.chunks.remove(&id);
+                }
             }
             next = more;
         }
-        Ok(found)
+        Ok(look)
     }
 }

@@ -2,15 +2,11 @@
 
 use std::collections::HashMap;
 
-use async_nats::{
-    HeaderMap,
-    header::{NATS_MESSAGE_ID, NATS_ROLLUP},
-    jetstream::{
-        consumer::{AckPolicy, DeliverPolicy, pull},
-        message::{PublishMessage, StreamMessage},
-        object_store,
-        stream::{DirectGetErrorKind, LastRawMessageErrorKind},
-    },
+use async_nats::jetstream::{
+    consumer::{AckPolicy, DeliverPolicy, pull},
+    message::StreamMessage,
+    object_store,
+    stream::{DirectGetErrorKind, LastRawMessageErrorKind},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use bytes::Bytes;
@@ -20,7 +16,7 @@ use wrt_blobstore::{
 };
 use wrt_contract::CallContext;
 
-use super::{container::Opened, kept_for, refused::not_stored, timestamp};
+use super::{container::Opened, timestamp};
 use crate::{
     Nats,
     attempt::{CONSUMER_IDLE_MAX, Failure, attempts},
@@ -41,16 +37,23 @@ pub(super) fn told(payload: &[u8]) -> Option<object_store::ObjectInfo> {
     (!info.deleted).then_some(info)
 }
 
-fn encoded(object: &ObjectName) -> String {
-    URL_SAFE.encode(object.as_str())
+/// The id of the bytes that a message names, if it names any.
+///
+/// # Errors
+/// Of one that cannot be read: it may name any.
+pub(super) fn named_by(payload: &[u8]) -> Result<Option<String>, serde_json::Error> {
+    #[derive(serde::Deserialize)]
+    struct Names {
+        nuid: String,
+        #[serde(default)]
+        deleted: bool,
+    }
+    let names: Names = serde_json::from_slice(payload)?;
+    Ok((!names.deleted).then_some(names.nuid))
 }
 
-/// The message of an id, however often it is sent, is stored once; for seconds.
-pub(super) fn stored_once(payload: Bytes, id: &str) -> PublishMessage {
-    let mut headers = HeaderMap::new();
-    headers.insert(NATS_MESSAGE_ID, id);
-    headers.insert(NATS_ROLLUP, "sub");
-    PublishMessage::build().payload(payload).headers(headers)
+pub(super) fn encoded(object: &ObjectName) -> String {
+    URL_SAFE.encode(object.as_str())
 }
 
 impl Nats {
@@ -78,39 +81,6 @@ impl Nats {
             info,
             created_at: timestamp(message.time.unix_timestamp()),
         })
-    }
-
-    /// Says what an object is, in place of whatever was said before.
-    pub(super) async fn put_object(
-        &self,
-        context: &CallContext,
-        container: &Opened,
-        object: &ObjectId,
-        mut info: object_store::ObjectInfo,
-    ) -> Result<(), BlobstoreError> {
-        info.name = object.object.as_str().to_owned();
-        info.bucket.clone_from(&container.bucket);
-        let json =
-            serde_json::to_vec(&info).map_err(|error| BlobstoreError::other(error.to_string()))?;
-        let (subject, json) = (
-            container.objects() + &encoded(&object.object),
-            Bytes::from(json),
-        );
-        let id = self.client().new_inbox();
-        // Later its bytes may have been collected: nobody has named them so far.
-        let context = &context.narrowed(kept_for(self) / 4);
-        attempts(context, self.client(), |_earlier| async {
-            let message = stored_once(json.clone(), &id);
-            let sent = self
-                .jetstream()
-                .send_publish(subject.clone(), message)
-                .await;
-            let stored = async { sent?.await };
-            stored.await.map(drop).map_err(|error| not_stored(&error))
-        })
-        .await?;
-        self.containers().touched(self, &container.name);
-        Ok(())
     }
 
     /// Removes an object, if it is there. No mark is left, so no room is needed.
@@ -209,6 +179,30 @@ pub(super) async fn messages_from(
         tracing::debug!(name, %error, "a consumer is left to the server");
     }
     Ok((told, next))
+}
+
+/// The same in the words of whoever has all of the container: a consumer may be served by one that is behind,
+/// and has not heard of what is there. One request for each.
+pub(super) async fn messages_of_leader(
+    container: &Opened,
+    start_sequence: u64,
+) -> Attempt<(Vec<Bytes>, Option<u64>)> {
+    let (mut told, mut start) = (Vec::new(), start_sequence);
+    while told.len() < PAGE_NAMES_MAX {
+        let next = container.stream.raw_message_builder().sequence(start);
+        let next = next.next_by_subject(container.objects() + ">").send().await;
+        match next {
+            Ok(message) => {
+                start = message.sequence.saturating_add(1);
+                told.push(message.payload);
+            }
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+                return Ok((told, None));
+            }
+            Err(error) => return Err(Failure::NotDone(error.to_string())),
+        }
+    }
+    Ok((told, Some(start)))
 }
 
 async fn last_message(container: &Opened, subject: &str) -> Attempt<Option<StreamMessage>> {

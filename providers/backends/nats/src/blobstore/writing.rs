@@ -18,6 +18,7 @@ use super::{
     chunk_index::{self, ChunkIndex},
     container::Opened,
     kept_for,
+    naming::LAST_CHUNK_NOTE,
     objects::info_of,
     refused::{not_executed, not_stored},
 };
@@ -54,6 +55,7 @@ impl Nats {
             chunk: BytesMut::new(),
             sent: VecDeque::new(),
             index: ChunkIndex::default(),
+            last_chunk: None,
             hasher: Sha256::new(),
             size: 0,
             chunks: 0,
@@ -83,6 +85,8 @@ struct Writing<'a> {
     chunk: BytesMut,
     sent: VecDeque<PublishAckFuture>,
     index: ChunkIndex,
+    /// Where the last one lies in the stream.
+    last_chunk: Option<u64>,
     hasher: Sha256,
     size: usize,
     chunks: usize,
@@ -117,7 +121,10 @@ impl Writing<'_> {
             self.acknowledged().await?;
         }
         self.check_pace()?;
-        let metadata = HashMap::from([(chunk_index::NOTE.to_owned(), self.index.note())]);
+        let mut metadata = HashMap::from([(chunk_index::NOTE.to_owned(), self.index.note())]);
+        if let Some(last) = self.last_chunk {
+            metadata.insert(LAST_CHUNK_NOTE.to_owned(), last.to_string());
+        }
         let sizes = (self.size, self.chunks, self.chunk_bytes);
         let digest = self.hasher.clone().finalize();
         Ok(info_of(self.id.clone(), sizes, &digest, metadata))
@@ -149,6 +156,7 @@ impl Writing<'_> {
         };
         let stored = sent.await.map_err(|error| failed(not_stored(&error)))?;
         self.index.push(stored.sequence);
+        self.last_chunk = Some(stored.sequence);
         self.last_stored = Instant::now();
         Ok(())
     }
