@@ -17,6 +17,7 @@ mod programs {
     pub mod log;
     pub mod login;
     pub mod namespace;
+    pub mod proxy;
     pub mod running;
     pub mod tls;
     pub mod wasmcloud;

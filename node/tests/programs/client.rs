@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use futures::stream;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Empty, StreamBody, combinators::BoxBody};
 use hyper::{
     body::{Bytes, Frame, Incoming},
@@ -25,6 +25,7 @@ pub enum Version {
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
+    pub headers: HeaderMap,
     pub body: Bytes,
 }
 
@@ -141,6 +142,7 @@ async fn whole(response: http::Response<Incoming>) -> Answer {
     let body = body.collect().await.unwrap().to_bytes();
     Answer {
         status: head.status,
+        headers: head.headers,
         body,
     }
 }
