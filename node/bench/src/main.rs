@@ -25,6 +25,7 @@ mod rounds;
 mod row;
 mod serving;
 mod startup;
+mod subscription;
 mod usage;
 mod wrk;
 
@@ -79,6 +80,8 @@ enum Work {
     Deduplication,
     /// A message sent and acknowledged, beside the bare client.
     Publish,
+    /// Messages of a stream that a component handles, beside a bare consumer that calls it.
+    Subscription,
     /// Outgoing HTTP, co-located and from another node, beside a bare hyper client.
     Outgoing,
     /// HTTP hello, beside `wasmtime serve` of the same component.
@@ -103,6 +106,7 @@ impl Work {
             Self::Pinned => Box::pin(pinned::measure()),
             Self::Deduplication => Box::pin(deduplication::measure()),
             Self::Publish => Box::pin(publish::measure()),
+            Self::Subscription => Box::pin(subscription::measure()),
             Self::Outgoing => Box::pin(outgoing::measure()),
             Self::Hello => Box::pin(hello::measure()),
             Self::Startup => Box::pin(startup::measure()),

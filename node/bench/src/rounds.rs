@@ -93,6 +93,34 @@ where
     alternate(rounds, ours, theirs).await
 }
 
+/// Median rates of the two, in calls a second.
+#[derive(Debug, Clone, Copy)]
+pub struct Rates {
+    /// Of ours.
+    pub ours: f64,
+    /// Of theirs.
+    pub theirs: f64,
+}
+
+/// Two things that measure a round by themselves, in turns as above.
+pub async fn rates_in_turns(
+    rounds: u32,
+    ours: impl AsyncFn() -> anyhow::Result<f64>,
+    theirs: impl AsyncFn() -> anyhow::Result<f64>,
+) -> anyhow::Result<Rates> {
+    let round = |per_second| Round {
+        calls: Vec::new(),
+        per_second,
+    };
+    let ours = async || ours().await.map(round);
+    let theirs = async || theirs().await.map(round);
+    let (ours, theirs) = alternate(rounds, ours, theirs).await?;
+    Ok(Rates {
+        ours: ours.per_second,
+        theirs: theirs.per_second,
+    })
+}
+
 async fn alternate(
     rounds: u32,
     ours: impl AsyncFn() -> anyhow::Result<Round>,

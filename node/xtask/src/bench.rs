@@ -18,8 +18,8 @@ pub const COMMAND: Command = Command {
     about: "Set up, build for release, and measure: a table, and target/bench.json",
     arguments: |parser| {
         parser.arg(Arg::new("only").long("only").value_name("WORK,...").help(
-            "Only these of colocated, across, pinned, deduplication, publish, outgoing, hello, \
-                     startup, body, outages, overload, lossless",
+            "Only these of colocated, across, pinned, deduplication, publish, subscription, outgoing, \
+                     hello, startup, body, outages, overload, lossless",
         ))
     },
     run,

@@ -1,18 +1,16 @@
 //! What an operator does with dead letters. Kafka removes no single record: one that is dropped has a mark behind
 //! it in its partition, and what lies before the first that is left is deleted when they are listed.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod page;
+mod topic;
+
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rdkafka::{
     Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions},
-    consumer::{BaseConsumer, Consumer as _},
-    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    error::{KafkaError, KafkaResult},
     message::{Message as _, OwnedHeaders, OwnedMessage},
     producer::FutureRecord,
 };
@@ -20,148 +18,15 @@ use tokio::task::spawn_blocking;
 use wrt_contract::{CallContext, async_trait};
 use wrt_messaging::{Message, Topic, limits::REPLY_MARGIN, opened};
 use wrt_protocol::{Fault, FaultKind, Hop};
-use wrt_runtime::{
-    DeadLetter, DeadLetterError, DeadLetterPage, DeadLetters, OpenedLetter, PAGE_LETTERS_MAX, short,
-};
+use wrt_runtime::{DeadLetter, DeadLetterError, DeadLetterPage, DeadLetters, OpenedLetter, short};
 
-use super::wire::{header, reply_of, text_of};
+use super::wire::{header, last_text_of, reply_of};
 use crate::{Kafka, context::Context};
+use page::{Looked, Rank};
+use topic::{Place, REMOVED, Read, Record, kind_of, read_to_end};
 
-/// Says which letter of its partition is removed.
-const REMOVED: &str = "Wrt-Dead-Removed";
-/// Letters that are looked at for one page: others may be removed among them.
-const LOOKED_AT_MAX: usize = 4096;
 /// How long brokers may take for a mark, or to delete.
 const DONE_WITHIN: Duration = Duration::from_secs(5);
-const POLL: Duration = Duration::from_millis(100);
-
-/// Where a letter is among all of a component: by time, and where that is the same by place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    at_millis: i64,
-    place: Place,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    partition: i32,
-    offset: i64,
-}
-
-impl Place {
-    fn read(id: &str) -> Option<Self> {
-        let (partition, offset) = id.split_once('-')?;
-        let place = Self {
-            partition: partition.parse().ok()?,
-            offset: offset.parse().ok()?,
-        };
-        (place.partition >= 0 && place.offset >= 0).then_some(place)
-    }
-
-    fn id(self) -> String {
-        format!("{}-{}", self.partition, self.offset)
-    }
-}
-
-impl Rank {
-    /// Behind which one a page begins.
-    fn read(after: &str) -> Option<Self> {
-        let (at_millis, id) = after.split_once('@')?;
-        let (at_millis, place) = (at_millis.parse().ok()?, Place::read(id)?);
-        Some(Self { at_millis, place })
-    }
-
-    fn after(self) -> String {
-        format!("{}@{}", self.at_millis, self.place.id())
-    }
-}
-
-/// What a record of the topic is.
-enum Record {
-    Letter(Place),
-    Mark(Place),
-}
-
-fn kind_of(record: &OwnedMessage) -> Record {
-    let place = |offset| Place {
-        partition: record.partition(),
-        offset,
-    };
-    let removed = text_of(record, REMOVED).and_then(|offset| offset.parse().ok());
-    match removed {
-        Some(removed) => Record::Mark(place(removed)),
-        None => Record::Letter(place(record.offset())),
-    }
-}
-
-/// What was read of the topic, by partition: from where, and to where.
-type Read = BTreeMap<i32, (i64, i64)>;
-
-/// Letters on the way to a page.
-#[derive(Default)]
-struct Looked {
-    after: Option<Rank>,
-    letters: BTreeMap<Rank, DeadLetter>,
-    /// Some behind those were seen as well.
-    is_cut: bool,
-    removed: BTreeSet<Place>,
-    /// All letters of each partition that have no mark yet.
-    left: BTreeSet<Place>,
-}
-
-impl Looked {
-    fn add(&mut self, record: &OwnedMessage) {
-        let place = match kind_of(record) {
-            Record::Mark(place) => {
-                self.left.remove(&place);
-                self.removed.insert(place);
-                return;
-            }
-            Record::Letter(place) => place,
-        };
-        self.left.insert(place);
-        let at_millis = record.timestamp().to_millis().unwrap_or(0);
-        let rank = Rank { at_millis, place };
-        if self.after.is_some_and(|after| rank <= after) {
-            return;
-        }
-        self.letters.insert(rank, said_of(record, place));
-        if self.letters.len() > LOOKED_AT_MAX {
-            self.letters.pop_last();
-            self.is_cut = true;
-        }
-    }
-
-    fn page(mut self) -> DeadLetterPage {
-        let last_seen = self.letters.last_key_value().map(|(rank, _)| *rank);
-        self.letters
-            .retain(|rank, _| !self.removed.contains(&rank.place));
-        let more = self.letters.len() > PAGE_LETTERS_MAX;
-        let taken: Vec<_> = self.letters.into_iter().take(PAGE_LETTERS_MAX).collect();
-        let next = match taken.last() {
-            Some((rank, _)) if more => Some(*rank),
-            _ => last_seen.filter(|_| self.is_cut),
-        };
-        DeadLetterPage {
-            next: next.map(Rank::after),
-            letters: taken.into_iter().map(|(_, letter)| letter).collect(),
-        }
-    }
-
-    /// Up to where nothing is left of each partition that was read from its beginning.
-    fn done_up_to(&self, read: &Read) -> Vec<(i32, i64)> {
-        let up_to = |(partition, (from, to)): (&i32, &(i64, i64))| {
-            let first = |offset| Place {
-                partition: *partition,
-                offset,
-            };
-            let left = self.left.range(first(*from)..first(*to)).next();
-            let up_to = left.map_or(*to, |place| place.offset);
-            (up_to > *from).then_some((*partition, up_to))
-        };
-        read.iter().filter_map(up_to).collect()
-    }
-}
 
 impl Kafka {
     fn topic_of_letters(&self, component: &str) -> String {
@@ -255,82 +120,6 @@ impl Kafka {
     }
 }
 
-/// Blocks, for so long at most.
-fn read_to_end(
-    kafka: &Kafka,
-    topic: &str,
-    from: Option<Place>,
-    within: Duration,
-    with: &mut impl FnMut(&OwnedMessage),
-) -> KafkaResult<Read> {
-    let until = Instant::now() + within;
-    let left = || until.saturating_duration_since(Instant::now());
-    let mut settings = kafka.config().client();
-    for (name, value) in [
-        // Of no group: nothing is committed, and nobody is joined.
-        ("group.id", "wrt-letters"),
-        ("enable.auto.commit", "false"),
-        ("auto.offset.reset", "earliest"),
-        ("queued.max.messages.kbytes", "16384"),
-        ("fetch.wait.max.ms", "50"),
-    ] {
-        settings.set(name, value);
-    }
-    let consumer: BaseConsumer<Context> = settings.create_with_context(kafka.context().clone())?;
-    let metadata = consumer.fetch_metadata(Some(topic), left())?;
-    let topics = metadata.topics().iter().filter(|it| it.name() == topic);
-    let partitions = topics.flat_map(|it| it.partitions()).map(|it| it.id());
-    let wanted = |id: &i32| from.is_none_or(|from| from.partition == *id);
-    let (mut read, mut list) = (Read::new(), TopicPartitionList::new());
-    for partition in partitions.filter(wanted) {
-        let (begin, end) = consumer.fetch_watermarks(topic, partition, left())?;
-        let begin = from.map_or(begin, |from| from.offset.max(begin));
-        if begin < end {
-            list.add_partition_offset(topic, partition, Offset::Offset(begin))?;
-            read.insert(partition, (begin, end));
-        }
-    }
-    consumer.assign(&list)?;
-    let mut open: BTreeSet<i32> = read.keys().copied().collect();
-    while !open.is_empty() {
-        if left().is_zero() {
-            return Err(KafkaError::MessageConsumption(
-                RDKafkaErrorCode::OperationTimedOut,
-            ));
-        }
-        let Some(record) = consumer.poll(POLL.min(left())) else {
-            // Those at the end may be none: of a transaction, or deleted meanwhile.
-            close_those_at_their_end(&consumer, topic, &read, &mut open)?;
-            continue;
-        };
-        let record = record?.detach();
-        let end = read.get(&record.partition()).map_or(0, |(_, end)| *end);
-        if record.offset() < end {
-            with(&record);
-        }
-        if record.offset() + 1 >= end {
-            open.remove(&record.partition());
-        }
-    }
-    Ok(read)
-}
-
-fn close_those_at_their_end(
-    consumer: &BaseConsumer<Context>,
-    topic: &str,
-    read: &Read,
-    open: &mut BTreeSet<i32>,
-) -> KafkaResult<()> {
-    let positions = consumer.position()?;
-    open.retain(|partition| {
-        let position = positions.find_partition(topic, *partition);
-        let at = position.map(|position| position.offset());
-        let end = read.get(partition).map_or(0, |(_, end)| *end);
-        !matches!(at, Some(Offset::Offset(at)) if at >= end)
-    });
-    Ok(())
-}
-
 #[async_trait]
 impl DeadLetters for Kafka {
     async fn list(
@@ -341,11 +130,7 @@ impl DeadLetters for Kafka {
     ) -> Result<DeadLetterPage, DeadLetterError> {
         self.subscribers().of(component)?;
         let after = after.as_deref().and_then(Rank::read);
-        let looked = Looked {
-            after,
-            ..Looked::default()
-        };
-        let looked = Arc::new(Mutex::new(looked));
+        let looked = Arc::new(Mutex::new(Looked::behind(after)));
         let adds = Arc::clone(&looked);
         let add = move |record: &OwnedMessage| adds.lock().add(record);
         let read = self.read_letters(context, component, None, add).await?;
@@ -391,7 +176,8 @@ impl DeadLetters for Kafka {
 }
 
 fn said_of(letter: &OwnedMessage, place: Place) -> DeadLetter {
-    let of = |name| short(text_of(letter, name).unwrap_or_default()).to_owned();
+    // What its own record had under these names stands before.
+    let of = |name| short(last_text_of(letter, name).unwrap_or_default()).to_owned();
     DeadLetter {
         id: place.id(),
         subject: of("Wrt-Dead-Topic"),
@@ -409,7 +195,7 @@ fn said_of(letter: &OwnedMessage, place: Place) -> DeadLetter {
 
 /// The message as its handler got it.
 fn message_in(letter: &OwnedMessage) -> Result<Message, DeadLetterError> {
-    let topic = text_of(letter, "Wrt-Dead-Topic").unwrap_or_default();
+    let topic = last_text_of(letter, "Wrt-Dead-Topic").unwrap_or_default();
     let mut message = reply_of(letter);
     let no_topic = |_| DeadLetterError::Service(format!("{:?} is no topic", short(topic)));
     message.topic = Some(Topic::new(topic).map_err(no_topic)?);

@@ -77,8 +77,8 @@ fn each_part_has_its_share() {
 }
 
 /// Three who hear late never take more together than there is.
-#[test]
-fn those_who_share_hold_together_what_there_is() {
+#[tokio::test]
+async fn those_who_share_hold_together_what_there_is() {
     let late = Duration::from_millis(40);
     let of = |rank, busy| Vacancy {
         sharers: 3,
@@ -102,7 +102,7 @@ fn those_who_share_hold_together_what_there_is() {
         let until = Instant::now() + Duration::from_secs(10);
         while admission.bound() < handed_by(rank) {
             assert!(Instant::now() < until, "{rank}: {}", admission.bound());
-            std::thread::sleep(Duration::from_millis(5));
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert!(places.try_take().is_none());
     }
