@@ -148,7 +148,9 @@ impl Marks {
             } else if let Some((offset, failed)) = mark.split_once(':')
                 && let (Some(offset), Ok(failed)) = (number(offset), failed.parse())
             {
-                marks.failed.insert(committed.saturating_add(offset), failed);
+                marks
+                    .failed
+                    .insert(committed.saturating_add(offset), failed);
             }
         }
         marks
