@@ -85,4 +85,3 @@ pub async fn read(store: &Nats, name: &str) -> Bytes {
         .await;
     body.expect("open").collect(1 << 24).await.expect("read")
 }
-
