@@ -14,7 +14,7 @@ use rdkafka::{
 };
 use tokio::task::block_in_place;
 use wrt_chaos_tests::Scene;
-use wrt_test_servers::{KafkaServer, NatsServer};
+use wrt_test_servers::KafkaServer;
 
 /// How long a broker may take to say what it has.
 const TOLD_WITHIN: Duration = Duration::from_secs(20);
@@ -53,23 +53,18 @@ impl Broker {
         }
     }
 
-    pub fn restart_after(&self, scene: &Scene, away: Duration) -> anyhow::Result<()> {
-        fn restart(
-            kill: impl FnOnce() -> Result<(), wrt_test_servers::ServerError>,
-            restart: impl FnOnce() -> Result<(), wrt_test_servers::ServerError>,
-            away: Duration,
-        ) -> anyhow::Result<()> {
-            kill()?;
-            std::thread::sleep(away);
-            Ok(restart()?)
-        }
-        block_in_place(|| match self {
-            Self::Nats => {
-                let nats: &NatsServer = scene.cluster.nats();
-                restart(|| nats.kill(), || nats.restart(), away)
-            }
-            Self::Kafka(kafka) => restart(|| kafka.kill(), || kafka.restart(), away),
-        })
+    pub fn kill(&self, scene: &Scene) -> anyhow::Result<()> {
+        Ok(block_in_place(|| match self {
+            Self::Nats => scene.cluster.nats().kill(),
+            Self::Kafka(kafka) => kafka.kill(),
+        })?)
+    }
+
+    pub fn restart(&self, scene: &Scene) -> anyhow::Result<()> {
+        Ok(block_in_place(|| match self {
+            Self::Nats => scene.cluster.nats().restart(),
+            Self::Kafka(kafka) => kafka.restart(),
+        })?)
     }
 
     /// The data of the dead letters of a component.

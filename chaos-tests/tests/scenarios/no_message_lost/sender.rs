@@ -25,14 +25,14 @@ const PER_SECOND: u32 = 200;
 const KEPT_WITHIN: Duration = Duration::from_secs(5);
 
 pub enum Sender {
-    Nats(jetstream::Context),
+    Nats(Box<jetstream::Context>),
     Kafka(FutureProducer),
 }
 
 impl Sender {
     pub async fn to(play: &Play) -> anyhow::Result<Self> {
         Ok(match &play.broker {
-            Broker::Nats => Self::Nats(brokers::jetstream(&play.scene).await?),
+            Broker::Nats => Self::Nats(Box::new(brokers::jetstream(&play.scene).await?)),
             Broker::Kafka(kafka) => {
                 let mut settings = ClientConfig::new();
                 settings.set("bootstrap.servers", kafka.url());
