@@ -4,6 +4,7 @@
 
 mod scenarios {
     mod away;
+    mod brokers;
     mod bus;
     mod cut_off_node;
     mod deduplicated_increments;

@@ -2,24 +2,24 @@
 //! broker is restarted once, and a handler fails for some; `WRT_MESSAGES=100000` makes that a long run. Or
 //! there are far more of them at once than can be handled.
 
+mod sender;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use async_nats::jetstream::{self, stream::Config};
 use futures::{StreamExt, stream};
 use http::Method;
 use tokio::{task::block_in_place, time::sleep};
-use wrt_chaos_tests::{Scene, guest};
+use wrt_chaos_tests::{Outcome, Scene, guest};
 
-const MESSAGES: u64 = 2400;
-const PER_SECOND: u32 = 200;
-/// A sender waits so long for the word that its message is kept. What it does not get is no promise.
-const KEPT_WITHIN: Duration = Duration::from_secs(5);
-const SENT_AT_ONCE: usize = 64;
+use self::sender::{SENT_AT_ONCE, Sender};
+use super::brokers::{Broker, all_of, jetstream};
+
+const MESSAGES: u64 = 2000;
 
 /// In turns; each has the component, the subscription and the store.
 const HANDLERS: [&str; 3] = ["a", "b", "c"];
@@ -31,6 +31,8 @@ const BROKER_AWAY: Duration = Duration::from_secs(1);
 
 /// Of so many numbers one fails whenever it comes, and one the first time.
 const FAILS_EACH: u64 = 100;
+/// What a number is in order by: its remainder. So those that fail are of all keys.
+const KEYS: u64 = 61;
 const IN_HAND_MAX: u64 = 16;
 /// Fifty times what three nodes have in hand; 75 MiB.
 const BURST: u64 = 2400;
@@ -38,45 +40,65 @@ const BURST_BYTES: usize = 32 * 1024;
 const BURST_TAKES_MS: u64 = 100;
 /// Of a node: what it has in hand, instances for it, and what an allocator keeps.
 const GROWN_MIB_MAX: u64 = 32;
+/// So long nothing more may be handled while something is to be.
 const HANDLED_WITHIN: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    None,
+    Key,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn although_nodes_and_the_broker_are_lost() -> anyhow::Result<()> {
+    whatever_is_lost(Broker::Nats, Order::None).await
+}
+
+/// And those of a key are handled in the order in which the broker has them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn in_order_although_nodes_and_the_broker_are_lost() -> anyhow::Result<()> {
+    whatever_is_lost(Broker::Nats, Order::Key).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_kafka_although_nodes_and_the_broker_are_lost() -> anyhow::Result<()> {
+    whatever_is_lost(Broker::kafka()?, Order::None).await
+}
 
 /// At least once, whatever happens: a message whose sender was told that it is kept is handled, or lies with
 /// the dead letters, and there are only those that cannot be handled. What comes again is what was in
 /// hand when something was lost.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn although_nodes_and_the_broker_are_lost() -> anyhow::Result<()> {
+async fn whatever_is_lost(broker: Broker, order: Order) -> anyhow::Result<()> {
     let messages = std::env::var("WRT_MESSAGES").ok();
     let messages = messages.map_or(Ok(MESSAGES), |text| text.parse())?;
     let scene = Scene::start(&["edge", "a", "b", "c"]).await?;
-    let jetstream = with_stream(&scene).await?;
-    let address = deploy(&scene, 0)?;
-
-    let is_sent = AtomicBool::new(false);
+    let play = Play::begin(scene, broker, order, 0).await?;
+    let (sender, is_sent) = (Sender::to(&play).await?, AtomicBool::new(false));
     let send = async {
-        let kept = send(&jetstream, messages).await;
+        let kept = sender.send(messages).await;
         is_sent.store(true, Relaxed);
         kept
     };
-    let (kept, losses) = tokio::join!(send, harm(&scene, &is_sent));
+    let (kept, losses) = tokio::join!(send, play.harm(&is_sent));
     let losses = losses?;
     println!("{} of {messages} are kept; {losses} losses", kept.len());
     anyhow::ensure!(kept.len() as u64 > messages / 2, "too few are kept");
 
-    let (began, counts) = (
-        Instant::now(),
-        all_have_come(&scene, &address, &kept).await?,
-    );
-    let again: u64 = counts
-        .iter()
-        .map(|(number, count)| count.saturating_sub(expected(*number)))
-        .sum();
+    let (began, counts) = (Instant::now(), play.all_have_come(&kept).await?);
     println!(
-        "all have come {:?} after the last was sent; {again} came again",
+        "all have come {:?} after the last was sent",
         began.elapsed()
     );
+    play.dead_letters_are_those_that_fail(&kept).await?;
+    let again = |(number, count): (&u64, &u64)| count.saturating_sub(expected(*number));
+    let again: u64 = counts.iter().map(again).sum();
+    println!("{again} came again");
     let in_hand = IN_HAND_MAX * HANDLERS.len() as u64;
     anyhow::ensure!(again <= in_hand * losses, "{again} came again");
-    dead_letters_are_those_that_fail(&jetstream, &kept).await
+    match order {
+        Order::None => Ok(()),
+        Order::Key => play.each_key_is_in_order().await,
+    }
 }
 
 /// What handlers of 100 ms need five seconds for, sent at once, waits with the broker: a node has no more of
@@ -84,17 +106,17 @@ async fn although_nodes_and_the_broker_are_lost() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn in_a_burst() -> anyhow::Result<()> {
     let scene = Scene::start(&["edge", "a", "b", "c"]).await?;
-    let jetstream = with_stream(&scene).await?;
-    let address = deploy(&scene, BURST_TAKES_MS)?;
+    let play = Play::begin(scene, Broker::Nats, Order::None, BURST_TAKES_MS).await?;
+    let scene = &play.scene;
     let resident = || -> anyhow::Result<Vec<u64>> {
         let of = |node: &&str| Ok(scene.cluster.node_rss_bytes(node)?);
         HANDLERS.iter().map(of).collect()
     };
     let before = resident()?;
     let padding = "x".repeat(BURST_BYTES);
-    let (jetstream, padding) = (&jetstream, &padding);
+    let (sender, padding) = (&Sender::to(&play).await?, &padding);
     let sent = stream::iter(0..BURST).map(|number| async move {
-        let kept = is_kept(jetstream, format!("{number} {padding}")).await;
+        let kept = sender.is_kept(number, format!("{number} {padding}")).await;
         kept.then_some(number)
     });
     let kept: BTreeSet<_> = sent
@@ -115,7 +137,7 @@ async fn in_a_burst() -> anyhow::Result<()> {
         anyhow::Ok(())
     };
     let come = async {
-        let come = all_have_come(&scene, &address, &kept).await;
+        let come = play.all_have_come(&kept).await;
         handled.store(true, Relaxed);
         come
     };
@@ -139,87 +161,191 @@ async fn in_a_burst() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn with_stream(scene: &Scene) -> anyhow::Result<jetstream::Context> {
-    let jetstream = jetstream::new(async_nats::connect(scene.cluster.nats().url()).await?);
-    let stream = Config {
-        name: "NUMBERS".to_owned(),
-        subjects: vec!["numbers.>".to_owned()],
-        ..Config::default()
-    };
-    jetstream.create_stream(stream).await?;
-    Ok(jetstream)
+/// An app that counts what it gets, on a broker.
+struct Play {
+    scene: Scene,
+    broker: Broker,
+    /// Where it is said what was counted.
+    address: String,
 }
 
-/// Sends the numbers from 0 on, each by itself; answers those that are kept.
-async fn send(jetstream: &jetstream::Context, messages: u64) -> BTreeSet<u64> {
-    let began = Instant::now();
-    let sent = stream::iter(0..messages).map(|number| async move {
-        let due = Duration::from_secs(1) * u32::try_from(number).unwrap_or(u32::MAX) / PER_SECOND;
-        tokio::time::sleep_until((began + due).into()).await;
-        is_kept(jetstream, number.to_string())
-            .await
-            .then_some(number)
-    });
-    let kept: Vec<_> = sent.buffer_unordered(SENT_AT_ONCE).collect().await;
-    kept.into_iter().flatten().collect()
-}
-
-async fn is_kept(jetstream: &jetstream::Context, message: String) -> bool {
-    let kept = async {
-        let sent = jetstream.publish("numbers.next", message.into()).await;
-        sent.ok()?.await.ok()
-    };
-    matches!(tokio::time::timeout(KEPT_WITHIN, kept).await, Ok(Some(_)))
-}
-
-/// Kills one node after another until all is sent, and restarts the broker once; answers how often something
-/// was lost. At its end all are there.
-async fn harm(scene: &Scene, is_sent: &AtomicBool) -> anyhow::Result<u64> {
-    let mut losses = 0;
-    for (at, node) in HANDLERS.into_iter().cycle().enumerate() {
-        sleep(KILLED_EACH).await;
-        if is_sent.load(Relaxed) {
-            break;
-        }
-        scene.cluster.kill_node(node)?;
-        losses += 1;
-        if at == BROKER_AT {
-            block_in_place(|| scene.cluster.nats().kill())?;
-            sleep(BROKER_AWAY).await;
-            block_in_place(|| scene.cluster.nats().restart())?;
-            losses += 1;
-        }
-        sleep(STARTED_AGAIN_AFTER).await;
-        scene.cluster.start_node(node)?;
+impl Play {
+    async fn begin(
+        scene: Scene,
+        broker: Broker,
+        order: Order,
+        takes_ms: u64,
+    ) -> anyhow::Result<Self> {
+        let address = scene.cluster.free_address()?;
+        let bus = broker.keeping(&scene, sender::TOPIC).await?;
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("tally.toml");
+        let manifest = manifest(&scene, &bus, &address, order, takes_ms)?;
+        std::fs::write(&path, manifest)?;
+        block_in_place(|| scene.cluster.wrt(&["up", &path.display().to_string()]))?;
+        Ok(Self {
+            scene,
+            broker,
+            address,
+        })
     }
-    Ok(losses)
+
+    /// Kills one node after another until all is sent, and restarts the broker once; answers how often
+    /// something was lost. At its end all are there.
+    async fn harm(&self, is_sent: &AtomicBool) -> anyhow::Result<u64> {
+        let cluster = &self.scene.cluster;
+        let mut losses = 0;
+        for (at, node) in HANDLERS.into_iter().cycle().enumerate() {
+            sleep(KILLED_EACH).await;
+            if is_sent.load(Relaxed) {
+                break;
+            }
+            cluster.kill_node(node)?;
+            losses += 1;
+            if at == BROKER_AT {
+                self.broker.kill(&self.scene)?;
+                sleep(BROKER_AWAY).await;
+                self.broker.restart(&self.scene)?;
+                losses += 1;
+            }
+            sleep(STARTED_AGAIN_AFTER).await;
+            cluster.start_node(node)?;
+        }
+        Ok(losses)
+    }
+
+    /// What is said of each number at that path.
+    async fn numbers(&self, path: &str) -> (Outcome, BTreeMap<u64, u64>) {
+        let url = format!("http://{}/{path}", self.address);
+        let answer = self.scene.client.send(Method::GET, &url).await;
+        // There are others beside numbers.
+        let line = |line: &str| {
+            let (number, count) = line.split_once(' ')?;
+            Some((number.parse().ok()?, count.parse().ok()?))
+        };
+        let numbers = answer.text().lines().filter_map(line).collect();
+        (answer, numbers)
+    }
+
+    /// Waits until each number has come as often as it must; how often each did.
+    async fn all_have_come(&self, kept: &BTreeSet<u64>) -> anyhow::Result<BTreeMap<u64, u64>> {
+        let (mut since, mut fewest) = (Instant::now(), usize::MAX);
+        loop {
+            let (answer, counts) = self.numbers("").await;
+            let count = |number: &u64| counts.get(number).copied().unwrap_or_default();
+            let missing: Vec<_> = kept
+                .iter()
+                .filter(|number| count(number) < least(**number))
+                .map(|number| (*number, count(number)))
+                .collect();
+            if answer.is_success() && missing.is_empty() {
+                return Ok(counts);
+            }
+            if answer.is_success() && missing.len() < fewest {
+                (since, fewest) = (Instant::now(), missing.len());
+            }
+            anyhow::ensure!(
+                since.elapsed() < HANDLED_WITHIN,
+                "kept, and not handled: {} of them, the first {:?}; the last answer: {:?}",
+                missing.len(),
+                missing.iter().take(20).collect::<Vec<_>>(),
+                answer.status()
+            );
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn dead_letters_are_those_that_fail(&self, kept: &BTreeSet<u64>) -> anyhow::Result<()> {
+        let fail = kept.iter().filter(|number| *number % FAILS_EACH == 0);
+        let fail: BTreeSet<_> = fail.copied().collect();
+        let began = Instant::now();
+        loop {
+            let letters = self
+                .broker
+                .dead_letters(&self.scene, "tally", "tally")
+                .await;
+            let number = |text: &String| text.parse::<u64>().with_context(|| format!("{text:?}"));
+            let found: anyhow::Result<BTreeSet<_>> = letters?.iter().map(number).collect();
+            let found = found?;
+            let others: Vec<_> = found.iter().filter(|n| *n % FAILS_EACH != 0).collect();
+            anyhow::ensure!(others.is_empty(), "given up without a need: {others:?}");
+            let missing: Vec<_> = fail.difference(&found).collect();
+            if missing.is_empty() {
+                println!("{} are with the dead letters", found.len());
+                return Ok(());
+            }
+            anyhow::ensure!(
+                began.elapsed() < HANDLED_WITHIN,
+                "neither handled nor given up: {missing:?}"
+            );
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// First successes, compared with what the broker has.
+    async fn each_key_is_in_order(&self) -> anyhow::Result<()> {
+        let stream = jetstream(&self.scene).await?.get_stream("KEPT").await?;
+        let sequences: HashMap<u64, u64> = all_of(&stream)
+            .await?
+            .into_iter()
+            .filter_map(|(sequence, number)| Some((number.parse().ok()?, sequence)))
+            .collect();
+        let (answer, places) = self.numbers("places").await;
+        anyhow::ensure!(answer.is_success(), "{answer:?}");
+        let mut keys = BTreeMap::<u64, Vec<(u64, u64, u64)>>::new();
+        for (number, place) in &places {
+            let sequence = *sequences.get(number).context("a number of the stream")?;
+            let of_key = keys.entry(number % KEYS).or_default();
+            of_key.push((*place, sequence, *number));
+        }
+        for handled in keys.values_mut() {
+            handled.sort_unstable();
+            let late = handled.windows(2).find(|pair| pair[0].1 > pair[1].1);
+            anyhow::ensure!(late.is_none(), "place, sequence and number: {late:?}");
+        }
+        let lengths = keys.values().map(Vec::len);
+        println!(
+            "{} numbers of {} keys are in order, at most {:?} of a key",
+            places.len(),
+            keys.len(),
+            lengths.max()
+        );
+        Ok(())
+    }
 }
 
-fn deploy(scene: &Scene, takes_ms: u64) -> anyhow::Result<String> {
-    let (source, address) = (guest("tally")?, scene.cluster.free_address()?);
-    let manifest = format!(
+fn manifest(
+    scene: &Scene,
+    bus: &str,
+    address: &str,
+    order: Order,
+    takes_ms: u64,
+) -> anyhow::Result<String> {
+    let source = guest("tally")?;
+    let (in_order, keys) = match order {
+        Order::None => ("", String::new()),
+        Order::Key => (
+            "order = \"key\", key = \"remainder\", ",
+            format!("KEYS = \"{KEYS}\", "),
+        ),
+    };
+    Ok(format!(
         "[app]\nname = \"tally\"\n\n\
          [component.tally]\nsource = {source:?}\nnodes = [\"a\", \"b\", \"c\"]\n\
-         environment = {{ FAILS_EACH = \"{FAILS_EACH}\", TAKES_MS = \"{takes_ms}\" }}\n\
+         environment = {{ {keys}FAILS_EACH = \"{FAILS_EACH}\", TAKES_MS = \"{takes_ms}\" }}\n\
          links = {{ \"wasi:keyvalue\" = \"store\" }}\n\n\
-         [provider.bus]\nbackend = \"nats\"\nnodes = [\"a\", \"b\", \"c\"]\n\
-         config = {{ url = {nats:?} }}\n\
-         calls = [{{ component = \"tally\", topics = [\"numbers.*\"], in_hand_max = {IN_HAND_MAX}, \
-         pause_ms_min = 200, pause_ms_max = 1000 }}]\n\n\
+         [provider.bus]\n{bus}\nnodes = [\"a\", \"b\", \"c\"]\n\
+         calls = [{{ component = \"tally\", topics = [{topic:?}], in_hand_max = {IN_HAND_MAX}, \
+         {in_order}pause_ms_min = 200, pause_ms_max = 1000 }}]\n\n\
          [provider.store]\nbackend = \"redis\"\nnodes = [\"a\", \"b\", \"c\", \"edge\"]\n\
          config = {{ url = {redis:?} }}\n\n\
          [component.reader]\nsource = {source:?}\nnodes = [\"edge\"]\n\
          links = {{ \"wasi:keyvalue\" = \"store\" }}\n\n\
          [provider.web]\nbackend = \"http-server\"\nnodes = [\"edge\"]\n\
          config = {{ address = {address:?} }}\ncalls = [{{ component = \"reader\" }}]\n",
-        nats = scene.cluster.nats().url(),
+        topic = sender::TOPIC,
         redis = scene.redis_url(),
-    );
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("tally.toml");
-    std::fs::write(&path, manifest)?;
-    block_in_place(|| scene.cluster.wrt(&["up", &path.display().to_string()]))?;
-    Ok(address)
+    ))
 }
 
 /// How often a number comes when nothing is lost.
@@ -237,75 +363,5 @@ fn least(number: u64) -> u64 {
     match number % FAILS_EACH {
         place if place == FAILS_EACH / 2 => 2,
         _ => 1,
-    }
-}
-
-/// Waits until each number has come as often as it must; how often each did.
-async fn all_have_come(
-    scene: &Scene,
-    address: &str,
-    kept: &BTreeSet<u64>,
-) -> anyhow::Result<BTreeMap<u64, u64>> {
-    let (began, url) = (Instant::now(), format!("http://{address}/"));
-    loop {
-        let answer = scene.client.send(Method::GET, &url).await;
-        let counts = counts(&answer.text()).unwrap_or_default();
-        let count = |number: &u64| counts.get(number).copied().unwrap_or_default();
-        let missing: Vec<_> = kept
-            .iter()
-            .filter(|number| count(number) < least(**number))
-            .map(|number| (*number, count(number)))
-            .collect();
-        if answer.is_success() && missing.is_empty() {
-            return Ok(counts);
-        }
-        anyhow::ensure!(
-            began.elapsed() < HANDLED_WITHIN,
-            "kept, and not handled: {missing:?}; the last answer: {:?}",
-            answer.status()
-        );
-        sleep(Duration::from_millis(200)).await;
-    }
-}
-
-fn counts(text: &str) -> Option<BTreeMap<u64, u64>> {
-    let line = |line: &str| {
-        let (number, count) = line.split_once(' ')?;
-        Some((number.parse().ok()?, count.parse().ok()?))
-    };
-    text.lines().map(line).collect()
-}
-
-async fn dead_letters_are_those_that_fail(
-    jetstream: &jetstream::Context,
-    kept: &BTreeSet<u64>,
-) -> anyhow::Result<()> {
-    let fail: BTreeSet<_> = kept
-        .iter()
-        .copied()
-        .filter(|n| n % FAILS_EACH == 0)
-        .collect();
-    let began = Instant::now();
-    loop {
-        let mut letters = jetstream.get_stream("dead-letters-tally").await?;
-        let state = letters.info().await?.state.clone();
-        let mut found = BTreeSet::new();
-        for sequence in state.first_sequence..=state.last_sequence {
-            let letter = letters.get_raw_message(sequence).await?;
-            let number = std::str::from_utf8(&letter.payload)?;
-            found.insert(number.parse().with_context(|| format!("{number:?}"))?);
-        }
-        let others: Vec<_> = found.iter().filter(|n| *n % FAILS_EACH != 0).collect();
-        anyhow::ensure!(others.is_empty(), "given up without a need: {others:?}");
-        let missing: Vec<_> = fail.difference(&found).collect();
-        if missing.is_empty() {
-            println!("{} are with the dead letters", found.len());
-            return Ok(());
-        }
-        anyhow::ensure!(
-            began.elapsed() < HANDLED_WITHIN,
-            "neither handled nor given up: {missing:?}"
-        );
-        sleep(Duration::from_millis(200)).await;
     }
 }

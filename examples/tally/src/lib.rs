@@ -1,7 +1,9 @@
 //! Counts how often it gets each message, and fails for some of them: for tests that look for lost ones.
 //!
-//! A message is a number, and whatever stands behind it. Of every `FAILS_EACH` numbers in its environment, one fails whenever it comes,
-//! and one the first time; each takes `TAKES_MS`. `GET /` lists the numbers, each with how often it came.
+//! A message is a number, and whatever stands behind it. Of every `FAILS_EACH` numbers in its environment, one
+//! fails whenever it comes, and one the first time; each takes `TAKES_MS`. `GET /` lists the numbers, each with
+//! how often it came. Where there are so many `KEYS`, `GET /places` lists at which place among those of its key
+//! (its remainder) each was handled the first time.
 
 use wrt_guest::{
     http::respond,
@@ -30,14 +32,21 @@ impl messaging::Guest for Tally {
         match setting("FAILS_EACH").map(|each| (number % each, each / 2)) {
             Some((0, _)) => Err(other("it never succeeds")),
             Some((place, half)) if place == half && came == 1 => Err(other("the first time")),
-            _ => Ok(()),
+            _ => match setting("KEYS") {
+                Some(keys) => note_place(number, keys).map_err(other),
+                None => Ok(()),
+            },
         }
     }
 }
 
 impl wasip2::exports::http::incoming_handler::Guest for Tally {
-    fn handle(_: IncomingRequest, out: ResponseOutparam) {
-        match bucket().and_then(|bucket| list(&bucket)) {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        let bucket = match request.path_with_query().as_deref() {
+            Some("/places") => keyvalue::open("places"),
+            _ => bucket(),
+        };
+        match bucket.and_then(|bucket| list(&bucket)) {
             Ok(lines) => respond(out, 200, &lines),
             Err(error) => respond(out, 503, &error.to_string()),
         }
@@ -46,6 +55,17 @@ impl wasip2::exports::http::incoming_handler::Guest for Tally {
 
 fn bucket() -> Result<Bucket, keyvalue::Error> {
     keyvalue::open("tally")
+}
+
+fn note_place(number: u64, keys: u64) -> Result<(), keyvalue::Error> {
+    let places = keyvalue::open("places")?;
+    let name = number.to_string();
+    if places.get(&name)?.is_none() {
+        let key = number.checked_rem(keys).unwrap_or_default();
+        let place = places.increment(&format!("key-{key}"), 1)?;
+        places.set(&name, place.to_string().as_bytes())?;
+    }
+    Ok(())
 }
 
 /// One `number count` a line.

@@ -14,7 +14,8 @@
 //!   never for a partition that has been taken away;
 //! - what was done behind the first message that is not, and which attempts have failed, goes along with the
 //!   offset: so a message that takes long has none repeated but itself;
-//! - no more messages are held than may be in hand, and those that wait for their next attempt;
+//! - no more messages are held than may be in hand, some hundred beside them, and those that wait for their
+//!   next attempt;
 //! - a topic that is not there is made only where that is asked for.
 //!
 //! Start reading at [`Kafka`].

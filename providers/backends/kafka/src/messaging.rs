@@ -5,6 +5,7 @@ mod assignment;
 mod consumer;
 mod dead_letters;
 mod delivery;
+mod held;
 mod letters;
 mod listener;
 mod offsets;

@@ -2,7 +2,7 @@
 //! room for them in hand, and where there is none for a while its partitions are paused.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::BTreeSet,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -24,6 +24,7 @@ use wrt_protocol::Name;
 use super::{
     assignment::Assignment,
     delivery::{Deliveries, Taken},
+    held::Held,
 };
 use crate::{
     ConnectError, Kafka, KafkaGroupProtocol,
@@ -32,9 +33,8 @@ use crate::{
 
 /// How long a poll waits: nothing else wakes its thread.
 const POLL: Duration = Duration::from_millis(20);
-/// How long a message that there is no room for is held before partitions are paused: to go on costs a
-/// request.
-const HOLD: Duration = Duration::from_millis(50);
+/// How long messages that there is no room for are held before partitions are paused.
+const HOLD: Duration = Duration::from_millis(250);
 /// How long a broker may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How often what is done is committed.
@@ -56,9 +56,7 @@ struct Consumer {
     topics: Vec<TopicFilter>,
     known: watch::Receiver<Arc<Known>>,
     subscribed: BTreeSet<String>,
-    /// Taken, and no room for them yet.
-    held: VecDeque<Taken>,
-    held_since: Instant,
+    held: Held,
     is_paused: bool,
     /// When it was committed last.
     committed: Instant,
@@ -101,6 +99,7 @@ impl Kafka {
         let (topics, known) = (subscription.topics.clone(), self.topics().watch());
         let subscriber = subscriber.clone();
         subscribed.run(|stop| {
+            let held = Held::none(is_kept);
             let deliveries = Arc::new(Deliveries::new(subscriber, dead_letters, stop));
             Consumer {
                 consumer,
@@ -108,8 +107,7 @@ impl Kafka {
                 topics,
                 known,
                 subscribed: BTreeSet::new(),
-                held: VecDeque::new(),
-                held_since: Instant::now(),
+                held,
                 is_paused: false,
                 committed: Instant::now(),
                 told: None,
@@ -193,9 +191,9 @@ impl Consumer {
         while !self.has_failed && !stop.is_cancelled() && !gone.is_cancelled() {
             self.follow_topics();
             self.commit_in_time();
-            match self.held.is_empty() {
-                true => self.take(POLL),
-                false => self.begin_held(runtime),
+            match self.held.first() {
+                None => self.take(POLL),
+                Some(_) => self.begin_held(runtime),
             }
         }
         self.let_go();
@@ -210,7 +208,7 @@ impl Consumer {
 
     /// What is held stays with the brokers, for whoever comes next; but for what is committed already.
     fn let_go(&mut self) {
-        for taken in self.held.drain(..) {
+        while let Some(taken) = self.held.pop() {
             self.deliveries.let_go(&taken.record);
         }
     }
@@ -274,11 +272,8 @@ impl Consumer {
             offsets.done(record.offset());
         }
         drop(offsets);
-        if self.held.is_empty() {
-            self.held_since = Instant::now();
-        }
         let record = record.detach();
-        self.held.push_back(Taken {
+        self.held.push(Taken {
             record,
             partition,
             failed,
@@ -312,7 +307,7 @@ impl Consumer {
             thread::park_timeout(HOLD);
             return;
         }
-        while let Some(first) = self.held.front() {
+        while let Some(first) = self.held.first() {
             let is_far_ahead = first.partition.offsets.lock().len() > AHEAD_MAX;
             let room = match is_far_ahead {
                 true => None,
@@ -321,11 +316,13 @@ impl Consumer {
             let Some(room) = room else {
                 return self.wait_for_room();
             };
-            if let Some(taken) = self.held.pop_front() {
+            if let Some(taken) = self.held.pop() {
                 self.deliveries.begin(runtime, taken, room);
             }
+            if self.held.runs_out() {
+                self.go_on();
+            }
         }
-        self.go_on();
     }
 
     /// What is handed over at most once is committed before: as much together as there is room for.
@@ -348,15 +345,23 @@ impl Consumer {
         }
     }
 
-    /// Woken when there is some. The group hears that this member is there meanwhile, and no messages come.
+    /// Woken when there is some. The group hears that this member is there meanwhile, and no more messages
+    /// come than may be held.
     fn wait_for_room(&mut self) {
-        if self.held_since.elapsed() < HOLD {
+        let before = self.held.len();
+        if !self.held.is_full() && !self.is_paused {
+            self.take(Duration::ZERO);
+            if self.held.len() == before {
+                thread::park_timeout(POLL);
+            }
+            return;
+        }
+        if self.held.waits() < HOLD {
             thread::park_timeout(HOLD);
             return;
         }
         self.pause();
         thread::park_timeout(POLL);
-        let before = self.held.len();
         self.take(Duration::ZERO);
         if self.held.len() > before {
             // Of a partition that has come since then.

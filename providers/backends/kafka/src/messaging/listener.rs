@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use rdkafka::message::{Message as _, OwnedMessage};
 use tokio::{runtime::Handle, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wrt_messaging::{Subscribed, Subscriber};
+use wrt_messaging::{MessagingError, Subscribed, Subscriber, is_attempt};
 
 use super::{reader::Reader, wire::message_of};
 use crate::{ConnectError, Kafka, topics::matches};
@@ -30,7 +30,7 @@ impl Kafka {
         let reads = CancellationToken::new();
         let ends_with_this = reads.clone().drop_guard();
         let listener = Listener::of(subscriber.clone());
-        let tasks = listener.tasks.clone();
+        let (tasks, gone) = (listener.tasks.clone(), listener.gone.clone().drop_guard());
         let deliver = move |record| listener.take(record);
         let begun = reader.run(self.topics().watch(), reads, deliver);
         let begun = tokio::time::timeout(BEGINS_WITHIN, begun).await;
@@ -43,6 +43,7 @@ impl Kafka {
             drop(ends_with_this);
             tasks.close();
             tasks.wait().await;
+            drop(gone);
         });
         Ok(())
     }
@@ -52,6 +53,8 @@ struct Listener {
     subscriber: Subscriber,
     runtime: Handle,
     tasks: TaskTracker,
+    /// Everything ends at once.
+    gone: CancellationToken,
     in_hand: Arc<Semaphore>,
     /// What is in hand, and as much again that waits: one more is dropped.
     accepted: Arc<Semaphore>,
@@ -64,6 +67,7 @@ impl Listener {
             subscriber,
             runtime: Handle::current(),
             tasks: TaskTracker::new(),
+            gone: CancellationToken::new(),
             in_hand: Arc::new(Semaphore::new(in_hand_max)),
             accepted: Arc::new(Semaphore::new(2 * in_hand_max)),
         }
@@ -79,16 +83,22 @@ impl Listener {
             let counter = subscriber.counter();
             let outcome = match message_of(&record) {
                 Some(mut message) => subscriber.hand_over(&mut message).await,
-                None => return,
+                None => Err(MessagingError::other("its topic is none")),
             };
             match outcome {
                 Ok(()) => counter.handled(),
                 Err(error) => {
-                    counter.failed();
+                    if is_attempt(&error) {
+                        counter.failed();
+                    }
                     let (topic, dropped) = (record.topic(), counter.dropped());
                     tracing::warn!(topic, %error, dropped, "a message is dropped");
                 }
             }
+        };
+        let gone = self.gone.clone();
+        let handled = async move {
+            let _cut_short = gone.run_until_cancelled(handled).await;
         };
         self.runtime.spawn(self.tasks.track_future(handled));
     }

@@ -117,6 +117,24 @@ async fn a_group_that_is_shared_out_anew_loses_nothing() {
     }
 }
 
+/// Fails when a place in hand that is free again stays so until the client has gone on with what was paused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_is_free_is_used() {
+    let world = World::shared();
+    let topic = world.make("orders", 1).await;
+    let takes = Duration::from_millis(200);
+    let target = gets(&topic, |it| it.in_hand_max = 4);
+    let slow = Component::that_takes(move |_| takes);
+    let node = world.node(slow, Classic, target).await;
+    send_all(&node.provider, &topic, numbers(80)).await;
+    until("it begins", || node.component.count() > 0).await;
+    let began = Instant::now();
+    until("all are handled", || node.component.count() == 80).await;
+    let took = began.elapsed();
+    println!("80 messages, 4 at a time, of {takes:?} each: {took:?}");
+    assert!(took < takes * 80 / 4 * 2, "{took:?}");
+}
+
 /// Attempts are counted where the next node finds them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attempts_are_counted_across_nodes() {
