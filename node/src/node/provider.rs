@@ -68,6 +68,7 @@ impl ProviderStart {
         let known = Facts {
             address: desired.address.clone(),
             deduplicates_for_ms: desired.deduplicates_for_ms,
+            ..Facts::default()
         };
         let connecting = entry.connect(settings, &known, targets, &state, &gate);
         let connected = connecting.await.map_err(start_error)?;
@@ -122,7 +123,7 @@ impl ProviderStart {
 
 /// A server's own permit is beyond those of its calls.
 fn gate_limits(entry: &BackendEntry, desired: &DesiredProvider) -> GateLimits {
-    let of_server = u32::from(entry.calls().is_some());
+    let of_server = u32::from(!entry.calls().is_empty());
     let of_calls = match entry.offers().is_empty() {
         true => 0,
         false => desired.limits.concurrency_max,
