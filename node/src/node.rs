@@ -10,6 +10,7 @@ mod provider;
 mod reconcile;
 mod replica;
 mod servers;
+mod siblings;
 mod status;
 
 use std::{
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use wrt_component::Engines;
 use wrt_contract::{Arrivals, Caller, GateLoad, LocalDirectory};
 use wrt_deployment::{Snapshot, Store};
-use wrt_membership::{MembershipOptions, Report};
+use wrt_membership::{Membership, MembershipOptions, Report};
 use wrt_protocol::{
     ActorAddress, Epoch, LatticeName, NodeId,
     heartbeat::{NodeState, ReplicaReport},
@@ -81,6 +82,8 @@ pub(crate) struct Parts {
     pub(crate) environment: AppEnvironment,
     pub(crate) directory: Arc<LocalDirectory>,
     pub(crate) caller: Arc<dyn Caller>,
+    /// None where nothing has joined.
+    pub(crate) membership: Option<Arc<Membership>>,
     pub(crate) code: Code,
     pub(crate) attempts: Arc<StartAttempts>,
     pub(crate) servers: Arc<Servers>,
@@ -131,6 +134,7 @@ impl Node {
             environment: options.environment.clone(),
             directory,
             caller: Arc::clone(&seat.path) as Arc<dyn Caller>,
+            membership: Some(Arc::clone(&seat.membership)),
             code,
             attempts,
             servers,

@@ -6,7 +6,7 @@ use wrt_contract::{Callee, Caller, Interface, LocalDirectory};
 use wrt_host::LinkSite;
 use wrt_protocol::{ActorAddress, Name};
 
-use crate::{Alone, Ownership};
+use crate::{Alone, Ownership, Siblings};
 
 /// What a running app has: the ways to its components, wherever they run.
 ///
@@ -66,6 +66,13 @@ pub trait State: Send + Sync + 'static {
 
     /// Who sees to it that one replica of this provider does a work at a time.
     fn ownership(&self) -> Arc<dyn Ownership>;
+
+    /// Who else is a replica of this provider.
+    fn siblings(&self) -> Arc<dyn Siblings>;
+
+    /// The way to what this provider offers as `I`, for calls that are pinned to one of its replicas; none
+    /// where there is only this one.
+    fn itself<I: Interface>(&self) -> Option<Arc<I::Object>>;
 }
 
 /// An app as a node of a lattice has it.
@@ -75,6 +82,8 @@ pub struct LatticeState {
     directory: Arc<LocalDirectory>,
     caller: Arc<dyn Caller>,
     ownership: Arc<dyn Ownership>,
+    siblings: Arc<dyn Siblings>,
+    provider: Option<ActorAddress>,
 }
 
 impl LatticeState {
@@ -86,6 +95,8 @@ impl LatticeState {
             directory,
             caller,
             ownership: Arc::new(Alone),
+            siblings: Arc::new(Alone),
+            provider: None,
         }
     }
 
@@ -93,6 +104,16 @@ impl LatticeState {
     #[must_use]
     pub fn with_ownership(self, ownership: Arc<dyn Ownership>) -> Self {
         Self { ownership, ..self }
+    }
+
+    /// The same, for the replica of `provider` among these.
+    #[must_use]
+    pub fn with_siblings(self, provider: ActorAddress, siblings: Arc<dyn Siblings>) -> Self {
+        Self {
+            siblings,
+            provider: Some(provider),
+            ..self
+        }
     }
 
     /// A link's two ends: here, and `target`.
@@ -118,5 +139,14 @@ impl State for LatticeState {
 
     fn ownership(&self) -> Arc<dyn Ownership> {
         Arc::clone(&self.ownership)
+    }
+
+    fn siblings(&self) -> Arc<dyn Siblings> {
+        Arc::clone(&self.siblings)
+    }
+
+    fn itself<I: Interface>(&self) -> Option<Arc<I::Object>> {
+        let provider = self.provider.clone()?;
+        Some(self.site(provider).object::<I>())
     }
 }

@@ -20,6 +20,7 @@ fn parts(environment: AppEnvironment) -> Arc<Parts> {
         environment,
         directory: Arc::default(),
         caller: Arc::new(UnreachableCaller(FaultKind::Unavailable)),
+        membership: None,
         code: Code::Local(Arc::default()),
         attempts: Arc::default(),
         servers: Arc::new(Servers::new(PATIENCE)),
