@@ -18,4 +18,5 @@ mod programs {
     pub mod namespace;
     pub mod running;
     pub mod tls;
+    pub mod websocket;
 }
