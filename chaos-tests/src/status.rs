@@ -41,6 +41,8 @@ pub struct ReplicaStatus {
     pub waiting: u32,
     /// Calls since it was started.
     pub handled: u64,
+    /// Where it listens, if it does.
+    pub address: Option<String>,
 }
 
 impl LatticeStatus {

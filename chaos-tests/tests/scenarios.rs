@@ -18,5 +18,6 @@ mod scenarios {
     mod objects_in_hand;
     mod ordered_messages;
     mod paused_node;
+    mod peers_that_stay;
     mod store;
 }

@@ -129,6 +129,7 @@ impl Catalog for NodeCatalog {
         Ok(ProviderFacts {
             address: facts.address,
             deduplicates_for_ms: facts.deduplicates_for_ms,
+            called: facts.called,
         })
     }
 

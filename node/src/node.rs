@@ -11,6 +11,7 @@ mod provider;
 mod reconcile;
 mod replica;
 mod servers;
+mod siblings;
 mod status;
 
 use std::{
@@ -82,7 +83,7 @@ pub(crate) struct Parts {
     pub(crate) environment: AppEnvironment,
     pub(crate) directory: Arc<LocalDirectory>,
     pub(crate) caller: Arc<dyn Caller>,
-    /// Where others say what they have in hand; none where a part is started without a node.
+    /// Who else is there, and what they have in hand; none where a part is started without a node.
     pub(crate) membership: Option<Arc<Membership>>,
     pub(crate) code: Code,
     pub(crate) attempts: Arc<StartAttempts>,

@@ -10,6 +10,7 @@ use wrt_logging::WasiLogging;
 use wrt_messaging::{MessagingDefault, WasiMessaging};
 use wrt_nats::Nats;
 use wrt_redis::Redis;
+use wrt_websocket::WrtWebSocket;
 
 wrt_node::runtime!({
     WasiBlobstore: [BlobstoreDefault, Nats],
@@ -18,4 +19,5 @@ wrt_node::runtime!({
     WasiKeyValue: [KeyValueDefault, Redis, Nats],
     WasiLogging: _,
     WasiMessaging: [MessagingDefault, Nats, Kafka],
+    WrtWebSocket: HttpDefault,
 });

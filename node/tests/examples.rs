@@ -21,4 +21,5 @@ mod programs {
     pub mod running;
     pub mod tls;
     pub mod wasmcloud;
+    pub mod websocket;
 }

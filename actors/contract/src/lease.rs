@@ -28,6 +28,14 @@ impl Lease {
         }
     }
 
+    /// One on a replica itself, and on nothing that it keeps: what is pinned by it goes to the replica of
+    /// `home`, as long as that is there and does not drain. It needs no [`Leases`](crate::Leases) and no
+    /// renewal, so it suits what lives for days.
+    #[must_use]
+    pub fn on_replica(home: Option<Incarnation>) -> Self {
+        Self::new(home, Duration::MAX)
+    }
+
     /// Where its replica runs; none where that is on no lattice, so that only its own process knows
     /// it.
     #[must_use]

@@ -23,6 +23,12 @@ impl LocalDirectory {
         let _first = self.home.incarnation.set(home);
     }
 
+    /// Which incarnation of which node this is; none in a process without a lattice.
+    #[must_use]
+    pub fn home(&self) -> Option<Incarnation> {
+        self.home.incarnation.get().cloned()
+    }
+
     /// Says who knows which actors are on their way: calls of those wait. The first word counts.
     pub fn expects(&self, arrivals: Arc<dyn Arrivals>) {
         let _first = self.home.arrivals.set(arrivals);

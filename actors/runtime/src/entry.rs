@@ -81,6 +81,7 @@ type OfferOf<B> = Arc<dyn Fn(&Arc<B>, &Arc<Gate>) -> Offer + Send + Sync>;
 pub struct Entry<B: Backend> {
     offers: Vec<(NamedInterface, OfferOf<B>)>,
     server: Option<part::ServerOf<B>>,
+    also_called: Vec<NamedInterface>,
 }
 
 impl<B: Backend> Entry<B> {
@@ -88,6 +89,7 @@ impl<B: Backend> Entry<B> {
         Self {
             offers: Vec::new(),
             server: None,
+            also_called: Vec::new(),
         }
     }
 
@@ -98,6 +100,7 @@ impl<B: Backend> Entry<B> {
         Self {
             offers: self.offers.iter().chain(new).cloned().collect(),
             server: self.server.clone().or_else(|| other.server.clone()),
+            also_called: [&self.also_called[..], &other.also_called].concat(),
         }
     }
 
@@ -168,6 +171,16 @@ impl<B: Backend> Entry<B> {
     {
         self.server = Some(part::ServerOf::new());
     }
+
+    /// The same, and some of its selections are for components that offer `I` instead:
+    /// [`Server::called_for`] says which.
+    pub fn calls_also<I: Interface>(&mut self)
+    where
+        B: Server,
+    {
+        self.calls();
+        self.also_called.push(NamedInterface::of::<I>());
+    }
 }
 
 /// A backend under its name. A provider of it is checked, connected and probed through this.
@@ -184,6 +197,8 @@ pub struct Facts {
     pub address: Option<String>,
     /// For how long, in milliseconds, it gives a repeated call its first answer.
     pub deduplicates_for_ms: Option<u64>,
+    /// What the component of each selection must offer, in their order.
+    pub called: Vec<InterfaceName>,
 }
 
 /// What is wrong with a provider's settings.
@@ -261,7 +276,7 @@ impl BackendEntry {
         {
             return Err(format!("the setting `{field}`"));
         }
-        if part.calls().is_some() && self.calls().is_some() {
+        if !part.calls().is_empty() && !self.calls().is_empty() {
             return Err("something to call".to_owned());
         }
         self.parts.push(Arc::new(part));
@@ -286,10 +301,18 @@ impl BackendEntry {
         interfaces.collect()
     }
 
-    /// What it calls, if it calls components.
+    /// What it calls, if it calls components; one of these for each selection.
     #[must_use]
-    pub fn calls(&self) -> Option<InterfaceName> {
-        self.parts.iter().find_map(|part| part.calls())
+    pub fn calls(&self) -> Vec<InterfaceName> {
+        self.parts.iter().flat_map(|part| part.calls()).collect()
+    }
+
+    /// The selection of a component that runs without a manifest and offers `interface`.
+    #[must_use]
+    pub fn selection_for(&self, interface: &InterfaceName) -> Table {
+        let mut calling = self.parts.iter();
+        let calling = calling.find(|part| part.calls().contains(interface));
+        calling.map_or_else(Table::new, |part| part.selection_for(interface))
     }
 
     /// The names of its settings.
@@ -324,7 +347,10 @@ impl BackendEntry {
                 }
                 Err(error) => complaints.push(Complaint::Setting(error)),
             }
-            complaints.extend(part.check_selections(selections).err());
+            match part.check_selections(selections) {
+                Ok(called) => facts.called.extend(called),
+                Err(complaint) => complaints.push(complaint),
+            }
         }
         match complaints.is_empty() {
             true => Ok(facts),

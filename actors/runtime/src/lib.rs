@@ -25,6 +25,7 @@ mod ownership;
 mod runtime;
 mod server;
 mod settings;
+mod siblings;
 mod state;
 mod subscriptions;
 mod value_macro;
@@ -46,5 +47,6 @@ pub use server::{SelectionError, Server, ServerLoad, Serving, Target};
 pub use settings::{
     Environment, FromEnv, NoSettings, Settings, SettingsError, check_range, no_environment,
 };
+pub use siblings::Siblings;
 pub use state::{LatticeState, State};
 pub use subscriptions::{Subscriptions, SubscriptionsInterface};

@@ -117,7 +117,7 @@ impl Runtime {
     #[must_use]
     pub fn first_that_calls(&self, interface: &InterfaceName) -> Option<&BackendEntry> {
         let mut backends = self.0.backends.iter();
-        backends.find(|backend| backend.calls().as_ref() == Some(interface))
+        backends.find(|backend| backend.calls().contains(interface))
     }
 
     /// How links that carry `interface` are made.

@@ -4,8 +4,9 @@ use std::{net::SocketAddr, time::Duration};
 
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
+use toml::Table;
 use wrt_contract::Interface;
-use wrt_protocol::Name;
+use wrt_protocol::{InterfaceName, Name};
 
 use crate::{Backend, State};
 
@@ -94,7 +95,7 @@ pub struct SelectionError {
 /// }
 /// ```
 pub trait Server: Backend {
-    /// What a component must offer to be called.
+    /// What a component must offer to be called, where [`Server::called_for`] does not say otherwise.
     type Calls: Interface;
 
     /// What says which events a component gets. Unknown fields should be refused.
@@ -106,6 +107,20 @@ pub trait Server: Backend {
     /// The first one that makes no sense, or that takes away what another one selects.
     fn check_selections(_selections: &[Self::Selection]) -> Result<(), SelectionError> {
         Ok(())
+    }
+
+    /// What the component of a selection must offer: [`Server::Calls`], or an interface that
+    /// [`Entry::calls_also`](crate::Entry::calls_also) names.
+    #[must_use]
+    fn called_for(_selection: &Self::Selection) -> InterfaceName {
+        Self::Calls::NAME
+    }
+
+    /// The selection of a component that runs without a manifest and offers `interface`. By default it
+    /// is empty.
+    #[must_use]
+    fn selection_for(_interface: &InterfaceName) -> Table {
+        Table::new()
     }
 
     /// Starts to serve. Returns when it listens or has subscribed.

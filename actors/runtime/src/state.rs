@@ -6,7 +6,7 @@ use wrt_contract::{Callee, Caller, Interface, LocalDirectory};
 use wrt_host::LinkSite;
 use wrt_protocol::{ActorAddress, Name};
 
-use crate::{Alone, Capacity, Ownership, Reports, capacity::OfComponent};
+use crate::{Alone, Capacity, Ownership, Reports, Siblings, capacity::OfComponent};
 
 /// What a running app has: the ways to its components, wherever they run.
 ///
@@ -69,6 +69,13 @@ pub trait State: Send + Sync + 'static {
 
     /// Who sees to it that one replica of this provider does a work at a time.
     fn ownership(&self) -> Arc<dyn Ownership>;
+
+    /// Who else is a replica of this provider.
+    fn siblings(&self) -> Arc<dyn Siblings>;
+
+    /// The way to what this provider offers as `I`, for calls that are pinned to one of its replicas; none
+    /// where there is only this one.
+    fn itself<I: Interface>(&self) -> Option<Arc<I::Object>>;
 }
 
 /// An app as a node of a lattice has it.
@@ -79,6 +86,8 @@ pub struct LatticeState {
     caller: Arc<dyn Caller>,
     ownership: Arc<dyn Ownership>,
     reports: Option<Arc<dyn Reports>>,
+    siblings: Arc<dyn Siblings>,
+    provider: Option<ActorAddress>,
 }
 
 impl LatticeState {
@@ -91,6 +100,8 @@ impl LatticeState {
             caller,
             ownership: Arc::new(Alone),
             reports: None,
+            siblings: Arc::new(Alone),
+            provider: None,
         }
     }
 
@@ -105,6 +116,16 @@ impl LatticeState {
     pub fn with_reports(self, reports: Arc<dyn Reports>) -> Self {
         Self {
             reports: Some(reports),
+            ..self
+        }
+    }
+
+    /// The same, for the replica of `provider` among these.
+    #[must_use]
+    pub fn with_siblings(self, provider: ActorAddress, siblings: Arc<dyn Siblings>) -> Self {
+        Self {
+            siblings,
+            provider: Some(provider),
             ..self
         }
     }
@@ -141,5 +162,14 @@ impl State for LatticeState {
 
     fn ownership(&self) -> Arc<dyn Ownership> {
         Arc::clone(&self.ownership)
+    }
+
+    fn siblings(&self) -> Arc<dyn Siblings> {
+        Arc::clone(&self.siblings)
+    }
+
+    fn itself<I: Interface>(&self) -> Option<Arc<I::Object>> {
+        let provider = self.provider.clone()?;
+        Some(self.site(provider).object::<I>())
     }
 }

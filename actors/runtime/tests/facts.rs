@@ -80,6 +80,7 @@ fn check(
 
 fn facts(address: &str, deduplicates_for_ms: Option<u64>) -> Facts {
     Facts {
+        called: Vec::new(),
         address: Some(address.to_owned()),
         deduplicates_for_ms,
     }

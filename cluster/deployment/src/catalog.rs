@@ -44,8 +44,8 @@ pub struct BackendInfo {
     pub name: String,
     /// The interfaces that it offers.
     pub offers: Vec<InterfaceName>,
-    /// What a component must export to be called by it; `None` if it calls none.
-    pub calls: Option<InterfaceName>,
+    /// What a component must export to be called by it: one of these, and nothing if it calls none.
+    pub calls: Vec<InterfaceName>,
 }
 
 /// What the lattice knows of a provider beyond its backend's name: told by the backend, from the
@@ -59,6 +59,8 @@ pub struct ProviderFacts {
     /// For how long, in milliseconds, a call that arrives again under its idempotency key gets its
     /// first answer; `None` if it does not.
     pub deduplicates_for_ms: Option<u64>,
+    /// What the component of each target must export, in the manifest's order.
+    pub called: Vec<InterfaceName>,
 }
 
 /// A component as it was read.

@@ -33,6 +33,15 @@ fn fields(backend: &str) -> (&'static [&'static str], &'static [&'static str]) {
     }
 }
 
+/// The broker calls components in two ways.
+fn called_for(backend: &str, selection: &Config) -> InterfaceName {
+    match (backend, selection.0.get("topic")) {
+        ("http-server", _) => HTTP_HANDLER,
+        (_, Some(ConfigValue::Text(topic))) if topic == "requests" => HTTP_HANDLER,
+        _ => MESSAGE_HANDLER,
+    }
+}
+
 fn complaint(about: ComplaintAbout, message: String, help: String) -> ProviderComplaint {
     ProviderComplaint {
         about,
@@ -63,13 +72,14 @@ impl Catalog for World {
             offers: offers.to_vec(),
             calls,
         };
+        let (none, http) = (Vec::new, vec![HTTP_HANDLER]);
         vec![
-            backend("memory", &[KEYVALUE], None),
-            backend("redis", &[KEYVALUE], None),
-            backend("vault", &[InterfaceName::from_static("wrt:vault")], None),
-            backend("http-server", &[], Some(HTTP_HANDLER)),
-            backend("http-client", &[HTTP], None),
-            backend("broker", &[MESSAGING], Some(MESSAGE_HANDLER)),
+            backend("memory", &[KEYVALUE], none()),
+            backend("redis", &[KEYVALUE], none()),
+            backend("vault", &[InterfaceName::from_static("wrt:vault")], none()),
+            backend("http-server", &[], http),
+            backend("http-client", &[HTTP], none()),
+            backend("broker", &[MESSAGING], vec![MESSAGE_HANDLER, HTTP_HANDLER]),
         ]
     }
 
@@ -113,6 +123,10 @@ impl Catalog for World {
                 Some(ConfigValue::Integer(millis)) => u64::try_from(*millis).ok(),
                 _ => None,
             },
+            called: selections
+                .iter()
+                .map(|selection| called_for(backend, selection))
+                .collect(),
         })
     }
 
@@ -555,6 +569,35 @@ fn a_provider_that_offers_may_call_nobody_and_one_that_calls_may_be_linked() {
         target.selection.0["topic"],
         ConfigValue::Text("orders".to_owned())
     );
+    let unlinked = head.replace("\"events\" }", "\"other\" }");
+    let unlinked = format!("{unlinked}[provider.other]\nbackend = \"broker\"\n");
+    let told = told(&unlinked);
+    assert!(
+        told.contains("provider `events` calls no component"),
+        "{told}"
+    );
+    assert!(!told.contains("provider `other`"), "{told}");
+}
+
+/// A backend may call components in several ways; each selection says in which.
+#[test]
+fn what_a_component_must_export_is_said_by_its_selection() {
+    let head = "[app]\nname = \"x\"\n[component.listener]\nsource = \"listener.wasm\"\n\
+                links = { \"wasi:messaging\" = \"events\" }\n\
+                [component.hello]\nsource = \"hello.wasm\"\n\
+                [provider.events]\nbackend = \"broker\"\n";
+    let calls = |component: &str, topic: &str| {
+        format!("{head}calls = [{{ component = \"{component}\", topic = \"{topic}\" }}]\n")
+    };
+    read(&calls("listener", "orders"), Scope::Lattice).unwrap();
+    read(&calls("hello", "requests"), Scope::Lattice).unwrap();
+    for (component, topic, missing) in [
+        ("hello", "orders", "`wasi:messaging/incoming-handler`"),
+        ("listener", "requests", "`wasi:http/handler`"),
+    ] {
+        let told = told(&calls(component, topic));
+        assert!(told.contains(&format!("that serves {missing}")), "{told}");
+    }
 }
 
 #[test]

@@ -10,7 +10,10 @@ use wrt_protocol::{ActorAddress, Name};
 use wrt_runtime::{BackendEntry, ConnectFailure, Facts, LatticeState, Settings, StartServing};
 use wrt_supervision::{Probe, Running, Start, StartError};
 
-use super::{Parts, capacity::Reported, ownership::LatticeOwnership, replica::AddressTaken};
+use super::{
+    Parts, capacity::Reported, ownership::LatticeOwnership, replica::AddressTaken,
+    siblings::LatticeSiblings,
+};
 use crate::catalog::chain;
 
 /// How long a provider's service may take to answer a probe; supervision waits a little longer.
@@ -40,26 +43,7 @@ impl ProviderStart {
         let entry = parts.runtime.backend(&desired.backend);
         let entry = entry.ok_or_else(|| unknown_backend(&desired.backend))?;
         let gate = Gate::of_actor(actor, gate_limits(entry, desired));
-        let state = LatticeState::new(
-            actor.app.clone(),
-            Arc::clone(&parts.directory),
-            Arc::clone(&parts.caller),
-        );
-        let state = match &parts.membership {
-            None => state,
-            Some(membership) => state.with_reports(Arc::new(Reported {
-                membership: Arc::clone(membership),
-                provider: actor.clone(),
-            })),
-        };
-        let state = match parts.store.get() {
-            None => state,
-            Some(store) => state.with_ownership(Arc::new(LatticeOwnership {
-                store: store.clone(),
-                actor: actor.clone(),
-                node: parts.node.clone(),
-            })),
-        };
+        let state = self.state();
         // Read at each attempt; the environment of a process does not change, and a refused attempt
         // is made rarely.
         let lookup = |variable: &str| parts.environment.get(variable);
@@ -75,6 +59,7 @@ impl ProviderStart {
         let known = Facts {
             address: desired.address.clone(),
             deduplicates_for_ms: desired.deduplicates_for_ms,
+            ..Facts::default()
         };
         let connecting = entry.connect(settings, &known, targets, &state, &gate);
         let connected = connecting.await.map_err(start_error)?;
@@ -91,6 +76,41 @@ impl ProviderStart {
             probe: Some(probe),
             gate,
         })
+    }
+
+    /// What the app has, as this replica sees it.
+    fn state(&self) -> LatticeState {
+        let Self { actor, parts, .. } = self;
+        let state = LatticeState::new(
+            actor.app.clone(),
+            Arc::clone(&parts.directory),
+            Arc::clone(&parts.caller),
+        );
+        let state = match &parts.membership {
+            None => state,
+            Some(membership) => {
+                let siblings = LatticeSiblings {
+                    directory: Arc::clone(&parts.directory),
+                    membership: Arc::clone(membership),
+                    actor: actor.clone(),
+                };
+                let reports = Reported {
+                    membership: Arc::clone(membership),
+                    provider: actor.clone(),
+                };
+                state
+                    .with_siblings(actor.clone(), Arc::new(siblings))
+                    .with_reports(Arc::new(reports))
+            }
+        };
+        match parts.store.get() {
+            None => state,
+            Some(store) => state.with_ownership(Arc::new(LatticeOwnership {
+                store: store.clone(),
+                actor: actor.clone(),
+                node: parts.node.clone(),
+            })),
+        }
     }
 
     /// The server before keeps its address until all that can be wrong without it was looked at; a
@@ -129,7 +149,7 @@ impl ProviderStart {
 
 /// A server's own permit is beyond those of its calls.
 fn gate_limits(entry: &BackendEntry, desired: &DesiredProvider) -> GateLimits {
-    let of_server = u32::from(entry.calls().is_some());
+    let of_server = u32::from(!entry.calls().is_empty());
     let of_calls = match entry.offers().is_empty() {
         true => 0,
         false => desired.limits.concurrency_max,

@@ -16,14 +16,14 @@ fn manifest(example: &str) -> String {
         .to_string()
 }
 
-fn run_app(example: &str, guest_name: &str) -> (Running, String) {
+pub fn run_app(example: &str, guest_name: &str) -> (Running, String) {
     guest(guest_name);
     let running = Running::start(&[&manifest(example), "--address", "web=127.0.0.1:0"]);
     let address = running.address("web");
     (running, address)
 }
 
-fn run_component(guest_name: &str, more: &[&str]) -> (Running, String) {
+pub fn run_component(guest_name: &str, more: &[&str]) -> (Running, String) {
     let guest = guest(guest_name);
     let source = guest.display().to_string();
     let mut arguments = vec![source.as_str(), "--address", "127.0.0.1:0"];

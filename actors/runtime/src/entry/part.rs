@@ -21,7 +21,8 @@ pub(crate) trait ErasedPart: Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn offers(&self) -> Vec<InterfaceName>;
     fn interfaces(&self) -> Vec<NamedInterface>;
-    fn calls(&self) -> Option<InterfaceName>;
+    fn calls(&self) -> Vec<InterfaceName>;
+    fn selection_for(&self, interface: &InterfaceName) -> Table;
     fn fields(&self) -> Vec<&'static str>;
     fn node_files(&self) -> &'static [&'static str];
     fn check(
@@ -30,7 +31,8 @@ pub(crate) trait ErasedPart: Send + Sync {
         referred: &BTreeMap<String, String>,
         environment: Environment<'_>,
     ) -> Result<Facts, SettingsError>;
-    fn check_selections(&self, selections: &[Table]) -> Result<(), Complaint>;
+    /// What the component of each must offer.
+    fn check_selections(&self, selections: &[Table]) -> Result<Vec<InterfaceName>, Complaint>;
     fn connect(
         &self,
         settings: Settings<'_>,
@@ -59,7 +61,8 @@ type Started<B> = Result<Box<dyn Serving>, <B as Backend>::ConnectError>;
 /// What a part can do because its type is a [`Server`].
 pub(crate) struct ServerOf<B: Backend> {
     calls: NamedInterface,
-    check: fn(&[Table]) -> Result<(), Complaint>,
+    check: fn(&[Table]) -> Result<Vec<InterfaceName>, Complaint>,
+    selection_for: fn(&InterfaceName) -> Table,
     prepare: Prepare<B>,
 }
 
@@ -83,7 +86,11 @@ impl<B: Server> ServerOf<B> {
     pub(super) fn new() -> Self {
         Self {
             calls: NamedInterface::of::<B::Calls>(),
-            check: |selections| selected::<B>(selections).map(drop),
+            check: |selections| {
+                let selected = selected::<B>(selections)?;
+                Ok(selected.iter().map(B::called_for).collect())
+            },
+            selection_for: B::selection_for,
             prepare: |targets| {
                 let (components, selections): (Vec<_>, Vec<_>) = targets.into_iter().unzip();
                 let selections = selected::<B>(&selections)?;
@@ -137,12 +144,19 @@ impl<B: Backend> ErasedPart for Part<B> {
     fn interfaces(&self) -> Vec<NamedInterface> {
         let offers = self.0.offers.iter().map(|(named, _)| named.clone());
         let called = self.0.server.as_ref().map(|server| server.calls.clone());
-        offers.chain(called).collect()
+        let also = self.0.also_called.iter().cloned();
+        offers.chain(called).chain(also).collect()
     }
 
-    fn calls(&self) -> Option<InterfaceName> {
+    fn calls(&self) -> Vec<InterfaceName> {
+        let called = self.0.server.iter().map(|server| &server.calls);
+        let called = called.chain(&self.0.also_called);
+        called.map(|named| named.name().clone()).collect()
+    }
+
+    fn selection_for(&self, interface: &InterfaceName) -> Table {
         let server = self.0.server.as_ref();
-        server.map(|server| server.calls.name().clone())
+        server.map_or_else(Table::new, |server| (server.selection_for)(interface))
     }
 
     fn fields(&self) -> Vec<&'static str> {
@@ -198,10 +212,10 @@ impl<B: Backend> ErasedPart for Part<B> {
         Ok(facts)
     }
 
-    fn check_selections(&self, selections: &[Table]) -> Result<(), Complaint> {
+    fn check_selections(&self, selections: &[Table]) -> Result<Vec<InterfaceName>, Complaint> {
         match &self.0.server {
             Some(server) => (server.check)(selections),
-            None => Ok(()),
+            None => Ok(Vec::new()),
         }
     }
 
@@ -283,6 +297,7 @@ fn facts<B: Backend>(options: &B::ConnectOptions) -> Facts {
     Facts {
         address: B::address(options),
         deduplicates_for_ms: B::deduplicates_for_ms(options),
+        called: Vec::new(),
     }
 }
 

@@ -23,8 +23,9 @@ impl Check<'_> {
             else {
                 continue;
             };
-            self.targets(provider, backend);
-            if let Some(told) = self.ask_backend(provider, backend) {
+            let told = self.ask_backend(provider, backend);
+            self.targets(provider, backend, told.as_ref());
+            if let Some(told) = told {
                 facts.insert(name.clone(), told);
             }
         }
@@ -48,13 +49,19 @@ impl Check<'_> {
         None
     }
 
-    fn targets(&self, provider: &ProviderManifest, backend: &BackendInfo) {
+    fn targets(
+        &self,
+        provider: &ProviderManifest,
+        backend: &BackendInfo,
+        told: Option<&ProviderFacts>,
+    ) {
         let name = provider.name.get_ref();
         let calls_span = || {
             let span = provider.calls_span.clone();
             span.unwrap_or_else(|| provider.name.span())
         };
-        let Some(calls) = &backend.calls else {
+        let calls = backend.calls.as_slice();
+        if calls.is_empty() {
             if provider.calls_span.is_some() {
                 let message = format!("backend `{}` calls no component", backend.name);
                 let help = format!("remove `calls` from provider `{name}`");
@@ -62,12 +69,14 @@ impl Check<'_> {
                     .add(ProblemKind::UnusedTarget, calls_span(), message, help);
             }
             return;
-        };
-        // What it offers is reason enough for it to be there. Targets that are no tables were told.
+        }
+        // What it serves a link with is reason enough for it to be there. Targets that are no tables were
+        // told.
         let has_targets = !provider.calls.is_empty() || provider.calls_are_partial;
-        if !has_targets && backend.offers.is_empty() {
+        if !has_targets && !self.is_linked(name) {
             let message = format!("provider `{name}` calls no component");
-            let component = self.components_that_export(calls).next();
+            let mut callable = calls.iter().flat_map(|it| self.components_that_export(it));
+            let component = callable.next();
             let component = component.map_or("my-component", Name::as_str);
             let help = format!(
                 "add `calls = [{{ component = \"{component}\" }}]`, and beside `component` what \
@@ -77,12 +86,27 @@ impl Check<'_> {
             self.findings
                 .add(ProblemKind::MissingField, calls_span(), message, help);
         }
-        for target in &provider.calls {
-            self.target(provider, target, calls);
+        let called = told.map(|told| told.called.as_slice()).unwrap_or_default();
+        for (at, target) in provider.calls.iter().enumerate() {
+            // Of one that its backend does not understand, anything that it calls will do.
+            let called = called.get(at).map_or(calls, std::slice::from_ref);
+            self.target(provider, target, called);
         }
     }
 
-    fn target(&self, provider: &ProviderManifest, target: &TargetManifest, calls: &InterfaceName) {
+    /// Whether a component has a link that ends there.
+    fn is_linked(&self, provider: &Name) -> bool {
+        let components = self.manifest.components.values();
+        let mut links = components.flat_map(|component| &component.links);
+        links.any(|link| link.end.get_ref() == provider.as_str())
+    }
+
+    fn target(
+        &self,
+        provider: &ProviderManifest,
+        target: &TargetManifest,
+        calls: &[InterfaceName],
+    ) {
         let Some(component) = &target.component else {
             return;
         };
@@ -105,12 +129,12 @@ impl Check<'_> {
         let Some(source) = self.sources.get(name) else {
             return;
         };
-        if !self.can_be_called(source, calls) {
-            let message = format!("component `{name}` has no export that serves `{calls}`");
-            let others: Vec<&str> = self
-                .components_that_export(calls)
-                .map(Name::as_str)
-                .collect();
+        if !calls.iter().any(|it| self.can_be_called(source, it)) {
+            let served: Vec<String> = calls.iter().map(|it| format!("`{it}`")).collect();
+            let served = served.join(" or ");
+            let message = format!("component `{name}` has no export that serves {served}");
+            let others = calls.iter().flat_map(|it| self.components_that_export(it));
+            let others: Vec<&str> = others.map(Name::as_str).collect();
             let instead = match others.as_slice() {
                 [] => String::new(),
                 others => format!("; these serve it: {}", others.join(", ")),

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use toml::Value;
 use wrt_component::Engines;
 use wrt_deployment::{
     Catalog as _, ComponentSource, Config, ConfigValue, DesiredApp, DesiredComponent,
@@ -189,15 +190,19 @@ fn add_servers(
     source: &ComponentSource,
 ) -> Result<(), Failure> {
     let called = source.exports.iter();
-    let called = called.flat_map(|export| runtime.exported(export));
+    let called: BTreeSet<_> = called.flat_map(|it| runtime.exported(it)).collect();
     let mut is_called = false;
-    for entry in called.filter_map(|interface| runtime.first_that_calls(&interface)) {
+    for interface in called {
+        let Some(entry) = runtime.first_that_calls(&interface) else {
+            continue;
+        };
         is_called = true;
         let (name, provider) = provider(app, entry)?;
-        provider.calls = vec![DesiredTarget {
+        let selection = Value::Table(entry.selection_for(&interface));
+        provider.calls.push(DesiredTarget {
             component: component.clone(),
-            selection: Config::default(),
-        }];
+            selection: selection.try_into::<Config>()?,
+        });
         tracing::debug!(provider = %name, "calls the component");
     }
     if is_called {
@@ -212,7 +217,7 @@ fn add_servers(
 
 /// What a component would have to export.
 fn callable(runtime: &Runtime) -> String {
-    let called = runtime.backends().iter().filter_map(BackendEntry::calls);
+    let called = runtime.backends().iter().flat_map(BackendEntry::calls);
     let called: BTreeSet<String> = called.map(|interface| interface.to_string()).collect();
     match called.is_empty() {
         true => "nothing".to_owned(),

@@ -1,5 +1,6 @@
 //! What stands behind `wasi:http` unless a program names something else: the server that calls
-//! components, and the client that serves their requests.
+//! components, and the client that serves their requests. The server is also who has the peers of
+//! `wrt:websocket`.
 //!
 //! ```
 //! use wrt_http::WasiHttp;
@@ -14,6 +15,7 @@ use wrt_http::WasiHttp;
 use wrt_http_client::HyperClient;
 use wrt_http_server::HttpServer;
 use wrt_runtime::{Bundle, RuntimeBuilder};
+use wrt_websocket::WrtWebSocket;
 
 /// `http-server` and `http-client`.
 #[derive(Debug, Clone, Copy)]
@@ -24,5 +26,11 @@ impl Bundle<WasiHttp> for HttpDefault {
         builder
             .with_backend::<WasiHttp, HttpServer>()
             .with_backend::<WasiHttp, HyperClient>()
+    }
+}
+
+impl Bundle<WrtWebSocket> for HttpDefault {
+    fn add_to(builder: RuntimeBuilder) -> RuntimeBuilder {
+        builder.with_backend::<WrtWebSocket, HttpServer>()
     }
 }

@@ -7,6 +7,8 @@ use wrt_http::{HEAD_BYTES, HEADERS};
 use wrt_protocol::limits::BUDGET_MAX;
 use wrt_runtime::{FromEnv, Settings, SettingsError, check_range};
 
+use crate::WebSocketOptions;
+
 /// The settings of a server. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, confique::Config)]
 pub struct HttpServerConfig {
@@ -54,7 +56,7 @@ pub struct HttpServerConfig {
 }
 
 /// A share of the requests.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The host that the request names, without a port; absent or `*` is any.
@@ -64,6 +66,18 @@ pub struct Route {
     /// spellings of it are the same: `/%61pi`, `/x/../api`, `//api`.
     #[serde(default = "root")]
     pub path: String,
+    /// A route of requests for websockets, and how its peers are served; without it, of all others.
+    #[serde(default)]
+    pub websocket: Option<WebSocketOptions>,
+}
+
+impl Route {
+    /// As a component knows it: its path, behind its host if it has one.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let host = self.host.as_deref().filter(|host| *host != "*");
+        format!("{}{}", host.unwrap_or_default(), self.path)
+    }
 }
 
 /// Why a route is refused.
@@ -83,6 +97,14 @@ pub enum RouteError {
     Host {
         /// The host.
         host: String,
+    },
+    /// Settings of a websocket.
+    #[error("the websocket at {path:?}: {message}")]
+    WebSocket {
+        /// The path of its route.
+        path: String,
+        /// What is wrong with them.
+        message: String,
     },
     /// Two routes for the same requests.
     #[error("two routes have host {host:?} and path {path:?}")]

@@ -49,7 +49,7 @@ pub(crate) fn protocol(config: &HttpServerConfig) -> auto::Builder<TokioExecutor
 }
 
 /// Serves `stream` until its client closes it, breaks the protocol, or stands idle; after `draining`,
-/// until the requests in hand are answered.
+/// until the requests in hand are answered. What it has become by a request is served behind that.
 pub(crate) async fn serve(
     stream: TcpStream,
     protocol: auto::Builder<TokioExecutor>,
@@ -57,21 +57,34 @@ pub(crate) async fn serve(
     draining: CancellationToken,
 ) {
     let use_of_it = Arc::new(ConnectionUse::new());
+    serve_http(stream, protocol, service, &use_of_it, draining.clone()).await;
+    if let Some(next) = use_of_it.next() {
+        next(use_of_it, draining).await;
+    }
+}
+
+async fn serve_http(
+    stream: TcpStream,
+    protocol: auto::Builder<TokioExecutor>,
+    service: Arc<Service>,
+    use_of_it: &Arc<ConnectionUse>,
+    draining: CancellationToken,
+) {
     let config = service.config.clone();
     let (metrics, socket) = (Arc::clone(&service.metrics), Socket::new(stream));
     let stream = TokioIo::new(Lingering::new(
         Impatient::new(socket.clone(), config.write_timeout()),
-        Arc::clone(&use_of_it),
+        Arc::clone(use_of_it),
         config.discard_timeout(),
         draining.clone(),
     ));
     let service = service_fn(|request: http::Request<Incoming>| {
         let in_hand = use_of_it.request(service.metrics.request());
         let version = request.version();
-        let request = request.map(|body| RequestBody::new(body, version, &use_of_it));
+        let request = request.map(|body| RequestBody::new(body, version, use_of_it));
         Arc::clone(&service).respond(request, in_hand)
     });
-    let mut connection = pin!(protocol.serve_connection(stream, service));
+    let mut connection = pin!(protocol.serve_connection_with_upgrades(stream, service));
     let mut closing = false;
     let mut look = pin!(sleep_until(use_of_it.looked_at_next(&config)));
     loop {

@@ -9,8 +9,10 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::{config::HttpServerConfig, metrics::Counted};
 
@@ -22,7 +24,12 @@ pub(crate) struct ConnectionUse {
     requests: AtomicU32,
     left_a_body: AtomicBool,
     since: Mutex<Since>,
+    next: Mutex<Option<Next>>,
 }
+
+/// What a connection is served with when it speaks HTTP no longer, until it is told to drain.
+pub(crate) type Next =
+    Box<dyn FnOnce(Arc<ConnectionUse>, CancellationToken) -> BoxFuture<'static, ()> + Send>;
 
 #[derive(Clone, Copy)]
 struct Since {
@@ -51,6 +58,11 @@ impl Request {
     pub(crate) fn number(&self) -> u32 {
         self.counted.number
     }
+
+    /// The connection that it has come on.
+    pub(crate) fn connection(&self) -> &Arc<ConnectionUse> {
+        &self.connection
+    }
 }
 
 impl Drop for Request {
@@ -72,7 +84,18 @@ impl ConnectionUse {
                 idle: Instant::now(),
                 never_used: true,
             }),
+            next: Mutex::default(),
         }
+    }
+
+    /// Once HTTP has come to its end, `next` goes on.
+    pub(crate) fn becomes(&self, next: Next) {
+        *self.next.lock() = Some(next);
+    }
+
+    /// What goes on, if anything does.
+    pub(crate) fn next(&self) -> Option<Next> {
+        self.next.lock().take()
     }
 
     pub(crate) fn request(self: &Arc<Self>, counted: Counted) -> Request {

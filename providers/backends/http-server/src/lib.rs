@@ -1,6 +1,7 @@
 //! Serves HTTP: listens on a port and hands each request to a component.
 //!
 //! HTTP/1.1 and HTTP/2 with prior knowledge on one port, without TLS: that ends in front of the node.
+//! A route may be a websocket ([`WebSocketOptions`], on HTTP/1.1): its peers are those of `wrt:websocket`.
 //! Where a component runs is not known here; a handler may be a local replica or a link over the bus.
 //!
 //! Invariants:
@@ -29,8 +30,10 @@ mod service;
 mod socket;
 mod stall;
 mod status;
+mod websocket;
 
 pub use config::{HttpServerConfig, Route, RouteError};
 pub use listener::{BindError, HttpListener};
 pub use metrics::HttpServerCounts;
 pub use server::HttpServer;
+pub use websocket::{WebSocketOptions, WebSockets};

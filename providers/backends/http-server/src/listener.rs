@@ -12,6 +12,7 @@ use tokio_util::{
     task::AbortOnDropHandle,
 };
 use wrt_http::HttpHandler;
+use wrt_websocket::PeerCounter;
 
 use crate::{
     config::{HttpServerConfig, Route, RouteError},
@@ -19,12 +20,14 @@ use crate::{
     metrics::{HttpServerCounts, Metrics},
     routing::RouteTable,
     service::Service,
+    websocket::{Sockets, WebSockets},
 };
 
 /// A running server. Dropping it closes its port and its connections at once.
 pub struct HttpListener {
     address: SocketAddr,
     metrics: Arc<Metrics>,
+    peers: Option<Arc<PeerCounter>>,
     draining: CancellationToken,
     drained: CancellationToken,
     /// With its connections.
@@ -52,20 +55,25 @@ pub enum BindError {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 impl HttpListener {
-    /// Listens, and serves from then on: each route's requests go to the handler beside it.
+    /// Listens, and serves from then on: each route's requests go to the handler beside it, and those for
+    /// websockets to those of `sockets`.
     ///
     /// # Errors
     /// When the routes are wrong, or the address cannot be taken.
     pub async fn bind(
         config: HttpServerConfig,
         routes: Vec<(Route, Arc<dyn HttpHandler>)>,
+        sockets: WebSockets,
     ) -> Result<Self, BindError> {
-        if routes.is_empty() {
+        if routes.is_empty() && sockets.routes.is_empty() {
             return Err(RouteError::NoRoutes.into());
         }
         let handlers = routes.iter();
         let routes = RouteTable::new(handlers.map(|(route, handler)| (route, Arc::clone(handler))))
             .map_err(|(_, error)| error)?;
+        let has_sockets = !sockets.routes.is_empty();
+        let sockets = Sockets::new(sockets)?;
+        let counter = Arc::clone(sockets.listener().table().counter());
         let listen = |source| BindError::Listen {
             address: config.address,
             source,
@@ -76,6 +84,7 @@ impl HttpListener {
         let service = Arc::new(Service {
             config,
             routes,
+            sockets,
             metrics: Arc::clone(&metrics),
         });
         let (draining, drained) = (CancellationToken::new(), CancellationToken::new());
@@ -88,6 +97,7 @@ impl HttpListener {
         Ok(Self {
             address,
             metrics,
+            peers: has_sockets.then_some(counter),
             draining,
             drained,
             acceptor: AbortOnDropHandle::new(tokio::spawn(acceptor.run(listener))),
@@ -106,8 +116,13 @@ impl HttpListener {
         self.metrics.counts()
     }
 
-    /// Closes the port and the idle connections, and lets the requests in hand end, at most for
-    /// `patience`. Answers whether they all did; those that did not are cut off.
+    /// What it has counted of its peers, if it has routes for such.
+    pub(crate) fn peers(&self) -> Option<&PeerCounter> {
+        self.peers.as_deref()
+    }
+
+    /// Closes the port, the idle connections and the websockets, and lets the requests in hand end, at most
+    /// for `patience`. Answers whether they all did; those that did not are cut off.
     ///
     /// # Cancel safety
     /// The server drains also when the future is dropped, without an end to its patience.

@@ -137,6 +137,18 @@ impl Responder {
         self.send(head, kind)
     }
 
+    /// A head and nothing else.
+    pub(crate) fn empty(
+        self,
+        status: StatusCode,
+        headers: http::HeaderMap,
+    ) -> http::Response<ResponseBody> {
+        let mut head = http::Response::new(());
+        *head.status_mut() = status;
+        *head.headers_mut() = headers;
+        self.send(head, Kind::None(Empty::new()))
+    }
+
     fn send(self, head: http::Response<()>, kind: Kind) -> http::Response<ResponseBody> {
         self.metrics.response(head.status());
         head.map(|()| ResponseBody {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use http::uri::Authority;
 
 use crate::{
+    WebSocketOptions,
     config::{Route, RouteError},
     path,
 };
@@ -34,6 +35,7 @@ impl<T> RouteTable<T> {
         for (at, (route, target)) in routes.into_iter().enumerate() {
             let host = host_of(route).map_err(|error| (at, error))?;
             let path = path_of(route).map_err(|error| (at, error))?;
+            check_socket(route).map_err(|error| (at, error))?;
             if !seen.insert((host.clone(), path.clone())) {
                 let duplicate = RouteError::Duplicate {
                     host: host.unwrap_or_else(|| "*".to_owned()),
@@ -95,6 +97,13 @@ fn host_of(route: &Route) -> Result<Option<String>, RouteError> {
     }
 }
 
+fn check_socket(route: &Route) -> Result<(), RouteError> {
+    let told = route.websocket.as_ref().map(WebSocketOptions::check);
+    let path = route.path.clone();
+    told.unwrap_or(Ok(()))
+        .map_err(|message| RouteError::WebSocket { path, message })
+}
+
 fn path_of(route: &Route) -> Result<String, RouteError> {
     let path = route.path.as_str();
     let legal = |byte: u8| byte.is_ascii_graphic() && byte != b'?' && byte != b'#';
@@ -116,6 +125,7 @@ mod tests {
             let route = Route {
                 host: (!host.is_empty()).then(|| (*host).to_owned()),
                 path: (*path).to_owned(),
+                websocket: None,
             };
             (route, (*component).to_owned())
         };

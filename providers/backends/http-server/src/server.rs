@@ -7,17 +7,29 @@ use std::{
 };
 
 use futures::{FutureExt, future::BoxFuture};
+use toml::{Table, Value};
+use wrt_contract::Interface as _;
 use wrt_http::{HttpHandlerInterface, WasiHttp};
+use wrt_protocol::InterfaceName;
 use wrt_runtime::{
     Backend, Entry, SelectionError, Server, ServerLoad, Serves, Serving, SettingsError, State,
     Target,
 };
+use wrt_websocket::{
+    Listener, PeerCounter, PeerHandlerInterface, PeersHereInterface, PeersInterface, WrtWebSocket,
+};
 
-use crate::{BindError, HttpListener, HttpServerConfig, Route, RouteError, routing::RouteTable};
+use crate::{
+    BindError, HttpListener, HttpServerConfig, Route, RouteError, WebSockets, routing::RouteTable,
+};
 
-/// Serves HTTP, and hands each request to the component whose route it takes.
+/// Serves HTTP, and hands each request to the component whose route it takes. Has the peers that have come
+/// in by its routes.
 #[derive(Debug)]
-pub struct HttpServer(HttpServerConfig);
+pub struct HttpServer {
+    config: HttpServerConfig,
+    peers: Arc<Listener>,
+}
 
 impl Backend for HttpServer {
     const NAME: &'static str = "http-server";
@@ -26,7 +38,10 @@ impl Backend for HttpServer {
     type ConnectError = BindError;
 
     async fn connect_with(config: HttpServerConfig) -> Result<Self, BindError> {
-        Ok(Self(config))
+        Ok(Self {
+            config,
+            peers: Arc::default(),
+        })
     }
 
     fn is_for_good(error: &BindError) -> bool {
@@ -48,23 +63,46 @@ impl Serves<WasiHttp> for HttpServer {
     }
 }
 
+impl Serves<WrtWebSocket> for HttpServer {
+    fn serve(entry: &mut Entry<Self>) {
+        entry.offers::<PeersInterface>(|server| server.peers.clone());
+        entry.offers::<PeersHereInterface>(|server| server.peers.clone());
+        entry.calls_also::<PeerHandlerInterface>();
+    }
+}
+
+/// The key of a selection that makes its route one.
+const WEBSOCKET: &str = "websocket";
+
 impl Server for HttpServer {
     type Calls = HttpHandlerInterface;
     type Selection = Route;
 
+    fn called_for(route: &Route) -> InterfaceName {
+        match route.websocket {
+            Some(_) => PeerHandlerInterface::NAME,
+            None => HttpHandlerInterface::NAME,
+        }
+    }
+
+    /// A component that answers peers gets them whatever path they ask for, beside one that answers requests.
+    fn selection_for(interface: &InterfaceName) -> Table {
+        let mut selection = Table::new();
+        if *interface == PeerHandlerInterface::NAME {
+            selection.insert(WEBSOCKET.to_owned(), Value::Table(Table::new()));
+        }
+        selection
+    }
+
     fn check_selections(routes: &[Route]) -> Result<(), SelectionError> {
-        let routes = routes.iter().map(|route| (route, ()));
-        RouteTable::new(routes)
-            .map(drop)
-            .map_err(|(at, error)| SelectionError {
-                at,
-                field: match &error {
-                    RouteError::Path { .. } => Some("path"),
-                    RouteError::Host { .. } => Some("host"),
-                    RouteError::NoRoutes | RouteError::Duplicate { .. } => None,
-                },
-                message: error.to_string(),
-            })
+        for are_sockets in [false, true] {
+            let routes = routes.iter().enumerate();
+            let routes = routes.filter(|(_, route)| route.websocket.is_some() == are_sockets);
+            let places: Vec<usize> = routes.clone().map(|(at, _)| at).collect();
+            RouteTable::new(routes.map(|(_, route)| (route, ())))
+                .map_err(|(at, error)| refused(places[at], &error))?;
+        }
+        Ok(())
     }
 
     async fn serve<S: State>(
@@ -72,12 +110,40 @@ impl Server for HttpServer {
         state: &S,
         targets: Vec<Target<Route>>,
     ) -> Result<Box<dyn Serving>, BindError> {
-        let routes = targets.into_iter().map(|target| {
-            let handler = state.component::<HttpHandlerInterface>(&target.component);
-            (target.selection, handler)
-        });
-        let listener = HttpListener::bind(self.0.clone(), routes.collect()).await?;
+        let (mut routes, mut sockets) = (Vec::new(), WebSockets::default());
+        for Target {
+            component,
+            selection,
+        } in targets
+        {
+            match selection.websocket {
+                None => routes.push((
+                    selection,
+                    state.component::<HttpHandlerInterface>(&component),
+                )),
+                Some(_) => {
+                    let handler = state.component::<PeerHandlerInterface>(&component);
+                    sockets.routes.push((selection, handler));
+                }
+            }
+        }
+        self.peers.joins(state);
+        sockets.listener = Arc::clone(&self.peers);
+        let listener = HttpListener::bind(self.config.clone(), routes, sockets).await?;
         Ok(Box::new(listener))
+    }
+}
+
+fn refused(at: usize, error: &RouteError) -> SelectionError {
+    SelectionError {
+        at,
+        field: match error {
+            RouteError::Path { .. } => Some("path"),
+            RouteError::Host { .. } => Some("host"),
+            RouteError::WebSocket { .. } => Some(WEBSOCKET),
+            RouteError::NoRoutes | RouteError::Duplicate { .. } => None,
+        },
+        message: error.to_string(),
     }
 }
 
@@ -96,6 +162,10 @@ impl Serving for HttpListener {
             in_hand: counts.requests_in_flight,
             handled: counts.requests,
         }
+    }
+
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.peers().map(PeerCounter::by_name).unwrap_or_default()
     }
 
     fn drain(&self, patience: Duration) -> BoxFuture<'_, bool> {

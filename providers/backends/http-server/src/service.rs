@@ -15,12 +15,14 @@ use crate::{
     request_body::RequestBody,
     response::{Responder, ResponseBody},
     routing::RouteTable,
+    websocket::{Asked, Sockets},
 };
 
 /// What all connections of a server share.
 pub(crate) struct Service {
     pub(crate) config: HttpServerConfig,
     pub(crate) routes: RouteTable<Arc<dyn HttpHandler>>,
+    pub(crate) sockets: Sockets,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -32,6 +34,10 @@ const NO_ROUTE: Refused = Refused {
     status: StatusCode::NOT_FOUND,
     text: "no route",
 };
+const NO_UPGRADE: Refused = Refused {
+    status: StatusCode::UPGRADE_REQUIRED,
+    text: "there is a websocket here, and nothing else",
+};
 const NO_TUNNEL: Refused = Refused {
     status: StatusCode::METHOD_NOT_ALLOWED,
     text: "this is not a proxy",
@@ -42,7 +48,7 @@ impl Service {
     /// to wrap it. Dropping the future takes the request back.
     pub(crate) async fn respond(
         self: Arc<Self>,
-        request: http::Request<RequestBody>,
+        mut request: http::Request<RequestBody>,
         in_hand: Request,
     ) -> Result<http::Response<ResponseBody>, Infallible> {
         let busy = in_hand.number() > self.config.requests_max;
@@ -57,13 +63,28 @@ impl Service {
         if request.method() == Method::CONNECT {
             return Ok(responder.refuse(NO_TUNNEL));
         }
+        let asked = Asked::of(&request);
+        let asked = asked.map(|asked| (asked, hyper::upgrade::on(&mut request)));
         let request = match for_handler(request, &self.config) {
             Ok(request) => request,
             Err(refused) => return Ok(responder.refuse(refused)),
         };
         let (authority, path) = (request.uri().authority(), request.uri().path());
+        if let Some((asked, upgrade)) = asked
+            && let Some(socket) = self.sockets.find(authority, path)
+        {
+            // In a box of its own: most requests ask for none.
+            let answer = Box::pin(
+                self.sockets
+                    .answer(socket, asked, upgrade, request, responder),
+            );
+            return Ok(answer.await);
+        }
         let Some(handler) = self.routes.find(authority, path).map(Arc::clone) else {
-            return Ok(responder.refuse(NO_ROUTE));
+            return Ok(match self.sockets.find(authority, path) {
+                Some(_) => responder.refuse_unasked(NO_UPGRADE),
+                None => responder.refuse(NO_ROUTE),
+            });
         };
         let method = request.method().clone();
         let path = request.uri().path_and_query().cloned();

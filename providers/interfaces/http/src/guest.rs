@@ -18,8 +18,13 @@ pub use {wasip2, wasip3};
 /// # Panics
 /// When `status` is none.
 pub fn respond(out: ResponseOutparam, status: u16, text: &str) {
+    respond_with(out, status, "text/plain; charset=utf-8", text);
+}
+
+/// The same with a text of another type: a page.
+pub fn respond_with(out: ResponseOutparam, status: u16, content_type: &str, text: &str) {
     let headers = [
-        ("content-type", "text/plain; charset=utf-8"),
+        ("content-type", content_type),
         ("content-length", &text.len().to_string()),
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wrt_contract::Body;
 use wrt_http::HttpHandler;
-use wrt_http_server::{HttpListener, HttpServerConfig, Route};
+use wrt_http_server::{HttpListener, HttpServerConfig, Route, WebSockets};
 
 use crate::support::{Raw, config, does, exchange, says, serve_with, until};
 
@@ -91,9 +91,10 @@ async fn an_early_answer_reaches_a_client_that_sends_all_of_its_body_first() {
     let route = Route {
         host: None,
         path: "/only".to_owned(),
+        websocket: None,
     };
     let handler = says("hello") as Arc<dyn HttpHandler>;
-    let server = HttpListener::bind(config, vec![(route, handler)])
+    let server = HttpListener::bind(config, vec![(route, handler)], WebSockets::default())
         .await
         .unwrap();
     for (path, mib, status) in [("/only", 16, 200), ("/else", 16, 404), ("/only", 32, 413)] {

@@ -9,3 +9,4 @@ mod bodies;
 mod limits;
 mod requests;
 mod support;
+mod websockets;

@@ -8,7 +8,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{net::TcpStream, sync::Notify, time::Instant};
 use wrt_contract::{Body, BodyFrame};
 use wrt_http::HttpHandler;
-use wrt_http_server::{BindError, HttpListener, HttpServerConfig, Route};
+use wrt_http_server::{BindError, HttpListener, HttpServerConfig, Route, WebSockets};
 use wrt_protocol::{Fault, FaultKind, Hop};
 use wrt_runtime::{FromEnv as _, Settings};
 
@@ -331,9 +331,10 @@ async fn no_route_is_a_404_that_names_none() {
     let route = Route {
         host: None,
         path: "/only/here".to_owned(),
+        websocket: None,
     };
     let routes = vec![(route, says("hello") as Arc<dyn HttpHandler>)];
-    let server = HttpListener::bind(crate::support::config(), routes).await;
+    let server = HttpListener::bind(crate::support::config(), routes, WebSockets::default()).await;
     let server = server.expect("it listens");
     let request = "GET /x HTTP/1.1\r\nhost: a.test\r\nconnection: close\r\n\r\n";
     let answer = exchange(&server, request).await;
@@ -416,7 +417,7 @@ async fn draining_gives_up_at_the_end_of_its_patience() {
 
 #[tokio::test]
 async fn a_server_without_a_route_is_an_error() {
-    let error = HttpListener::bind(crate::support::config(), Vec::new())
+    let error = HttpListener::bind(crate::support::config(), Vec::new(), WebSockets::default())
         .await
         .err()
         .unwrap();

@@ -11,7 +11,7 @@ use tokio::{
 };
 use wrt_contract::{Body, CallContext};
 use wrt_http::{HttpHandler, RequestHead, ResponseHead};
-use wrt_http_server::{HttpListener, HttpServerConfig, Route};
+use wrt_http_server::{HttpListener, HttpServerConfig, Route, WebSockets};
 use wrt_protocol::Fault;
 
 pub type Request = http::Request<Body>;
@@ -72,8 +72,9 @@ pub async fn serve_with(config: HttpServerConfig, handler: Arc<Does>) -> HttpLis
     let route = Route {
         host: None,
         path: "/".to_owned(),
+        websocket: None,
     };
-    HttpListener::bind(config, vec![(route, handler)])
+    HttpListener::bind(config, vec![(route, handler)], WebSockets::default())
         .await
         .unwrap()
 }

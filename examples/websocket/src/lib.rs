@@ -1,0 +1,87 @@
+//! A chat: a page over HTTP, and its websocket. What a peer says goes to all of the route, on all nodes.
+//!
+//! The component keeps nothing for a peer, so each call may come to another instance, on another node. A
+//! line that begins with a slash is for the component: `/whoami` answers the one who asks, `/wait <ms>` takes
+//! so long, `/trap` ends the instance, `/leave` closes the peer. Of which route its peers are is said by `ROUTE`
+//! in its environment.
+
+use std::time::Duration;
+
+use wrt_guest::{
+    http::respond_with,
+    wasip2::{
+        self,
+        http::types::{IncomingRequest, ResponseOutparam},
+    },
+    websocket::{self, Answer, Closing, Message, Opening, Peer, close, send, send_to_all},
+};
+
+/// The link of `app.toml`.
+const LINK: &str = "default";
+const PROTOCOL: &str = "chat";
+const PAGE: &str = include_str!("page.html");
+
+struct Chat;
+
+wasip2::http::proxy::export!(Chat);
+websocket::export!(Chat);
+
+impl wasip2::exports::http::incoming_handler::Guest for Chat {
+    fn handle(_: IncomingRequest, out: ResponseOutparam) {
+        respond_with(out, 200, "text/html; charset=utf-8", PAGE);
+    }
+}
+
+impl websocket::Guest for Chat {
+    /// Whoever offers no subprotocol, or that of the chat, may come in.
+    fn open(opening: Opening) -> Answer {
+        let speaks = opening.protocols.iter().any(|it| it == PROTOCOL);
+        if !opening.protocols.is_empty() && !speaks {
+            return Answer::Refuse(400);
+        }
+        let _is_there = send(&[opening.peer], &text("* welcome"));
+        Answer::Accept(speaks.then(|| PROTOCOL.to_owned()))
+    }
+
+    fn receive(peer: Peer, message: Message) {
+        let line = match &message {
+            Message::Text(line) => line.as_str(),
+            // A picture, for one: for all, as it is.
+            Message::Binary(_) => return tell_all(&message),
+        };
+        match line.split_once(' ').unwrap_or((line, "")) {
+            ("/whoami", _) => {
+                let _is_there = send(&[peer.clone()], &text(&format!("* {peer}")));
+            }
+            ("/wait", millis) => {
+                let millis = millis.parse().unwrap_or(0);
+                std::thread::sleep(Duration::from_millis(millis));
+            }
+            ("/trap", _) => panic!("on purpose"),
+            ("/leave", _) => {
+                let closing = Closing {
+                    code: 1000,
+                    reason: "bye".to_owned(),
+                };
+                let _is_there = close(&[peer], &closing);
+            }
+            _ => tell_all(&message),
+        }
+    }
+
+    fn close(_: Peer, closing: Closing) {
+        tell_all(&text(&format!("* somebody left ({})", closing.code)));
+    }
+}
+
+fn text(line: &str) -> Message {
+    Message::Text(line.to_owned())
+}
+
+/// A peer for whom there was no room is closed by its server; nothing is left to be done here.
+fn tell_all(message: &Message) {
+    let route = std::env::var("ROUTE").unwrap_or_else(|_| "/chat".to_owned());
+    if let Err(error) = send_to_all(LINK, &route, message) {
+        eprintln!("nobody was told: {error:?}");
+    }
+}

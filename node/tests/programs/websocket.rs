@@ -1,0 +1,113 @@
+//! The chat of `examples/websocket`, run by the real program, and its peers.
+
+use std::{net::TcpStream, time::Duration};
+
+use tokio_tungstenite::tungstenite::{
+    self, Message, WebSocket, client::IntoClientRequest, protocol::CloseFrame,
+};
+
+use super::examples::{run_app, run_component};
+use super::running::request;
+
+const WITHIN: Duration = Duration::from_secs(30);
+
+type Socket = WebSocket<TcpStream>;
+
+fn connect(address: &str, path: &str, field: (&'static str, &str)) -> Result<Socket, u16> {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(WITHIN)).unwrap();
+    let mut request = format!("ws://{address}{path}")
+        .into_client_request()
+        .unwrap();
+    let (name, value) = (field.0, field.1.parse().unwrap());
+    request.headers_mut().insert(name, value);
+    match tungstenite::client(request, stream) {
+        Ok((mut socket, _)) => {
+            assert_eq!(next(&mut socket), "* welcome");
+            Ok(socket)
+        }
+        Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(response))) => {
+            Err(response.status().as_u16())
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn chat(address: &str) -> Socket {
+    let chats = ("sec-websocket-protocol", "chat");
+    connect(address, "/chat", chats).unwrap()
+}
+
+fn say(socket: &mut Socket, line: &str) {
+    socket.send(Message::text(line)).unwrap();
+}
+
+fn next(socket: &mut Socket) -> String {
+    match socket.read().unwrap() {
+        Message::Text(line) => line.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn closed(socket: &mut Socket) -> u16 {
+    match socket.read().unwrap() {
+        Message::Close(Some(CloseFrame { code, .. })) => code.into(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_chat() {
+    let (running, address) = run_app("websocket", "websocket");
+    let (status, page) = request(&address, "GET", "/", "");
+    assert!(status == 200 && page.contains("new WebSocket"), "{page}");
+
+    let (mut one, mut two) = (chat(&address), chat(&address));
+    say(&mut one, "one: hello");
+    say(&mut two, "two: hello yourself");
+    for socket in [&mut one, &mut two] {
+        let mut lines = [next(socket), next(socket)];
+        lines.sort_unstable();
+        assert_eq!(lines, ["one: hello", "two: hello yourself"]);
+    }
+    say(&mut one, "/whoami");
+    let id = next(&mut one);
+    assert!(id.starts_with("* default/"), "{id}");
+    let picture = vec![0, 159, 146, 150];
+    one.send(Message::binary(picture.clone())).unwrap();
+    for socket in [&mut one, &mut two] {
+        assert_eq!(socket.read().unwrap(), Message::binary(picture.clone()));
+    }
+    // The instance is gone, and nobody else.
+    say(&mut one, "/trap");
+    say(&mut one, "one: still here");
+    for socket in [&mut one, &mut two] {
+        assert_eq!(next(socket), "one: still here");
+    }
+    say(&mut one, "/leave");
+    assert_eq!(closed(&mut one), 1000);
+    assert_eq!(next(&mut two), "* somebody left (1000)");
+
+    let strange = ("sec-websocket-protocol", "strange");
+    assert_eq!(connect(&address, "/chat", strange).err(), Some(400));
+    let elsewhere = ("origin", "http://evil.test");
+    assert_eq!(connect(&address, "/chat", elsewhere).err(), Some(403));
+    // At this path there is a page, and no websocket.
+    assert_eq!(connect(&address, "/", strange).err(), Some(200));
+
+    let told = std::thread::spawn(move || closed(&mut two));
+    running.stop();
+    assert_eq!(told.join().unwrap(), 1012);
+}
+
+/// One that offers both gets requests and peers of every path.
+#[test]
+fn a_chat_without_a_manifest() {
+    let (running, address) = run_component("websocket", &["--env", "ROUTE=/"]);
+    assert_eq!(request(&address, "GET", "/", "").0, 200);
+    let mut socket = connect(&address, "/anywhere", ("x-any", "1")).unwrap();
+    say(&mut socket, "hello");
+    assert_eq!(next(&mut socket), "hello");
+    drop(socket);
+    running.stop();
+}

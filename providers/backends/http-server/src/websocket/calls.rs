@@ -1,0 +1,83 @@
+//! Calls of the handler for one peer.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::{FutureExt, future::BoxFuture};
+use tokio::time::{Instant, sleep};
+use wrt_contract::CallContext;
+use wrt_websocket::{Closing, PeerCounter, WebSocketError, count};
+
+use super::Socket;
+
+/// The first pause before a call that was not executed is made again; they double.
+const PAUSE_MIN: Duration = Duration::from_millis(20);
+/// The longest one: as long as that a component may be back unnoticed.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// The handler of a peer, and what it is told with.
+#[derive(Clone)]
+pub(super) struct Calls {
+    pub(super) socket: Arc<Socket>,
+    pub(super) peer: Arc<str>,
+    pub(super) counter: Arc<PeerCounter>,
+}
+
+impl Calls {
+    /// Hands over a message. None: no handler came back in time, and it was not handed over.
+    pub(super) async fn receive(self, is_text: bool, data: Bytes) -> Option<()> {
+        let (socket, peer) = (Arc::clone(&self.socket), Arc::clone(&self.peer));
+        let call = move |context: CallContext| {
+            let (socket, peer, data) = (Arc::clone(&socket), Arc::clone(&peer), data.clone());
+            async move { socket.handler.receive(&context, &peer, is_text, data).await }.boxed()
+        };
+        match self.patiently(call).await {
+            Ok(()) => count(&self.counter.messages_handled),
+            Err(error) if error.is_not_executed() => {
+                count(&self.counter.messages_given_up);
+                tracing::warn!(peer = &*self.peer, %error, "nobody takes a peer's message");
+                return None;
+            }
+            Err(error) => {
+                count(&self.counter.messages_failed);
+                tracing::warn!(peer = &*self.peer, %error, "a peer's message was not handled");
+            }
+        }
+        Some(())
+    }
+
+    /// Tells it that the peer is gone.
+    pub(super) async fn close(&self, closing: &Closing) {
+        let call = |context: CallContext| {
+            let (socket, peer) = (Arc::clone(&self.socket), Arc::clone(&self.peer));
+            let closing = closing.clone();
+            async move { socket.handler.close(&context, &peer, &closing).await }.boxed()
+        };
+        if let Err(error) = self.patiently(call).await {
+            count(&self.counter.closes_given_up);
+            tracing::warn!(peer = &*self.peer, %error, "nobody was told that a peer is gone");
+        }
+    }
+
+    /// Makes a call until it was executed, or may have been.
+    async fn patiently(
+        &self,
+        call: impl Fn(CallContext) -> BoxFuture<'static, Result<(), WebSocketError>>,
+    ) -> Result<(), WebSocketError> {
+        let options = &self.socket.options;
+        let until = Instant::now() + options.handler_patience();
+        let mut pause = PAUSE_MIN;
+        loop {
+            let context = CallContext::with_budget(options.handler_timeout());
+            match call(context).await {
+                Err(error) if error.is_not_executed() && Instant::now() + pause < until => {
+                    count(&self.counter.put_back);
+                    tracing::debug!(peer = &*self.peer, %error, "handed over again");
+                }
+                told => return told,
+            }
+            sleep(pause).await;
+            pause = (2 * pause).min(PAUSE_MAX);
+        }
+    }
+}

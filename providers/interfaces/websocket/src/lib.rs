@@ -1,0 +1,48 @@
+//! `wrt:websocket` on the lattice: peers that come in by a server's routes, the components that answer
+//! them, and messages to peers from any node.
+//!
+//! ```text
+//! peer ──ws── listener ── PeerHandler ──> component      wrt:websocket/handler: the component exports it
+//!                 ^                           |
+//!                 +──── Peers, pinned ────────+          wrt:websocket: any component imports it
+//!                 +──── PeersHere, pinned ──── the listener that was asked for all of a route
+//! ```
+//!
+//! A peer hangs on its listener: on the node that has its socket, and in that incarnation of it. Its id says so
+//! ([`PeerId`]), and what is sent to it is pinned there. So it outlives the component, its restarts and its
+//! node; and a listener that dies takes its peers along, of which nobody is told: what is sent to them is *gone*.
+//!
+//! | what | is promised |
+//! |---|---|
+//! | messages of a peer | handed over one at a time, in their order; of other peers at once |
+//! | one that was *not executed* (full, starting, its node lost before it began) | handed over again, for `handler_patience_ms`; then the peer is closed with 1013 |
+//! | one that ran and failed, or may have run | not handed over again; it is counted, and the peer stays |
+//! | a peer whose component is slow | is not read from: that holds up nobody else |
+//! | messages to a peer | in the order in which one caller queued them; *queued* says nothing of the peer's having them |
+//! | a peer that reads slowly | has a queue, bounded in messages and bytes; when it is full the peer is closed with 1013 (try again later), and what was queued is dropped and counted |
+//! | a peer that is silent | is pinged; without a sign of life after `ping_timeout_ms` its connection is dropped (1006) |
+//! | a message that is too large | closes the peer that sent it with 1009 |
+//! | a listener that stops, or is changed | closes its peers with 1012 (service restart) |
+//! | the end of a peer | `close` is called once as a rule, after its last message; again where a node was lost meanwhile; and not at all where the listener's own node died, or the component did not come back within `handler_patience_ms` |
+//!
+//! Invariants:
+//! - nobody waits for a peer: what cannot be queued at once ends the peer that has no room;
+//! - nobody but the listener knows sockets, and no component keeps anything for a peer to stay;
+//! - each limit is in [`limits`], and each drop has a counter ([`PeerCounts`]);
+//! - a failure of the lattice never traps a guest.
+//!
+//! Not served: connections that a component opens by itself.
+//!
+//! Start reading at [`PeerHandler`] and [`Peers`], then [`PeerTable`].
+//!
+//! Built for `wasm32` the crate is the other side: what a guest calls, and none of the above.
+
+#[cfg(any(target_arch = "wasm32", wrt_guest))]
+mod guest;
+#[cfg(not(any(target_arch = "wasm32", wrt_guest)))]
+mod native;
+
+#[cfg(any(target_arch = "wasm32", wrt_guest))]
+pub use guest::*;
+#[cfg(not(any(target_arch = "wasm32", wrt_guest)))]
+pub use native::*;
