@@ -37,7 +37,9 @@ impl wasip2::exports::http::incoming_handler::Guest for Speaker {
             (Method::Get, ["ask", subject, text]) => ask(subject, text),
             (Method::Post, ["tell", subject, text]) => tell(subject, text),
             (Method::Get, ["noted"]) => noted(),
-            _ => Err("GET /ask/<subject>/<text>, POST /tell/<subject>/<text>, GET /noted".to_owned()),
+            _ => {
+                Err("GET /ask/<subject>/<text>, POST /tell/<subject>/<text>, GET /noted".to_owned())
+            }
         };
         let (status, text) = match answer {
             Ok(text) => (200, text),
@@ -53,7 +55,10 @@ impl handler::Guest for Speaker {
         match last {
             "ask" => {
                 let text = String::from_utf8_lossy(&message.body);
-                let to = message.reply_to.as_ref().ok_or("nobody waits for a reply")?;
+                let to = message
+                    .reply_to
+                    .as_ref()
+                    .ok_or("nobody waits for a reply")?;
                 publish(&BrokerMessage {
                     subject: to.clone(),
                     body: format!("{}: {text}", name()).into_bytes(),
@@ -93,7 +98,8 @@ fn note(text: &str) -> Result<(), String> {
 }
 
 fn noted() -> Result<String, String> {
-    let texts = keyvalue::open("noted").and_then(|noted| noted.keys().collect::<Result<Vec<_>, _>>());
+    let texts =
+        keyvalue::open("noted").and_then(|noted| noted.keys().collect::<Result<Vec<_>, _>>());
     let mut texts = texts.map_err(|error| error.to_string())?;
     texts.sort_unstable();
     Ok(texts.join("\n"))
