@@ -116,9 +116,21 @@ impl Assignment {
     }
 
     /// A partition in the place of one whose offsets have begun again: what is known of that says nothing of
-    /// this.
-    pub(super) fn begin_again(&self, partition: &Partition) -> Arc<Partition> {
+    /// this. None where they have not: the partition is longer than that, and the client only gives once more
+    /// what it gave while it was about to pause.
+    ///
+    /// # Errors
+    /// It is not known.
+    pub(super) fn begin_again(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partition: &Partition,
+    ) -> KafkaResult<Option<Arc<Partition>>> {
         let (topic, number) = (partition.topic.clone(), partition.number);
+        let (_, end) = consumer.fetch_watermarks(&topic, number, ANSWER_WITHIN)?;
+        if !partition.offsets.lock().goes_back_to(end) {
+            return Ok(None);
+        }
         tracing::warn!(
             topic,
             number,
@@ -128,7 +140,7 @@ impl Assignment {
         let again = Arc::new(Partition::of(topic.clone(), number, Offsets::default()));
         let mut partitions = self.partitions.lock();
         partitions.insert((topic, number), Arc::clone(&again));
-        again
+        Ok(Some(again))
     }
 
     /// Makes them known, with what was left by whoever had them before.
@@ -165,6 +177,11 @@ impl Assignment {
         };
         for partition in &taken {
             partition.lost.cancel();
+        }
+        // The client remembers of a partition that it was paused, also when it comes back after somebody else had
+        // it: nobody would resume it.
+        if let Err(error) = consumer.resume(list) {
+            tracing::warn!(%error, "kafka: partitions that come back may stand still");
         }
         // The group has gone on without this consumer: somebody else has them already.
         if consumer.assignment_lost() {
@@ -243,16 +260,6 @@ impl ConsumerContext for Assignment {
             Rebalance::Assign(list) => self.add(consumer, list),
             Rebalance::Revoke(list) => self.give_up(consumer, list),
             Rebalance::Error(error) => tracing::warn!(%error, "kafka: a group is not shared out"),
-        }
-    }
-
-    /// The client remembers of a partition that it was paused, also when somebody else had it meanwhile: nobody
-    /// would resume it.
-    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Assign(list) = rebalance
-            && let Err(error) = consumer.resume(list)
-        {
-            tracing::warn!(%error, "kafka: partitions that have come may stand still");
         }
     }
 

@@ -262,7 +262,17 @@ impl Consumer {
             return;
         };
         if partition.offsets.lock().goes_back_to(record.offset()) {
-            partition = self.assignment().begin_again(&partition);
+            match self.assignment().begin_again(&self.consumer, &partition) {
+                Ok(Some(again)) => partition = again,
+                Ok(None) => return,
+                Err(error) => {
+                    // Who comes next begins with what is committed, which skips nothing.
+                    let why = format!("it is not known how long a partition is: {error}");
+                    self.assignment().context().is_over(&why);
+                    self.has_failed = true;
+                    return;
+                }
+            }
         }
         let mut offsets = partition.offsets.lock();
         let Some(failed) = offsets.take(record.offset()) else {
