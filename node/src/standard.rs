@@ -8,12 +8,13 @@ use wrt_kafka::Kafka;
 use wrt_keyvalue::{KeyValueDefault, WasiKeyValue};
 use wrt_logging::WasiLogging;
 use wrt_messaging::{MessagingDefault, WasiMessaging};
+use wrt_mongodb::MongoDb;
 use wrt_nats::Nats;
 use wrt_redis::Redis;
 use wrt_websocket::WrtWebSocket;
 
 wrt_node::runtime!({
-    WasiBlobstore: [BlobstoreDefault, Nats],
+    WasiBlobstore: [BlobstoreDefault, Nats, MongoDb],
     WasiConfig: [ConfigDefault, Nats],
     WasiHttp: HttpDefault,
     WasiKeyValue: [KeyValueDefault, Redis, Nats],

@@ -17,6 +17,9 @@ pub const KAFKA_VERSION: &str = "4.4.0";
 /// In Kafka's folder, a folder for data as a new server needs it.
 pub const KAFKA_FORMATTED: &str = "formatted";
 
+/// The version of SecantusDB, a stand-in for MongoDB, that the tests run against.
+pub const SECANTUSDB_VERSION: &str = "0.7.0b3";
+
 /// Names a nats-server to use in place of the installed one.
 pub const NATS_SERVER_ENV: &str = "WRT_NATS_SERVER";
 
@@ -68,6 +71,25 @@ pub fn kafka_folder() -> Result<PathBuf, ServerError> {
 /// Where `cargo xtask setup` puts Kafka; `None` when there is no home folder.
 pub fn kafka_cached() -> Option<PathBuf> {
     Some(cache_folder()?.join(format!("kafka-{KAFKA_VERSION}")))
+}
+
+/// The folder with SecantusDB's Python packages, which `cargo xtask setup` installs.
+///
+/// # Errors
+/// [`ServerError::Missing`] with the command that installs it.
+pub fn secantusdb_folder() -> Result<PathBuf, ServerError> {
+    let missing = || ServerError::Missing {
+        server: format!("SecantusDB {SECANTUSDB_VERSION}"),
+        fix: "cargo xtask setup",
+    };
+    secantusdb_cached()
+        .filter(|folder| folder.join("secantus").is_dir())
+        .ok_or_else(missing)
+}
+
+/// Where `cargo xtask setup` puts SecantusDB; `None` when there is no home folder.
+pub fn secantusdb_cached() -> Option<PathBuf> {
+    Some(cache_folder()?.join(format!("secantusdb-{SECANTUSDB_VERSION}")))
 }
 
 /// The redis-server on the `PATH`.

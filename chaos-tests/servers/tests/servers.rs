@@ -100,6 +100,17 @@ fn kafka_crashes_and_comes_back_and_is_shared() {
     assert!(alive(), "restarted after a crash");
 }
 
+/// It takes a second to start: so the rest of a server's life is left to the others.
+#[test]
+fn mongodb_crashes_and_comes_back() {
+    let server = wrt_test_servers::MongoDbServer::start().unwrap();
+    let first = server.pid().unwrap();
+    server.kill().unwrap();
+    server.restart().unwrap();
+    assert_ne!(server.pid().unwrap(), first, "restarted after a crash");
+    assert!(TcpStream::connect(("127.0.0.1", server.port())).is_ok());
+}
+
 /// A request to a subject of the JetStream API by hand.
 fn jetstream(port: u16, api: &str, body: &str, expected: &str) -> bool {
     let length = body.len();

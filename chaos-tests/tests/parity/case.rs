@@ -27,6 +27,8 @@ pub struct Case {
     pub patience: Duration,
     /// Whether another request follows on its connection, if that goes on.
     pub is_followed: bool,
+    /// Whether the guest is told of a slow client, by its path.
+    is_marked: bool,
     only: Option<Guest>,
     answer: Answer,
 }
@@ -54,6 +56,7 @@ impl Case {
             trailers: Vec::new(),
             patience: PATIENCE,
             is_followed: true,
+            is_marked: true,
             only: None,
             answer: Answer {
                 status: 200,
@@ -69,6 +72,12 @@ impl Case {
     /// With nothing behind it on its connection.
     pub fn alone(mut self) -> Self {
         self.is_followed = false;
+        self
+    }
+
+    /// To a guest that reads its path as it is.
+    pub fn unmarked(mut self) -> Self {
+        self.is_marked = false;
         self
     }
 
@@ -192,6 +201,7 @@ impl Case {
     pub fn target(&self, pace: Pace) -> String {
         match pace {
             Pace::Quick => self.script.to_owned(),
+            Pace::Slow if !self.is_marked => self.script.to_owned(),
             Pace::Slow if self.script.contains('?') => format!("{}&slow", self.script),
             Pace::Slow => format!("{}?slow", self.script),
         }

@@ -11,7 +11,8 @@
 //! for being right, and not for being there. And HTTP/2 has no field for either version's framing.
 //!
 //! What needs a connection of raw bytes, or a client that leaves, is in [`sockets`]; what is asked of a
-//! component that is still being compiled, in [`starting`].
+//! component that is still being compiled, in [`starting`]; and of a component whose objects are in another
+//! node, or in its own, in [`objects`].
 
 #![cfg(test)]
 
@@ -19,6 +20,7 @@ mod answer;
 mod case;
 mod cases;
 mod lattice;
+mod objects;
 mod paths;
 mod sockets;
 mod starting;

@@ -1,4 +1,4 @@
-//! A node is lost whose provider is being written to and read from.
+//! A node is lost whose provider is being written to and read from; of each store.
 
 use std::{
     sync::atomic::AtomicU64,
@@ -13,6 +13,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use mongodb::bson::{Document, doc};
 use tokio::task::JoinHandle;
 use wrt_chaos_tests::{
     Scene,
@@ -20,6 +21,7 @@ use wrt_chaos_tests::{
     guest,
     memory::growth_during,
 };
+use wrt_test_servers::MongoDbServer;
 
 const OLD_BYTES: u64 = 100_000;
 /// More than lies in the buffers between the store and a client that does not read.
@@ -28,9 +30,6 @@ const LARGE_BYTES: u64 = 32 << 20;
 /// its way to a node that stands still.
 const FIRST_BYTES: u64 = 2 << 20;
 const REST_BYTES: u64 = 8 << 20;
-/// Chunks of the store.
-const CHUNK_BYTES: u64 = 128 << 10;
-
 /// How soon those who wait for the node are told.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
 const SETTLE_LIMIT: Duration = Duration::from_secs(20);
@@ -40,32 +39,54 @@ const WATCHED: Duration = Duration::from_secs(2);
 /// By how much the resident memory of a node may grow while an object of any size goes through it.
 const GROWTH_BYTES_MAX: u64 = 64 << 20;
 
+/// Where objects are, behind the provider.
+enum Store {
+    Nats,
+    MongoDb(MongoDbServer),
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed() -> anyhow::Result<()> {
-    let harm = |scene: &Scene| Ok(scene.cluster.kill_node("store")?);
-    lost("killed", harm, |scene| {
-        Ok(scene.cluster.start_node("store")?)
-    })
-    .await
+    is_killed(Store::Nats).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn stopped() -> anyhow::Result<()> {
+    is_stopped(Store::Nats).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn killed_with_mongodb() -> anyhow::Result<()> {
+    is_killed(Store::MongoDb(MongoDbServer::start()?)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn stopped_with_mongodb() -> anyhow::Result<()> {
+    is_stopped(Store::MongoDb(MongoDbServer::start()?)).await
+}
+
+async fn is_killed(store: Store) -> anyhow::Result<()> {
+    let harm = |scene: &Scene| Ok(scene.cluster.kill_node("store")?);
+    let heal = |scene: &Scene| Ok(scene.cluster.start_node("store")?);
+    lost("killed", &store, harm, heal).await
+}
+
+async fn is_stopped(store: Store) -> anyhow::Result<()> {
     let harm = |scene: &Scene| Ok(scene.cluster.pause_node("store")?);
-    lost("stopped", harm, |scene| {
-        Ok(scene.cluster.resume_node("store")?)
-    })
-    .await
+    let heal = |scene: &Scene| Ok(scene.cluster.resume_node("store")?);
+    lost("stopped", &store, harm, heal).await
 }
 
 /// Those who write get an error, and so do those who read: never a part as if it were all. When the node is
-/// back, what was there is what it was, and what was half-written is not there.
+/// back, what was there is what it was, and what was half-written is not there: it is not seen, and takes no
+/// room for long.
 async fn lost(
     how: &str,
+    store: &Store,
     harm: impl Fn(&Scene) -> anyhow::Result<()>,
     heal: impl Fn(&Scene) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (scene, url) = scene().await?;
+    let (scene, url) = scene(store).await?;
     put(&format!("{url}/replaced"), OLD_BYTES).await?;
     put(&format!("{url}/large"), LARGE_BYTES).await?;
     let mut writers = Vec::new();
@@ -73,8 +94,10 @@ async fn lost(
         writers.push(Writer::start(&format!("{url}/{object}")).await?);
     }
     let reader = Reader::start(&format!("{url}/large")).await?;
-    let whole = OLD_BYTES.div_ceil(CHUNK_BYTES) + LARGE_BYTES.div_ceil(CHUNK_BYTES);
-    has_chunks(&scene, whole + FIRST_BYTES / CHUNK_BYTES).await?;
+    let chunk_bytes = store.chunk_bytes();
+    let whole = OLD_BYTES.div_ceil(chunk_bytes) + LARGE_BYTES.div_ceil(chunk_bytes);
+    let begun = whole + FIRST_BYTES / chunk_bytes;
+    store.until(&scene, |chunks| chunks >= begun).await?;
 
     let began = Instant::now();
     tokio::task::block_in_place(|| harm(&scene))?;
@@ -102,7 +125,11 @@ async fn lost(
     }
     get(&format!("{url}/replaced"), OLD_BYTES, &AtomicU64::new(0)).await?;
     get(&format!("{url}/large"), LARGE_BYTES, &AtomicU64::new(0)).await?;
-    Ok(())
+    match store {
+        // It keeps them for a minute, and its own tests see them go.
+        Store::Nats => Ok(()),
+        Store::MongoDb(_) => store.until(&scene, |chunks| chunks == whole).await,
+    }
 }
 
 /// An object of any size goes to the store and back byte for byte, and no node grows by more than 64 MiB
@@ -110,7 +137,7 @@ async fn lost(
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_large_object_takes_no_memory() -> anyhow::Result<()> {
     let mib = std::env::var("WRT_OBJECT_MIB").map_or(Ok(32), |mib| mib.parse::<u64>());
-    let (bytes, (scene, url)) = (mib? << 20, scene().await?);
+    let (bytes, (scene, url)) = (mib? << 20, scene(&Store::Nats).await?);
     let url = format!("{url}/large");
     // Warm: a small one first, so that what is measured is the object and not the first request.
     put(&url, 1 << 20).await?;
@@ -137,17 +164,17 @@ async fn a_large_object_takes_no_memory() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The component and HTTP are on `edge`, and the provider, of NATS, on `store`; it has a container, of which
-/// this is the URL.
-async fn scene() -> anyhow::Result<(Scene, String)> {
+/// The component and HTTP are on `edge`, and the provider on `store`; it has a container, of which this is the
+/// URL.
+async fn scene(store: &Store) -> anyhow::Result<(Scene, String)> {
     let scene = Scene::start(&["edge", "store"]).await?;
     let address = scene.cluster.free_address()?;
-    let (source, nats) = (guest("blobstore")?, scene.cluster.nats().url());
+    let (source, provider) = (guest("blobstore")?, store.provider(&scene));
     let text = format!(
         "[app]\nname = \"files\"\n\n\
          [component.files]\nsource = {source:?}\nnodes = [\"edge\"]\n\
          links = {{ \"wasi:blobstore\" = \"store\" }}\nlimits = {{ wall_time_ms_max = 600000 }}\n\n\
-         [provider.store]\nbackend = \"nats\"\nnodes = [\"store\"]\nconfig = {{ url = {nats:?} }}\n\n\
+         [provider.store]\nnodes = [\"store\"]\n{provider}\n\n\
          [provider.web]\nbackend = \"http-server\"\nnodes = [\"edge\"]\n\
          config = {{ address = {address:?}, request_timeout_ms = 600000, request_body_bytes_max = 4294967296 }}\n\
          calls = [{{ component = \"files\" }}]\n",
@@ -163,8 +190,46 @@ async fn scene() -> anyhow::Result<(Scene, String)> {
     Ok((scene, url))
 }
 
-/// Waits until the store has so many chunks: then those who write have come to their middle.
-async fn has_chunks(scene: &Scene, chunks: u64) -> anyhow::Result<()> {
+impl Store {
+    fn provider(&self, scene: &Scene) -> String {
+        match self {
+            Self::Nats => {
+                let url = scene.cluster.nats().url();
+                format!("backend = \"nats\"\nconfig = {{ url = {url:?} }}")
+            }
+            Self::MongoDb(server) => format!(
+                "backend = \"mongodb\"\nconfig = {{ url = {:?}, unnamed_bytes_kept_for_ms = 3000 }}",
+                server.url()
+            ),
+        }
+    }
+
+    fn chunk_bytes(&self) -> u64 {
+        match self {
+            Self::Nats => 128 << 10,
+            Self::MongoDb(_) => 255 << 10,
+        }
+    }
+
+    /// Waits until it has so many chunks.
+    async fn until(&self, scene: &Scene, is_so: impl Fn(u64) -> bool) -> anyhow::Result<()> {
+        let began = Instant::now();
+        loop {
+            let found = match self {
+                Self::Nats => chunks_in_nats(scene).await?,
+                Self::MongoDb(server) => chunks_in_mongodb(server).await?,
+            };
+            if is_so(found) {
+                return Ok(());
+            }
+            anyhow::ensure!(began.elapsed() < SETTLE_LIMIT, "{found} chunks");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// Messages of the container's stream: those that say what an object is are few beside the others.
+async fn chunks_in_nats(scene: &Scene) -> anyhow::Result<u64> {
     let client = async_nats::connect(scene.cluster.nats().url()).await?;
     let mut names = jetstream::new(client.clone()).stream_names();
     let mut container = None;
@@ -175,15 +240,15 @@ async fn has_chunks(scene: &Scene, chunks: u64) -> anyhow::Result<()> {
     }
     let container = container.context("there is no stream of the container")?;
     let stream = jetstream::new(client).get_stream(container).await?;
-    let began = Instant::now();
-    loop {
-        let found = stream.get_info().await?.state.messages;
-        if found >= chunks {
-            return Ok(());
-        }
-        anyhow::ensure!(began.elapsed() < SETTLE_LIMIT, "{found} of {chunks} chunks");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    Ok(stream.get_info().await?.state.messages)
+}
+
+async fn chunks_in_mongodb(server: &MongoDbServer) -> anyhow::Result<u64> {
+    let client = mongodb::Client::with_uri_str(server.url()).await?;
+    let chunks = client
+        .database("wrt")
+        .collection::<Document>("objects-files.chunks");
+    Ok(chunks.count_documents(doc! {}).await?)
 }
 
 type Pieces = mpsc::Sender<Result<Frame<Bytes>, std::io::Error>>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::Bytes;
 use tempfile::TempDir;
-use wrt_test_servers::{Deadline, KafkaServer, NatsServer, RedisServer};
+use wrt_test_servers::{Deadline, KafkaServer, MongoDbServer, NatsServer, RedisServer};
 
 use super::client::{Version, pattern, send};
 use super::running::{Running, guest, output, repository, request, write_manifest, wrt_node};
@@ -236,19 +236,30 @@ fn blobstore_in_memory() {
     files(run_app("blobstore", "blobstore").0);
 }
 
-#[test]
-fn blobstore_with_nats() {
-    let nats = NatsServer::start().unwrap();
-    let manifest = repository("examples/blobstore/nats.toml");
+/// The example with its store in a server.
+fn files_in(manifest: &str, usual: &str, url: &str) {
+    let manifest = repository(&format!("examples/blobstore/{manifest}"));
     let manifest = std::fs::read_to_string(manifest).unwrap();
     let source = guest("blobstore").display().to_string();
     let manifest = manifest
         .replace("../target/wasm32-wasip2/release/blobstore.wasm", &source)
-        .replace("nats://127.0.0.1:4222", &nats.url());
+        .replace(usual, url);
     let folder = TempDir::new().unwrap();
     let manifest = write_manifest(folder.path(), &manifest);
     let manifest = manifest.display().to_string();
     files(Running::start(&[&manifest, "--address", "web=127.0.0.1:0"]));
+}
+
+#[test]
+fn blobstore_with_nats() {
+    let nats = NatsServer::start().unwrap();
+    files_in("nats.toml", "nats://127.0.0.1:4222", &nats.url());
+}
+
+#[test]
+fn blobstore_with_mongodb() {
+    let mongodb = MongoDbServer::start().unwrap();
+    files_in("mongodb.toml", "mongodb://127.0.0.1:27017", &mongodb.url());
 }
 
 #[test]

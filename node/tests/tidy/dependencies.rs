@@ -88,6 +88,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("anyhow", &["node", "node/*", "chaos-tests", FEATURES]),
     ("redis", &["providers/backends/redis", "node/*"]),
     ("rdkafka", &["providers/backends/kafka"]),
+    ("mongodb", &["providers/backends/mongodb"]),
     (
         "async-nats",
         &[

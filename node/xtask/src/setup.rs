@@ -3,6 +3,7 @@
 mod c_libraries;
 mod guest_toolchain;
 mod kafka_server;
+mod mongodb_server;
 mod nats_server;
 mod pypi;
 mod redis_server;
@@ -17,7 +18,7 @@ use crate::{command::Command, repository::Repository};
 /// The command.
 pub const COMMAND: Command = Command {
     name: "setup",
-    about: "Install what is missing: redis-server, nats-server, Kafka, a rustc for guests",
+    about: "Install what is missing: redis-server, nats-server, Kafka, SecantusDB, a rustc for guests",
     arguments: |parser| parser,
     run: |repository: &Repository, _: &ArgMatches| install(repository),
 };
@@ -26,6 +27,7 @@ pub const COMMAND: Command = Command {
 fn install(repository: &Repository) -> anyhow::Result<()> {
     servers(repository)?;
     kafka(repository)?;
+    mongodb(repository)?;
     guest_rustc(repository)?;
     Ok(())
 }
@@ -40,6 +42,11 @@ pub fn servers(repository: &Repository) -> anyhow::Result<()> {
 /// Installs Kafka, which only tests need.
 pub fn kafka(repository: &Repository) -> anyhow::Result<()> {
     kafka_server::install(repository)
+}
+
+/// Installs a stand-in for MongoDB, which only tests need.
+pub fn mongodb(repository: &Repository) -> anyhow::Result<()> {
+    mongodb_server::install(repository)
 }
 
 /// The rustc that builds guests; it is built when it is missing.

@@ -34,14 +34,17 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
     setup::servers(repository)?;
     // It waits for a registry, and for no core.
     let beside = repository.clone();
-    let kafka = thread::spawn(move || setup::kafka(&beside));
+    let for_tests = thread::spawn(move || {
+        setup::kafka(&beside)?;
+        setup::mongodb(&beside)
+    });
     guests::build(repository)?;
     step(
         "build the workspace",
         "1 min, from scratch 9 min",
         "build --workspace --all-targets --locked",
     )?;
-    kafka.join().expect("it does not panic")?;
+    for_tests.join().expect("it does not panic")?;
     run_tests(repository)?;
     custom_node(
         repository,

@@ -99,6 +99,35 @@ impl Wheel {
     }
 }
 
+/// Installs packages that a file pins by their versions and hashes into a folder of their own; beside it at
+/// first, so that what is under its name is whole.
+pub fn install_packages(
+    repository: &Repository,
+    requirements: &str,
+    target: &Path,
+) -> anyhow::Result<()> {
+    let folder = target.parent().context("the cache is a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let work = tempfile::tempdir_in(folder).context("cannot make a temporary folder")?;
+    let packages = work.path().join("packages");
+    ensure_pip(repository)?;
+    let mut pip = repository.command("python3");
+    pip.args(["-m", "pip", "install", "--no-deps", "--require-hashes"]);
+    pip.args(["--only-binary=:all:", "--no-warn-conflicts", "--target"]);
+    pip.arg(&packages);
+    pip.arg("--requirement").arg(repository.path(requirements));
+    Step {
+        title: "install packages from PyPI",
+        usually: "15 s",
+    }
+    .run_quietly(pip)?;
+    if target.exists() {
+        fs::remove_dir_all(target)
+            .with_context(|| format!("cannot remove {}", target.display()))?;
+    }
+    fs::rename(&packages, target).with_context(|| format!("cannot write {}", target.display()))
+}
+
 /// Debian ships Python without pip.
 fn ensure_pip(repository: &Repository) -> anyhow::Result<()> {
     let mut pip = Command::new("python3");

@@ -23,14 +23,14 @@
 //!
 //! What is each provider's own:
 //!
-//! | | `memory` | `nats` |
-//! |---|---|---|
-//! | bytes that were replaced or removed stay for who reads them | until they are read | for `unnamed_bytes_kept_for_ms` |
-//! | bounded by | `object_bytes_max`, what is being read among it | the server's room, and `buckets_max` containers |
-//! | a copy | shares its bytes | shares its bytes within a container, and takes as much room again in another |
-//! | a listing goes | by when objects came to be: each once | by when they were written: one that is replaced meanwhile may come twice |
-//! | a container that is removed | is still read to the end by who reads of it | breaks off for who reads of it |
-//! | others see its objects | - | as an object store of NATS, `nats object ls`; who removes an object by such tools takes the bytes of its copies along |
+//! | | `memory` | `nats` | `mongodb` |
+//! |---|---|---|---|
+//! | bytes that were replaced or removed stay for who reads them | until they are read | for `unnamed_bytes_kept_for_ms` | for `unnamed_bytes_kept_for_ms`, the last 256 that an object had |
+//! | bounded by | `object_bytes_max`, what is being read among it | the server's room, and `buckets_max` containers | the server's room |
+//! | a copy | shares its bytes | shares its bytes within a container, and takes as much room again in another | takes as much room again, and time |
+//! | a listing goes | by when objects came to be: each once | by when they were written: one that is replaced meanwhile may come twice | by numbers that they got when they came to be: each once |
+//! | a container that is removed | is still read to the end by who reads of it | breaks off for who reads of it | is still read for `unnamed_bytes_kept_for_ms` |
+//! | others see its objects | - | as an object store of NATS, `nats object ls`; who removes an object by such tools takes the bytes of its copies along | as files of GridFS, `<container>/<object>`, what they were lately among them; to remove and to write is the provider's alone |
 //!
 //! Invariants:
 //! - bytes are never gathered, neither on the guest's node nor on the provider's: a body's own bounds

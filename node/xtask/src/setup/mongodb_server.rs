@@ -1,0 +1,39 @@
+//! SecantusDB, a stand-in for MongoDB, from PyPI: packages of Python, each pinned by its version and hash.
+
+use anyhow::Context;
+use wrt_test_servers::{secantusdb_cached, secantusdb_folder};
+
+use crate::{repository::Repository, setup::pypi};
+
+/// What is installed, from the root.
+const REQUIREMENTS: &str = "node/xtask/mongodb/requirements.txt";
+
+/// Installs it in the project's cache folder unless it is there.
+pub fn install(repository: &Repository) -> anyhow::Result<()> {
+    if secantusdb_folder().is_err() {
+        let target = secantusdb_cached().context("neither XDG_CACHE_HOME nor HOME is set")?;
+        pypi::install_packages(repository, REQUIREMENTS, &target)?;
+    }
+    eprintln!("    secantusdb: {}", secantusdb_folder()?.display());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use wrt_test_servers::SECANTUSDB_VERSION;
+
+    #[test]
+    fn each_package_is_pinned_by_version_and_hash() {
+        let requirements = include_str!("../../mongodb/requirements.txt");
+        let lines = requirements.lines().filter(|line| !line.starts_with('#'));
+        for line in lines {
+            let line = line.trim_end_matches(" \\");
+            let hash = line.strip_prefix("    --hash=sha256:");
+            assert!(
+                hash.map_or(line.contains("=="), |hash| hash.len() == 64),
+                "{line}"
+            );
+        }
+        assert!(requirements.contains(&format!("SecantusDB=={SECANTUSDB_VERSION} ")));
+    }
+}
