@@ -75,22 +75,28 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Two lanes beside each other, and what the documentation shows.
+/// Three lanes beside each other, and what the documentation shows.
 fn run_tests(repository: &Repository) -> anyhow::Result<()> {
     let Lanes { patient, others } = Lanes::of(repository)?;
     let test = |more: &str| repository.cargo(&format!("test --workspace --locked{more}"));
-    let patient = Step {
-        title: "run the tests that wait for others",
-        usually: "6 min",
+    let [first, second] = patient;
+    let first = Step {
+        title: "run the suites of brokers, stores and examples",
+        usually: "10 min",
     }
-    .beside(test(&patient))?;
+    .beside(test(&first))?;
+    let second = Step {
+        title: "run the operator's suite and the scenarios",
+        usually: "8 min",
+    }
+    .beside(test(&second))?;
     let others = Step {
         title: "run the other tests",
-        usually: "9 min",
+        usually: "8 min",
     }
     .run(test(&others));
-    let patient = patient.finish();
-    others.and(patient)?;
+    let (first, second) = (first.finish(), second.finish());
+    others.and(first).and(second)?;
     Step {
         title: "run the documentation's examples",
         usually: "20 s",

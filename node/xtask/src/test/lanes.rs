@@ -5,16 +5,19 @@ use serde::Deserialize;
 
 use crate::{repository::Repository, step::Step};
 
-/// Suites that wait most of their time for what servers, brokers and programs notice, and measure
-/// nothing: they run beside all others, one after the other.
-const PATIENT: [&str; 5] = ["operator", "examples", "messaging", "config", "features"];
+/// Suites that wait most of their time for what servers, brokers and programs notice: two lanes of them
+/// run beside all others, each one after the other.
+const PATIENT: [&[&str]; 2] = [
+    &["blobstore", "config", "examples", "features", "messaging"],
+    &["operator", "scenarios"],
+];
 
 /// The arguments of `cargo test` for each lane. What is in no list is in `others`, so that a new suite
 /// cannot be forgotten.
 #[derive(Debug, PartialEq)]
 pub struct Lanes {
     /// The patient suites.
-    pub patient: String,
+    pub patient: [String; 2],
     /// Unit tests and all other suites.
     pub others: String,
 }
@@ -40,15 +43,17 @@ impl Lanes {
             .collect();
         suites.sort_unstable();
         suites.dedup();
-        if let Some(gone) = PATIENT.iter().find(|name| !suites.contains(name)) {
+        if let Some(gone) = PATIENT.concat().iter().find(|it| !suites.contains(it)) {
             anyhow::bail!("there is no suite {gone}: take it out of PATIENT in test/lanes.rs");
         }
-        let (patient, others): (Vec<_>, Vec<_>) =
-            suites.into_iter().partition(|name| PATIENT.contains(name));
-        let chosen = |names: Vec<&str>| names.iter().map(|n| format!(" --test {n}")).collect();
+        suites.retain(|name| !PATIENT.concat().contains(name));
+        let chosen = |names: &[&str]| -> String {
+            let each = names.iter().map(|name| format!(" --test {name}"));
+            each.collect()
+        };
         Ok(Self {
-            patient: chosen(patient),
-            others: format!(" --lib --bins{}", chosen(others)),
+            patient: PATIENT.map(chosen),
+            others: format!(" --lib --bins{}", chosen(&suites)),
         })
     }
 }
@@ -76,12 +81,18 @@ mod tests {
     #[test]
     fn each_suite_is_in_one_lane() {
         let Lanes { patient, others } = Lanes::of(&Repository::find()).unwrap();
-        for name in PATIENT {
-            assert!(patient.contains(&format!(" --test {name}")));
+        let all = format!("{others} {}", patient.concat());
+        for needed in [
+            "--lib",
+            "--bins",
+            "--test operator",
+            "--test rules",
+            "--test tidy",
+        ] {
+            assert_eq!(all.matches(needed).count(), 1, "{all}");
         }
-        for needed in ["--lib", "--bins", "--test scenarios", "--test tidy"] {
-            assert!(others.contains(needed), "{others}");
-            assert!(!patient.contains(needed), "{patient}");
+        for name in PATIENT.concat() {
+            assert!(!others.contains(&format!(" --test {name}")), "{others}");
         }
     }
 
@@ -89,6 +100,6 @@ mod tests {
     fn a_patient_suite_that_is_gone_is_told() {
         let metadata = r#"{"packages": [{"targets": [{"name": "tidy", "kind": ["test"]}]}]}"#;
         let error = Lanes::read(metadata).unwrap_err().to_string();
-        assert!(error.starts_with("there is no suite operator"), "{error}");
+        assert!(error.starts_with("there is no suite blobstore"), "{error}");
     }
 }
