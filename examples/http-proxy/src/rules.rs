@@ -1,7 +1,7 @@
 //! What may be kept, for whom, and for how long. A strict part of RFC 9111: where that needs more to be
 //! known, nothing is kept.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use wrt_guest::wasip2::clocks::wall_clock;
 
 type Entries = Vec<(String, Vec<u8>)>;
 
@@ -111,9 +111,9 @@ pub fn passed_on(mut fields: Entries) -> Entries {
     fields
 }
 
+/// Since 1970: what is kept may be read by another instance, on another machine.
 pub fn seconds_now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |since| since.as_secs())
+    wall_clock::now().seconds
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@
 //! so long, `/trap` ends the instance, `/leave` closes the peer. Of which route its peers are is said by `ROUTE`
 //! in its environment.
 
-use std::time::Duration;
-
 use wrt_guest::{
     http::respond_with,
     wasip2::{
         self,
+        clocks::monotonic_clock::subscribe_duration,
         http::types::{IncomingRequest, ResponseOutparam},
     },
     websocket::{self, Answer, Closing, Message, Opening, Peer, close, send, send_to_all},
@@ -51,11 +50,12 @@ impl websocket::Guest for Chat {
         };
         match line.split_once(' ').unwrap_or((line, "")) {
             ("/whoami", _) => {
-                let _is_there = send(&[peer.clone()], &text(&format!("* {peer}")));
+                let line = text(&format!("* {peer}"));
+                let _is_there = send(&[peer], &line);
             }
             ("/wait", millis) => {
-                let millis = millis.parse().unwrap_or(0);
-                std::thread::sleep(Duration::from_millis(millis));
+                let millis: u64 = millis.parse().unwrap_or(0);
+                subscribe_duration(millis.saturating_mul(1_000_000)).block();
             }
             ("/trap", _) => panic!("on purpose"),
             ("/leave", _) => {
