@@ -75,28 +75,22 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Three lanes beside each other, and what the documentation shows.
+/// Two lanes beside each other, and what the documentation shows.
 fn run_tests(repository: &Repository) -> anyhow::Result<()> {
     let Lanes { patient, others } = Lanes::of(repository)?;
     let test = |more: &str| repository.cargo(&format!("test --workspace --locked{more}"));
-    let [first, second] = patient;
-    let first = Step {
-        title: "run the suites of brokers, stores and examples",
+    let patient = Step {
+        title: "run the tests that wait for others",
         usually: "10 min",
     }
-    .beside(test(&first))?;
-    let second = Step {
-        title: "run the operator's suite and the scenarios",
-        usually: "8 min",
-    }
-    .beside(test(&second))?;
+    .beside(test(&patient))?;
     let others = Step {
         title: "run the other tests",
-        usually: "8 min",
+        usually: "15 min",
     }
     .run(test(&others));
-    let (first, second) = (first.finish(), second.finish());
-    others.and(first).and(second)?;
+    let patient = patient.finish();
+    others.and(patient)?;
     Step {
         title: "run the documentation's examples",
         usually: "20 s",
