@@ -7,8 +7,8 @@ use wasmtime::{Store, StoreLimits, UpdateDeadline, component::InstancePre};
 use wasmtime_wasi::WasiCtx;
 use wrt_contract::{CallContext, Gate, GateLimits, Links};
 use wrt_host::{
-    InstanceState, InstanceStateParts, Instances, Leash, Lent, MakeWasi, Package, Prepared,
-    SharedInstances, Sharing, Turn, WallTimeExceeded,
+    Allowance, InstanceState, InstanceStateParts, Instances, Leash, Lent, MakeWasi, Package,
+    Prepared, SharedInstances, Sharing, WallTimeExceeded,
 };
 use wrt_protocol::{ActorAddress, ComponentLimits};
 
@@ -208,7 +208,7 @@ impl Instances for ComponentActor {
     }
 
     fn prepare(&self, context: &CallContext) -> Prepared {
-        let Turn { context, leash } = self.turn(context);
+        let Allowance { context, leash } = self.allowance(context);
         let kept = self.kept(&context, &leash);
         let lent = kept.unwrap_or_else(|| self.fresh(&context, &leash));
         Prepared::new(lent, leash)
@@ -229,17 +229,17 @@ impl SharedInstances for ComponentActor {
         }
     }
 
-    fn turn(&self, context: &CallContext) -> Turn {
+    fn allowance(&self, context: &CallContext) -> Allowance {
         let time = context.remaining().min(self.wall_time_max);
         let reserve = ANSWER_RESERVE_MAX.min(time / ANSWER_RESERVE_SHARE);
-        Turn {
+        Allowance {
             context: context.narrowed(time - reserve),
             leash: Arc::new(Leash::until(Instant::now() + time)),
         }
     }
 
-    fn prepare_shared(&self, first: &Turn) -> Prepared {
-        let Turn { context, leash } = first;
+    fn prepare_shared(&self, first: &Allowance) -> Prepared {
+        let Allowance { context, leash } = first;
         let lent = self.empty(context, leash).shared();
         Prepared::new(lent, Arc::clone(leash))
     }

@@ -41,5 +41,5 @@ pub use lent::{Home, Lent};
 pub use link_site::LinkSite;
 pub use package::{Exported, Host, Imported, ImportedFrom, LinkKind, OfferExport, Package};
 pub use printable::Printable;
-pub use sharing::{SharedInstances, Sharing, Turn};
+pub use sharing::{Allowance, SharedInstances, Sharing};
 pub use state::{InstanceState, InstanceStateParts, MakeWasi};

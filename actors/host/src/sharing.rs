@@ -20,9 +20,9 @@ pub struct Sharing {
     pub idle_instances_max: usize,
 }
 
-/// The time of one invocation.
+/// What one invocation is allowed: the calls that it may make, and until when it may go on.
 #[derive(Debug, Clone)]
-pub struct Turn {
+pub struct Allowance {
     /// The call, whose own calls get the rest of its budget.
     pub context: CallContext,
     /// When it is stopped.
@@ -34,11 +34,11 @@ pub trait SharedInstances: Send + Sync {
     /// How.
     fn sharing(&self) -> Sharing;
 
-    /// The time of an invocation.
-    fn turn(&self, context: &CallContext) -> Turn;
+    /// What an invocation is allowed, by its call and the component's limits.
+    fn allowance(&self, context: &CallContext) -> Allowance;
 
     /// A fresh instance, in which nobody has a turn; `first` bounds the time that it may take to start.
-    fn prepare_shared(&self, first: &Turn) -> Prepared;
+    fn prepare_shared(&self, first: &Allowance) -> Prepared;
 
     /// Lets each interface ready the instance for the invocation whose turn it is.
     fn ready(&self, state: &mut InstanceState);

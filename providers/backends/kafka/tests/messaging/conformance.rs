@@ -5,17 +5,16 @@ use std::sync::Arc;
 use super::support::{A_WHILE, World, header, nobody_else, try_serve, until};
 use rdkafka::message::Message as _;
 use wrt_contract::CallContext;
-use wrt_kafka::KafkaConfig;
+use wrt_kafka::{Kafka, KafkaConfig};
 use wrt_messaging::{
     MessagingInterface, TopicFilter,
-    conformance::{self, Fixture},
+    conformance::{self, Fixture, Recorder},
 };
-use wrt_runtime::{DeadLetterPage, DeadLetters as _, DeadLettersInterface};
+use wrt_runtime::{DeadLetterPage, DeadLetters as _, DeadLettersInterface, Serving};
 use wrt_test_kit::{TwoNodes, everywhere};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kafka_conforms() {
-    let world = World::shared();
+/// A provider that hands what the suite sends to a recorder.
+async fn serves_the_suite(world: &World) -> (Arc<Kafka>, Arc<Recorder>, Box<dyn Serving>) {
     let config = KafkaConfig {
         create_topics: vec![TopicFilter::new("conformance.>").expect("legal")],
         ..world.config()
@@ -23,7 +22,13 @@ async fn kafka_conforms() {
     let (provider, recorder) = world.recorded(config).await;
     let state = conformance::state(recorder.clone(), nobody_else());
     let serving = try_serve(&provider, &state, conformance::subscription()).await;
-    let _serving = serving.expect("it serves");
+    (provider, recorder, serving.expect("it serves"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kafka_conforms() {
+    let world = World::shared();
+    let (provider, recorder, _serving) = serves_the_suite(&world).await;
     let nodes = TwoNodes::over_nats().await;
     let elsewhere = nodes
         .serve::<MessagingInterface>(Arc::clone(&provider) as _)
@@ -55,14 +60,7 @@ async fn kafka_conforms() {
 async fn kafka_keeps_dead_letters() {
     // The suite's topics are the same in every app.
     let world = World::alone();
-    let config = KafkaConfig {
-        create_topics: vec![TopicFilter::new("conformance.>").expect("legal")],
-        ..world.config()
-    };
-    let (provider, recorder) = world.recorded(config).await;
-    let state = conformance::state(recorder.clone(), nobody_else());
-    let serving = try_serve(&provider, &state, conformance::subscription()).await;
-    let _serving = serving.expect("it serves");
+    let (provider, recorder, _serving) = serves_the_suite(&world).await;
     everywhere::<DeadLettersInterface>(Arc::clone(&provider) as _, |letters| {
         conformance::dead_letters(Fixture::new(provider.clone(), &recorder), letters)
     })

@@ -15,8 +15,8 @@ use wasmtime::{
 use wasmtime_wasi::WasiCtx;
 use wrt_contract::{Body, CallContext, Links};
 use wrt_host::{
-    Home, Host as _, InstanceState, InstanceStateParts, Instances, Leash, Lent, Package, Prepared,
-    SharedInstances, Sharing, Turn, WallTimeExceeded,
+    Allowance, Home, Host as _, InstanceState, InstanceStateParts, Instances, Leash, Lent, Package,
+    Prepared, SharedInstances, Sharing, WallTimeExceeded,
 };
 use wrt_http::{
     HttpClient, HttpClientInterface, HttpComponent, HttpHandler, HttpHandlerInterface, WasiHttp,
@@ -223,14 +223,14 @@ impl SharedInstances for Bench {
         self.0.sharing.unwrap()
     }
 
-    fn turn(&self, context: &CallContext) -> Turn {
-        Turn {
+    fn allowance(&self, context: &CallContext) -> Allowance {
+        Allowance {
             context: context.clone(),
             leash: Arc::new(Leash::until(context.deadline())),
         }
     }
 
-    fn prepare_shared(&self, first: &Turn) -> Prepared {
+    fn prepare_shared(&self, first: &Allowance) -> Prepared {
         let lent = self.fresh(&first.context, &first.leash).shared();
         Prepared::new(lent, Arc::clone(&first.leash))
     }

@@ -52,11 +52,11 @@ impl Shared {
         request: http::Request<Body>,
         permit: Option<Permit>,
     ) -> Result<http::Response<Body>, Fault> {
-        let turn = self.lender().turn(context);
-        let exchange = GuestExchange::new(self.instances.actor(), &turn.leash, &request);
-        let leash = Arc::clone(&turn.leash);
+        let allowance = self.lender().allowance(context);
+        let exchange = GuestExchange::new(self.instances.actor(), &allowance.leash, &request);
+        let leash = Arc::clone(&allowance.leash);
         let answered = exchange.run(request, |exchange, asked| {
-            let (job, guest) = Job::new(self, exchange, asked, turn, permit);
+            let (job, guest) = Job::new(self, exchange, asked, allowance, permit);
             self.give(job);
             guest
         });
@@ -75,17 +75,17 @@ impl Shared {
     /// Gives a job to an instance that has room for it, or to a new one.
     fn give(self: &Arc<Self>, job: Box<Job>) {
         let taken = self.open.lock().take(job);
-        let (id, jobs, turn) = match taken {
+        let (id, jobs, allowance) = match taken {
             Taken::ByOneThatIsOpen => return,
             Taken::ByNobodyYet { id, jobs, first } => (id, jobs, first),
         };
-        let prepared = self.lender().prepare_shared(&turn);
+        let prepared = self.lender().prepare_shared(&allowance);
         let worker = worker::Worker {
             id,
             export: Arc::clone(&self.export),
             sharing: self.sharing,
             shared: Arc::downgrade(self),
-            first: turn.leash,
+            first: allowance.leash,
         };
         let work = prepared.run(|lent| worker.work(lent, jobs));
         // It outlives the request that it is begun for.

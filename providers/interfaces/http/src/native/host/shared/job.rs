@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::p3::bindings::Service;
 use wrt_contract::{Body, Permit};
-use wrt_host::{GuestRun, InstanceState, Turn, WallTimeExceeded};
+use wrt_host::{Allowance, GuestRun, InstanceState, WallTimeExceeded};
 use wrt_protocol::{Fault, FaultKind, Hop};
 
 use super::{
@@ -28,7 +28,7 @@ pub(in super::super) struct Job {
     exchange: Exchange,
     request: http::Request<Body>,
     head: HeadSender,
-    turn: Turn,
+    allowance: Allowance,
     /// Held until the request is answered, or given up.
     permit: Option<Permit>,
     /// Whoever wants the answer goes away.
@@ -62,7 +62,7 @@ impl Job {
         shared: &Arc<Shared>,
         exchange: GuestExchange,
         asked: Asked,
-        turn: Turn,
+        allowance: Allowance,
         permit: Option<Permit>,
     ) -> (Box<Self>, GuestRun<()>) {
         let Asked {
@@ -77,7 +77,7 @@ impl Job {
             exchange: Exchange::new(exchange, ending, ended),
             request,
             head,
-            turn,
+            allowance,
             permit,
             stop,
             seat: Seat {
@@ -88,8 +88,8 @@ impl Job {
         (Box::new(job), guest)
     }
 
-    pub(super) fn turn(&self) -> &Turn {
-        &self.turn
+    pub(super) fn allowance(&self) -> &Allowance {
+        &self.allowance
     }
 
     pub(super) fn sit_in(&mut self, id: Option<InstanceId>) {
@@ -119,7 +119,7 @@ impl Job {
             exchange,
             request,
             head,
-            turn,
+            allowance,
             permit: _permit,
             stop,
             seat,
@@ -137,7 +137,7 @@ impl Job {
             head.send_watched(answer.map(|it| it.map_body(stopped)));
         };
         let begin = |state: &mut InstanceState, task| {
-            state.begin(task, turn.context, turn.leash);
+            state.begin(task, allowance.context, allowance.leash);
             seat.shared.lender().ready(state);
             exchange.has_task(task);
         };

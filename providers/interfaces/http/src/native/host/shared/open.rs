@@ -1,7 +1,7 @@
 //! Which instances take requests, and how many each has.
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use wrt_host::{Sharing, Turn};
+use wrt_host::{Allowance, Sharing};
 
 use super::job::Job;
 
@@ -30,7 +30,7 @@ pub(super) enum Taken {
     ByNobodyYet {
         id: InstanceId,
         jobs: Receiver<Box<Job>>,
-        first: Turn,
+        first: Allowance,
     },
 }
 
@@ -54,7 +54,7 @@ impl Open {
             }
         }
         let (sender, jobs) = mpsc::channel(at_once_max as usize);
-        let (id, first) = (InstanceId(self.next), job.turn().clone());
+        let (id, first) = (InstanceId(self.next), job.allowance().clone());
         self.next += 1;
         self.instances.push(Instance {
             id,
