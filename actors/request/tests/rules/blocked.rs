@@ -24,6 +24,9 @@ use super::lattice::{
 
 /// How often it is tried: which thread watches the sockets when a call comes is a matter of chance.
 const ROUNDS: u64 = 4;
+/// How often at most, until the reader has taken the step that blocks: it takes what was quick the last
+/// time, and on a busy machine that is seldom.
+const ROUNDS_MAX: u64 = 100;
 /// Rounds that go on until the node has beaten twice.
 const ROUNDS_WITH_HEARTBEATS: u64 = 2;
 const BUDGET_MS: u64 = 60_000;
@@ -279,7 +282,11 @@ async fn while_blocked(bus: Bus, way: Way) {
 async fn a_call_that_blocks_is_taken_back() {
     let pair = Pair::start(Bus::loopback(), Way::Chosen).await;
     let cancelled = || pair.b.exchange.counts().cancelled;
-    for round in 0..ROUNDS {
+    let relieved = || pair.b.exchange.counts().relieved;
+    for round in 0..ROUNDS_MAX {
+        if round >= ROUNDS && relieved() > 0 {
+            break;
+        }
         let (tag, before) = (10 * (round + 1), cancelled());
         pair.is_served(Way::Chosen, tag + 1).await;
         pair.block(Way::Chosen, tag);
@@ -293,7 +300,7 @@ async fn a_call_that_blocks_is_taken_back() {
         pair.b.record.let_go();
         eventually("its end", || pair.b.record.blocked() == 0).await;
     }
-    assert!(pair.b.exchange.counts().relieved > 0);
+    assert!(relieved() > 0);
 }
 
 /// Fails when the reader goes on to take first steps although the last one was not quick: each of them
