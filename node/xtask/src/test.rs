@@ -41,7 +41,7 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
     guests::build(repository)?;
     step(
         "build the workspace",
-        "1 min, from scratch 9 min",
+        "1 min, from scratch 13 min",
         "build --workspace --all-targets --locked",
     )?;
     for_tests.join().expect("it does not panic")?;
@@ -86,7 +86,7 @@ fn run_tests(repository: &Repository) -> anyhow::Result<()> {
     .beside(test(&patient))?;
     let others = Step {
         title: "run the other tests",
-        usually: "15 min",
+        usually: "10 min",
     }
     .run(test(&others));
     let patient = patient.finish();

@@ -7,7 +7,14 @@ use crate::{repository::Repository, step::Step};
 
 /// Suites that wait most of their time for what servers, brokers and programs notice, and measure
 /// nothing: they run beside all others, one after the other.
-const PATIENT: [&str; 5] = ["operator", "examples", "messaging", "config", "features"];
+const PATIENT: [&str; 6] = [
+    "operator",
+    "examples",
+    "messaging",
+    "blobstore",
+    "config",
+    "features",
+];
 
 /// The arguments of `cargo test` for each lane. What is in no list is in `others`, so that a new suite
 /// cannot be forgotten.
