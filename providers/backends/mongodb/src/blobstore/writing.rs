@@ -243,7 +243,7 @@ impl Drop for Writing<'_> {
             let removal = async {
                 while let Some(_whether_or_not) = storing.next().await {}
                 mongodb.give_up(&entry, id).await?;
-                mongodb.remove_old(&entry, id).await
+                mongodb.remove_old(&[(entry, id)]).await
             };
             if !matches!(tokio::time::timeout(REMOVAL_MAX, removal).await, Ok(Ok(()))) {
                 tracing::debug!("what an unfinished write has stored is left to the collector");
