@@ -20,6 +20,9 @@ pub const KAFKA_FORMATTED: &str = "formatted";
 /// The version of SecantusDB, a stand-in for MongoDB, that the tests run against.
 pub const SECANTUSDB_VERSION: &str = "0.7.0b3";
 
+/// The version of FerretDB, another stand-in for MongoDB, that the tests run against.
+pub const FERRETDB_VERSION: &str = "1.24.2";
+
 /// Names a nats-server to use in place of the installed one.
 pub const NATS_SERVER_ENV: &str = "WRT_NATS_SERVER";
 
@@ -90,6 +93,26 @@ pub fn secantusdb_folder() -> Result<PathBuf, ServerError> {
 /// Where `cargo xtask setup` puts SecantusDB; `None` when there is no home folder.
 pub fn secantusdb_cached() -> Option<PathBuf> {
     Some(cache_folder()?.join(format!("secantusdb-{SECANTUSDB_VERSION}")))
+}
+
+/// FerretDB, which `cargo xtask ferretdb` builds.
+///
+/// # Errors
+/// [`ServerError::Missing`] with that command.
+pub fn ferretdb_binary() -> Result<PathBuf, ServerError> {
+    let missing = || ServerError::Missing {
+        server: format!("FerretDB {FERRETDB_VERSION}"),
+        fix: "cargo xtask ferretdb",
+    };
+    ferretdb_cached()
+        .filter(|path| path.is_file())
+        .ok_or_else(missing)
+}
+
+/// Where `cargo xtask ferretdb` puts FerretDB; `None` when there is no home folder.
+pub fn ferretdb_cached() -> Option<PathBuf> {
+    let folder = cache_folder()?.join(format!("ferretdb-{FERRETDB_VERSION}"));
+    Some(folder.join("ferretdb"))
 }
 
 /// The redis-server on the `PATH`.

@@ -1,6 +1,6 @@
 //! Real servers and processes for tests, the demo and the benchmark.
 //!
-//! [`NatsServer`], [`RedisServer`], [`KafkaServer`] and [`MongoDbServer`] start on a free loopback port in a temporary folder, are ready
+//! [`NatsServer`], [`RedisServer`], [`KafkaServer`], [`MongoDbServer`] and [`FerretDbServer`] start on a free loopback port in a temporary folder, are ready
 //! when `start` returns, and can be paused, killed and restarted on the same port. [`Process`] does
 //! the same for any program, so the chaos tests run `wrt-node` with it.
 //!
@@ -25,6 +25,7 @@
 mod binary;
 mod deadline;
 mod error;
+mod ferretdb;
 mod kafka;
 mod mongodb;
 mod nats;
@@ -36,12 +37,14 @@ mod server;
 mod spawner;
 
 pub use binary::{
-    KAFKA_FORMATTED, KAFKA_VERSION, NATS_SERVER_ENV, NATS_SERVER_VERSION, SECANTUSDB_VERSION,
-    cache_folder, find_in_path, kafka_cached, kafka_folder, nats_server_binary, nats_server_cached,
-    redis_server_binary, secantusdb_cached, secantusdb_folder,
+    FERRETDB_VERSION, KAFKA_FORMATTED, KAFKA_VERSION, NATS_SERVER_ENV, NATS_SERVER_VERSION,
+    SECANTUSDB_VERSION, cache_folder, ferretdb_binary, ferretdb_cached, find_in_path, kafka_cached,
+    kafka_folder, nats_server_binary, nats_server_cached, redis_server_binary, secantusdb_cached,
+    secantusdb_folder,
 };
 pub use deadline::Deadline;
 pub use error::ServerError;
+pub use ferretdb::{FerretDb, FerretDbServer};
 pub use kafka::{Kafka, KafkaServer};
 pub use mongodb::{MongoDb, MongoDbServer};
 pub use nats::{Nats, NatsServer};

@@ -91,7 +91,7 @@ impl ServerKind for MongoDb {
 }
 
 /// Asks whoever listens on the port what it is: `hello`, as the one document of a message.
-fn greets(port: u16) -> io::Result<bool> {
+pub(crate) fn greets(port: u16) -> io::Result<bool> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, LOOK_LIMIT)?;
     stream.set_read_timeout(Some(LOOK_LIMIT))?;

@@ -7,12 +7,12 @@ use wrt_contract::{
     Answer, CallContext, Caller, Gate, GateLimits, Interface, Invocation, LocalDirectory, Offer,
 };
 use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueInterface};
-use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, Name};
+use wrt_protocol::{Fault, FaultKind, Hop};
 use wrt_redis::{Redis, RedisConfig};
 use wrt_runtime::{Backend as _, ServiceAddress};
 use wrt_test_servers::RedisServer;
 
-use crate::{rounds::in_turns, row::Row};
+use crate::{rounds::in_turns, row::Row, serving::provider};
 
 const VALUE_BYTES: usize = 128;
 const WORK: &str = "keyvalue get, co-located link, redis";
@@ -33,6 +33,16 @@ impl Caller for NoWayOut {
     }
 }
 
+/// What a component in the same node as the provider calls.
+pub fn linked<I: Interface>(direct: Arc<I::Object>) -> anyhow::Result<Arc<I::Object>> {
+    let actor = provider()?;
+    let directory = LocalDirectory::default();
+    let gate = Gate::of_actor(&actor, GateLimits::default());
+    Offer::new::<I>(direct, &gate).install(&directory, &actor);
+    let remote = I::remote(Arc::new(NoWayOut), actor.clone().into());
+    Ok(I::linked(directory.slot::<I>(&actor), remote))
+}
+
 /// Measures at one in flight and at 64.
 pub async fn measure() -> anyhow::Result<Vec<Row>> {
     // Which of two wins in rustls does not matter: the server is local, and has no TLS.
@@ -49,12 +59,7 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
         .set(&CallContext::default(), &bucket, &key, value)
         .await?;
 
-    let actor = ActorAddress::provider(Name::new("bench")?, Name::new("store")?);
-    let directory = LocalDirectory::default();
-    let gate = Gate::of_actor(&actor, GateLimits::default());
-    Offer::new::<KeyValueInterface>(Arc::clone(&direct), &gate).install(&directory, &actor);
-    let remote = KeyValueInterface::remote(Arc::new(NoWayOut), actor.clone().into());
-    let linked = KeyValueInterface::linked(directory.slot::<KeyValueInterface>(&actor), remote);
+    let linked = linked::<KeyValueInterface>(Arc::clone(&direct))?;
 
     let get = async |store: &Arc<dyn KeyValue>| -> anyhow::Result<()> {
         let value = store.get(&CallContext::default(), &bucket, &key).await?;

@@ -7,6 +7,7 @@
 //! Exit codes: 0, measured (whatever the figures are); 1, something could not be measured; 2, usage.
 
 mod across;
+mod blobs;
 mod body;
 mod colocated;
 mod cursors;
@@ -57,8 +58,8 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Role {
-    /// The other process of `across`, `pinned` and `outgoing`: serves a provider, a bare NATS responder
-    /// and an HTTP server.
+    /// The other process of `across`, `pinned`, `outgoing` and `blobs`: serves a provider, a bare NATS
+    /// responder and an HTTP server.
     #[command(hide = true)]
     Serve {
         /// The bus.
@@ -84,6 +85,9 @@ enum Work {
     Subscription,
     /// Outgoing HTTP, co-located and from another node, beside a bare hyper client.
     Outgoing,
+    /// Objects of 64 MiB, co-located and from another node, beside the store's own client; and memory while
+    /// 1 GiB goes to another node's store, and back.
+    Blobs,
     /// HTTP hello, beside `wasmtime serve` of the same component.
     Hello,
     /// From the start of a process to its first answer, beside `wasmtime serve`.
@@ -108,6 +112,7 @@ impl Work {
             Self::Publish => Box::pin(publish::measure()),
             Self::Subscription => Box::pin(subscription::measure()),
             Self::Outgoing => Box::pin(outgoing::measure()),
+            Self::Blobs => Box::pin(blobs::measure()),
             Self::Hello => Box::pin(hello::measure()),
             Self::Startup => Box::pin(startup::measure()),
             Self::Body => Box::pin(body::measure()),

@@ -11,15 +11,15 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use wrt_contract::{Body, CallContext, Gate, GateLimits, Interface, LocalDirectory, Offer};
+use wrt_contract::{Body, CallContext};
 use wrt_http::{HttpClient, HttpClientInterface, RequestHead, RequestOptions};
 
 use crate::{
-    colocated::NoWayOut,
+    colocated::linked,
     http_provider::{client, config},
     rounds::{Figures, in_turns, in_turns_on_tasks},
     row::Row,
-    serving::{BARE_SUBJECT, Pair, VALUE_BYTES, provider},
+    serving::{BARE_SUBJECT, Pair, VALUE_BYTES},
 };
 
 const COLOCATED: &str = "outgoing HTTP, co-located link";
@@ -76,7 +76,7 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let bare = bare()?;
     let server = pair.http_server().await?;
 
-    let linked = linked(&client().await?)?;
+    let linked = linked::<HttpClientInterface>(client().await?)?;
     let ours = move || send(Arc::clone(&linked), CallContext::default(), server);
     let without = bare.clone();
     let theirs = move || send_bare(without.clone(), server);
@@ -98,17 +98,6 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     };
     rows.extend(self::rows(ACROSS, IN_SERIES, ours, theirs).await?);
     Ok(rows)
-}
-
-/// What a component in the same node as the provider calls.
-fn linked(direct: &Arc<dyn HttpClient>) -> anyhow::Result<Arc<dyn HttpClient>> {
-    let actor = provider()?;
-    let directory = LocalDirectory::default();
-    let gate = Gate::of_actor(&actor, GateLimits::default());
-    Offer::new::<HttpClientInterface>(Arc::clone(direct), &gate).install(&directory, &actor);
-    let remote = HttpClientInterface::remote(Arc::new(NoWayOut), actor.clone().into());
-    let slot = directory.slot::<HttpClientInterface>(&actor);
-    Ok(HttpClientInterface::linked(slot, remote))
 }
 
 async fn rows<Ours, Theirs>(

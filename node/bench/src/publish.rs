@@ -10,14 +10,13 @@ use async_nats::{
     jetstream::{self, stream::Config},
 };
 use bytes::Bytes;
-use wrt_contract::{CallContext, Gate, GateLimits, Interface, LocalDirectory, Offer};
+use wrt_contract::CallContext;
 use wrt_messaging::{Message, Messaging, MessagingInterface, Topic};
 use wrt_nats::{Nats, NatsConfig};
-use wrt_protocol::{ActorAddress, Name};
 use wrt_runtime::{Backend as _, ServiceAddress};
 use wrt_test_servers::NatsServer;
 
-use crate::{colocated::NoWayOut, rounds::in_turns, row::Row};
+use crate::{colocated::linked, rounds::in_turns, row::Row};
 
 const DATA_BYTES: usize = 128;
 const WORK: &str = "message sent and acknowledged, co-located link, nats";
@@ -40,7 +39,7 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     };
     jetstream.create_stream(stream).await?;
 
-    let (linked, topic) = (linked(&server).await?, Topic::new(TOPIC)?);
+    let (linked, topic) = (provider(&server).await?, Topic::new(TOPIC)?);
     let message = Message::new(vec![b'm'; DATA_BYTES]);
     let ours = async || {
         let context = CallContext::default();
@@ -70,23 +69,12 @@ pub async fn measure() -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-async fn linked(server: &NatsServer) -> anyhow::Result<Arc<dyn Messaging>> {
+async fn provider(server: &NatsServer) -> anyhow::Result<Arc<dyn Messaging>> {
     let config = NatsConfig {
         url: ServiceAddress::new(server.url()),
         ..NatsConfig::default()
     };
-    let backend: Arc<dyn Messaging> = Arc::new(Nats::connect_with(config).await?);
-    let actor = ActorAddress::provider(Name::new("bench")?, Name::new("bus")?);
-    let (directory, gate) = (
-        LocalDirectory::default(),
-        Gate::of_actor(&actor, GateLimits::default()),
-    );
-    Offer::new::<MessagingInterface>(backend, &gate).install(&directory, &actor);
-    let remote = MessagingInterface::remote(Arc::new(NoWayOut), actor.clone().into());
-    Ok(MessagingInterface::linked(
-        directory.slot::<MessagingInterface>(&actor),
-        remote,
-    ))
+    linked::<MessagingInterface>(Arc::new(Nats::connect_with(config).await?))
 }
 
 async fn publish(jetstream: &jetstream::Context, id: &str, data: Bytes) -> anyhow::Result<()> {

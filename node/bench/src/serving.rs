@@ -6,23 +6,30 @@ use std::{net::SocketAddr, process::Command, sync::Arc, time::Duration};
 use anyhow::Context;
 use bytes::Bytes;
 use futures::StreamExt;
+use wrt_blobstore::BlobstoreInterface;
 use wrt_contract::{CallContext, Gate, GateLimits, Interface, Offer};
 use wrt_http::HttpClientInterface;
 use wrt_keyvalue::{Bucket, Key, KeyValue, KeyValueDefault, KeyValueInterface, MemoryConfig};
 use wrt_protocol::{
     ActorAddress, Name,
     heartbeat::{ReplicaReport, ReplicaState},
+    limits::CHUNK_BYTES_MAX,
 };
 use wrt_request::Seat;
 use wrt_test_servers::{NatsServer, Process};
 
 use crate::{
+    blobs,
     cursors::{CursorsInterface, Served},
     http_provider, node, outside,
 };
 
 pub const VALUE_BYTES: usize = 128;
 pub const BARE_SUBJECT: &str = "bench.bare";
+/// Takes bytes, and answers with none.
+pub const TAKEN_SUBJECT: &str = "bench.taken";
+/// Answers with a chunk of as many bytes as one of a stream.
+pub const CHUNK_SUBJECT: &str = "bench.chunk";
 /// Answers with the address of the server outside.
 const ADDRESS_SUBJECT: &str = "bench.address";
 
@@ -47,6 +54,7 @@ pub async fn serve(nats: &str) -> anyhow::Result<()> {
         Offer::new::<KeyValueInterface>(store, &gate),
         Offer::new::<CursorsInterface>(cursors, &gate),
         Offer::new::<HttpClientInterface>(http_provider::client().await?, &gate),
+        Offer::new::<BlobstoreInterface>(blobs::provider(nats).await?, &gate),
     ];
     let actor = provider()?;
     let report = {
@@ -67,6 +75,9 @@ pub async fn serve(nats: &str) -> anyhow::Result<()> {
     let client = async_nats::connect(nats).await?;
     let (listener, address) = outside::listen().await?;
     let bare = answer(&client, BARE_SUBJECT, value.clone()).await?;
+    let taken = answer(&client, TAKEN_SUBJECT, Bytes::new()).await?;
+    let chunk = Bytes::from(vec![b'c'; CHUNK_BYTES_MAX]);
+    let chunk = answer(&client, CHUNK_SUBJECT, chunk).await?;
     let address = answer(&client, ADDRESS_SUBJECT, address.to_string().into()).await?;
     let announced = async {
         // A round trip over the connection, so that the bus knows its subscriptions: whoever sees the
@@ -77,7 +88,8 @@ pub async fn serve(nats: &str) -> anyhow::Result<()> {
         node.membership.announce_now();
         anyhow::Ok(node)
     };
-    tokio::try_join!(announced, bare, address, outside::serve(listener, value))?;
+    let outside = outside::serve(listener, value);
+    tokio::try_join!(announced, bare, taken, chunk, address, outside)?;
     Ok(())
 }
 

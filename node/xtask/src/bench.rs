@@ -19,7 +19,7 @@ pub const COMMAND: Command = Command {
     arguments: |parser| {
         parser.arg(Arg::new("only").long("only").value_name("WORK,...").help(
             "Only these of colocated, across, pinned, deduplication, publish, subscription, outgoing, \
-                     hello, startup, body, outages, overload, lossless",
+                     blobs, hello, startup, body, outages, overload, lossless",
         ))
     },
     run,

@@ -9,6 +9,7 @@ mod apt;
 mod bench;
 mod command;
 mod demo;
+mod ferretdb;
 mod guests;
 mod new;
 mod repository;
@@ -26,6 +27,7 @@ const COMMANDS: &[Command] = &[
     test::COMMAND,
     bench::COMMAND,
     setup::COMMAND,
+    ferretdb::COMMAND,
     guests::COMMAND,
     new::COMMAND,
     wit::COMMAND,

@@ -24,28 +24,58 @@
 //! would say.
 
 mod collector;
-mod containers;
 mod layout;
 mod names;
 mod reading;
 mod writing;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use mongodb::bson::DateTime;
+use mongodb::bson::{DateTime, Document, doc, oid::ObjectId as Id};
 use wrt_blobstore::{
     Blobstore, BlobstoreError, ByteRange, ContainerInfo, ContainerName, Cursor, ObjectId,
     ObjectInfo, ObjectName, ObjectPage, Timestamp, limits::check_names,
 };
 use wrt_contract::{Body, CallContext, async_trait};
 
+use self::layout::Container;
 pub(crate) use self::{collector::collect, layout::Layout};
-use crate::MongoDb;
+use crate::{
+    MongoDb,
+    error::{failure, is_duplicate},
+};
 
 /// Objects of one call that are removed at a time.
 const REMOVALS_AT_ONCE: usize = 16;
 
 fn timestamp(time: DateTime) -> Timestamp {
     Timestamp(u64::try_from(time.timestamp_millis() / 1000).unwrap_or_default())
+}
+
+impl MongoDb {
+    /// A container that is there. None is remembered: any may be removed by others at any time, and what would
+    /// be done to it then must be told.
+    async fn container(
+        &self,
+        context: &CallContext,
+        name: &ContainerName,
+    ) -> Result<Container, BlobstoreError> {
+        let containers = self.layout().containers.clone();
+        let filter = doc! { "name": name.as_str() };
+        let found = self.run(context, async move { containers.find_one(filter).await });
+        let missing = || BlobstoreError::NoSuchContainer(name.clone());
+        found.await?.ok_or_else(missing)
+    }
+
+    async fn change_container(
+        &self,
+        context: &CallContext,
+        filter: Document,
+        update: Document,
+    ) -> Result<(), BlobstoreError> {
+        let containers = self.layout().containers.clone();
+        let change = async move { containers.update_one(filter, update).await };
+        self.run(context, change).await.map(drop)
+    }
 }
 
 #[async_trait]
@@ -55,7 +85,20 @@ impl Blobstore for MongoDb {
         context: &CallContext,
         container: &ContainerName,
     ) -> Result<(), BlobstoreError> {
-        self.make_container(context, container).await
+        let containers = self.layout().containers.clone();
+        let filter = doc! { "name": container.as_str() };
+        let made = doc! { "$setOnInsert": {
+            "_id": Id::new(),
+            "contents": Id::new(),
+            "created_at": DateTime::now(),
+            "emptied": [],
+        } };
+        let make = async move { containers.update_one(filter, made).upsert(true).await };
+        match self.answer(context, make).await? {
+            // Or another call has made it at the same time.
+            Err(error) if !is_duplicate(&error) => Err(failure(context, &error)),
+            _ => Ok(()),
+        }
     }
 
     async fn copy_object(
@@ -147,7 +190,14 @@ impl Blobstore for MongoDb {
         context: &CallContext,
         container: &ContainerName,
     ) -> Result<(), BlobstoreError> {
-        self.remove_container(context, container).await
+        let Container { id, .. } = match self.container(context, container).await {
+            Err(BlobstoreError::NoSuchContainer(_)) => return Ok(()),
+            found => found?,
+        };
+        // What is left of it is collected. Names are text, so this is the name of none.
+        let removed = doc! { "$set": { "name": id, "removed": true } };
+        self.change_container(context, doc! { "_id": id }, removed)
+            .await
     }
 
     async fn container_info(
@@ -166,6 +216,11 @@ impl Blobstore for MongoDb {
         context: &CallContext,
         container: &ContainerName,
     ) -> Result<(), BlobstoreError> {
-        self.empty_container(context, container).await
+        let Container { id, contents, .. } = self.container(context, container).await?;
+        // It gets other contents, without any, and what it held is collected. Whoever was quicker has emptied
+        // it meanwhile.
+        let filter = doc! { "_id": id, "contents": contents };
+        let emptied = doc! { "$set": { "contents": Id::new() }, "$push": { "emptied": contents } };
+        self.change_container(context, filter, emptied).await
     }
 }

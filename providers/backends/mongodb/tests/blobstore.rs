@@ -5,6 +5,7 @@
 mod blobstore {
     mod collected;
     mod failures;
+    mod ferretdb;
     mod objects;
     mod support;
 }

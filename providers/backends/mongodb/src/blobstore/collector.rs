@@ -20,7 +20,7 @@ use crate::{MongoDb, client::WeakMongoDb};
 /// What is looked at at a time; the rest at a later one.
 const LOOKED_AT_MAX: i64 = 10_000;
 
-/// Objects of a container that is not there any more, which are removed at a time, and how often at a look.
+/// What is removed at a time; and how often at a look, of a container that is not there any more.
 const BATCH_ENTRIES: i64 = 100;
 const BATCHES_MAX: usize = 100;
 
@@ -73,7 +73,7 @@ impl MongoDb {
         seen: &Seen,
         next: &mut Seen,
     ) -> Result<(), BlobstoreError> {
-        for entry in self.entries_with_rests().await? {
+        for entry in self.entries_with("writing").await? {
             for bytes in &entry.writing {
                 let mark = self.last_chunk(*bytes).await?;
                 if seen.unchanged(*bytes, mark, next) >= kept_for {
@@ -81,12 +81,18 @@ impl MongoDb {
                     self.give_up(&entry.id, *bytes).await?;
                 }
             }
+        }
+        let mut rests = Vec::new();
+        for entry in self.entries_with("old").await? {
             for bytes in &entry.old {
                 if seen.unchanged(*bytes, AT_REST, next) >= kept_for {
                     tracing::debug!(object = entry.name, %bytes, "bytes that no object has are removed");
-                    self.remove_old(&entry.id, *bytes).await?;
+                    rests.push((entry.id.clone(), *bytes));
                 }
             }
+        }
+        for rests in rests.chunks(BATCH_ENTRIES as usize) {
+            self.remove_old(rests).await?;
         }
         for container in self.containers_with_rests().await? {
             let own = container.removed.then_some(container.contents);
@@ -117,32 +123,36 @@ impl MongoDb {
             .map(drop)
     }
 
-    /// Removes bytes that an entry had, and the entry with the last of them. That they were comes last: so
+    /// Removes bytes that entries had, and the entries with the last of them. That they were comes last: so
     /// whoever ends in between leaves what is still found. What an object has is not touched: a writer whose
     /// answer was lost may have come to its end.
-    pub(super) async fn remove_old(&self, entry: &str, bytes: Id) -> Result<(), BlobstoreError> {
+    pub(super) async fn remove_old(&self, rests: &[(String, Id)]) -> Result<(), BlobstoreError> {
+        let (entries, mut bytes): (Vec<_>, Vec<_>) = rests.iter().cloned().unzip();
+        let (entries, pulled) = (doc! { "$in": entries }, bytes.clone());
         let names = self.layout().names.clone();
-        let filter = doc! { "_id": entry, "bytes": bytes };
-        let find = async move { names.find_one(filter).await };
-        if self.step(find).await?.is_none() {
-            self.remove_stored(bytes).await?;
-        }
+        let named = doc! { "_id": &entries, "bytes": { "$in": &bytes } };
+        let named = async move { names.find(named).await?.try_collect::<Vec<_>>().await };
+        let named: Vec<Entry> = self.step(named).await?;
+        bytes.retain(|bytes| named.iter().all(|entry| entry.bytes != Some(*bytes)));
+        self.remove_stored(bytes).await?;
         let names = self.layout().names.clone();
-        let rest = doc! { "_id": entry, "bytes": null, "writing": [], "old": [] };
-        let (filter, update) = (doc! { "_id": entry }, doc! { "$pull": { "old": bytes } });
+        let update = doc! { "$pullAll": { "old": pulled } };
+        let rest = doc! { "_id": &entries, "bytes": null, "writing": [], "old": [] };
         self.step(async move {
-            names.update_one(filter, update).await?;
-            names.delete_one(rest).await
+            names.update_many(doc! { "_id": entries }, update).await?;
+            names.delete_many(rest).await
         })
         .await
         .map(drop)
     }
 
-    async fn remove_stored(&self, bytes: Id) -> Result<(), BlobstoreError> {
+    async fn remove_stored(&self, bytes: Vec<Id>) -> Result<(), BlobstoreError> {
         let layout = self.layout().clone();
         self.step(async move {
-            layout.files.delete_one(doc! { "_id": bytes }).await?;
-            layout.chunks.delete_many(doc! { "files_id": bytes }).await
+            let files = doc! { "_id": { "$in": &bytes } };
+            layout.files.delete_many(files).await?;
+            let chunks = doc! { "files_id": { "$in": bytes } };
+            layout.chunks.delete_many(chunks).await
         })
         .await
         .map(drop)
@@ -191,21 +201,17 @@ impl MongoDb {
                 .chain(entry.old)
         };
         let all: Vec<_> = all.into_iter().flat_map(of_one).collect();
-        let layout = self.layout().clone();
-        self.step(async move {
-            let files = doc! { "_id": { "$in": &all } };
-            layout.files.delete_many(files).await?;
-            let chunks = doc! { "files_id": { "$in": &all } };
-            layout.chunks.delete_many(chunks).await?;
-            layout.names.delete_many(filter).await
-        })
-        .await
-        .map(drop)
+        self.remove_stored(all).await?;
+        let names = self.layout().names.clone();
+        self.step(async move { names.delete_many(filter).await })
+            .await
+            .map(drop)
     }
 
-    async fn entries_with_rests(&self) -> Result<Vec<Entry>, BlobstoreError> {
-        let names = self.layout().names.clone();
-        let filter = doc! { "$or": [{ "writing": any_id() }, { "old": any_id() }] };
+    /// Entries that have any bytes in a field. One field at a time: of alternatives not every server makes two
+    /// looks into indices.
+    async fn entries_with(&self, field: &str) -> Result<Vec<Entry>, BlobstoreError> {
+        let (names, filter) = (self.layout().names.clone(), doc! { field: any_id() });
         self.step(async move {
             let found = names.find(filter).limit(LOOKED_AT_MAX).await?;
             found.try_collect().await

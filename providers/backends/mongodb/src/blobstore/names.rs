@@ -1,10 +1,7 @@
 //! What there is in a container: one document for each object.
 
 use futures::TryStreamExt as _;
-use mongodb::{
-    bson::{DateTime, Document, doc, oid::ObjectId as Id},
-    options::ReturnDocument,
-};
+use mongodb::bson::{DateTime, Document, doc, oid::ObjectId as Id};
 use wrt_blobstore::{
     BlobstoreError, Cursor, ObjectId, ObjectName, ObjectPage, limits::PAGE_NAMES_MAX,
 };
@@ -91,13 +88,16 @@ impl MongoDb {
         for _try in 0..TRIES_MAX {
             let names = self.layout().names.clone();
             let (filter, update) = (filter.clone(), update.clone());
-            let announce = async move {
-                let change = names.find_one_and_update(filter, update);
-                let change = change.upsert(true).return_document(ReturnDocument::After);
-                change.await
-            };
+            let announce = async move { names.update_one(filter, update).upsert(true).await };
             match self.answer(context, announce).await? {
-                Ok(entry) => return Ok(entry.and_then(|entry| entry.bytes)),
+                Ok(made) if made.upserted_id.is_some() => return Ok(None),
+                Ok(_) => {
+                    let entry = self.entry(context, contents, object).await?;
+                    if let Some(entry) = &entry {
+                        self.keep_few(context, entry).await;
+                    }
+                    return Ok(entry.and_then(|entry| entry.bytes));
+                }
                 // Another writer of the same object has made the document.
                 Err(error) if is_duplicate(&error) => {}
                 Err(error) => return Err(failure(context, &error)),
@@ -126,9 +126,8 @@ impl MongoDb {
             if let Some(before) = before {
                 update.insert("$push", doc! { "old": before });
             }
-            let name = async move { names.find_one_and_update(filter, update).await };
-            if let Some(entry) = self.run(context, name).await? {
-                self.keep_few(context, &entry, before).await;
+            let name = async move { names.update_one(filter, update).await };
+            if self.run(context, name).await?.matched_count > 0 {
                 return Ok(());
             }
             match self.entry(context, contents, object).await? {
@@ -180,12 +179,9 @@ impl MongoDb {
             "$unset": { "bytes": "", "length": "", "chunk_bytes": "", "created_at": "" },
             "$push": { "old": bytes },
         };
-        let remove = async move { names.find_one_and_update(filter, update).await };
-        let entry = self.run(context, remove).await?;
-        if let Some(entry) = &entry {
-            self.keep_few(context, entry, Some(bytes)).await;
-        }
-        Ok(entry.is_some())
+        let remove = async move { names.update_one(filter, update).await };
+        let removed = self.run(context, remove).await?;
+        Ok(removed.matched_count > 0)
     }
 
     /// A page of objects, in the order of their numbers: each once, whatever is done meanwhile.
@@ -225,16 +221,18 @@ impl MongoDb {
         })
     }
 
-    /// Of what an object had, so much is kept and no more: an object that is replaced a thousand times a
-    /// second would not fit into its document.
-    async fn keep_few(&self, context: &CallContext, entry: &Entry, before: Option<Id>) {
-        let had: Vec<_> = entry.old.iter().copied().chain(before).collect();
-        let over = had.len().saturating_sub(OLD_MAX);
-        for bytes in &had[..over] {
-            let removal = self.remove_old(&entry.id, *bytes);
-            if !matches!(context.bound(Hop::Backend, removal).await, Ok(Ok(()))) {
-                tracing::debug!("bytes that were replaced are left to the collector");
-            }
+    /// Of what an object had, so much is kept and no more, beside what it has: an object that is replaced a
+    /// thousand times a second would not fit into its document.
+    async fn keep_few(&self, context: &CallContext, entry: &Entry) {
+        let over = entry.old.len().saturating_sub(OLD_MAX);
+        let over = entry.old[..over].iter();
+        let over: Vec<_> = over.map(|bytes| (entry.id.clone(), *bytes)).collect();
+        if over.is_empty() {
+            return;
+        }
+        let removal = self.remove_old(&over);
+        if !matches!(context.bound(Hop::Backend, removal).await, Ok(Ok(()))) {
+            tracing::debug!("bytes that were replaced are left to the collector");
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use mongodb::bson::{
     Binary, DateTime, RawDocumentBuf, doc, oid::ObjectId as Id, rawdoc, spec::BinarySubtype,
@@ -42,7 +41,7 @@ impl MongoDb {
             object,
             id: Id::new(),
             batch: Vec::new(),
-            chunk: BytesMut::new(),
+            chunk: Vec::new(),
             storing: FuturesUnordered::new(),
             size: 0,
             chunks: 0,
@@ -120,7 +119,7 @@ struct Writing<'a> {
     object: &'a ObjectId,
     id: Id,
     batch: Vec<RawDocumentBuf>,
-    chunk: BytesMut,
+    chunk: Vec<u8>,
     storing: FuturesUnordered<JoinHandle<Result<(), BlobstoreError>>>,
     size: i64,
     chunks: i32,
@@ -177,9 +176,8 @@ impl Writing<'_> {
     fn push(&mut self) -> Result<(), BlobstoreError> {
         let data = Binary {
             subtype: BinarySubtype::Generic,
-            bytes: self.chunk.to_vec(),
+            bytes: std::mem::take(&mut self.chunk),
         };
-        self.chunk.clear();
         self.batch.push(rawdoc! {
             "_id": Id::new(),
             "files_id": self.id,
@@ -243,7 +241,7 @@ impl Drop for Writing<'_> {
             let removal = async {
                 while let Some(_whether_or_not) = storing.next().await {}
                 mongodb.give_up(&entry, id).await?;
-                mongodb.remove_old(&entry, id).await
+                mongodb.remove_old(&[(entry, id)]).await
             };
             if !matches!(tokio::time::timeout(REMOVAL_MAX, removal).await, Ok(Ok(()))) {
                 tracing::debug!("what an unfinished write has stored is left to the collector");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt as _, channel::mpsc, stream};
-use mongodb::bson::doc;
+use mongodb::bson::{doc, oid::ObjectId as Id};
 use tokio::runtime;
 use wrt_blobstore::{Blobstore as _, BlobstoreError, ByteRange};
 use wrt_contract::{Body, BodyFrame, CallContext};
@@ -78,6 +78,37 @@ async fn bytes_that_no_object_has_are_collected() {
     for (collection, count) in [("chunks", 0), ("files", 0), ("names", 0), ("containers", 1)] {
         inside.becomes(collection, count).await;
     }
+}
+
+/// An object that is replaced over and over keeps so many of the bytes that it had, and the oldest beyond go
+/// with the next write.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_the_bytes_that_an_object_had_the_oldest_go_at_once() {
+    let server = MongoDbServer::start().expect("mongodb");
+    let store = connect(&server).await;
+    made(&store).await;
+    write(&store, "o", 10).await.expect("write");
+    let inside = Inside::of(&server).await;
+    let old: Vec<_> = (0..300).map(|_| Id::new()).collect();
+    let [oldest, newest] = [old[0], old[299]].map(|id| doc! { "files_id": id, "n": 0 });
+    let chunks = inside.collection("chunks");
+    let stored = chunks.insert_many([&oldest, &newest]).await;
+    stored.expect("chunks");
+    let (names, name) = (inside.collection("names"), doc! { "name": "o" });
+    let had = doc! { "$set": { "old": old } };
+    names.update_one(name.clone(), had).await.expect("old");
+    write(&store, "o", 20).await.expect("write");
+    let entry = names
+        .find_one(name)
+        .await
+        .expect("find")
+        .expect("it is there");
+    assert_eq!(entry.get_array("old").expect("an array").len(), 256 + 1);
+    for (chunk, count) in [(oldest, 0), (newest, 1)] {
+        let found = chunks.count_documents(chunk).await;
+        assert_eq!(found.expect("count"), count);
+    }
+    assert_eq!(read(&store, "o").await, bytes(20));
 }
 
 /// A writer ends as a process does that is killed: nobody cleans up. Nothing of it is seen, the object stays
