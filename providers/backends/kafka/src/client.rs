@@ -13,7 +13,12 @@ use wrt_contract::CallContext;
 use wrt_messaging::{DeliveryCounter, DeliveryCounts, Subscribers, TopicFilter};
 use wrt_runtime::{Backend, ServiceAddress, SettingsError};
 
-use crate::{KafkaConfig, context::Context, messaging::Replies, topics::Topics};
+use crate::{
+    KafkaConfig,
+    context::Context,
+    messaging::{KeptReader, Replies},
+    topics::Topics,
+};
 
 /// How long a message that nobody could send yet is tried: as long as the default budget of a call.
 const SENT_WITHIN_MS: &str = "10000";
@@ -39,6 +44,7 @@ struct Parts {
     ended: CancellationToken,
 }
 
+    letters_reader: KeptReader,
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -132,6 +138,7 @@ impl Backend for Kafka {
             ConnectError::Settings { .. }
             | ConnectError::Login { .. }
             | ConnectError::NoTopic { .. }
+            letters_reader: KeptReader::default(),
             | ConnectError::Subscription(_) => true,
             ConnectError::Unreachable { .. } | ConnectError::Broker { .. } => false,
         }
@@ -209,6 +216,10 @@ impl Kafka {
     pub(crate) fn ended(&self) -> &CancellationToken {
         &self.0.ended
     }
+    pub(crate) fn letters_reader(&self) -> &KeptReader {
+        &self.0.letters_reader
+    }
+
 
     /// What has become of the messages of its subscriptions.
     #[must_use]
@@ -220,8 +231,8 @@ impl Kafka {
 /// A producer that is dropped waits for what it has sent: no task of the node does.
 impl Drop for Parts {
     fn drop(&mut self) {
-        let producer = self.producer.take();
-        let _waits = thread::spawn(move || drop(producer));
+        let clients = (self.producer.take(), self.letters_reader.take());
+        let _waits = thread::spawn(move || drop(clients));
     }
 }
 

@@ -32,6 +32,7 @@ use crate::{ConnectError, Kafka, topics::is_name};
 pub(crate) use request::Replies;
 
 impl Serves<WasiMessaging> for Kafka {
+pub(crate) use letters::KeptReader;
     fn serve(entry: &mut Entry<Self>) {
         entry.offers::<MessagingInterface>(|kafka| kafka);
         entry.offers::<DeadLettersInterface>(|kafka| kafka);

@@ -23,6 +23,7 @@ use wrt_runtime::{DeadLetter, DeadLetterError, DeadLetterPage, DeadLetters, Open
 use super::wire::{header, last_text_of, reply_of};
 use crate::{Kafka, context::Context};
 use page::{Looked, Rank};
+pub(crate) use topic::KeptReader;
 use topic::{Place, REMOVED, Read, Record, kind_of, read_to_end};
 
 /// How long brokers may take for a mark, or to delete.
