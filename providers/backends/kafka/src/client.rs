@@ -55,7 +55,10 @@ pub enum ConnectError {
         reason: String,
     },
     /// Brokers that refuse the login.
-    #[error("{brokers} refuses the login: {reason}")]
+    #[error(
+        "{brokers} refuses the login: set `sasl_mechanism`, `user` and `password`, or `certificate_file` and \
+         `key_file`, to what it knows: {reason}"
+    )]
     Login {
         /// The brokers.
         brokers: ServiceAddress,
