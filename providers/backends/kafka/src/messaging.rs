@@ -14,6 +14,7 @@ mod request;
 mod send;
 mod session;
 mod wire;
+mod sure;
 
 use std::sync::Arc;
 
@@ -77,11 +78,14 @@ impl Server for Kafka {
 
     fn check_selections(subscriptions: &[Subscription]) -> Result<(), SelectionError> {
         Subscription::check_all(subscriptions)?;
-        let in_order = |subscription: &Subscription| subscription.order != Order::None;
-        if let Some(at) = subscriptions.iter().position(in_order) {
+        let has_other_key = |subscription: &Subscription| {
+            subscription.order == Order::Key && subscription.key.as_deref() != Some(wire::KEY)
+        };
+        if let Some(at) = subscriptions.iter().position(has_other_key) {
+            let key = wire::KEY;
             return Err(SelectionError {
-                message: "a provider of kafka keeps no order: leave it out, or use nats".to_owned(),
-                field: Some("order"),
+                message: format!("the key of a record is the entry {key:?} of metadata: name that"),
+                field: Some("key"),
                 at,
             });
         }

@@ -7,6 +7,7 @@ mod messaging {
     mod conformance;
     mod groups;
     mod login;
+    mod order;
     mod others;
     mod refusals;
     mod support;
