@@ -1,6 +1,12 @@
 //! The connection.
 
-use std::{error::Error, fmt, sync::Arc, thread, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
 
 use rdkafka::{
     ClientConfig,
@@ -11,6 +17,7 @@ use tokio::{task::spawn_blocking, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wrt_contract::CallContext;
 use wrt_messaging::{DeliveryCounter, DeliveryCounts, Subscribers, TopicFilter};
+use wrt_protocol::Name;
 use wrt_runtime::{Backend, ServiceAddress, SettingsError};
 
 use crate::{
@@ -37,14 +44,16 @@ struct Parts {
     producer: Option<FutureProducer<Context>>,
     topics: Arc<Topics>,
     replies: Replies,
+    letters_reader: KeptReader,
     deliveries: Arc<DeliveryCounter>,
     subscribers: Subscribers,
+    /// Whose subscriptions it has.
+    app: OnceLock<Name>,
     /// Ends what the provider runs by itself.
     _ends: DropGuard,
     ended: CancellationToken,
 }
 
-    letters_reader: KeptReader,
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -129,8 +138,10 @@ impl Backend for Kafka {
             producer: Some(producer),
             topics: Arc::new(topics),
             replies: Replies::default(),
+            letters_reader: KeptReader::default(),
             deliveries: Arc::default(),
             subscribers: Subscribers::default(),
+            app: OnceLock::new(),
             _ends: ended.clone().drop_guard(),
             ended,
         })))
@@ -141,7 +152,6 @@ impl Backend for Kafka {
             ConnectError::Settings { .. }
             | ConnectError::Login { .. }
             | ConnectError::NoTopic { .. }
-            letters_reader: KeptReader::default(),
             | ConnectError::Subscription(_) => true,
             ConnectError::Unreachable { .. } | ConnectError::Broker { .. } => false,
         }
@@ -206,9 +216,22 @@ impl Kafka {
         &self.0.replies
     }
 
+    pub(crate) fn letters_reader(&self) -> &KeptReader {
+        &self.0.letters_reader
+    }
+
     /// Those whom it hands messages to.
     pub(crate) fn subscribers(&self) -> &Subscribers {
         &self.0.subscribers
+    }
+
+    pub(crate) fn serves_app(&self, app: &Name) {
+        // A provider is one app's.
+        let _first = self.0.app.set(app.clone());
+    }
+
+    pub(crate) fn app(&self) -> Option<&Name> {
+        self.0.app.get()
     }
 
     pub(crate) fn deliveries(&self) -> &Arc<DeliveryCounter> {
@@ -219,10 +242,6 @@ impl Kafka {
     pub(crate) fn ended(&self) -> &CancellationToken {
         &self.0.ended
     }
-    pub(crate) fn letters_reader(&self) -> &KeptReader {
-        &self.0.letters_reader
-    }
-
 
     /// What has become of the messages of its subscriptions.
     #[must_use]
@@ -231,7 +250,8 @@ impl Kafka {
     }
 }
 
-/// A producer that is dropped waits for what it has sent: no task of the node does.
+/// A producer that is dropped waits for what it has sent, and a consumer until it is closed: no task of the node
+/// does.
 impl Drop for Parts {
     fn drop(&mut self) {
         let clients = (self.producer.take(), self.letters_reader.take());

@@ -9,12 +9,13 @@ mod held;
 mod letters;
 mod listener;
 mod offsets;
+mod purge;
 mod reader;
 mod request;
 mod send;
 mod session;
-mod wire;
 mod sure;
+mod wire;
 
 use std::sync::Arc;
 
@@ -26,17 +27,19 @@ use wrt_messaging::{
 };
 use wrt_protocol::Name;
 use wrt_runtime::{
-    DeadLettersInterface, Entry, SelectionError, Server, Serves, Serving, State, Target,
+    DeadLettersInterface, Entry, SelectionError, Server, Serves, Serving, State,
+    SubscriptionsInterface, Target,
 };
 
 use crate::{ConnectError, Kafka, topics::is_name};
+pub(crate) use letters::KeptReader;
 pub(crate) use request::Replies;
 
 impl Serves<WasiMessaging> for Kafka {
-pub(crate) use letters::KeptReader;
     fn serve(entry: &mut Entry<Self>) {
         entry.offers::<MessagingInterface>(|kafka| kafka);
         entry.offers::<DeadLettersInterface>(|kafka| kafka);
+        entry.offers::<SubscriptionsInterface>(|kafka| kafka);
         entry.calls();
     }
 }
@@ -125,6 +128,7 @@ impl Server for Kafka {
         })?;
         let mut subscribed = Subscribed::counted_by(Arc::clone(self.deliveries()));
         let mut subscribers = Vec::new();
+        self.serves_app(state.app());
         for target in targets {
             let component = target.component.clone();
             let subscriber = Subscriber::new(state, target, self.deliveries());

@@ -9,6 +9,7 @@ mod messaging {
     mod login;
     mod order;
     mod others;
+    mod purge;
     mod refusals;
     mod support;
 }

@@ -53,8 +53,9 @@
 //!
 //! *Dead letters* are listed, shown, replayed and dropped by `wrt letters`, through the provider
 //! ([`DeadLetters`](wrt_runtime::DeadLetters)). `wrt down` leaves them and a subscription's place with the broker,
-//! and `wrt down --purge` drops both ([`Subscriptions`](wrt_runtime::Subscriptions)). What is put back, redelivered, dropped, given up or recognised
-//! as a duplicate is counted, and shown by `wrt ps`. With Kafka a place is for its own tools so far, and
+//! and `wrt down --purge` drops both ([`Subscriptions`](wrt_runtime::Subscriptions)): on NATS the durable consumer and the
+//! position of one in order, on Kafka the group's committed offsets, and on both the component's letters. What is put
+//! back, redelivered, dropped, given up or recognised as a duplicate is counted, and shown by `wrt ps`. With Kafka
 //! a letter that is replayed or dropped is marked so in its topic, and deleted when none before it is left.
 //!
 //! A handler may get a message more than once wherever it gets it at least once: an acknowledgement may
