@@ -106,7 +106,8 @@ fn open(kafka: &Kafka) -> KafkaResult<BaseConsumer<Context>> {
         ("enable.auto.commit", "false"),
         ("auto.offset.reset", "earliest"),
         ("queued.max.messages.kbytes", "16384"),
-        ("fetch.wait.max.ms", "50"),
+        // The next one who reads waits for the last request, which waits for more than there is.
+        ("fetch.wait.max.ms", "5"),
     ] {
         settings.set(name, value);
     }
