@@ -242,15 +242,17 @@ impl Consumer {
     }
 
     fn commit_in_time(&mut self, runtime: &Handle) {
-        if self.committed.elapsed() < COMMIT_EVERY || !self.deliveries.is_kept() {
+        let assignment = self.assignment();
+        let is_asked_for = self.deliveries.waits_to_be_sure() && assignment.sure.is_due();
+        let every = if is_asked_for { POLL } else { COMMIT_EVERY };
+        if self.committed.elapsed() < every || !self.deliveries.is_kept() {
             return;
         }
-        self.committed = Instant::now();
-        let assignment = self.assignment();
-        let all = self.deliveries.is_in_order() && assignment.sure.is_due();
-        if let Err(error) = assignment.begin_commit(&self.consumer, runtime, all) {
+        let begun = assignment.begin_commit(&self.consumer, runtime, is_asked_for);
+        if let Err(error) = begun {
             tracing::debug!(%error, "kafka: offsets are not committed");
         }
+        self.committed = Instant::now();
     }
 
     /// Waits for a message, and holds it.

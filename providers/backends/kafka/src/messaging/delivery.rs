@@ -328,6 +328,11 @@ impl Deliveries {
         self.subscriber.subscription().order == Order::Key
     }
 
+    /// Whether something is in hand, or would be, as long as it is sure whose it is.
+    pub(super) fn waits_to_be_sure(&self) -> bool {
+        self.is_in_order() && self.count() > 0
+    }
+
     fn wake(&self) {
         if let Some(taker) = self.taker.get() {
             taker.unpark();
