@@ -19,6 +19,9 @@ use crate::{
 /// How long one look at the server may take.
 const LOOK_LIMIT: Duration = Duration::from_millis(500);
 
+/// What a cluster is called that is formatted here: any name does.
+const CLUSTER: &str = "d3J0LXRlc3Qta2Fma2EtMg";
+
 /// Where its data are.
 const DATA_FOLDER: &str = "data";
 
@@ -92,6 +95,35 @@ impl Server<Kafka> {
         let started = Arc::new(Self::start()?);
         *shared = Arc::downgrade(&started);
         Ok(started)
+    }
+
+    /// Has it begin anew at its next start, with nothing but a user who proves by SCRAM who it is.
+    ///
+    /// # Errors
+    /// When its data cannot be made anew.
+    pub fn begins_with_user(&self, name: &str, password: &str) -> Result<(), ServerError> {
+        self.stop()?;
+        let data = self.folder().join(DATA_FOLDER);
+        let failed = |source| ServerError::Folder {
+            path: data.clone(),
+            source,
+        };
+        fs::remove_dir_all(&data).map_err(failed)?;
+        let mut java = Command::new(Kafka::binary()?);
+        java.arg("-cp").arg(kafka_folder()?.join("*"));
+        java.args(["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c"]);
+        java.arg(self.folder().join(CONFIG_FILE));
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            java.arg("--add-scram");
+            java.arg(format!("{mechanism}=[name={name},password={password}]"));
+        }
+        let formatted = java.output().map_err(failed)?;
+        match formatted.status.success() {
+            true => Ok(()),
+            false => Err(failed(io::Error::other(
+                String::from_utf8_lossy(&formatted.stderr).into_owned(),
+            ))),
+        }
     }
 
     /// Gives it one more listener from its next start on, beside the plain one: of that protocol, and set up

@@ -67,6 +67,15 @@ impl Broker {
         })?)
     }
 
+    /// All that it has of a topic: places, and data. Of those that have a key in common the places are in
+    /// their order.
+    pub async fn all_of(&self, scene: &Scene, topic: &str) -> anyhow::Result<Vec<(i64, String)>> {
+        match self {
+            Self::Nats => all_of(&jetstream(scene).await?.get_stream("KEPT").await?).await,
+            Self::Kafka(kafka) => block_in_place(|| all_of_topic(&kafka.url(), topic)),
+        }
+    }
+
     /// The data of the dead letters of a component.
     pub async fn dead_letters(
         &self,
@@ -83,7 +92,8 @@ impl Broker {
             }
             Self::Kafka(kafka) => {
                 let topic = format!("dead-letters-{app}.{component}");
-                block_in_place(|| all_of_topic(&kafka.url(), &topic))
+                let letters = block_in_place(|| all_of_topic(&kafka.url(), &topic))?;
+                Ok(letters.into_iter().map(|(_, data)| data).collect())
             }
         }
     }
@@ -95,29 +105,36 @@ pub async fn jetstream(scene: &Scene) -> anyhow::Result<jetstream::Context> {
 }
 
 /// All that a stream has, by its sequence numbers, in their order.
-pub async fn all_of(stream: &jetstream::stream::Stream) -> anyhow::Result<Vec<(u64, String)>> {
+async fn all_of(stream: &jetstream::stream::Stream) -> anyhow::Result<Vec<(i64, String)>> {
     let mut stream = stream.clone();
     let count = usize::try_from(stream.info().await?.state.messages)?;
-    let reader = jetstream::consumer::pull::Config::default();
+    let reader = jetstream::consumer::pull::Config {
+        ack_policy: jetstream::consumer::AckPolicy::None,
+        ..jetstream::consumer::pull::Config::default()
+    };
     let reader = stream.create_consumer(reader).await?;
     let mut found = Vec::with_capacity(count);
-    let until = Instant::now() + TOLD_WITHIN;
+    let mut until = Instant::now() + TOLD_WITHIN;
     while found.len() < count {
         anyhow::ensure!(Instant::now() < until, "{} of {count}", found.len());
+        let before = found.len();
         let batch = reader.fetch().max_messages(500).messages().await?;
         let messages: Vec<_> = batch.collect().await;
         for message in messages {
             let message = message.map_err(anyhow::Error::from_boxed)?;
             let info = message.info().map_err(anyhow::Error::from_boxed)?;
             let data = String::from_utf8(message.payload.to_vec())?;
-            found.push((info.stream_sequence, data));
-            message.ack().await.map_err(anyhow::Error::from_boxed)?;
+            found.push((i64::try_from(info.stream_sequence)?, data));
+        }
+        if found.len() > before {
+            until = Instant::now() + TOLD_WITHIN;
         }
     }
     Ok(found)
 }
 
-fn all_of_topic(brokers: &str, topic: &str) -> anyhow::Result<BTreeSet<String>> {
+/// All that a topic has, by the offsets in their partitions.
+fn all_of_topic(brokers: &str, topic: &str) -> anyhow::Result<Vec<(i64, String)>> {
     let mut settings = ClientConfig::new();
     settings.set("bootstrap.servers", brokers);
     settings.set("group.id", "looks-on");
@@ -131,14 +148,17 @@ fn all_of_topic(brokers: &str, topic: &str) -> anyhow::Result<BTreeSet<String>> 
         list.add_partition_offset(topic, partition.id(), Offset::Beginning)?;
     }
     consumer.assign(&list)?;
-    let (mut found, mut read) = (BTreeSet::new(), 0);
-    let until = Instant::now() + TOLD_WITHIN;
-    while read < count {
-        anyhow::ensure!(Instant::now() < until, "{read} of {count} in {topic}");
+    let (mut found, mut until) = (Vec::with_capacity(count), Instant::now() + TOLD_WITHIN);
+    while found.len() < count {
+        anyhow::ensure!(
+            Instant::now() < until,
+            "{} of {count} in {topic}",
+            found.len()
+        );
         if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
             let data = message.payload().unwrap_or_default();
-            found.insert(std::str::from_utf8(data)?.to_owned());
-            read += 1;
+            found.push((message.offset(), std::str::from_utf8(data)?.to_owned()));
+            until = Instant::now() + TOLD_WITHIN;
         }
     }
     Ok(found)

@@ -1,9 +1,10 @@
 //! Counts how often it gets each message, and fails for some of them: for tests that look for lost ones.
 //!
 //! A message is a number, and whatever stands behind it. Of every `FAILS_EACH` numbers in its environment, one
-//! fails whenever it comes, and one the first time; each takes `TAKES_MS`. `GET /` lists the numbers, each with
-//! how often it came. Where there are so many `KEYS`, `GET /places` lists at which place among those of its key
-//! (its remainder) each was handled the first time.
+//! fails whenever it comes, and one the first time; each takes `TAKES_MS`. `GET /counts/<number>` lists a thousand
+//! numbers from that one on, each with how often it came, if it has. Where there are so many `KEYS`,
+//! `GET /places/<number>` lists at which place among those of its key (its remainder) each was handled the first
+//! time.
 
 use wrt_guest::{
     http::respond,
@@ -17,6 +18,9 @@ use wrt_guest::{
 };
 
 struct Tally;
+
+/// Numbers of a list: however many there are, it takes no longer.
+const LISTED: u64 = 1000;
 
 wasip2::http::proxy::export!(Tally);
 messaging::export!(Tally);
@@ -42,11 +46,15 @@ impl messaging::Guest for Tally {
 
 impl wasip2::exports::http::incoming_handler::Guest for Tally {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        let bucket = match request.path_with_query().as_deref() {
-            Some("/places") => keyvalue::open("places"),
-            _ => bucket(),
+        let path = request.path_with_query().unwrap_or_default();
+        let asked = path.trim_start_matches('/').split_once('/');
+        let from = asked.and_then(|(_, from)| from.parse().ok());
+        let bucket = match (asked, from) {
+            (Some(("counts", _)), Some(_)) => bucket(),
+            (Some(("places", _)), Some(_)) => keyvalue::open("places"),
+            _ => return respond(out, 404, "GET /counts/<number>, GET /places/<number>"),
         };
-        match bucket.and_then(|bucket| list(&bucket)) {
+        match bucket.and_then(|bucket| list(&bucket, from.unwrap_or(0))) {
             Ok(lines) => respond(out, 200, &lines),
             Err(error) => respond(out, 503, &error.to_string()),
         }
@@ -69,20 +77,16 @@ fn note_place(number: u64, keys: u64) -> Result<(), keyvalue::Error> {
 }
 
 /// One `number count` a line.
-fn list(bucket: &Bucket) -> Result<String, keyvalue::Error> {
+fn list(bucket: &Bucket, from: u64) -> Result<String, keyvalue::Error> {
+    let numbers = from..from.saturating_add(LISTED);
+    let keys: Vec<_> = numbers.map(|number| number.to_string()).collect();
     let mut lines = String::new();
-    let mut cursor = None;
-    loop {
-        let page = bucket.page(cursor.as_deref())?;
-        for (key, value) in page.keys.iter().zip(bucket.get_many(&page.keys)?) {
-            let count = value.unwrap_or_default();
+    for (key, value) in keys.iter().zip(bucket.get_many(&keys)?) {
+        if let Some(count) = value {
             lines += &format!("{key} {}\n", String::from_utf8_lossy(&count));
         }
-        cursor = page.next;
-        if cursor.is_none() {
-            return Ok(lines);
-        }
     }
+    Ok(lines)
 }
 
 fn setting(name: &str) -> Option<u64> {

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use wrt_test_servers::Deadline;
+use wrt_test_servers::{Deadline, KafkaServer};
 
 use super::{
     lattice::{Lattice, address},
     running::{guest, request, write_manifest},
 };
 
+const MEMORY: &str = "backend = \"memory\"";
+
 /// The shop and its mail on one node, the broker on another. What an order takes is longer than its handler
 /// may take, until that is mended.
-fn orders(web: &str, takes_ms: u32) -> String {
+fn orders(bus: &str, web: &str, takes_ms: u32) -> String {
     let source = guest("messaging");
     let links = r#"links = { "wasi:messaging" = "bus", "wasi:keyvalue" = "store" }"#;
     format!(
@@ -32,7 +34,7 @@ environment = {{ NAME = "mail", TAKES_MS = "{takes_ms}" }}
 {links}
 
 [provider.bus]
-backend = "memory"
+{bus}
 nodes = ["b"]
 calls = [{{ component = "mail", topics = ["orders.*"], attempts_max = 1, handler_timeout_ms = 1000 }}]
 
@@ -56,12 +58,22 @@ fn json(text: &str) -> Value {
 /// The app on its lattice.
 struct Orders {
     lattice: Lattice,
+    bus: String,
     web: String,
 }
 
 impl Orders {
+    fn by(bus: String) -> Self {
+        Self {
+            lattice: Lattice::start(&["a", "b"]),
+            bus,
+            web: address(),
+        }
+    }
+
     fn up(&self, takes_ms: u32) {
-        let manifest = write_manifest(self.lattice.folder(), &orders(&self.web, takes_ms));
+        let manifest = orders(&self.bus, &self.web, takes_ms);
+        let manifest = write_manifest(self.lattice.folder(), &manifest);
         self.lattice.wrt_ok(&["up", manifest.to_str().unwrap()]);
     }
 
@@ -73,10 +85,8 @@ impl Orders {
 
     /// Two orders are placed and given up; the ids of their letters.
     fn give_up_two(&self) -> Vec<String> {
-        for order in ["one", "two"] {
-            let placed = request(&self.web, "POST", &format!("/orders/{order}"), "");
-            assert_eq!(placed.0, 200, "{placed:?}");
-        }
+        self.place("one");
+        self.place("two");
         let deadline = Deadline::after(Duration::from_secs(30));
         let letters = deadline.poll(|| Some(self.list()).filter(|letters| letters.len() == 2));
         let letters = letters.expect("both are given up");
@@ -86,6 +96,21 @@ impl Orders {
         assert!(letters.iter().all(is_told), "{letters:?}");
         let ids = letters.iter().map(|it| it["id"].as_str().unwrap());
         ids.map(str::to_owned).collect()
+    }
+
+    fn place(&self, order: &str) {
+        let placed = request(&self.web, "POST", &format!("/orders/{order}"), "");
+        assert_eq!(placed.0, 200, "{placed:?}");
+    }
+
+    /// The mail has handled these, and no others.
+    fn are_handled(&self, orders: &[&str]) {
+        let handled = || request(&self.web, "GET", "/handled/mail", "").1;
+        let deadline = Deadline::after(Duration::from_secs(30));
+        let all = deadline.poll(|| (handled().lines().count() >= orders.len()).then_some(()));
+        let lines = handled();
+        let lines: Vec<_> = lines.lines().collect();
+        assert_eq!((all, lines.as_slice()), (Some(()), orders));
     }
 
     fn are_shown(&self, ids: &[String]) {
@@ -118,10 +143,7 @@ impl Orders {
 
 #[test]
 fn dead_letters_are_listed_shown_replayed_and_dropped() {
-    let orders = Orders {
-        lattice: Lattice::start(&["a", "b"]),
-        web: address(),
-    };
+    let orders = Orders::by(MEMORY.to_owned());
     let lattice = &orders.lattice;
     orders.up(60_000);
     let none = lattice.wrt_ok(&["letters", "list", "orders", "mail"]);
@@ -169,4 +191,27 @@ fn dead_letters_are_listed_shown_replayed_and_dropped() {
     let purged = [&purge[..], &["--output", "json"]].concat();
     assert_eq!(json(&lattice.wrt_ok(&purged))["purged"], true);
     orders.is_refused(&purge, 1, "only what runs can be purged");
+}
+
+/// What a broker keeps for an app outlives it, and goes with it where that is asked for.
+#[test]
+fn a_broker_keeps_a_place_and_letters_until_they_are_purged() {
+    let kafka = KafkaServer::start().unwrap();
+    let orders = Orders::by(format!(
+        "backend = \"kafka\"\nconfig = {{ brokers = {:?}, create_topics = [\"orders.*\"] }}",
+        kafka.url()
+    ));
+    orders.up(60_000);
+    orders.give_up_two();
+    orders.lattice.wrt_ok(&["down", "orders"]);
+    orders.up(0);
+    assert_eq!(orders.list().len(), 2, "they are kept");
+    orders.place("three");
+    // Of those before it none comes again.
+    orders.are_handled(&["three"]);
+    let purged = orders.lattice.wrt_ok(&["down", "orders", "--purge"]);
+    assert!(purged.contains("is down"), "{purged}");
+    orders.up(0);
+    assert!(orders.list().is_empty(), "they are gone");
+    orders.are_handled(&["one", "three", "two"]);
 }

@@ -56,16 +56,17 @@ impl Sender {
 
     /// Whether the broker says in time that it has it.
     pub async fn is_kept(&self, number: u64, message: String) -> bool {
+        let key = (number % KEYS).to_string();
         let kept = async {
             match self {
                 Self::Nats(jetstream) => {
                     let mut headers = HeaderMap::new();
-                    headers.insert("remainder", (number % KEYS).to_string());
+                    headers.insert("key", key.as_str());
                     let sent = jetstream.publish_with_headers(TOPIC, headers, message.into());
                     sent.await.ok()?.await.ok().map(drop)
                 }
                 Self::Kafka(producer) => {
-                    let record = FutureRecord::<(), _>::to(TOPIC).payload(&message);
+                    let record = FutureRecord::to(TOPIC).key(&key).payload(&message);
                     let sent = producer.send_result(record).ok()?.await;
                     sent.ok()?.ok().map(drop)
                 }

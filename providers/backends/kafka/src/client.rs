@@ -1,6 +1,12 @@
 //! The connection.
 
-use std::{error::Error, fmt, sync::Arc, thread, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
 
 use rdkafka::{
     ClientConfig,
@@ -11,9 +17,15 @@ use tokio::{task::spawn_blocking, time::Instant};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use wrt_contract::CallContext;
 use wrt_messaging::{DeliveryCounter, DeliveryCounts, Subscribers, TopicFilter};
+use wrt_protocol::Name;
 use wrt_runtime::{Backend, ServiceAddress, SettingsError};
 
-use crate::{KafkaConfig, context::Context, messaging::Replies, topics::Topics};
+use crate::{
+    KafkaConfig,
+    context::Context,
+    messaging::{KeptReader, Replies},
+    topics::Topics,
+};
 
 /// How long a message that nobody could send yet is tried: as long as the default budget of a call.
 const SENT_WITHIN_MS: &str = "10000";
@@ -32,8 +44,11 @@ struct Parts {
     producer: Option<FutureProducer<Context>>,
     topics: Arc<Topics>,
     replies: Replies,
+    letters_reader: KeptReader,
     deliveries: Arc<DeliveryCounter>,
     subscribers: Subscribers,
+    /// Whose subscriptions it has.
+    app: OnceLock<Name>,
     /// Ends what the provider runs by itself.
     _ends: DropGuard,
     ended: CancellationToken,
@@ -49,7 +64,10 @@ pub enum ConnectError {
         reason: String,
     },
     /// Brokers that refuse the login.
-    #[error("{brokers} refuses the login: {reason}")]
+    #[error(
+        "{brokers} refuses the login: set `sasl_mechanism`, `user` and `password`, or `certificate_file` and \
+         `key_file`, to what it knows: {reason}"
+    )]
     Login {
         /// The brokers.
         brokers: ServiceAddress,
@@ -120,8 +138,10 @@ impl Backend for Kafka {
             producer: Some(producer),
             topics: Arc::new(topics),
             replies: Replies::default(),
+            letters_reader: KeptReader::default(),
             deliveries: Arc::default(),
             subscribers: Subscribers::default(),
+            app: OnceLock::new(),
             _ends: ended.clone().drop_guard(),
             ended,
         })))
@@ -196,9 +216,22 @@ impl Kafka {
         &self.0.replies
     }
 
+    pub(crate) fn letters_reader(&self) -> &KeptReader {
+        &self.0.letters_reader
+    }
+
     /// Those whom it hands messages to.
     pub(crate) fn subscribers(&self) -> &Subscribers {
         &self.0.subscribers
+    }
+
+    pub(crate) fn serves_app(&self, app: &Name) {
+        // A provider is one app's.
+        let _first = self.0.app.set(app.clone());
+    }
+
+    pub(crate) fn app(&self) -> Option<&Name> {
+        self.0.app.get()
     }
 
     pub(crate) fn deliveries(&self) -> &Arc<DeliveryCounter> {
@@ -217,11 +250,12 @@ impl Kafka {
     }
 }
 
-/// A producer that is dropped waits for what it has sent: no task of the node does.
+/// A producer that is dropped waits for what it has sent, and a consumer until it is closed: no task of the node
+/// does.
 impl Drop for Parts {
     fn drop(&mut self) {
-        let producer = self.producer.take();
-        let _waits = thread::spawn(move || drop(producer));
+        let clients = (self.producer.take(), self.letters_reader.take());
+        let _waits = thread::spawn(move || drop(clients));
     }
 }
 

@@ -87,8 +87,9 @@ impl ClientContext for Context {
             Some(RDKafkaErrorCode::AllBrokersDown) => self.0.is_cut_off.store(true, Relaxed),
             Some(RDKafkaErrorCode::Fatal) => self.is_over(reason),
             code => {
+                let is_login = code == Some(RDKafkaErrorCode::Authentication);
                 let reason = Some(reason.to_owned());
-                if code == Some(RDKafkaErrorCode::Authentication) {
+                if is_login || reason.as_deref().is_some_and(is_of_certificate) {
                     self.0.shut_out.lock().clone_from(&reason);
                 }
                 *self.0.last.lock() = reason;
@@ -98,9 +99,33 @@ impl ClientContext for Context {
     }
 }
 
+/// Whether a broker says no to the client's certificate, or to there being none: by an alert of TLS (RFC 8446,
+/// section 6.2), which the client's library quotes.
+fn is_of_certificate(reason: &str) -> bool {
+    let alert = reason.split_once("SSL alert number ").map(|(_, alert)| {
+        let end = alert.find(|it: char| !it.is_ascii_digit());
+        alert[..end.unwrap_or(alert.len())].parse()
+    });
+    matches!(alert, Some(Ok(42_u8..=46 | 48 | 49 | 116)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_is_refused_is_a_login_that_is() {
+        let told = "ssl://localhost:1: error:0A000412:SSL routines::alert bad certificate: SSL alert number";
+        for (reason, expected) in [
+            (format!("{told} 42 (after 5ms in state UP)"), true),
+            (format!("{told} 116"), true),
+            (format!("{told} 40"), false),
+            (format!("{told} "), false),
+            ("certificate verify failed: 42".to_owned(), false),
+        ] {
+            assert_eq!(is_of_certificate(&reason), expected, "{reason}");
+        }
+    }
 
     /// Fails when a producer that takes nothing more is thought to be well since brokers answer.
     #[test]

@@ -20,6 +20,7 @@
 //!
 //! Start reading at [`Kafka`].
 
+mod admin;
 mod client;
 mod config;
 mod context;

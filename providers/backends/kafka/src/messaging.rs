@@ -9,10 +9,12 @@ mod held;
 mod letters;
 mod listener;
 mod offsets;
+mod purge;
 mod reader;
 mod request;
 mod send;
 mod session;
+mod sure;
 mod wire;
 
 use std::sync::Arc;
@@ -25,16 +27,19 @@ use wrt_messaging::{
 };
 use wrt_protocol::Name;
 use wrt_runtime::{
-    DeadLettersInterface, Entry, SelectionError, Server, Serves, Serving, State, Target,
+    DeadLettersInterface, Entry, SelectionError, Server, Serves, Serving, State,
+    SubscriptionsInterface, Target,
 };
 
 use crate::{ConnectError, Kafka, topics::is_name};
+pub(crate) use letters::KeptReader;
 pub(crate) use request::Replies;
 
 impl Serves<WasiMessaging> for Kafka {
     fn serve(entry: &mut Entry<Self>) {
         entry.offers::<MessagingInterface>(|kafka| kafka);
         entry.offers::<DeadLettersInterface>(|kafka| kafka);
+        entry.offers::<SubscriptionsInterface>(|kafka| kafka);
         entry.calls();
     }
 }
@@ -76,11 +81,14 @@ impl Server for Kafka {
 
     fn check_selections(subscriptions: &[Subscription]) -> Result<(), SelectionError> {
         Subscription::check_all(subscriptions)?;
-        let in_order = |subscription: &Subscription| subscription.order != Order::None;
-        if let Some(at) = subscriptions.iter().position(in_order) {
+        let has_other_key = |subscription: &Subscription| {
+            subscription.order == Order::Key && subscription.key.as_deref() != Some(wire::KEY)
+        };
+        if let Some(at) = subscriptions.iter().position(has_other_key) {
+            let key = wire::KEY;
             return Err(SelectionError {
-                message: "a provider of kafka keeps no order: leave it out, or use nats".to_owned(),
-                field: Some("order"),
+                message: format!("the key of a record is the entry {key:?} of metadata: name that"),
+                field: Some("key"),
                 at,
             });
         }
@@ -120,6 +128,7 @@ impl Server for Kafka {
         })?;
         let mut subscribed = Subscribed::counted_by(Arc::clone(self.deliveries()));
         let mut subscribers = Vec::new();
+        self.serves_app(state.app());
         for target in targets {
             let component = target.component.clone();
             let subscriber = Subscriber::new(state, target, self.deliveries());

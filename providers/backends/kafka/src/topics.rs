@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminOptions, NewTopic, TopicReplication},
     error::{KafkaError, RDKafkaErrorCode},
     metadata::MetadataTopic,
     producer::{FutureProducer, Producer as _},
@@ -16,7 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use wrt_messaging::TopicFilter;
 
-use crate::{KafkaConfig, context::Context};
+use crate::{KafkaConfig, admin::Admin, context::Context};
 
 /// The longest name that Kafka takes.
 pub(crate) const NAME_BYTES_MAX: usize = 249;
@@ -146,9 +146,21 @@ impl Topics {
         made.any(|made| made.overlaps(filter)) || known.keys().any(|name| matches(filter, name))
     }
 
-    async fn look_for(&self, topic: &str, within: Duration) -> Result<bool, KafkaError> {
+    /// How many partitions a topic has; none where it is not there.
+    ///
+    /// # Errors
+    /// Why it is not known.
+    pub(crate) async fn partitions_of(
+        &self,
+        topic: &str,
+        within: Duration,
+    ) -> Result<i32, KafkaError> {
         self.ask(Some(topic.to_owned()), within).await?;
-        Ok(self.known.borrow().contains_key(topic))
+        Ok(self.known.borrow().get(topic).copied().unwrap_or(0))
+    }
+
+    async fn look_for(&self, topic: &str, within: Duration) -> Result<bool, KafkaError> {
+        Ok(self.partitions_of(topic, within).await? > 0)
     }
 
     async fn ask(&self, topic: Option<String>, within: Duration) -> Result<(), KafkaError> {
@@ -180,8 +192,7 @@ impl Topics {
     }
 
     async fn make(&self, topic: &str, settings: &[(&str, &str)]) -> Result<(), KafkaError> {
-        let admin = self.config.client();
-        let admin: AdminClient<Context> = admin.create_with_context(self.context.clone())?;
+        let admin = Admin::of(&self.config, &self.context)?;
         // As many partitions and copies as the broker says.
         let mut new = NewTopic::new(topic, -1, TopicReplication::Fixed(-1));
         for (key, value) in settings {
@@ -190,9 +201,7 @@ impl Topics {
         let options = AdminOptions::new()
             .operation_timeout(Some(MADE_WITHIN))
             .request_timeout(Some(MADE_WITHIN));
-        let made = admin.create_topics(&[new], &options).await;
-        let _joins_a_thread = spawn_blocking(move || drop(admin));
-        for made in made? {
+        for made in admin.create_topics(&[new], &options).await? {
             match made {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((_, code)) => return Err(KafkaError::AdminOp(code)),

@@ -7,7 +7,9 @@ mod messaging {
     mod conformance;
     mod groups;
     mod login;
+    mod order;
     mod others;
+    mod purge;
     mod refusals;
     mod support;
 }

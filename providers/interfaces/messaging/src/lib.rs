@@ -32,7 +32,7 @@
 //! | after the last attempt | in the topic of dead letters, stored there first | - | - |
 //! | a node dies or stands still | another has them in hand, as no attempt: within 5 s where the broker allows sessions of 2.5 s (`group.min.session.timeout.ms`, 6 s by default; of the protocol `consumer`: `group.consumer.session.timeout.ms`, 45 s by default) | what it had in hand is gone | what it had in hand is gone |
 //! | several replicas | share them by partitions: no more of them have messages than there are partitions | the same | each gets all that is sent from then on |
-//! | order | none; `order = "key"` is refused | none | none |
+//! | order | none; with `order = "key"` one message of a key at a time, as its partition has them | none | none |
 //! | in hand at a time | `in_hand_max` for each subscription and replica of the provider, and what its component has permits for | the same | `in_hand_max`, and as many that wait |
 //!
 //! *Permits* are those of the component's gate (`concurrency_max` of its limits). Where it has a replica on the
@@ -42,15 +42,20 @@
 //! message may always be in hand.
 //!
 //! *In order by key* a message is tried again before those behind it, and holds up its own key only. `key` names
-//! the entry of metadata that is the key; a message without it has no order. On NATS the owner's lease is taken
-//! over within 5 s when it is gone, and the next owner goes on where it was: what the owner had in hand is
-//! handled once more, and hardly more than that. The stream must keep its messages (retention `limits`), and up to
-//! 4096 of them may overtake a key that pauses.
+//! the entry of metadata that is the key; a message without it has no order. Up to 4096 messages may overtake a key
+//! that pauses. On NATS one replica owns the subscription under a lease, and no partition of its keys: a server
+//! that finds keys in metadata by itself is not to be had, so each owner of a part would read the whole stream. The
+//! lease is taken over within 5 s when its owner is gone, and the next one goes on where it was: what the owner had
+//! in hand is handled once more, and hardly more than that. The stream must keep its messages (retention `limits`).
+//! On Kafka `key` is `"key"`, the entry that is a record's own key: those of a key are in one partition, and that has
+//! one owner in the group. An owner that has not heard from the group's broker for 1.5 s has another message in
+//! hand only when it has heard again, and stops those that are.
 //!
 //! *Dead letters* are listed, shown, replayed and dropped by `wrt letters`, through the provider
 //! ([`DeadLetters`](wrt_runtime::DeadLetters)). `wrt down` leaves them and a subscription's place with the broker,
-//! and `wrt down --purge` drops both ([`Subscriptions`](wrt_runtime::Subscriptions)). What is put back, redelivered, dropped, given up or recognised
-//! as a duplicate is counted, and shown by `wrt ps`. With Kafka a place is for its own tools so far, and
+//! and `wrt down --purge` drops both ([`Subscriptions`](wrt_runtime::Subscriptions)): on NATS the durable consumer and the
+//! position of one in order, on Kafka the group's committed offsets, and on both the component's letters. What is put
+//! back, redelivered, dropped, given up or recognised as a duplicate is counted, and shown by `wrt ps`. With Kafka
 //! a letter that is replayed or dropped is marked so in its topic, and deleted when none before it is left.
 //!
 //! A handler may get a message more than once wherever it gets it at least once: an acknowledgement may

@@ -19,14 +19,20 @@ use rdkafka::{
     error::{KafkaError, KafkaResult},
     topic_partition_list::TopicPartitionListElem,
 };
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::offsets::Offsets;
+use super::{offsets::Offsets, sure::Sure};
 use crate::context::Context;
 
-/// How long a partition that is taken away waits for what is in hand of it. What takes longer is repeated by
-/// whoever has it next.
+/// How long a partition that is taken away waits for what is in hand of it. What takes longer is cut short, and
+/// repeated by whoever has it next.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(1);
+/// How long handlers that are cut short may take to end.
+const CUT_WITHIN: Duration = Duration::from_millis(500);
 /// How long the group's broker may take to say what was committed.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -39,6 +45,8 @@ pub(super) struct Partition {
     running: AtomicUsize,
     /// Nothing more of it is begun or committed.
     pub(super) lost: CancellationToken,
+    /// Handlers that run are cut short.
+    pub(super) cut: CancellationToken,
     /// It was given up, and what had been taken of it is committed.
     is_given: AtomicBool,
 }
@@ -60,6 +68,7 @@ impl Partition {
             offsets: Mutex::new(offsets),
             running: AtomicUsize::new(0),
             lost: CancellationToken::new(),
+            cut: CancellationToken::new(),
             is_given: AtomicBool::new(false),
         }
     }
@@ -78,8 +87,9 @@ impl Partition {
 pub(super) struct Assignment {
     context: Context,
     partitions: Mutex<HashMap<(String, i32), Arc<Partition>>>,
-    /// A commit has failed.
-    is_unsure: AtomicBool,
+    /// One commit is on its way at a time.
+    turns: Arc<Semaphore>,
+    pub(super) sure: Arc<Sure>,
 }
 
 impl Assignment {
@@ -87,7 +97,8 @@ impl Assignment {
         Self {
             context,
             partitions: Mutex::default(),
-            is_unsure: AtomicBool::new(false),
+            turns: Arc::new(Semaphore::new(1)),
+            sure: Arc::default(),
         }
     }
 
@@ -101,18 +112,59 @@ impl Assignment {
     }
 
     /// Commits what is done of all partitions.
-    pub(super) fn commit(
+    pub(super) fn commit(&self, consumer: &BaseConsumer<Self>) -> KafkaResult<()> {
+        let commit = Commit::of(&self.all())?;
+        commit.map_or(Ok(()), |commit| commit.send(consumer))
+    }
+
+    /// The same beside this thread, unless an earlier one is on its way. The client says of a commit that nobody waits
+    /// for neither that it was taken nor that it was not.
+    pub(super) fn begin_commit(
         &self,
-        consumer: &BaseConsumer<Self>,
-        mode: CommitMode,
+        consumer: &Arc<BaseConsumer<Self>>,
+        runtime: &Handle,
+        is_for_its_own_sake: bool,
     ) -> KafkaResult<()> {
-        let partitions: Vec<_> = self.partitions.lock().values().cloned().collect();
-        if self.is_unsure.swap(false, SeqCst) {
+        let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() else {
+            return Ok(());
+        };
+        let partitions = self.all();
+        if is_for_its_own_sake {
             for partition in &partitions {
                 partition.offsets.lock().committed(None);
             }
         }
-        commit(consumer, &partitions, mode)
+        let Some(commit) = Commit::of(&partitions)? else {
+            return Ok(());
+        };
+        let (consumer, sure) = (Arc::clone(consumer), Arc::clone(&self.sure));
+        let began = tokio::time::Instant::now();
+        runtime.spawn_blocking(move || {
+            match commit.send(&consumer) {
+                Ok(()) => sure.as_of(began),
+                Err(error) => tracing::debug!(%error, "kafka: offsets are not committed"),
+            }
+            // Whoever has the next turn has the consumer alone.
+            drop(consumer);
+            drop(turn);
+        });
+        Ok(())
+    }
+
+    /// Waits until no commit is on its way.
+    pub(super) fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let until = Instant::now() + ANSWER_WITHIN;
+        loop {
+            let turn = Arc::clone(&self.turns).try_acquire_owned();
+            if turn.is_ok() || Instant::now() >= until {
+                return turn.ok();
+            }
+            thread::park_timeout(Duration::from_millis(5));
+        }
+    }
+
+    fn all(&self) -> Vec<Arc<Partition>> {
+        self.partitions.lock().values().cloned().collect()
     }
 
     /// A partition in the place of one whose offsets have begun again: what is known of that says nothing of
@@ -184,20 +236,22 @@ impl Assignment {
             tracing::warn!(%error, "kafka: partitions that come back may stand still");
         }
         // The group has gone on without this consumer: somebody else has them already.
-        if consumer.assignment_lost() {
-            return;
-        }
-        let until = Instant::now() + GIVEN_UP_WITHIN;
-        let is_running = |partition: &Arc<Partition>| partition.running.load(SeqCst) > 0;
-        while taken.iter().any(is_running) && Instant::now() < until {
-            // Whoever ends wakes this thread.
-            thread::park_timeout(Duration::from_millis(20));
+        let are_lost = consumer.assignment_lost();
+        if !are_lost {
+            wait_for(&taken, GIVEN_UP_WITHIN);
         }
         for partition in &taken {
-            // An earlier one may be on its way still.
-            partition.offsets.lock().committed(None);
+            partition.cut.cancel();
         }
-        match commit(consumer, &taken, CommitMode::Sync) {
+        if are_lost {
+            return;
+        }
+        wait_for(&taken, CUT_WITHIN);
+        let Some(_turn) = self.turn() else {
+            tracing::warn!("kafka: an earlier commit has no answer: what is done comes once more");
+            return;
+        };
+        match Commit::of(&taken).and_then(|commit| commit.map_or(Ok(()), |it| it.send(consumer))) {
             Ok(()) => {
                 for partition in &taken {
                     partition.is_given.store(true, SeqCst);
@@ -210,38 +264,54 @@ impl Assignment {
     }
 }
 
+/// Waits until no handler of theirs runs.
+fn wait_for(partitions: &[Arc<Partition>], within: Duration) {
+    let until = Instant::now() + within;
+    let is_running = |partition: &Arc<Partition>| partition.running.load(SeqCst) > 0;
+    while partitions.iter().any(is_running) && Instant::now() < until {
+        // Whoever ends wakes this thread.
+        thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
 /// What stands beside a committed offset. To read what is no text panics in there, and others may have left
 /// it.
 fn marks_of<'a>(left: &'a TopicPartitionListElem<'_>) -> &'a str {
     catch_unwind(AssertUnwindSafe(|| left.metadata())).unwrap_or_default()
 }
 
-fn commit(
-    consumer: &BaseConsumer<Assignment>,
-    partitions: &[Arc<Partition>],
-    mode: CommitMode,
-) -> KafkaResult<()> {
-    let mut list = TopicPartitionList::new();
-    let mut told = Vec::new();
-    for partition in partitions {
-        let Some((offset, marks)) = partition.offsets.lock().to_commit() else {
-            continue;
-        };
-        let mut element = list.add_partition(&partition.topic, partition.number);
-        element.set_offset(Offset::Offset(offset))?;
-        if !marks.is_empty() {
-            element.set_metadata(&marks);
+/// Offsets to be committed, and what they say of which partition.
+struct Commit {
+    list: TopicPartitionList,
+    told: Vec<(Arc<Partition>, (i64, String))>,
+}
+
+impl Commit {
+    /// What is new of them, if there is something.
+    fn of(partitions: &[Arc<Partition>]) -> KafkaResult<Option<Self>> {
+        let (mut list, mut told) = (TopicPartitionList::new(), Vec::new());
+        for partition in partitions {
+            let Some((offset, marks)) = partition.offsets.lock().to_commit() else {
+                continue;
+            };
+            let mut element = list.add_partition(&partition.topic, partition.number);
+            element.set_offset(Offset::Offset(offset))?;
+            if !marks.is_empty() {
+                element.set_metadata(&marks);
+            }
+            told.push((Arc::clone(partition), (offset, marks)));
         }
-        told.push((partition, (offset, marks)));
+        Ok((!told.is_empty()).then_some(Self { list, told }))
     }
-    if told.is_empty() {
-        return Ok(());
+
+    /// Waits for the broker's word.
+    fn send(self, consumer: &BaseConsumer<Assignment>) -> KafkaResult<()> {
+        consumer.commit(&self.list, CommitMode::Sync)?;
+        for (partition, what) in self.told {
+            partition.offsets.lock().committed(Some(what));
+        }
+        Ok(())
     }
-    consumer.commit(&list, mode)?;
-    for (partition, what) in told {
-        partition.offsets.lock().committed(Some(what));
-    }
-    Ok(())
 }
 
 impl ClientContext for Assignment {
@@ -260,13 +330,6 @@ impl ConsumerContext for Assignment {
             Rebalance::Assign(list) => self.add(consumer, list),
             Rebalance::Revoke(list) => self.give_up(consumer, list),
             Rebalance::Error(error) => tracing::warn!(%error, "kafka: a group is not shared out"),
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::debug!(%error, "kafka: offsets are not committed");
-            self.is_unsure.store(true, SeqCst);
         }
     }
 }

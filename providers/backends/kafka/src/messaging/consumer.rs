@@ -10,7 +10,7 @@ use std::{
 
 use rdkafka::{
     ClientConfig,
-    consumer::{BaseConsumer, CommitMode, Consumer as _},
+    consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::Message as _,
 };
@@ -51,7 +51,7 @@ const HEARTBEAT_MS: u64 = 500;
 
 /// One subscription.
 struct Consumer {
-    consumer: BaseConsumer<Assignment>,
+    consumer: Arc<BaseConsumer<Assignment>>,
     deliveries: Arc<Deliveries>,
     topics: Vec<TopicFilter>,
     known: watch::Receiver<Arc<Known>>,
@@ -94,13 +94,14 @@ impl Kafka {
         };
         let settings = self.member_settings(group, is_kept).await;
         let context = Assignment::new(self.context().clone());
+        let sure = Arc::clone(&context.sure);
         let consumer: KafkaResult<BaseConsumer<Assignment>> = settings.create_with_context(context);
-        let consumer = consumer.map_err(failed)?;
+        let consumer = Arc::new(consumer.map_err(failed)?);
         let (topics, known) = (subscription.topics.clone(), self.topics().watch());
-        let subscriber = subscriber.clone();
-        subscribed.run(|stop| {
+        subscribed.run_for(subscriber, |stop| {
             let held = Held::none(is_kept);
-            let deliveries = Arc::new(Deliveries::new(subscriber, dead_letters, stop));
+            let deliveries = Deliveries::new(subscriber.clone(), dead_letters, sure, stop);
+            let deliveries = Arc::new(deliveries);
             Consumer {
                 consumer,
                 deliveries,
@@ -176,6 +177,8 @@ impl Consumer {
         let begun = thread.spawn(move || {
             let _taker = self.deliveries.taker.set(thread::current());
             self.poll_all(&runtime);
+            // A commit that is on its way has the consumer as well.
+            drop(self.assignment().turn());
             drop(self);
             ended.send(())
         });
@@ -190,7 +193,7 @@ impl Consumer {
         let (stop, gone) = (&self.deliveries.stop.clone(), &self.deliveries.gone.clone());
         while !self.has_failed && !stop.is_cancelled() && !gone.is_cancelled() {
             self.follow_topics();
-            self.commit_in_time();
+            self.commit_in_time(runtime);
             match self.held.first() {
                 None => self.take(POLL),
                 Some(_) => self.begin_held(runtime),
@@ -202,7 +205,7 @@ impl Consumer {
             self.take(Duration::ZERO);
             self.let_go();
             thread::park_timeout(POLL);
-            self.commit_in_time();
+            self.commit_in_time(runtime);
         }
     }
 
@@ -238,14 +241,18 @@ impl Consumer {
         }
     }
 
-    fn commit_in_time(&mut self) {
-        if self.committed.elapsed() < COMMIT_EVERY || !self.deliveries.is_kept() {
+    fn commit_in_time(&mut self, runtime: &Handle) {
+        let assignment = self.assignment();
+        let is_asked_for = self.deliveries.waits_to_be_sure() && assignment.sure.is_due();
+        let every = if is_asked_for { POLL } else { COMMIT_EVERY };
+        if self.committed.elapsed() < every || !self.deliveries.is_kept() {
             return;
         }
-        self.committed = Instant::now();
-        if let Err(error) = self.assignment().commit(&self.consumer, CommitMode::Async) {
+        let begun = assignment.begin_commit(&self.consumer, runtime, is_asked_for);
+        if let Err(error) = begun {
             tracing::debug!(%error, "kafka: offsets are not committed");
         }
+        self.committed = Instant::now();
     }
 
     /// Waits for a message, and holds it.
@@ -345,7 +352,7 @@ impl Consumer {
             before = self.held.len();
             self.take(Duration::ZERO);
         }
-        match self.assignment().commit(&self.consumer, CommitMode::Sync) {
+        match self.assignment().commit(&self.consumer) {
             Ok(()) => true,
             Err(error) => {
                 tracing::debug!(%error, "kafka: messages wait: they are not committed");

@@ -26,7 +26,7 @@ pub(super) struct DeadLetters {
 impl Kafka {
     /// Those of `component`. The topic is made if it is not there.
     pub(super) async fn dead_letters(&self, component: &Name) -> Result<DeadLetters, ConnectError> {
-        let topic = format!("{}.{component}", self.config().dead_letter_topic);
+        let topic = self.topic_of_letters(component.as_str());
         let most = LETTER_BYTES_MAX.to_string();
         let settings = [("retention.ms", KEPT_MS), ("max.message.bytes", &most)];
         let made = self.topics().ensure(&topic, &settings);

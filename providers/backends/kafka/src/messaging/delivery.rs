@@ -3,7 +3,10 @@
 use std::{
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{
+            AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     thread::Thread,
 };
@@ -17,10 +20,17 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use wrt_messaging::{
-    DeliveryMode, MessagingError, PlaceInHand, Places, Subscriber, Verdict, is_attempt,
+    DeliveryMode, KeyedQueues, Message, MessagingError, Order, PlaceInHand, Places, Subscriber,
+    Verdict, is_attempt,
+    limits::{ORDERED_AHEAD_BYTES_MAX, ORDERED_AHEAD_MAX},
 };
 
-use super::{assignment::Partition, dead_letters::DeadLetters, wire::message_of};
+use super::{
+    assignment::Partition,
+    dead_letters::DeadLetters,
+    sure::Sure,
+    wire::{message_of, record_key_of},
+};
 
 /// Messages that wait for their next attempt and are not in hand. Where there are more, they stay in hand.
 const WAITING_MAX: usize = 256;
@@ -39,10 +49,14 @@ pub(super) struct Deliveries {
     dead_letters: Option<DeadLetters>,
     places: Places,
     waiting: Arc<Semaphore>,
+    /// What waits behind others of its key, where there is an order.
+    keyed: Mutex<KeyedQueues<Counted>>,
+    sure: Arc<Sure>,
     /// Until when nothing is taken.
     paused: Mutex<Instant>,
-    /// Messages that were taken and are not done with.
+    /// Messages that were taken and are not done with, and their bytes.
     count: AtomicUsize,
+    bytes: AtomicUsize,
     /// Takes messages, and is woken when one is done with.
     pub(super) taker: OnceLock<Thread>,
     /// Nothing more is begun.
@@ -51,13 +65,18 @@ pub(super) struct Deliveries {
     pub(super) gone: CancellationToken,
 }
 
-/// Counts a message for as long as it lives.
-struct Counted(Arc<Deliveries>);
+/// A message that counts as not done with for as long as this lives.
+struct Counted {
+    taken: Taken,
+    deliveries: Arc<Deliveries>,
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, SeqCst);
-        self.0.wake();
+        let bytes = bytes_of(&self.taken);
+        self.deliveries.bytes.fetch_sub(bytes, Relaxed);
+        self.deliveries.count.fetch_sub(1, SeqCst);
+        self.deliveries.wake();
     }
 }
 
@@ -65,6 +84,7 @@ impl Deliveries {
     pub(super) fn new(
         subscriber: Subscriber,
         dead_letters: Option<DeadLetters>,
+        sure: Arc<Sure>,
         stop: CancellationToken,
     ) -> Self {
         let in_hand_max = subscriber.subscription().in_hand_max as usize;
@@ -73,8 +93,11 @@ impl Deliveries {
             subscriber,
             dead_letters,
             waiting: Arc::new(Semaphore::new(WAITING_MAX)),
+            keyed: Mutex::default(),
+            sure,
             paused: Mutex::new(Instant::now()),
             count: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
             taker: OnceLock::new(),
             stop,
             gone: CancellationToken::new(),
@@ -83,7 +106,10 @@ impl Deliveries {
 
     /// A place for one more in hand, if there is one and no reason to wait.
     pub(super) fn room(&self) -> Option<PlaceInHand> {
-        if *self.paused.lock() > Instant::now() {
+        let are_too_many = self.is_in_order()
+            && (self.count() >= ORDERED_AHEAD_MAX
+                || self.bytes.load(Relaxed) >= ORDERED_AHEAD_BYTES_MAX);
+        if are_too_many || *self.paused.lock() > Instant::now() {
             return None;
         }
         self.places.try_take()
@@ -94,61 +120,114 @@ impl Deliveries {
         self.count.load(SeqCst)
     }
 
-    /// Begins with a message.
+    /// Begins with a message, or has it wait behind another one of its key.
     pub(super) fn begin(self: &Arc<Self>, runtime: &Handle, taken: Taken, place: PlaceInHand) {
         if taken.failed > 0 {
             self.subscriber.counter().redelivered();
         }
         self.count.fetch_add(1, SeqCst);
-        let counted = Counted(Arc::clone(self));
+        let key = match self.is_in_order() {
+            true => record_key_of(&taken.record),
+            false => None,
+        };
+        self.bytes.fetch_add(bytes_of(&taken), Relaxed);
+        let counted = Counted {
+            taken,
+            deliveries: Arc::clone(self),
+        };
+        let first = match &key {
+            Some(key) => self.keyed.lock().admit(key, counted),
+            None => Some(counted),
+        };
+        let Some(first) = first else { return };
+        let this = Arc::clone(self);
         runtime.spawn(async move {
-            let this = &counted.0;
-            let handled = this.handle(taken, place);
-            let _cut_short = this.gone.run_until_cancelled(handled).await;
+            let (mut next, mut place) = (Some(first), Some(place));
+            while let Some(counted) = next {
+                let handled = this.handle(&counted.taken, place.take());
+                let _cut_short = this.gone.run_until_cancelled(handled).await;
+                drop(counted);
+                next = key.as_ref().and_then(|key| this.keyed.lock().next(key));
+            }
         });
     }
 
-    async fn handle(&self, taken: Taken, place: PlaceInHand) {
+    async fn handle(&self, taken: &Taken, mut place: Option<PlaceInHand>) {
+        // The one before it may have been left undone.
+        if self.is_in_order() && self.stop.is_cancelled() {
+            return;
+        }
         let Taken {
             record,
             partition,
-            mut failed,
+            failed,
         } = taken;
-        let mut place = Some(place);
-        let mut message = message_of(&record);
+        let (mut failed, mut message, mut waits) = (*failed, message_of(record), None);
         loop {
+            let ready = async {
+                let place = match place.take() {
+                    Some(place) => place,
+                    None => self.places.take().await,
+                };
+                if self.is_in_order() {
+                    self.sure.holds().await;
+                }
+                place
+            };
+            // What waits stays with the brokers, for whoever comes next.
+            place = tokio::select! {
+                biased;
+                ready = ready => Some(ready),
+                () = partition.lost.cancelled() => return,
+                () = self.stop.cancelled() => return,
+            };
+            drop(waits.take());
             // Whoever has the partition now has the message.
             let Some(runs) = partition.begin(self.is_kept()) else {
-                return self.let_go(&record);
+                return self.let_go(record);
             };
-            let outcome = match &mut message {
-                Some(message) => self.subscriber.hand_over(message).await,
-                None => Err(MessagingError::other("its topic is none")),
+            let outcome = tokio::select! {
+                outcome = self.attempt(message.as_mut()) => outcome,
+                () = self.is_cut(partition) => {
+                    self.subscriber.counter().put_back();
+                    continue;
+                }
             };
-            let pause = self
-                .settle(&record, &partition, &outcome, &mut failed)
-                .await;
+            let pause = self.settle(record, partition, &outcome, &mut failed);
+            let pause = pause.await;
             drop(runs);
             let Some(pause) = pause else { return };
-            let waits = Arc::clone(&self.waiting).try_acquire_owned().ok();
+            waits = Arc::clone(&self.waiting).try_acquire_owned().ok();
             if waits.is_some() {
                 place = None;
                 self.wake();
             }
-            let again = async {
-                sleep(pause).await;
-                match place.take() {
-                    Some(place) => place,
-                    None => self.places.take().await,
-                }
-            };
-            // What waits stays with the brokers, for whoever comes next.
-            place = tokio::select! {
+            tokio::select! {
                 () = partition.lost.cancelled() => return,
                 () = self.stop.cancelled() => return,
-                again = again => Some(again),
-            };
+                () = sleep(pause) => {}
+            }
             self.subscriber.counter().redelivered();
+        }
+    }
+
+    async fn attempt(&self, message: Option<&mut Message>) -> Result<(), MessagingError> {
+        match message {
+            Some(message) => self.subscriber.hand_over(message).await,
+            None => Err(MessagingError::other("its topic is none")),
+        }
+    }
+
+    /// Waits until somebody else may have the messages of a partition, so that its handlers must not go on.
+    async fn is_cut(&self, partition: &Partition) {
+        match (self.is_kept(), self.is_in_order()) {
+            // Nobody else has it.
+            (false, _) => std::future::pending().await,
+            (true, false) => partition.cut.cancelled().await,
+            (true, true) => tokio::select! {
+                () = partition.cut.cancelled() => {}
+                () = self.sure.over() => {}
+            },
         }
     }
 
@@ -244,9 +323,23 @@ impl Deliveries {
         self.subscriber.subscription().delivery == DeliveryMode::AtLeastOnce
     }
 
+    /// Whether one message of a key waits for another.
+    pub(super) fn is_in_order(&self) -> bool {
+        self.subscriber.subscription().order == Order::Key
+    }
+
+    /// Whether something is in hand, or would be, as long as it is sure whose it is.
+    pub(super) fn waits_to_be_sure(&self) -> bool {
+        self.is_in_order() && self.count() > 0
+    }
+
     fn wake(&self) {
         if let Some(taker) = self.taker.get() {
             taker.unpark();
         }
     }
+}
+
+pub(super) fn bytes_of(taken: &Taken) -> usize {
+    taken.record.payload().map_or(0, <[u8]>::len)
 }

@@ -5,9 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rdkafka::message::Message as _;
-
-use super::delivery::Taken;
+use super::delivery::{Taken, bytes_of};
 
 /// So many are held at most, and their bytes. The client takes half a second to go on with what was paused: so
 /// long there must be something to begin with.
@@ -20,10 +18,6 @@ pub(super) struct Held {
     most: usize,
     /// When there was room for one last.
     since: Instant,
-}
-
-fn bytes_of(taken: &Taken) -> usize {
-    taken.record.payload().map_or(0, <[u8]>::len)
 }
 
 impl Held {

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use rdkafka::{
     Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions},
+    admin::AdminOptions,
     error::{KafkaError, KafkaResult},
     message::{Message as _, OwnedHeaders, OwnedMessage},
     producer::FutureRecord,
@@ -21,15 +21,16 @@ use wrt_protocol::{Fault, FaultKind, Hop};
 use wrt_runtime::{DeadLetter, DeadLetterError, DeadLetterPage, DeadLetters, OpenedLetter, short};
 
 use super::wire::{header, last_text_of, reply_of};
-use crate::{Kafka, context::Context};
+use crate::{Kafka, admin::Admin};
 use page::{Looked, Rank};
+pub(crate) use topic::KeptReader;
 use topic::{Place, REMOVED, Read, Record, kind_of, read_to_end};
 
 /// How long brokers may take for a mark, or to delete.
 const DONE_WITHIN: Duration = Duration::from_secs(5);
 
 impl Kafka {
-    fn topic_of_letters(&self, component: &str) -> String {
+    pub(super) fn topic_of_letters(&self, component: &str) -> String {
         format!("{}.{component}", self.config().dead_letter_topic)
     }
 
@@ -95,28 +96,34 @@ impl Kafka {
 
     /// Deletes what nothing is left of. Where that is not allowed it stays, with its marks.
     async fn delete_removed(&self, component: &str, up_to: Vec<(i32, i64)>) {
-        if up_to.is_empty() {
-            return;
-        }
         let topic = self.topic_of_letters(component);
-        let deleted: KafkaResult<()> = async {
-            let mut list = TopicPartitionList::new();
-            for (partition, offset) in up_to {
-                list.add_partition_offset(&topic, partition, Offset::Offset(offset))?;
-            }
-            let admin = self.config().client();
-            let admin: AdminClient<Context> = admin.create_with_context(self.context().clone())?;
-            let options = AdminOptions::new()
-                .operation_timeout(Some(DONE_WITHIN))
-                .request_timeout(Some(DONE_WITHIN));
-            let deleted = admin.delete_records(&list, &options).await;
-            let _joins_a_thread = spawn_blocking(move || drop(admin));
-            deleted.map(drop)
-        }
-        .await;
-        if let Err(error) = deleted {
+        let up_to = up_to.into_iter();
+        let up_to = up_to.map(|(partition, offset)| (partition, Offset::Offset(offset)));
+        if let Err(error) = self.delete_records(&topic, up_to.collect()).await {
             tracing::info!(%topic, %error, "kafka: removed dead letters are not deleted");
         }
+    }
+
+    /// Deletes what lies before an offset of each partition.
+    pub(super) async fn delete_records(
+        &self,
+        topic: &str,
+        up_to: Vec<(i32, Offset)>,
+    ) -> KafkaResult<()> {
+        if up_to.is_empty() {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in up_to {
+            list.add_partition_offset(topic, partition, offset)?;
+        }
+        let admin = Admin::of(self.config(), self.context())?;
+        let options = AdminOptions::new()
+            .operation_timeout(Some(DONE_WITHIN))
+            .request_timeout(Some(DONE_WITHIN));
+        let deleted = admin.delete_records(&list, &options).await?;
+        let mut elements = deleted.elements().into_iter();
+        elements.try_for_each(|element| element.error())
     }
 }
 

@@ -38,7 +38,7 @@ impl Kafka {
             ConnectError::Subscription("the brokers do not say where topics end".to_owned())
         };
         begun.map_err(late)?.map_err(failed)?;
-        subscribed.run(|stop| async move {
+        subscribed.run_for(subscriber, |stop| async move {
             stop.cancelled().await;
             drop(ends_with_this);
             tasks.close();

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, ResourceSpecifier},
+    admin::{AdminOptions, ResourceSpecifier},
     error::KafkaResult,
     producer::Producer as _,
 };
 use tokio::task::spawn_blocking;
 
-use crate::{Kafka, context::Context};
+use crate::{Kafka, admin::Admin};
 
 /// The broker's setting, and what it is by default.
 const SESSION_MIN: &str = "group.min.session.timeout.ms";
@@ -51,13 +51,11 @@ impl Kafka {
         let broker = asked
             .await
             .unwrap_or(Err(rdkafka::error::KafkaError::Canceled))?;
-        let settings = self.config().client();
-        let admin: AdminClient<Context> = settings.create_with_context(self.context().clone())?;
+        let admin = Admin::of(self.config(), self.context())?;
         let options = AdminOptions::new().request_timeout(Some(ANSWER_WITHIN));
         let asked = [ResourceSpecifier::Broker(broker)];
-        let described = admin.describe_configs(&asked, &options).await;
-        let _joins_a_thread = spawn_blocking(move || drop(admin));
-        let found = described?.into_iter().flatten().find_map(|resource| {
+        let described = admin.describe_configs(&asked, &options).await?;
+        let found = described.into_iter().flatten().find_map(|resource| {
             let entry = resource.get(SESSION_MIN)?;
             entry.value.as_ref()?.parse().ok()
         });

@@ -8,7 +8,7 @@ use rdkafka::message::{Header, Headers, Message as _, OwnedHeaders, OwnedMessage
 use wrt_messaging::{INBOX, Message, ReplyTo, Topic};
 
 /// The entry of metadata that is a record's key. It is a header as well, so that it comes as it was sent.
-const KEY: &str = "key";
+pub(super) const KEY: &str = "key";
 /// As in CloudEvents' binding for Kafka.
 const CONTENT_TYPE: &str = "content-type";
 /// In front of names of metadata that mean something to this provider.
@@ -28,6 +28,12 @@ pub(super) fn key_of(message: &Message) -> Option<&str> {
     let mut entries = message.metadata.iter();
     let entry = entries.find(|(name, _)| name == KEY);
     entry.map(|(_, value)| value.as_str())
+}
+
+/// The key of a record, as it stands for an order.
+pub(super) fn record_key_of(record: &OwnedMessage) -> Option<String> {
+    let key = record.key()?;
+    Some(String::from_utf8_lossy(key).into_owned())
 }
 
 /// The headers of a message.

@@ -3,8 +3,8 @@
 use wrt_contract::CallContext;
 use wrt_kafka::{ConnectError, Kafka, KafkaConfig};
 use wrt_messaging::{
-    DeliveryMode, Limit, Message, Messaging as _, MessagingError, Order, ReplyTo, RequestOptions,
-    Subscription, Topic, TopicFilter,
+    DeliveryMode, Limit, Message, Messaging as _, MessagingError, ReplyTo, RequestOptions, Topic,
+    TopicFilter,
 };
 use wrt_protocol::Execution;
 use wrt_runtime::{Backend as _, Server as _, ServiceAddress};
@@ -56,19 +56,6 @@ async fn a_topic_that_is_not_there_is_refused_unless_it_may_be_made() {
         panic!("{asked:?}");
     };
     assert_eq!(fault.execution(), Execution::NotExecuted, "{fault}");
-}
-
-/// Fails when an order that nobody keeps is promised.
-#[test]
-fn an_order_is_refused() {
-    let ordered = Subscription {
-        order: Order::Key,
-        key: Some("customer".to_owned()),
-        ..Subscription::default()
-    };
-    let refused = Kafka::check_selections(&[Subscription::default(), ordered]);
-    let error = refused.expect_err("it keeps none");
-    assert_eq!((error.at, error.field), (1, Some("order")));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -31,7 +31,10 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use wrt_messaging::{KeyedQueues, Message, MessagingError, Verdict};
+use wrt_messaging::{
+    KeyedQueues, Message, MessagingError, Verdict,
+    limits::{ORDERED_AHEAD_BYTES_MAX, ORDERED_AHEAD_MAX},
+};
 use wrt_runtime::{Owned, Ownership, Term};
 
 use super::{
@@ -43,11 +46,6 @@ use super::{
 };
 use crate::ConnectError;
 
-/// Messages at most from the first that is not done with to the last that was taken: so many may overtake a
-/// key that pauses.
-const WINDOW_MAX: u64 = 4096;
-/// Their bytes.
-const WINDOW_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Messages asked for at a time.
 const PULL_MAX: usize = 64;
 /// The pause before a position is written again.
@@ -299,12 +297,13 @@ impl Work {
         loop {
             let until = *self.paused.lock();
             sleep_until(until).await;
-            let has_room = self.has_room.notified();
+            let changed = self.has_room.notified();
             let window = self.going.lock().window();
-            if window < WINDOW_MAX && self.bytes.load(Relaxed) < WINDOW_BYTES_MAX {
+            let has_room = self.bytes.load(Relaxed) < ORDERED_AHEAD_BYTES_MAX;
+            if window < ORDERED_AHEAD_MAX as u64 && has_room {
                 return;
             }
-            has_room.await;
+            changed.await;
         }
     }
 

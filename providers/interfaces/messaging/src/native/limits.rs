@@ -32,6 +32,12 @@ pub const ERROR_TEXT_BYTES_MAX: usize = 1024;
 /// Topics of one subscription.
 pub const SUBSCRIBED_TOPICS_MAX: usize = 64;
 
+/// In order by key, messages from the first that is not done with to the last that was taken: so many may
+/// overtake a key that pauses.
+pub const ORDERED_AHEAD_MAX: usize = 4096;
+/// Their bytes.
+pub const ORDERED_AHEAD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// `in_hand_max`.
 pub const IN_HAND: RangeInclusive<u64> = 1..=4096;
 /// `attempts_max`.

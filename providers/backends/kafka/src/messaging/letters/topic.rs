@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
@@ -65,6 +66,22 @@ pub(super) fn kind_of(record: &OwnedMessage) -> Record {
 /// What was read of the topic, by partition: from where, and to where.
 pub(super) type Read = BTreeMap<i32, (i64, i64)>;
 
+/// A client that reads letters, when nobody does. To connect one and to close it takes far longer than to read
+/// what there is.
+#[derive(Default)]
+pub(crate) struct KeptReader(Mutex<Option<BaseConsumer<Context>>>);
+
+impl KeptReader {
+    pub(crate) fn take(&self) -> Option<BaseConsumer<Context>> {
+        self.0.lock().take()
+    }
+
+    fn keep(&self, reader: BaseConsumer<Context>) {
+        // Closing the one before it waits.
+        let _before = self.0.lock().replace(reader);
+    }
+}
+
 /// Blocks, for so long at most.
 pub(super) fn read_to_end(
     kafka: &Kafka,
@@ -73,8 +90,15 @@ pub(super) fn read_to_end(
     within: Duration,
     with: &mut impl FnMut(&OwnedMessage),
 ) -> KafkaResult<Read> {
-    let until = Instant::now() + within;
-    let left = || until.saturating_duration_since(Instant::now());
+    let kept = kafka.letters_reader();
+    let reader = kept.take().map_or_else(|| open(kafka), Ok)?;
+    let read = read_by(&reader, topic, from, within, with)?;
+    reader.unassign()?;
+    kept.keep(reader);
+    Ok(read)
+}
+
+fn open(kafka: &Kafka) -> KafkaResult<BaseConsumer<Context>> {
     let mut settings = kafka.config().client();
     for (name, value) in [
         // Of no group: nothing is committed, and nobody is joined.
@@ -82,11 +106,23 @@ pub(super) fn read_to_end(
         ("enable.auto.commit", "false"),
         ("auto.offset.reset", "earliest"),
         ("queued.max.messages.kbytes", "16384"),
-        ("fetch.wait.max.ms", "50"),
+        // The next one who reads waits for the last request, which waits for more than there is.
+        ("fetch.wait.max.ms", "5"),
     ] {
         settings.set(name, value);
     }
-    let consumer: BaseConsumer<Context> = settings.create_with_context(kafka.context().clone())?;
+    settings.create_with_context(kafka.context().clone())
+}
+
+fn read_by(
+    consumer: &BaseConsumer<Context>,
+    topic: &str,
+    from: Option<Place>,
+    within: Duration,
+    with: &mut impl FnMut(&OwnedMessage),
+) -> KafkaResult<Read> {
+    let until = Instant::now() + within;
+    let left = || until.saturating_duration_since(Instant::now());
     let metadata = consumer.fetch_metadata(Some(topic), left())?;
     let topics = metadata.topics().iter().filter(|it| it.name() == topic);
     let partitions = topics.flat_map(|it| it.partitions()).map(|it| it.id());
@@ -110,7 +146,7 @@ pub(super) fn read_to_end(
         }
         let Some(record) = consumer.poll(POLL.min(left())) else {
             // Those at the end may be none: of a transaction, or deleted meanwhile.
-            close_those_at_their_end(&consumer, topic, &read, &mut open)?;
+            close_those_at_their_end(consumer, topic, &read, &mut open)?;
             continue;
         };
         let record = record?.detach();

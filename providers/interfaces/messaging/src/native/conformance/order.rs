@@ -18,8 +18,8 @@ use wrt_runtime::Target;
 use super::recorder::{self, COMES_WITHIN};
 use crate::{Message, MessageHandler, Messaging, MessagingError, Order, Subscription, Topic};
 
-/// The entry of metadata that is the key.
-pub const KEY: &str = "order-of";
+/// The entry of metadata that is the key: what a record of Kafka has as its own.
+pub const KEY: &str = "key";
 const KEYS: usize = 8;
 const OF_EACH_KEY: usize = 25;
 /// Those of each key whose first attempt fails.
@@ -55,6 +55,27 @@ impl Ordered {
     }
 }
 
+/// A message of a key is in hand, until this is dropped: also where its handler is stopped.
+struct InHand<'a>(&'a Ordered, &'a str);
+
+impl<'a> InHand<'a> {
+    fn take(ordered: &'a Ordered, key: &'a str) -> Self {
+        let mut keys = ordered.keys.lock();
+        let of = keys.entry(key.to_owned()).or_default();
+        of.in_hand += 1;
+        of.in_hand_most = of.in_hand_most.max(of.in_hand);
+        Self(ordered, key)
+    }
+}
+
+impl Drop for InHand<'_> {
+    fn drop(&mut self) {
+        if let Some(of) = self.0.keys.lock().get_mut(self.1) {
+            of.in_hand -= 1;
+        }
+    }
+}
+
 fn key_of(message: &Message) -> Option<String> {
     let mut entries = message.metadata.iter();
     let entry = entries.find(|(name, _)| name == KEY);
@@ -72,16 +93,11 @@ impl MessageHandler for Ordered {
             self.without_key.fetch_sub(1, Relaxed);
             return Ok(());
         };
-        {
-            let mut keys = self.keys.lock();
-            let of = keys.entry(key.clone()).or_default();
-            of.in_hand += 1;
-            of.in_hand_most = of.in_hand_most.max(of.in_hand);
-        }
+        let in_hand = InHand::take(self, &key);
         tokio::time::sleep(Duration::from_millis(2)).await;
+        drop(in_hand);
         let mut keys = self.keys.lock();
         let of = keys.entry(key).or_default();
-        of.in_hand -= 1;
         let fails = number
             .parse::<usize>()
             .is_ok_and(|it| it % FAILS_EVERY == 3);
