@@ -15,6 +15,7 @@ mod repository;
 mod setup;
 mod step;
 mod test;
+mod websockets;
 mod wit;
 
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ const COMMANDS: &[Command] = &[
     bench::COMMAND,
     setup::COMMAND,
     guests::COMMAND,
+    websockets::COMMAND,
     new::COMMAND,
     wit::COMMAND,
 ];

@@ -5,7 +5,7 @@ mod guest_toolchain;
 mod kafka_server;
 mod mongodb_server;
 mod nats_server;
-mod pypi;
+pub mod pypi;
 mod redis_server;
 pub mod wasmtime;
 
