@@ -37,8 +37,8 @@ mod spawner;
 
 pub use binary::{
     KAFKA_FORMATTED, KAFKA_VERSION, NATS_SERVER_ENV, NATS_SERVER_VERSION, SECANTUSDB_VERSION,
-    cache_folder, find_in_path, kafka_cached, kafka_folder, nats_server_binary, nats_server_cached,
-    redis_server_binary, secantusdb_cached, secantusdb_folder,
+    cache_folder, chromium_binary, find_in_path, kafka_cached, kafka_folder, nats_server_binary,
+    nats_server_cached, redis_server_binary, secantusdb_cached, secantusdb_folder,
 };
 pub use deadline::Deadline;
 pub use error::ServerError;

@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::{
     self, Message, WebSocket, client::IntoClientRequest, protocol::CloseFrame,
 };
 
+use super::browser::Browser;
 use super::examples::{run_app, run_component};
 use super::running::request;
 
@@ -165,4 +166,33 @@ fn idle_peers(address: &str, count: usize) -> Vec<TcpStream> {
         stream
     };
     (0..count).map(peer).collect()
+}
+
+/// The page, in two windows of a browser.
+#[test]
+fn a_chat_in_a_browser() {
+    let (running, address) = run_app("websocket", "websocket");
+    let mut browser = Browser::start();
+    let shows = |line: &str| {
+        format!("document.getElementById('lines')?.innerText.split('\\n').includes({line:?})")
+    };
+    let url = format!("http://{address}/");
+    let windows = [browser.open(&url), browser.open(&url)];
+    for window in &windows {
+        browser.waits_until(window, &shows("* welcome"));
+    }
+    for (window, line) in windows
+        .iter()
+        .zip(["hello, you", "hello yourself \u{1F980}"])
+    {
+        browser.types(window, "#line", line);
+        for window in &windows {
+            browser.waits_until(window, &shows(&format!("somebody: {line}")));
+        }
+    }
+    browser.types(&windows[0], "#line", "/leave");
+    browser.waits_until(&windows[0], &shows("* closed: 1000 bye"));
+    browser.waits_until(&windows[1], &shows("* somebody left (1000)"));
+    running.stop();
+    browser.waits_until(&windows[1], &shows("* closed: 1012 the server restarts"));
 }
