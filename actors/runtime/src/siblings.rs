@@ -7,7 +7,8 @@ pub trait Siblings: Send + Sync + 'static {
     /// Where this replica is; none in a process without a lattice.
     fn home(&self) -> Option<Incarnation>;
 
-    /// Where the others are that serve, also those that are silent and may be heard again; not the dead.
+    /// Where the others are that serve, and those that did when they were last heard: who is taken for dead may
+    /// only have been stopped. Not who has left, has started anew, or was not heard for long.
     fn others(&self) -> Vec<Incarnation>;
 }
 

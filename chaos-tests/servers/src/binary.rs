@@ -126,6 +126,17 @@ pub fn redis_server_binary() -> Result<PathBuf, ServerError> {
     })
 }
 
+/// The chromium on the `PATH`.
+///
+/// # Errors
+/// [`ServerError::Missing`] with the command that installs it.
+pub fn chromium_binary() -> Result<PathBuf, ServerError> {
+    find_in_path("chromium").ok_or_else(|| ServerError::Missing {
+        server: "chromium".to_owned(),
+        fix: "cargo xtask setup",
+    })
+}
+
 /// The folder that holds what the project installs for itself.
 pub fn cache_folder() -> Option<PathBuf> {
     cache_folder_from(

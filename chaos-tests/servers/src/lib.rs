@@ -1,8 +1,9 @@
 //! Real servers and processes for tests, the demo and the benchmark.
 //!
-//! [`NatsServer`], [`RedisServer`], [`KafkaServer`], [`MongoDbServer`] and [`FerretDbServer`] start on a free loopback port in a temporary folder, are ready
-//! when `start` returns, and can be paused, killed and restarted on the same port. [`Process`] does
-//! the same for any program, so the chaos tests run `wrt-node` with it.
+//! [`NatsServer`], [`RedisServer`], [`KafkaServer`], [`MongoDbServer`] and [`FerretDbServer`] start on a
+//! free loopback port in a temporary folder, are ready when `start` returns, and can be paused, killed
+//! and restarted on the same port. [`Process`] does the same for any program, so the chaos tests run
+//! `wrt-node` with it.
 //!
 //! ```no_run
 //! let nats = wrt_test_servers::NatsServer::start()?;
@@ -38,9 +39,9 @@ mod spawner;
 
 pub use binary::{
     FERRETDB_VERSION, KAFKA_FORMATTED, KAFKA_VERSION, NATS_SERVER_ENV, NATS_SERVER_VERSION,
-    SECANTUSDB_VERSION, cache_folder, ferretdb_binary, ferretdb_cached, find_in_path, kafka_cached,
-    kafka_folder, nats_server_binary, nats_server_cached, redis_server_binary, secantusdb_cached,
-    secantusdb_folder,
+    SECANTUSDB_VERSION, cache_folder, chromium_binary, ferretdb_binary, ferretdb_cached,
+    find_in_path, kafka_cached, kafka_folder, nats_server_binary, nats_server_cached,
+    redis_server_binary, secantusdb_cached, secantusdb_folder,
 };
 pub use deadline::Deadline;
 pub use error::ServerError;

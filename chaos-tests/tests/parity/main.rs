@@ -11,8 +11,8 @@
 //! for being right, and not for being there. And HTTP/2 has no field for either version's framing.
 //!
 //! What needs a connection of raw bytes, or a client that leaves, is in [`sockets`]; what is asked of a
-//! component that is still being compiled, in [`starting`]; and of a component whose objects are in another
-//! node, or in its own, in [`objects`].
+//! component that is still being compiled, in [`starting`]; of a component whose objects are in another
+//! node, or in its own, in [`objects`]; and what peers say and hear, in [`websockets`].
 
 #![cfg(test)]
 
@@ -24,6 +24,7 @@ mod objects;
 mod paths;
 mod sockets;
 mod starting;
+mod websockets;
 
 use futures::{StreamExt, stream};
 

@@ -38,7 +38,7 @@ pub enum FaultKind {
     Disconnected,
     /// The replica is draining and accepts nothing new.
     Draining,
-    /// The call was for an earlier incarnation of the node.
+    /// The call was for an incarnation of the node that is over.
     StaleEpoch,
     /// Arguments, a reply or a body were over a limit.
     TooLarge,

@@ -1,9 +1,10 @@
 //! A chat: a page over HTTP, and its websocket. What a peer says goes to all of the route, on all nodes.
 //!
 //! The component keeps nothing for a peer, so each call may come to another instance, on another node. A
-//! line that begins with a slash is for the component: `/whoami` answers the one who asks, `/wait <ms>` takes
-//! so long, `/trap` ends the instance, `/leave` closes the peer. Of which route its peers are is said by `ROUTE`
-//! in its environment.
+//! line that begins with a slash is for the component: `/whoami` answers the one who asks, `/to <peer> <line>`
+//! goes to that peer alone and `/all <line>` to all, and whoever says it is told what became of it; `/wait <ms>`
+//! takes so long, `/trap` ends the instance, `/leave` closes the peer. Of which route its peers are is said by
+//! `ROUTE` in its environment.
 
 use wrt_guest::{
     http::respond_with,
@@ -12,7 +13,10 @@ use wrt_guest::{
         clocks::monotonic_clock::subscribe_duration,
         http::types::{IncomingRequest, ResponseOutparam},
     },
-    websocket::{self, Answer, Closing, Message, Opening, Peer, close, send, send_to_all},
+    websocket::{
+        self, Answer, Closing, Error, Message, Opening, Outcome, Peer, Reached, close, send,
+        send_to_all,
+    },
 };
 
 /// The link of `app.toml`.
@@ -53,6 +57,23 @@ impl websocket::Guest for Chat {
                 let line = text(&format!("* {peer}"));
                 let _is_there = send(&[peer], &line);
             }
+            ("/to", rest) => {
+                let (to, line) = rest.split_once(' ').unwrap_or((rest, ""));
+                let became = send(&[to.to_owned()], &text(line));
+                tell_what_became(peer, line, became.map(|became| in_words(became[0])));
+            }
+            ("/all", line) => {
+                let reached = send_to_all(LINK, &route(), &text(line));
+                let became = reached.map(|reached| {
+                    let Reached {
+                        queued,
+                        gone,
+                        unanswered,
+                    } = reached;
+                    format!("{queued} queued, {gone} gone, {unanswered} unanswered")
+                });
+                tell_what_became(peer, line, became);
+            }
             ("/wait", millis) => {
                 let millis: u64 = millis.parse().unwrap_or(0);
                 subscribe_duration(millis.saturating_mul(1_000_000)).block();
@@ -78,10 +99,28 @@ fn text(line: &str) -> Message {
     Message::Text(line.to_owned())
 }
 
+fn route() -> String {
+    std::env::var("ROUTE").unwrap_or_else(|_| "/chat".to_owned())
+}
+
+fn in_words(outcome: Outcome) -> String {
+    let words = match outcome {
+        Outcome::Queued => "queued",
+        Outcome::Gone => "gone",
+        Outcome::NotSent => "not sent",
+        Outcome::MaybeSent => "maybe sent",
+    };
+    words.to_owned()
+}
+
+fn tell_what_became(peer: Peer, line: &str, became: Result<String, Error>) {
+    let became = became.unwrap_or_else(|error| format!("{error:?}"));
+    let _is_there = send(&[peer], &text(&format!("* {line}: {became}")));
+}
+
 /// A peer for whom there was no room is closed by its server; nothing is left to be done here.
 fn tell_all(message: &Message) {
-    let route = std::env::var("ROUTE").unwrap_or_else(|_| "/chat".to_owned());
-    if let Err(error) = send_to_all(LINK, &route, message) {
+    if let Err(error) = send_to_all(LINK, &route(), message) {
         eprintln!("nobody was told: {error:?}");
     }
 }

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use wrt_contract::LocalDirectory;
-use wrt_membership::{Liveness, Member, Membership};
-use wrt_protocol::{ActorAddress, Incarnation, heartbeat::ReplicaState};
+use wrt_membership::{Member, Membership};
+use wrt_protocol::{
+    ActorAddress, Incarnation,
+    heartbeat::{NodeState, ReplicaState},
+};
 use wrt_runtime::Siblings;
 
 /// An actor's replicas, by what the nodes report.
@@ -35,6 +38,6 @@ impl LatticeSiblings {
         let mut replicas = member.replicas.iter();
         let is_ready = replicas
             .any(|replica| replica.actor == self.actor && replica.state == ReplicaState::Ready);
-        is_ready && !member.is_self && member.liveness != Liveness::Dead
+        is_ready && !member.is_self && member.state != NodeState::Leaving
     }
 }

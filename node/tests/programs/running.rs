@@ -126,6 +126,11 @@ impl Running {
         fs::read_dir(folder).expect("it runs").count()
     }
 
+    /// Memory that it occupies.
+    pub fn rss_bytes(&self) -> u64 {
+        self.process.rss_bytes().unwrap()
+    }
+
     /// Waits until it ends by itself, and answers its exit code.
     pub fn exit_code(self) -> Option<i32> {
         let status = self.process.wait(STOP_LIMIT).unwrap();

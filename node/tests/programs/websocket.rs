@@ -1,11 +1,16 @@
 //! The chat of `examples/websocket`, run by the real program, and its peers.
 
-use std::{net::TcpStream, time::Duration};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
 
 use tokio_tungstenite::tungstenite::{
     self, Message, WebSocket, client::IntoClientRequest, protocol::CloseFrame,
 };
 
+use super::browser::Browser;
 use super::examples::{run_app, run_component};
 use super::running::request;
 
@@ -110,4 +115,84 @@ fn a_chat_without_a_manifest() {
     assert_eq!(next(&mut socket), "hello");
     drop(socket);
     running.stop();
+}
+
+/// What a node may keep for a peer that says nothing: its socket's two ends, its task, and its place.
+const IDLE_PEER_BYTES_MAX: u64 = 12 * 1024;
+
+/// Most peers are idle, for days. `WRT_PEERS=5000` makes it more of them.
+#[test]
+fn idle_peers_take_little_memory() {
+    let peers = std::env::var("WRT_PEERS").map_or(1000, |text| text.parse().unwrap());
+    let (running, address) = run_app("echo", "echo");
+    // What the first ones need, all others use as well.
+    let first = idle_peers(&address, 200);
+    let before = running.rss_bytes();
+    let idle = idle_peers(&address, peers);
+    let each = running.rss_bytes().saturating_sub(before) / peers as u64;
+    println!("{peers} idle peers: {each} bytes each");
+    assert!(each <= IDLE_PEER_BYTES_MAX, "{each} bytes each");
+    // The last one is there as well as the first.
+    for mut peer in first
+        .into_iter()
+        .take(1)
+        .chain(idle.into_iter().rev().take(1))
+    {
+        peer.write_all(b"\x81\x82\0\0\0\0hi").unwrap();
+        let mut heard = [0; 4];
+        peer.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"\x81\x02hi");
+    }
+    running.stop();
+}
+
+/// So many peers, as little as a peer can be.
+fn idle_peers(address: &str, count: usize) -> Vec<TcpStream> {
+    let request = format!(
+        "GET / HTTP/1.1\r\nhost: {address}\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    let peer = |_| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(WITHIN)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 101 "), "{answer:?}");
+        stream
+    };
+    (0..count).map(peer).collect()
+}
+
+/// The page, in two windows of a browser.
+#[test]
+fn a_chat_in_a_browser() {
+    let (running, address) = run_app("websocket", "websocket");
+    let mut browser = Browser::start();
+    let shows = |line: &str| {
+        format!("document.getElementById('lines')?.innerText.split('\\n').includes({line:?})")
+    };
+    let url = format!("http://{address}/");
+    let windows = [browser.open(&url), browser.open(&url)];
+    for window in &windows {
+        browser.waits_until(window, &shows("* welcome"));
+    }
+    for (window, line) in windows
+        .iter()
+        .zip(["hello, you", "hello yourself \u{1F980}"])
+    {
+        browser.types(window, "#line", line);
+        for window in &windows {
+            browser.waits_until(window, &shows(&format!("somebody: {line}")));
+        }
+    }
+    browser.types(&windows[0], "#line", "/leave");
+    browser.waits_until(&windows[0], &shows("* closed: 1000 bye"));
+    browser.waits_until(&windows[1], &shows("* somebody left (1000)"));
+    running.stop();
+    browser.waits_until(&windows[1], &shows("* closed: 1012 the server restarts"));
 }

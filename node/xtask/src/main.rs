@@ -16,6 +16,7 @@ mod repository;
 mod setup;
 mod step;
 mod test;
+mod websockets;
 mod wit;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ const COMMANDS: &[Command] = &[
     setup::COMMAND,
     ferretdb::COMMAND,
     guests::COMMAND,
+    websockets::COMMAND,
     new::COMMAND,
     wit::COMMAND,
 ];

@@ -1,11 +1,12 @@
 //! `cargo xtask setup`: installs what is missing.
 
 mod c_libraries;
+mod chromium;
 mod guest_toolchain;
 mod kafka_server;
 mod mongodb_server;
 mod nats_server;
-mod pypi;
+pub mod pypi;
 mod redis_server;
 pub mod wasmtime;
 
@@ -18,7 +19,7 @@ use crate::{command::Command, repository::Repository};
 /// The command.
 pub const COMMAND: Command = Command {
     name: "setup",
-    about: "Install what is missing: redis-server, nats-server, Kafka, SecantusDB, a rustc for guests",
+    about: "Install what is missing: redis-server, nats-server, Kafka, SecantusDB, Chromium, a rustc for guests",
     arguments: |parser| parser,
     run: |repository: &Repository, _: &ArgMatches| install(repository),
 };
@@ -28,6 +29,7 @@ fn install(repository: &Repository) -> anyhow::Result<()> {
     servers(repository)?;
     kafka(repository)?;
     mongodb(repository)?;
+    chromium(repository)?;
     guest_rustc(repository)?;
     Ok(())
 }
@@ -47,6 +49,11 @@ pub fn kafka(repository: &Repository) -> anyhow::Result<()> {
 /// Installs a stand-in for MongoDB, which only tests need.
 pub fn mongodb(repository: &Repository) -> anyhow::Result<()> {
     mongodb_server::install(repository)
+}
+
+/// Installs a browser, which only tests need.
+pub fn chromium(repository: &Repository) -> anyhow::Result<()> {
+    chromium::install(repository)
 }
 
 /// The rustc that builds guests; it is built when it is missing.

@@ -36,7 +36,8 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
     let beside = repository.clone();
     let for_tests = thread::spawn(move || {
         setup::kafka(&beside)?;
-        setup::mongodb(&beside)
+        setup::mongodb(&beside)?;
+        setup::chromium(&beside)
     });
     guests::build(repository)?;
     step(

@@ -77,7 +77,7 @@ async fn a_replica_that_is_known_to_be_gone_is_not_called() {
     b.membership.leave().await;
     caller.knows(1).await;
     let fault = fails_unsent(&caller, &lease).await;
-    assert_eq!(fault.kind(), FaultKind::NodeLost);
+    assert_eq!(fault.kind(), FaultKind::StaleEpoch);
     assert_eq!((fault.hop(), fault.node()), (Hop::Route, Some(&b.id)));
 
     let (caller, lease) = {

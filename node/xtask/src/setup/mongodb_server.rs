@@ -12,7 +12,8 @@ const REQUIREMENTS: &str = "node/xtask/mongodb/requirements.txt";
 pub fn install(repository: &Repository) -> anyhow::Result<()> {
     if secantusdb_folder().is_err() {
         let target = secantusdb_cached().context("neither XDG_CACHE_HOME nor HOME is set")?;
-        pypi::install_packages(repository, REQUIREMENTS, &target)?;
+        pypi::ensure_pip(repository)?;
+        pypi::install_packages(repository, "python3", REQUIREMENTS, &target)?;
     }
     eprintln!("    secantusdb: {}", secantusdb_folder()?.display());
     Ok(())
@@ -22,18 +23,12 @@ pub fn install(repository: &Repository) -> anyhow::Result<()> {
 mod tests {
     use wrt_test_servers::SECANTUSDB_VERSION;
 
+    use crate::setup::pypi;
+
     #[test]
     fn each_package_is_pinned_by_version_and_hash() {
         let requirements = include_str!("../../mongodb/requirements.txt");
-        let lines = requirements.lines().filter(|line| !line.starts_with('#'));
-        for line in lines {
-            let line = line.trim_end_matches(" \\");
-            let hash = line.strip_prefix("    --hash=sha256:");
-            assert!(
-                hash.map_or(line.contains("=="), |hash| hash.len() == 64),
-                "{line}"
-            );
-        }
+        pypi::check_pinned(requirements);
         assert!(requirements.contains(&format!("SecantusDB=={SECANTUSDB_VERSION} ")));
     }
 }

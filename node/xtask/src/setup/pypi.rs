@@ -100,9 +100,10 @@ impl Wheel {
 }
 
 /// Installs packages that a file pins by their versions and hashes into a folder of their own; beside it at
-/// first, so that what is under its name is whole.
+/// first, so that what is under its name is whole. `python` has a pip that runs.
 pub fn install_packages(
     repository: &Repository,
+    python: &str,
     requirements: &str,
     target: &Path,
 ) -> anyhow::Result<()> {
@@ -110,10 +111,9 @@ pub fn install_packages(
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let work = tempfile::tempdir_in(folder).context("cannot make a temporary folder")?;
     let packages = work.path().join("packages");
-    ensure_pip(repository)?;
-    let mut pip = repository.command("python3");
+    let mut pip = repository.command(python);
     pip.args(["-m", "pip", "install", "--no-deps", "--require-hashes"]);
-    pip.args(["--only-binary=:all:", "--no-warn-conflicts", "--target"]);
+    pip.args(["--no-warn-conflicts", "--target"]);
     pip.arg(&packages);
     pip.arg("--requirement").arg(repository.path(requirements));
     Step {
@@ -129,7 +129,7 @@ pub fn install_packages(
 }
 
 /// Debian ships Python without pip.
-fn ensure_pip(repository: &Repository) -> anyhow::Result<()> {
+pub fn ensure_pip(repository: &Repository) -> anyhow::Result<()> {
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "--version"]);
     pip.stdin(Stdio::null())
@@ -148,6 +148,18 @@ fn find_wheel(folder: &Path) -> anyhow::Result<PathBuf> {
         .into_iter()
         .find(|path| path.extension().is_some_and(|end| end == "whl"));
     wheel.with_context(|| format!("pip left no wheel in {}", folder.display()))
+}
+
+/// Checks that a file names nothing without its version and its hash.
+#[cfg(test)]
+pub fn check_pinned(requirements: &str) {
+    let lines = requirements.lines();
+    for line in lines.filter(|line| !line.starts_with('#') && !line.starts_with("--")) {
+        let line = line.trim_end_matches(" \\");
+        let hash = line.strip_prefix("    --hash=sha256:");
+        let is_pinned = hash.map_or(line.contains("=="), |hash| hash.len() == 64);
+        assert!(is_pinned, "{line}");
+    }
 }
 
 #[cfg(test)]

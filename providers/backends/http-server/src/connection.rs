@@ -57,7 +57,15 @@ pub(crate) async fn serve(
     draining: CancellationToken,
 ) {
     let use_of_it = Arc::new(ConnectionUse::new());
-    serve_http(stream, protocol, service, &use_of_it, draining.clone()).await;
+    // In a box: what it becomes may last for days, and must not keep the room for this.
+    Box::pin(serve_http(
+        stream,
+        protocol,
+        service,
+        &use_of_it,
+        draining.clone(),
+    ))
+    .await;
     if let Some(next) = use_of_it.next() {
         next(use_of_it, draining).await;
     }

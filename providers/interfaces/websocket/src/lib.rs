@@ -11,10 +11,14 @@
 //! A peer hangs on its listener: on the node that has its socket, and in that incarnation of it. Its id says so
 //! ([`PeerId`]), and what is sent to it is pinned there. So it outlives the component, its restarts and its
 //! node; and a listener that dies takes its peers along, of which nobody is told: what is sent to them is *gone*.
+//! A listener that is only not heard may have been stopped, or cut off, and have its peers still: what is sent to
+//! them meanwhile is *not sent*, or *maybe sent* where it was on its way, until that node has started anew or the
+//! others have forgotten it, after a minute.
 //!
 //! | what | is promised |
 //! |---|---|
 //! | messages of a peer | handed over one at a time, in their order; of other peers at once |
+//! | what follows a message | is looked at when the message has been handled, and what the handler has answered was sent; or after a second, so that an end, or a ping, does not wait for a slow handler |
 //! | one that was *not executed* (full, starting, its node lost before it began) | handed over again, for `handler_patience_ms`; then the peer is closed with 1013 |
 //! | one that ran and failed, or may have run | not handed over again; it is counted, and the peer stays |
 //! | a peer whose component is slow | is not read from: that holds up nobody else |

@@ -11,6 +11,8 @@ pub mod conformance;
 pub mod host;
 pub mod limits;
 
+use std::ops::Add;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use wrt_contract::{CallContext, Lease, Schema, interface};
@@ -56,7 +58,7 @@ pub trait Peers {
 /// A listener, as the others of its provider see it. No component imports it.
 #[interface(name = "wrt:websocket-listener", error = WebSocketError)]
 pub trait PeersHere {
-    /// Hands something to those peers of a route that are this listener's own; how many got it.
+    /// Hands something to those peers of a route that are this listener's own; what became of it.
     ///
     /// # Errors
     /// As [`Peers::send`].
@@ -67,7 +69,7 @@ pub trait PeersHere {
         route: &str,
         kind: &Kind,
         #[bulk] data: Bytes,
-    ) -> Result<u64, WebSocketError>;
+    ) -> Result<Reached, WebSocketError>;
 }
 
 /// Whoever answers peers: a component on this node, or the way to one on another.
@@ -133,8 +135,22 @@ pub struct Closing {
 pub struct Reached {
     /// For so many peers it is queued.
     pub queued: u64,
+    /// So many had no room for it, or were about to leave.
+    pub gone: u64,
     /// Listeners that did not answer.
     pub unanswered: u32,
+}
+
+impl Add for Reached {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            queued: self.queued.saturating_add(other.queued),
+            gone: self.gone.saturating_add(other.gone),
+            unanswered: self.unanswered.saturating_add(other.unanswered),
+        }
+    }
 }
 
 /// A peer that asks to come in.

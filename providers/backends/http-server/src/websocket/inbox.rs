@@ -1,9 +1,13 @@
 //! What comes from a peer.
 
-use std::future::pending;
+use std::{future::pending, time::Duration};
 
 use bytes::Bytes;
 use futures::{FutureExt, Stream, StreamExt, future::BoxFuture};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep_until},
+};
 use tokio_tungstenite::tungstenite::{
     Error, Message,
     error::{CapacityError, ProtocolError},
@@ -12,14 +16,24 @@ use wrt_websocket::{Closing, count};
 
 use super::{calls::Calls, outbox::Pulse, peer::Ended};
 
-/// The messages of one peer, in their order: one in hand, and one read ahead, so that what is no message
-/// (an answer to a ping, an end) is seen while the handler takes its time.
+/// How long a handler may take before what follows its message is looked at. A peer that sends a question, and
+/// its end right behind it, gets its answer: once the end is read nothing more may be sent.
+const READ_AHEAD_AFTER: Duration = Duration::from_secs(1);
+
+/// The messages of one peer, in their order: one in hand, and behind one that takes its time another one read
+/// ahead, so that what is no message (an answer to a ping, an end) is seen meanwhile.
 pub(super) struct Inbox<'a, S> {
     pub(super) stream: S,
     pub(super) calls: &'a Calls,
     pub(super) pulse: &'a Pulse,
     ahead: Option<(bool, Bytes)>,
-    pub(super) in_hand: Option<BoxFuture<'static, Option<()>>>,
+    in_hand: Option<InHand>,
+}
+
+/// A message that the handler has.
+struct InHand {
+    call: BoxFuture<'static, Option<()>>,
+    since: Instant,
 }
 
 impl<'a, S: Stream<Item = Result<Message, Error>> + Unpin> Inbox<'a, S> {
@@ -36,6 +50,9 @@ impl<'a, S: Stream<Item = Result<Message, Error>> + Unpin> Inbox<'a, S> {
     /// Reads and hands over until the peer, or its handler, has come to an end. What is in hand then is not
     /// over yet.
     ///
+    /// It is polled behind the [`Outbox`](super::outbox::Outbox) of the same peer, and lets that go first when a
+    /// message has been handled.
+    ///
     /// # Cancel safety
     /// Nothing is lost by a future that is dropped; another one goes on.
     pub(super) async fn run(&mut self) -> Ended {
@@ -43,13 +60,17 @@ impl<'a, S: Stream<Item = Result<Message, Error>> + Unpin> Inbox<'a, S> {
             if self.in_hand.is_none()
                 && let Some((is_text, data)) = self.ahead.take()
             {
-                self.in_hand = Some(self.calls.clone().receive(is_text, data).boxed());
+                self.in_hand = Some(InHand {
+                    call: self.calls.clone().receive(is_text, data).boxed(),
+                    since: Instant::now(),
+                });
             }
-            let is_reading = self.ahead.is_none();
+            let reads_at = self.reads_at();
+            let is_reading = reads_at.is_some_and(|at| at <= Instant::now());
             self.pulse.reads(is_reading);
             let handled = async {
                 match &mut self.in_hand {
-                    Some(call) => call.await,
+                    Some(in_hand) => in_hand.call.as_mut().await,
                     None => pending().await,
                 }
             };
@@ -59,7 +80,10 @@ impl<'a, S: Stream<Item = Result<Message, Error>> + Unpin> Inbox<'a, S> {
                     if handled.is_none() {
                         return Ended::Closed(Closing::new(1013, "the service is away"));
                     }
+                    // What it has answered is sent, as far as the peer takes it.
+                    yield_now().await;
                 }
+                () = at(reads_at), if !is_reading => {}
                 frame = self.stream.next(), if is_reading => {
                     self.pulse.heard();
                     if let Some(ended) = self.take(frame) {
@@ -67,6 +91,15 @@ impl<'a, S: Stream<Item = Result<Message, Error>> + Unpin> Inbox<'a, S> {
                     }
                 }
             }
+        }
+    }
+
+    /// From when on the next frame may be read; none while there is no room for what may be in it.
+    fn reads_at(&self) -> Option<Instant> {
+        match (&self.ahead, &self.in_hand) {
+            (Some(_), _) => None,
+            (None, Some(in_hand)) => Some(in_hand.since + READ_AHEAD_AFTER),
+            (None, None) => Some(Instant::now()),
         }
     }
 
@@ -110,6 +143,13 @@ impl<S> Inbox<'_, S> {
         if self.ahead.is_some() {
             count(&self.calls.counter.messages_given_up);
         }
-        (self.stream, self.in_hand)
+        (self.stream, self.in_hand.map(|in_hand| in_hand.call))
+    }
+}
+
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => pending().await,
     }
 }

@@ -142,8 +142,10 @@ impl Peer {
             pulse: &pulse,
         };
         let ended = tokio::select! {
-            ended = inbox.run() => ended,
+            // What the handler has answered goes out before more is read.
+            biased;
             ended = outbox.run() => ended,
+            ended = inbox.run() => ended,
             () = draining.cancelled() => {
                 let restart = Closing::new(1012, "the server restarts");
                 let _unless_it_ends_anyhow =

@@ -104,6 +104,14 @@ impl PeerHandler for Recorder {
         self.tell(text.clone());
         match text.as_str() {
             "slow" => tokio::time::sleep(Duration::from_millis(300)).await,
+            "for long" => {
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                self.tell("done");
+            }
+            "answer later" => {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let _gone = self.send(peer, &Kind::Text, "later");
+            }
             "close" => {
                 let closing = Kind::Close(Closing::new(4001, "as you wish"));
                 assert!(self.send(peer, &closing, ""));
@@ -273,6 +281,46 @@ async fn messages_of_a_peer_are_handled_one_at_a_time_and_in_order() {
     assert_eq!(told.len(), 102, "{told:?}");
 }
 
+/// What follows a question had been read while the handler was at it; and once that is the end, or breaks the
+/// protocol, nothing more may be sent.
+#[tokio::test]
+async fn a_question_is_answered_before_what_follows_it_is_looked_at() {
+    let question = b"\x81\x8c\0\0\0\0answer later";
+    for (behind, code) in [
+        // Its end, with 1000.
+        (&b"\x88\x82\0\0\0\0\x03\xe8"[..], 1000),
+        // A reserved opcode.
+        (&b"\x83\x80\0\0\0\0"[..], 1002),
+    ] {
+        let world = World::new().await;
+        let mut socket = world.connect().await;
+        let both = [&question[..], behind].concat();
+        socket.get_mut().write_all(&both).await.unwrap();
+        assert_eq!(next(&mut socket).await, Message::text("later"));
+        assert_eq!(closed(&mut socket).await, code);
+        drop(socket);
+        world.recorder.waits_for(&format!("gone {code}")).await;
+    }
+}
+
+/// A handler that takes its time does not keep the end of its peer from being seen.
+#[tokio::test]
+async fn an_end_is_seen_behind_a_message_that_takes_long() {
+    let world = World::new().await;
+    let mut socket = world.connect().await;
+    let peer = world.recorder.opened.lock()[0].peer.clone();
+    socket.send(Message::text("for long")).await.unwrap();
+    world.recorder.waits_for("for long").await;
+    socket.close(None).await.unwrap();
+    until("nothing can be sent to it", || {
+        !world.recorder.send(&peer, &Kind::Text, "x")
+    })
+    .await;
+    assert!(!world.recorder.has("done"), "it was not waited for");
+    world.recorder.waits_for("gone 1005").await;
+    assert!(world.recorder.has("done"), "it has come to its end");
+}
+
 #[tokio::test]
 async fn who_asks_is_known_and_may_be_refused() {
     let world = World::new().await;
@@ -410,6 +458,7 @@ async fn a_peer_that_breaks_the_protocol_is_told_so() {
         let mut socket = world.connect().await;
         socket.get_mut().write_all(bytes).await.unwrap();
         assert_eq!(closed(&mut socket).await, code, "{bytes:x?}");
+        drop(socket);
         world.recorder.waits_for(&format!("gone {code}")).await;
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wrt_contract::{CallContext, Lease, async_trait};
 
 use crate::{
-    Closing, Kind, Limit, Peers, WebSocketError,
+    Closing, Kind, Limit, Peers, Reached, WebSocketError,
     limits::{MESSAGE_BYTES_MAX, REASON_BYTES_MAX, RECEIVERS_MAX},
 };
 
@@ -60,6 +60,7 @@ wrt_conformance::suite! {
     messages_come_in_their_order,
     some_get_it_and_of_the_others_it_is_said,
     all_of_a_route_get_it_and_nobody_else,
+    one_of_all_who_has_no_room_is_counted,
     a_close_comes_behind_what_was_queued,
     who_does_not_read_is_closed_and_holds_up_nobody,
     what_cannot_be_sent_is_refused,
@@ -87,11 +88,24 @@ impl Fixture {
         assert_eq!(sent, Ok(vec![true]));
     }
 
+    async fn send_to_all(&self, route: &str, kind: &Kind, data: Bytes) -> Reached {
+        let context = CallContext::default();
+        let sent = self.peers.send_to_all(&context, route, kind, data);
+        sent.await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// Waits until a peer cannot be sent to any more.
     async fn is_gone(&self, number: u64) {
         while self.send(&[number], &Kind::Binary, Bytes::new()).await != Ok(vec![false]) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+}
+
+fn all_queued(peers: u64) -> Reached {
+    Reached {
+        queued: peers,
+        ..Reached::default()
     }
 }
 
@@ -142,12 +156,10 @@ async fn all_of_a_route_get_it_and_nobody_else(fixture: Fixture) {
     }
     let mut other = fixture.connect(ROUTES[2]).await;
     for (route, peers) in [(ROUTES[1], 10), (ROUTES[2], 1), ("/nowhere", 0)] {
-        let (context, data) = (CallContext::default(), Bytes::from(route));
         let reached = fixture
-            .peers
-            .send_to_all(&context, route, &Kind::Text, data);
-        let reached = reached.await.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!((reached.queued, reached.unanswered), (peers, 0), "{route}");
+            .send_to_all(route, &Kind::Text, Bytes::from(route))
+            .await;
+        assert_eq!(reached, all_queued(peers), "{route}");
     }
     for client in &mut all {
         assert_eq!(client.receive().await, Received::Text(ROUTES[1].to_owned()));
@@ -162,6 +174,34 @@ async fn all_of_a_route_get_it_and_nobody_else(fixture: Fixture) {
     drop((all, other));
     for number in numbers {
         fixture.is_gone(number).await;
+    }
+}
+
+async fn one_of_all_who_has_no_room_is_counted(fixture: Fixture) {
+    let slow = fixture.connect(ROUTES[2]).await;
+    let data = Bytes::from(vec![7; 256 * 1024]);
+    let mut sent = 0;
+    let last = loop {
+        let reached = fixture
+            .send_to_all(ROUTES[2], &Kind::Binary, data.clone())
+            .await;
+        if reached != all_queued(1) {
+            break reached;
+        }
+        sent += 1;
+        assert!(sent < 1000, "somebody keeps it all");
+    };
+    let gone = Reached {
+        gone: 1,
+        ..Reached::default()
+    };
+    assert_eq!(last, gone, "after {sent}");
+    fixture.is_gone(slow.number()).await;
+    drop(slow);
+    // The next run of these cases counts anew.
+    let empty = || fixture.send_to_all(ROUTES[2], &Kind::Text, Bytes::new());
+    while empty().await != Reached::default() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

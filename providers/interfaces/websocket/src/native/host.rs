@@ -87,9 +87,15 @@ impl peers::Host for InstanceState {
         let server = server.ok_or(WebSocketError::NoSuchLink(link))?;
         let context = self.context().clone();
         let reached = server.send_to_all(&context, &route, &kind, data).await?;
+        let crate::Reached {
+            queued,
+            gone,
+            unanswered,
+        } = reached;
         Ok(peers::Reached {
-            queued: reached.queued,
-            unanswered: reached.unanswered,
+            queued,
+            gone,
+            unanswered,
         })
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::ready, stream};
 use wrt_contract::{CallContext, Lease, async_trait};
 use wrt_protocol::Incarnation;
 use wrt_runtime::{Siblings, State};
@@ -53,7 +53,7 @@ impl Listener {
         self.others.get()?.siblings.home()
     }
 
-    /// Asks the others; how many of their peers got it, and how many of them did not answer.
+    /// Asks the others; what became of it for their peers, and how many of them did not answer.
     async fn send_elsewhere(
         &self,
         context: &CallContext,
@@ -72,25 +72,18 @@ impl Listener {
         let answers = homes.map(|home| async {
             let listener = Lease::on_replica(Some(home));
             let sent = way.send_here(context, &listener, route, kind, data.clone());
-            sent.await
+            sent.await.unwrap_or_else(|error| {
+                tracing::debug!(%error, "a listener did not answer");
+                Reached {
+                    unanswered: 1,
+                    ..Reached::default()
+                }
+            })
         });
         let answers = answers.buffer_unordered(ASKED_AT_A_TIME);
-        let gather = |reached: Reached, answer: Result<u64, WebSocketError>| async move {
-            match answer {
-                Ok(queued) => Reached {
-                    queued: reached.queued + queued,
-                    ..reached
-                },
-                Err(error) => {
-                    tracing::debug!(%error, "a listener did not answer");
-                    Reached {
-                        unanswered: reached.unanswered + 1,
-                        ..reached
-                    }
-                }
-            }
-        };
-        answers.fold(Reached::default(), gather).await
+        answers
+            .fold(Reached::default(), |sum, answer| ready(sum + answer))
+            .await
     }
 }
 
@@ -138,10 +131,7 @@ impl Peers for Listener {
         check(kind, &data)?;
         let here = self.table.put_to_all(route, kind, &data);
         let elsewhere = self.send_elsewhere(context, route, kind, &data).await;
-        Ok(Reached {
-            queued: here + elsewhere.queued,
-            ..elsewhere
-        })
+        Ok(here + elsewhere)
     }
 }
 
@@ -154,7 +144,7 @@ impl PeersHere for Listener {
         route: &str,
         kind: &Kind,
         data: Bytes,
-    ) -> Result<u64, WebSocketError> {
+    ) -> Result<Reached, WebSocketError> {
         check(kind, &data)?;
         Ok(self.table.put_to_all(route, kind, &data))
     }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, sync::Arc};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::{Kind, PeerCounter, Queue, QueueLimits};
+use crate::{Kind, PeerCounter, Queue, QueueLimits, Reached};
 
 /// Who is there. It holds as many peers as its listener lets in, which bounds its connections.
 #[derive(Debug, Default)]
@@ -69,16 +69,21 @@ impl PeerTable {
         queue.is_some_and(|queue| queue.put(kind, data))
     }
 
-    /// Hands something to those of a route that are in; how many got it.
+    /// Hands something to those of a route that are in.
     #[must_use]
-    pub fn put_to_all(&self, route: &str, kind: &Kind, data: &Bytes) -> u64 {
+    pub fn put_to_all(&self, route: &str, kind: &Kind, data: &Bytes) -> Reached {
         let queues: Vec<_> = {
             let peers = self.peers.lock();
             let of_route = peers.values().filter(|it| it.is_in && &*it.route == route);
             of_route.map(|it| Arc::clone(&it.queue)).collect()
         };
         let got = queues.iter().filter(|queue| queue.put(kind, data));
-        got.count() as u64
+        let queued = got.count();
+        Reached {
+            queued: queued as u64,
+            gone: (queues.len() - queued) as u64,
+            unanswered: 0,
+        }
     }
 
     /// How many there are.

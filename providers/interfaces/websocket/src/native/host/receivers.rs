@@ -110,13 +110,11 @@ impl Receivers {
 }
 
 /// What a fault of a pinned call says of the peers that it was for: they go with the incarnation of the node
-/// that has their sockets, and with the listener there.
+/// that has their sockets, and with the listener there. A node that is taken for dead may only have been stopped,
+/// or cut off, and have them still when it is heard again.
 fn outcome_of(fault: &Fault) -> Outcome {
     match (fault.execution(), fault.kind()) {
-        (
-            Execution::NotExecuted,
-            FaultKind::NodeLost | FaultKind::StaleEpoch | FaultKind::Draining,
-        ) => Outcome::Gone,
+        (Execution::NotExecuted, FaultKind::StaleEpoch | FaultKind::Draining) => Outcome::Gone,
         (Execution::NotExecuted, FaultKind::Unavailable) if fault.hop() == Hop::Gate => {
             Outcome::Gone
         }
@@ -133,7 +131,13 @@ mod tests {
     fn only_who_cannot_be_there_any_more_is_gone() {
         use Execution::{Executed, MaybeExecuted, NotExecuted};
         for (kind, execution, hop, expected) in [
-            (FaultKind::NodeLost, NotExecuted, Hop::Route, Outcome::Gone),
+            // It may only have been stopped.
+            (
+                FaultKind::NodeLost,
+                NotExecuted,
+                Hop::Route,
+                Outcome::NotSent,
+            ),
             (
                 FaultKind::StaleEpoch,
                 NotExecuted,

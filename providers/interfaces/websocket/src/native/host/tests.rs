@@ -146,7 +146,8 @@ async fn a_server_that_cannot_be_reached_is_said_of_each_peer() {
         })
     };
     for (kind, expected) in [
-        (FaultKind::NodeLost, Outcome::Gone),
+        (FaultKind::StaleEpoch, Outcome::Gone),
+        (FaultKind::NodeLost, Outcome::NotSent),
         (FaultKind::Unavailable, Outcome::NotSent),
     ] {
         let server = unreachable::<PeersInterface>(kind);
