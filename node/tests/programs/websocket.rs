@@ -16,6 +16,9 @@ use super::running::request;
 
 const WITHIN: Duration = Duration::from_secs(30);
 
+/// Less than the ten seconds that a node that stops waits for what is in hand.
+const ENDS_WITHIN: Duration = Duration::from_secs(6);
+
 type Socket = WebSocket<TcpStream>;
 
 fn connect(address: &str, path: &str, field: (&'static str, &str)) -> Result<Socket, u16> {
@@ -103,6 +106,24 @@ fn a_chat() {
     let told = std::thread::spawn(move || closed(&mut two));
     running.stop();
     assert_eq!(told.join().unwrap(), 1012);
+}
+
+/// A peer takes some time to answer its end, and by then the component is stopped as well: the node had waited for
+/// it as long as it waits for anything.
+#[test]
+fn a_node_ends_soon_although_a_peer_answers_late() {
+    let (running, address) = run_app("websocket", "websocket");
+    let mut socket = chat(&address);
+    let late = std::thread::spawn(move || {
+        assert_eq!(closed(&mut socket), 1012);
+        std::thread::sleep(Duration::from_millis(300));
+        // Its answer goes out with this.
+        let _over = socket.read();
+    });
+    let asked = std::time::Instant::now();
+    running.stop();
+    assert!(asked.elapsed() < ENDS_WITHIN, "{:?}", asked.elapsed());
+    late.join().unwrap();
 }
 
 /// One that offers both gets requests and peers of every path.

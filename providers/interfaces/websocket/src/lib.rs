@@ -28,7 +28,7 @@
 //! | a message that is too large | closes the peer that sent it with 1009 |
 //! | a listener that stops, or is changed | closes its peers with 1012 (service restart) |
 //! | a peer that leaves while it is asked for | takes its request back: `open` is stopped, no `close` follows, and what is sent to it is *gone* |
-//! | the end of a peer | `close` is called once as a rule, after its last message; again where a node was lost meanwhile; and not at all where the listener's own node died, or the component did not come back within `handler_patience_ms` |
+//! | the end of a peer | `close` is called once as a rule, after its last message; again where a node was lost meanwhile; and not at all where the listener's own node died, or the component did not come back within `handler_patience_ms`, or within three seconds where the listener stops |
 //!
 //! Invariants:
 //! - nobody waits for a peer: what cannot be queued at once ends the peer that has no room;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use wrt_contract::CallContext;
 use wrt_websocket::{Closing, PeerCounter, WebSocketError, count};
 
@@ -14,6 +14,8 @@ use super::Socket;
 const PAUSE_MIN: Duration = Duration::from_millis(20);
 /// The longest one: as long as that a component may be back unnoticed.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// How long a component may take to be told of a peer's end while its server drains.
+const DRAINING_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The handler of a peer, and what it is told with.
 #[derive(Clone)]
@@ -46,14 +48,28 @@ impl Calls {
         Some(())
     }
 
-    /// Tells it that the peer is gone.
-    pub(super) async fn close(&self, closing: &Closing) {
+    /// Tells it that the peer is gone. Where the server drains it may be that the component does as well, on the
+    /// same node, and comes back nowhere: that is found out soon.
+    pub(super) async fn close(&self, closing: &Closing, is_draining: bool) {
         let call = |context: CallContext| {
             let (socket, peer) = (Arc::clone(&self.socket), Arc::clone(&self.peer));
             let closing = closing.clone();
             async move { socket.handler.close(&context, &peer, &closing).await }.boxed()
         };
-        if let Err(error) = self.patiently(call).await {
+        let told = self.patiently(call);
+        let told = match is_draining {
+            true => timeout(DRAINING_PATIENCE, told).await,
+            false => Ok(told.await),
+        };
+        let Ok(told) = told else {
+            count(&self.counter.closes_given_up);
+            tracing::debug!(
+                peer = &*self.peer,
+                "nobody was there to be told that a peer is gone"
+            );
+            return;
+        };
+        if let Err(error) = told {
             count(&self.counter.closes_given_up);
             tracing::warn!(peer = &*self.peer, %error, "nobody was told that a peer is gone");
         }

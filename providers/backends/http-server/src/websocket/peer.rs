@@ -104,7 +104,7 @@ impl Peer {
         connection: Arc<ConnectionUse>,
     ) {
         let ended = match upgrade.await {
-            Ok(upgraded) => self.talk(upgraded, draining, &connection).await,
+            Ok(upgraded) => self.talk(upgraded, &draining, &connection).await,
             Err(error) => {
                 tracing::debug!(peer = &*self.calls.peer, %error, "a peer left before it was in");
                 Ended::Lost
@@ -115,13 +115,14 @@ impl Peer {
         }
         count(&self.calls.counter.closed);
         self.place.leave();
-        self.calls.close(&ended.closing()).await;
+        let is_draining = draining.is_cancelled();
+        self.calls.close(&ended.closing(), is_draining).await;
     }
 
     async fn talk(
         &self,
         upgraded: Upgraded,
-        draining: CancellationToken,
+        draining: &CancellationToken,
         connection: &ConnectionUse,
     ) -> Ended {
         let bytes_max = Some(self.options().message_bytes_max());
