@@ -1,7 +1,7 @@
 //! The chat of `examples/websocket`, run by the real program, and its peers.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{ErrorKind, Read as _, Write as _},
     net::TcpStream,
     time::Duration,
 };
@@ -18,6 +18,9 @@ const WITHIN: Duration = Duration::from_secs(30);
 
 /// Less than the ten seconds that a node that stops waits for what is in hand.
 const ENDS_WITHIN: Duration = Duration::from_secs(6);
+
+/// How long a peer takes to answer its end.
+const LATE: Duration = Duration::from_millis(300);
 
 type Socket = WebSocket<TcpStream>;
 
@@ -116,8 +119,15 @@ fn a_node_ends_soon_although_a_peer_answers_late() {
     let mut socket = chat(&address);
     let late = std::thread::spawn(move || {
         assert_eq!(closed(&mut socket), 1012);
-        std::thread::sleep(Duration::from_millis(300));
-        // Its answer goes out with this.
+        let stream = socket.get_ref();
+        stream.set_read_timeout(Some(LATE)).unwrap();
+        let nothing = stream.peek(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(
+            nothing,
+            Err(ErrorKind::WouldBlock),
+            "its answer is waited for"
+        );
+        // The answer goes out with this.
         let _over = socket.read();
     });
     let asked = std::time::Instant::now();
