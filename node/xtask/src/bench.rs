@@ -35,7 +35,7 @@ fn run(repository: &Repository, arguments: &ArgMatches) -> anyhow::Result<()> {
     let step = |title, usually, arguments| Step { title, usually }.run(repository.cargo(arguments));
     step(
         "build the workspace for release",
-        "2 min, from scratch 10 min",
+        "10 min, from scratch 20 min",
         "build --workspace --release --locked",
     )?;
     let mut bench = repository.command(repository.built("release", "wrt-bench"));
