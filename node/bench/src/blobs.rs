@@ -17,11 +17,11 @@ use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use wrt_blobstore::{Blobstore, BlobstoreInterface, ByteRange, ObjectId};
 use wrt_contract::{Body, BodyFrame, CallContext};
-use wrt_nats::{Nats, NatsConfig, NatsStorage};
-use wrt_runtime::{Backend as _, ServiceAddress};
 
 use self::bare::Bare;
-use crate::{colocated::linked, rounds::rates_in_turns, row::Row, serving::Pair};
+use crate::{
+    blob_provider::store, colocated::linked, rounds::rates_in_turns, row::Row, serving::Pair,
+};
 
 const ROUNDS: u32 = 12;
 const OBJECT_BYTES: usize = 64 << 20;
@@ -45,22 +45,12 @@ enum Place {
 pub async fn measure() -> anyhow::Result<Vec<Row>> {
     let pair = Pair::start().await?;
     let bare = Bare::new(&pair.nats.url()).await?;
-    let here = linked::<BlobstoreInterface>(provider(&pair.nats.url()).await?)?;
+    let here = linked::<BlobstoreInterface>(store(&pair.nats.url()).await?)?;
     let mut rows = rows(Place::Here, here, &bare).await?;
     let elsewhere = pair.remote::<BlobstoreInterface>()?;
     rows.extend(self::rows(Place::Elsewhere, elsewhere, &bare).await?);
     rows.extend(memory::measure().await?);
     Ok(rows)
-}
-
-/// The provider, on both sides of the bench.
-pub async fn provider(nats: &str) -> anyhow::Result<Arc<dyn Blobstore>> {
-    let config = NatsConfig {
-        url: ServiceAddress::new(nats),
-        storage: NatsStorage::Memory,
-        ..NatsConfig::default()
-    };
-    Ok(Arc::new(Nats::connect_with(config).await?))
 }
 
 async fn rows(place: Place, store: Arc<dyn Blobstore>, bare: &Bare) -> anyhow::Result<Vec<Row>> {

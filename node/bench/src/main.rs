@@ -7,6 +7,7 @@
 //! Exit codes: 0, measured (whatever the figures are); 1, something could not be measured; 2, usage.
 
 mod across;
+mod blob_provider;
 mod blobs;
 mod body;
 mod colocated;

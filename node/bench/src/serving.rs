@@ -19,7 +19,7 @@ use wrt_request::Seat;
 use wrt_test_servers::{NatsServer, Process};
 
 use crate::{
-    blobs,
+    blob_provider,
     cursors::{CursorsInterface, Served},
     http_provider, node, outside,
 };
@@ -54,7 +54,7 @@ pub async fn serve(nats: &str) -> anyhow::Result<()> {
         Offer::new::<KeyValueInterface>(store, &gate),
         Offer::new::<CursorsInterface>(cursors, &gate),
         Offer::new::<HttpClientInterface>(http_provider::client().await?, &gate),
-        Offer::new::<BlobstoreInterface>(blobs::provider(nats).await?, &gate),
+        Offer::new::<BlobstoreInterface>(blob_provider::store(nats).await?, &gate),
     ];
     let actor = provider()?;
     let report = {
