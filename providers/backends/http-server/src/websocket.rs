@@ -10,6 +10,7 @@
 //! with the server.
 
 mod calls;
+mod ended;
 mod handshake;
 mod inbox;
 mod options;

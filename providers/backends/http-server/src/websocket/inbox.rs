@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::{
 };
 use wrt_websocket::{Closing, count};
 
-use super::{calls::Calls, outbox::Pulse, peer::Ended};
+use super::{calls::Calls, ended::Ended, outbox::Pulse};
 
 /// How long a handler may take before what follows its message is looked at. A peer that sends a question, and
 /// its end right behind it, gets its answer: once the end is read nothing more may be sent.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use wrt_websocket::{Closing, Next, Queue};
 
-use super::{WebSocketOptions, peer::Ended};
+use super::{WebSocketOptions, ended::Ended};
 
 /// Sends what is queued for a peer, and pings it.
 pub(super) struct Outbox<'a, S> {

@@ -13,7 +13,6 @@ use wrt_protocol::{Fault, FaultKind, Hop};
 use super::{
     Shared,
     at_work::{AtWork, Exchange},
-    open::InstanceId,
     stopped_body::stopped_by,
 };
 use crate::native::host::{
@@ -22,6 +21,10 @@ use crate::native::host::{
     p3::answer_beside_others,
     response::into_guest,
 };
+
+/// One instance of a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct InstanceId(pub(super) u64);
 
 /// A request for an instance that it shares with others.
 pub(in super::super) struct Job {

@@ -3,11 +3,7 @@
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use wrt_host::{Allowance, Sharing};
 
-use super::job::Job;
-
-/// One instance of a component.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct InstanceId(u64);
+use super::job::{InstanceId, Job};
 
 /// Those that take requests. Whoever is closed takes none; it has those that it had.
 pub(super) struct Open {

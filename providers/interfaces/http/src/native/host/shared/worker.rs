@@ -8,7 +8,11 @@ use wasmtime::{Store, component::Accessor, component::Instance};
 use wasmtime_wasi_http::p3::bindings::Service;
 use wrt_host::{InstanceState, Leash, Lent, Sharing, WallTimeExceeded};
 
-use super::{Shared, at_work::AtWork, job::Job, open::InstanceId};
+use super::{
+    Shared,
+    at_work::AtWork,
+    job::{InstanceId, Job},
+};
 use crate::native::host::{Export, Version};
 
 /// One instance, to its end.
