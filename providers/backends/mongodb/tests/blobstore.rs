@@ -5,7 +5,6 @@
 mod blobstore {
     mod collected;
     mod failures;
-    mod ferretdb;
     mod objects;
     mod support;
 }
