@@ -58,7 +58,7 @@ fn run(repository: &Repository, arguments: &ArgMatches) -> anyhow::Result<()> {
     guests::build(repository)?;
     Step {
         title: "build the workspace",
-        usually: "1 min, from scratch 6 min",
+        usually: "1 min, from scratch 13 min",
     }
     .run(repository.cargo("build --workspace --locked"))?;
     let work = tempfile::tempdir().context("cannot make a temporary folder")?;
