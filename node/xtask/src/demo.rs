@@ -25,7 +25,7 @@ fn run(repository: &Repository, arguments: &ArgMatches) -> anyhow::Result<()> {
     let step = |title, usually, arguments| Step { title, usually }.run(repository.cargo(arguments));
     step(
         "build the workspace",
-        "1 min, from scratch 6 min",
+        "1 min, from scratch 12 min",
         "build --workspace --locked",
     )?;
     let mut demo = repository.command(repository.built("debug", "wrt-demo"));
