@@ -97,6 +97,7 @@ pub struct Node {
     options: NodeOptions,
     seat: Seat,
     supervision: Arc<OnceLock<Supervision>>,
+    hosting: Arc<Hosting>,
     parts: Arc<Parts>,
     desired: watch::Sender<Option<Arc<Snapshot>>>,
     applied: Arc<desired::Applied>,
@@ -165,6 +166,7 @@ impl Node {
             options,
             seat,
             supervision,
+            hosting,
             parts,
             desired,
             applied,
@@ -200,6 +202,12 @@ impl Node {
     #[must_use]
     pub fn status(&self) -> NodeStatus {
         self.status_source()()
+    }
+
+    /// Waits until a replica has become ready since this was last waited for; what fails to start does not
+    /// end it. Cancel safe, for one who waits.
+    pub async fn replica_ready(&self) {
+        self.hosting.news().await;
     }
 
     /// [`Node::status`] for whoever does not have the node.

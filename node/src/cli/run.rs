@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{CacheOptions, Code, Node, NodeOptions, NodeStatus};
 
-/// How often it is looked whether everything is ready.
+/// How often it is looked what does not start; what is ready says so.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 pub async fn run(runtime: Runtime, arguments: RunArgs, output: Output) -> Result<(), Failure> {
@@ -166,7 +166,7 @@ async fn ready(node: &Node, app: &DesiredApp, output: Output) -> Result<(), Fail
         if status.replicas.len() == app.actors().count() && are_ready {
             return Ok(());
         }
-        tokio::time::sleep(LOOK_INTERVAL).await;
+        let _or_look = tokio::time::timeout(LOOK_INTERVAL, node.replica_ready()).await;
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Hosting {
     seat: OnceLock<Seat>,
     offered: Mutex<Offered>,
     changed: Notify,
+    /// Rung for whoever waits until something is offered here.
+    news: Notify,
 }
 
 impl Hosting {
@@ -39,6 +41,7 @@ impl Hosting {
             seat: OnceLock::new(),
             offered: Mutex::default(),
             changed: Notify::new(),
+            news: Notify::new(),
         })
     }
 
@@ -78,6 +81,13 @@ impl Hosting {
         }
         self.offered_now().offer(actor, offers);
         self.changed.notify_one();
+        self.news.notify_one();
+    }
+
+    /// Waits until a replica offers something that it did not offer when this was last waited for. Cancel
+    /// safe, for one who waits.
+    pub(crate) async fn news(&self) {
+        self.news.notified().await;
     }
 
     fn withdrawn(&self, actor: &ActorAddress, gone: &[Offer]) {
