@@ -26,7 +26,7 @@ use crate::{
 /// Instances that an engine has room for, where neither the options nor the machine say.
 const INSTANCES_MAX_DEFAULT: u32 = 1000;
 /// The least and the most that the machine's memory makes of it.
-const INSTANCES_MAX_BY_MACHINE: (u64, u64) = (256, 2048);
+const INSTANCES_MAX_BY_MACHINE: (u64, u64) = (256, 1024);
 /// Memory of the machine for each instance that there is room for.
 const MEMORY_BYTES_PER_INSTANCE: u64 = 8 << 20;
 /// The largest linear memory that there is room for. All that 32 bits can address: it is address
