@@ -1,5 +1,6 @@
 //! What `wrt-node` and `wrt` are made of: every package and every backend of this workspace.
 
+use wrt_age::Age;
 use wrt_blobstore::{BlobstoreDefault, WasiBlobstore};
 use wrt_config::{ConfigDefault, WasiConfig};
 use wrt_http::WasiHttp;
@@ -11,6 +12,7 @@ use wrt_messaging::{MessagingDefault, WasiMessaging};
 use wrt_mongodb::MongoDb;
 use wrt_nats::Nats;
 use wrt_redis::Redis;
+use wrt_vault::{VaultDefault, WrtVault};
 use wrt_websocket::WrtWebSocket;
 
 wrt_node::runtime!({
@@ -21,4 +23,5 @@ wrt_node::runtime!({
     WasiLogging: _,
     WasiMessaging: [MessagingDefault, Nats, Kafka],
     WrtWebSocket: HttpDefault,
+    WrtVault: [VaultDefault, Age],
 });

@@ -21,6 +21,7 @@ mod programs {
     pub mod proxy;
     pub mod running;
     pub mod tls;
+    pub mod vault;
     pub mod wasmcloud;
     pub mod websocket;
 }

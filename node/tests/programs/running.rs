@@ -120,6 +120,11 @@ impl Running {
         line.expect("a provider that listens says so").to_owned()
     }
 
+    /// All that it has said.
+    pub fn log(&self) -> String {
+        self.process.log().unwrap()
+    }
+
     /// How many files and sockets it has open.
     pub fn descriptors(&self) -> usize {
         let folder = format!("/proc/{}/fd", self.process.pid());
