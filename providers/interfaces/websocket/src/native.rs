@@ -3,6 +3,7 @@
 mod counts;
 mod error;
 mod listener;
+mod peer;
 mod peer_id;
 mod queue;
 mod table;
@@ -21,6 +22,7 @@ pub use counts::{PeerCounter, PeerCounts, count};
 pub use error::{Limit, WebSocketError};
 pub use host::{PeerComponent, WrtWebSocket};
 pub use listener::Listener;
+pub use peer::{Peer, PeerOptions, PeerRoute};
 pub use peer_id::PeerId;
 pub use queue::{Next, Queue, QueueLimits};
 pub use table::{PeerTable, Place};
