@@ -298,7 +298,7 @@ impl Node {
             .unwrap_or_default();
         for (actor, ..) in status {
             let phase = match actor.kind {
-                _ if self.parts.servers.has(&actor) => 0,
+                _ if self.parts.servers.calls_somebody(&actor) => 0,
                 wrt_protocol::ActorKind::Component => 1,
                 wrt_protocol::ActorKind::Provider => 2,
             };

@@ -1,7 +1,10 @@
 //! Websockets, the same with the component in the node of its peers' sockets and in another one.
 //!
 //! An exchange is written once: how a peer asks to come in, what it says and hears, and how it ends. Small
-//! messages travel inside their calls between the nodes, and large ones as streams.
+//! messages travel inside their calls between the nodes, and large ones as streams. What is said and heard is the
+//! same again where it is the component that has connected to the other side: [`outgoing`].
+
+mod outgoing;
 
 use std::{fs, time::Duration};
 
@@ -129,10 +132,16 @@ impl Exchange {
                 return Err(format!("{opened:?} instead of {expected:?}"));
             }
         };
+        let told = self.goes_on(&mut socket).await;
+        told.map_err(|told| format!("speaking {protocol:?}: {told}"))
+    }
+
+    /// What is said and heard once the socket is open.
+    async fn goes_on(&self, socket: &mut WebSocketStream<TcpStream>) -> Result<(), String> {
         for (at, step) in self.steps.iter().enumerate() {
-            let told = timeout(WITHIN, step.runs(&mut socket)).await;
+            let told = timeout(WITHIN, step.runs(socket)).await;
             let told = told.unwrap_or_else(|_late| Err("nothing comes".to_owned()));
-            told.map_err(|told| format!("step {at}, speaking {protocol:?}: {told}"))?;
+            told.map_err(|told| format!("step {at}: {told}"))?;
         }
         Ok(())
     }

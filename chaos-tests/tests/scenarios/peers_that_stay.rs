@@ -1,6 +1,7 @@
 //! Peers of websockets, while the node of the component that answers them is lost; or the one that has their
-//! sockets.
+//! sockets, of those that have come in as of those that the component has connected to.
 
+mod connected;
 mod listener;
 mod peer;
 
@@ -70,10 +71,14 @@ fn deploy(scene: &Scene, revision: &str, handler_timeout: Duration) -> anyhow::R
         "[app]\nname = \"chat\"\n\n\
          [component.chat]\nsource = {source:?}\nnodes = [\"a\", \"b\"]\n\
          environment = {{ REVISION = {revision:?} }}\n\
-         links = {{ \"wrt:websocket\" = \"web\" }}\n\n\
+         links = {{ \"wrt:websocket\" = {{ default = \"web\", outside = \"outside\" }} }}\n\n\
          [provider.web]\nbackend = \"http-server\"\nnodes = {LISTENERS:?}\n\
          config = {{ address = \"127.0.0.1:0\" }}\n\
          calls = [{{ component = \"chat\", path = \"/chat\", \
+         websocket = {{ handler_timeout_ms = {timeout} }} }}]\n\n\
+         [provider.outside]\nbackend = \"http-client\"\nnodes = [\"edge\"]\n\
+         config = {{ allow = [\"127.0.0.1:*\"] }}\n\
+         calls = [{{ component = \"chat\", route = \"others\", \
          websocket = {{ handler_timeout_ms = {timeout} }} }}]\n",
         timeout = handler_timeout.as_millis(),
     );

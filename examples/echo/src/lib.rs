@@ -1,11 +1,17 @@
 //! Gives each peer back what it sends.
 //!
 //! With `?refuse=<status>` behind the path a peer is not let in; with `?tell` it is told first what it has
-//! asked with. `/close <code> <reason>` closes it so.
+//! asked with. `/close <code> <reason>` closes it so, and `/connect <url> <subprotocols>` connects to another
+//! server, which is a peer like all others from then on.
 
 use std::slice::from_ref;
 
-use wrt_guest::websocket::{Answer, Closing, Guest, Message, Opening, Peer, close, export, send};
+use wrt_guest::websocket::{
+    Answer, Closing, Connecting, Guest, Message, Opening, Peer, close, connect, export, send,
+};
+
+/// The component's link to who opens connections.
+const OUTSIDE: &str = "outside";
 
 struct Echo;
 
@@ -25,10 +31,15 @@ impl Guest for Echo {
     }
 
     fn receive(peer: Peer, message: Message) {
-        let closing = match &message {
-            Message::Text(line) => closing(line),
-            Message::Binary(_) => None,
+        let line = match &message {
+            Message::Text(line) => line.as_str(),
+            Message::Binary(_) => "",
         };
+        if let Some(wish) = line.strip_prefix("/connect ") {
+            let _is_there = send(&[peer], &Message::Text(connected(wish)));
+            return;
+        }
+        let closing = closing(line);
         // One that is gone has no use for it.
         let _is_there = match closing {
             Some(closing) => close(&[peer], &closing),
@@ -50,6 +61,25 @@ fn told(opening: &Opening) -> String {
     ];
     lines.extend(fields);
     lines.join("\n")
+}
+
+/// Connects to a URL, with the subprotocols behind it; what became of that.
+fn connected(wish: &str) -> String {
+    let mut words = wish.split(' ').map(str::to_owned);
+    let connecting = Connecting {
+        link: OUTSIDE.to_owned(),
+        route: "default".to_owned(),
+        url: words.next().unwrap_or_default(),
+        headers: vec![("x-by".to_owned(), b"echo".to_vec())],
+        protocols: words.collect(),
+    };
+    match connect(&connecting) {
+        Ok(connected) => {
+            let protocol = connected.protocol.unwrap_or_else(|| "no subprotocol".to_owned());
+            format!("connected to {}, {protocol}", connected.peer)
+        }
+        Err(error) => format!("not connected: {error:?}"),
+    }
 }
 
 /// The closing that a line asks for.

@@ -3,7 +3,8 @@
 //! The component keeps nothing for a peer, so each call may come to another instance, on another node. A
 //! line that begins with a slash is for the component: `/whoami` answers the one who asks, `/to <peer> <line>`
 //! goes to that peer alone and `/all <line>` to all, and whoever says it is told what became of it; `/wait <ms>`
-//! takes so long, `/trap` ends the instance, `/leave` closes the peer. Of which route its peers are is said by
+//! takes so long, `/trap` ends the instance, `/leave` closes the peer, `/join <url>` connects to another chat, so that
+//! what is said there is told here. Of which route its peers are is said by
 //! `ROUTE` in its environment.
 
 use wrt_guest::{
@@ -14,13 +15,16 @@ use wrt_guest::{
         http::types::{IncomingRequest, ResponseOutparam},
     },
     websocket::{
-        self, Answer, Closing, Error, Message, Opening, Outcome, Peer, Reached, close, send,
-        send_to_all,
+        self, Answer, Closing, Connecting, Error, Message, Opening, Outcome, Peer, Reached, close,
+        connect, send, send_to_all,
     },
 };
 
-/// The link of `app.toml`.
+/// The links of `app.toml`: to the server, and to who connects to other chats.
 const LINK: &str = "default";
+const OUTSIDE: &str = "outside";
+/// The other chats, by the name that `app.toml` has for them.
+const OTHERS: &str = "others";
 const PROTOCOL: &str = "chat";
 const PAGE: &str = include_str!("page.html");
 
@@ -86,6 +90,10 @@ impl websocket::Guest for Chat {
                 };
                 let _is_there = close(&[peer], &closing);
             }
+            ("/join", url) => {
+                let line = text(&format!("* {}", joined(url)));
+                let _is_there = send(&[peer], &line);
+            }
             _ => tell_all(&message),
         }
     }
@@ -101,6 +109,21 @@ fn text(line: &str) -> Message {
 
 fn route() -> String {
     std::env::var("ROUTE").unwrap_or_else(|_| "/chat".to_owned())
+}
+
+/// Connects to another chat; what became of it.
+fn joined(url: &str) -> String {
+    let connecting = Connecting {
+        link: OUTSIDE.to_owned(),
+        route: OTHERS.to_owned(),
+        url: url.to_owned(),
+        headers: Vec::new(),
+        protocols: Vec::new(),
+    };
+    match connect(&connecting) {
+        Ok(connected) => format!("joined {}", connected.peer),
+        Err(error) => format!("not joined: {error:?}"),
+    }
 }
 
 fn in_words(outcome: Outcome) -> String {

@@ -11,7 +11,7 @@ use wrt_runtime::{BackendEntry, ConnectFailure, Facts, LatticeState, Settings, S
 use wrt_supervision::{Probe, Running, Start, StartError};
 
 use super::{
-    Parts, capacity::Reported, ownership::LatticeOwnership, replica::AddressTaken,
+    Parts, capacity::Reported, ownership::LatticeOwnership, replica::AddressTaken, servers::Server,
     siblings::LatticeSiblings,
 };
 use crate::catalog::chain;
@@ -126,9 +126,9 @@ impl ProviderStart {
         let permit = gate.admit(&CallContext::default()).await;
         let permit = permit.map_err(|fault| StartError::Transient(Box::new(fault)))?;
         let address = self.desired.address.as_deref();
-        self.parts
-            .servers
-            .insert(&self.actor, address, serving, permit);
+        let calls_somebody = !self.desired.calls.is_empty();
+        let server = Server::new(address, calls_somebody, serving, permit);
+        self.parts.servers.insert(&self.actor, server);
         Ok(())
     }
 

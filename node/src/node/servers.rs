@@ -25,8 +25,27 @@ pub(crate) struct Servers {
 /// A provider's server.
 pub(crate) struct Server {
     asked: Option<String>,
+    calls_somebody: bool,
     serving: Box<dyn Serving>,
     permit: Mutex<Option<Permit>>,
+}
+
+impl Server {
+    /// One that has this address and this permit of its provider's gate. `calls_somebody` says whether there are
+    /// components that it calls: a provider may be there for its links alone.
+    pub(crate) fn new(
+        address: Option<&str>,
+        calls_somebody: bool,
+        serving: Box<dyn Serving>,
+        permit: Permit,
+    ) -> Self {
+        Self {
+            asked: address.map(str::to_owned),
+            calls_somebody,
+            serving,
+            permit: Mutex::new(Some(permit)),
+        }
+    }
 }
 
 impl Servers {
@@ -67,20 +86,8 @@ impl Servers {
     }
 
     /// Takes in a provider's new server; the one before finishes what it has in hand.
-    pub(crate) fn insert(
-        &self,
-        provider: &ActorAddress,
-        address: Option<&str>,
-        serving: Box<dyn Serving>,
-        permit: Permit,
-    ) {
-        let permit = Mutex::new(Some(permit));
-        let server = Arc::new(Server {
-            asked: address.map(str::to_owned),
-            serving,
-            permit,
-        });
-        let before = self.running().insert(provider.clone(), server);
+    pub(crate) fn insert(&self, provider: &ActorAddress, server: Server) {
+        let before = self.running().insert(provider.clone(), Arc::new(server));
         self.drain(before);
     }
 
@@ -90,9 +97,10 @@ impl Servers {
         self.drain(server);
     }
 
-    /// Whether the actor is a provider whose server runs.
-    pub(crate) fn has(&self, actor: &ActorAddress) -> bool {
-        self.running().contains_key(actor)
+    /// Whether the actor is a provider whose server runs, and calls components.
+    pub(crate) fn calls_somebody(&self, actor: &ActorAddress) -> bool {
+        let running = self.running();
+        running.get(actor).is_some_and(|it| it.calls_somebody)
     }
 
     /// Where a provider listens in fact: port 0 became another one.
@@ -186,7 +194,8 @@ mod tests {
             .await
             .expect("it is free");
         let (server, mut dropped) = tokio::sync::mpsc::channel(1);
-        servers.insert(&provider, None, Box::new(Endless(server)), permit);
+        let server = Server::new(None, true, Box::new(Endless(server)), permit);
+        servers.insert(&provider, server);
         let started = Instant::now();
         servers.close(&provider);
         assert_eq!(gate.load().running, 1);

@@ -143,3 +143,16 @@ async fn what_others_must_know_is_not_filled_by_a_variable_of_one_node() {
     let address = parts.servers.address(&provider());
     assert_eq!(address.unwrap().ip().to_string(), "127.0.0.2");
 }
+
+/// A provider that was there for its links alone stopped before the components that were still using it.
+#[tokio::test]
+async fn only_a_server_that_calls_somebody_goes_first() {
+    let parts = parts(AppEnvironment::nothing());
+    let mut linked = desired("sound", text("dong"));
+    linked.calls.clear();
+    start(&parts, linked).await.unwrap();
+    assert!(parts.servers.address(&provider()).is_some(), "it serves");
+    assert!(!parts.servers.calls_somebody(&provider()));
+    start(&parts, desired("sound", text("dong"))).await.unwrap();
+    assert!(parts.servers.calls_somebody(&provider()));
+}

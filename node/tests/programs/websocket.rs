@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::{
 
 use super::browser::Browser;
 use super::examples::{run_app, run_component};
-use super::running::request;
+use super::running::{Running, guest, repository, request, write_manifest};
 
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -134,6 +134,47 @@ fn a_node_ends_soon_although_a_peer_answers_late() {
     running.stop();
     assert!(asked.elapsed() < ENDS_WITHIN, "{:?}", asked.elapsed());
     late.join().unwrap();
+}
+
+/// What is said in one chat is told in the other one, which has joined it; until that ends.
+#[test]
+fn a_chat_that_joins_another_one() {
+    let (other, at_other) = run_app("websocket", "websocket");
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(repository("examples/websocket/app.toml")).unwrap();
+    let source = guest("websocket").display().to_string();
+    let text = text
+        .replace("../target/wasm32-wasip2/release/websocket.wasm", &source)
+        .replace("127.0.0.1:8081", &at_other)
+        .replace("127.0.0.1:8080", "127.0.0.1:0");
+    let manifest = write_manifest(folder.path(), &text);
+    let running = Running::start(&[&manifest.display().to_string()]);
+    let mut here = chat(&running.address("web"));
+    let mut there = chat(&at_other);
+    say(&mut here, &format!("/join ws://{at_other}/chat"));
+    // The other one says welcome, to all who are here.
+    let mut told = [next(&mut here), next(&mut here)];
+    told.sort_unstable();
+    assert!(told[0].starts_with("* joined outside/"), "{told:?}");
+    assert_eq!(told[1], "* welcome");
+    say(&mut there, "hello, you");
+    for socket in [&mut here, &mut there] {
+        assert_eq!(next(socket), "hello, you");
+    }
+    // What the component says to its peer is a line of the other chat's.
+    let id = told[0].trim_start_matches("* joined ");
+    say(&mut here, &format!("/to {id} hello yourself"));
+    let mut told = [next(&mut here), next(&mut here)];
+    told.sort_unstable();
+    assert_eq!(told, ["* hello yourself: queued", "hello yourself"]);
+    assert_eq!(next(&mut there), "hello yourself");
+    say(&mut here, "/join ws://127.0.0.1:1/chat");
+    assert!(next(&mut here).starts_with("* not joined: ConnectError::Denied("));
+    drop(there);
+    assert_eq!(next(&mut here), "* somebody left (1006)");
+    other.stop();
+    assert_eq!(next(&mut here), "* somebody left (1012)");
+    running.stop();
 }
 
 /// One that offers both gets requests and peers of every path.

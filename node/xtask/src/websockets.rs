@@ -1,4 +1,5 @@
-//! `cargo xtask websockets`: the public conformance suite for websockets (Autobahn's) judges the server.
+//! `cargo xtask websockets`: the public conformance suite for websockets (Autobahn's) judges the server, and the
+//! client.
 //!
 //! A command of its own, and no part of the tests: the suite runs on Python 2.7 alone, which no registry has.
 //! What it has found is held by tests of the server.
@@ -8,14 +9,14 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command as Program, ti
 use anyhow::{Context, ensure};
 use clap::{Arg, ArgMatches};
 use serde::Deserialize;
-use wrt_test_servers::{Process, cache_folder};
+use wrt_test_servers::{Process, cache_folder, free_port};
 
 use crate::{command::Command, guests, repository::Repository, setup::pypi, step::Step};
 
 /// The command.
 pub const COMMAND: Command = Command {
     name: "websockets",
-    about: "Have the public conformance suite for websockets judge the server (needs Python 2.7)",
+    about: "Have the public conformance suite for websockets judge both sides (needs Python 2.7)",
     arguments: |parser| {
         let python = Arg::new("python").long("python").default_value("python2.7");
         let cases = Arg::new("cases").long("cases").default_value("*");
@@ -28,9 +29,13 @@ pub const COMMAND: Command = Command {
 
 /// What is installed, from the root.
 const REQUIREMENTS: &str = "node/xtask/autobahn/requirements.txt";
+/// The suite's client, which connects to the example; and its server, to which the example connects.
 const FUZZ: &str = "node/xtask/autobahn/fuzz.py";
+const SERVE: &str = "node/xtask/autobahn/serve.py";
 const VERSION: &str = "25.10.1";
 const APP: &str = "examples/echo/app.toml";
+/// What the example's manifest says of where it may connect to.
+const ALLOWED: &str = "127.0.0.1:9001";
 const READY_LIMIT: Duration = Duration::from_secs(120);
 
 /// Compression is not served; and what only measures how long it takes is no part of conformance.
@@ -62,27 +67,37 @@ fn run(repository: &Repository, arguments: &ArgMatches) -> anyhow::Result<()> {
     }
     .run(repository.cargo("build --workspace --locked"))?;
     let work = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let (_node, address) = start_echo(repository, work.path())?;
-    let spec = serde_json::json!({
-        "outdir": work.path(),
-        "servers": [{ "agent": "wrt", "url": format!("ws://{address}/") }],
-        "cases": cases.split(',').collect::<Vec<_>>(),
-        "exclude-cases": LEFT_OUT,
-        "exclude-agent-cases": {},
-    });
-    let spec_file = work.path().join("spec.json");
-    fs::write(&spec_file, spec.to_string())?;
-    let mut fuzz = repository.command(python);
-    fuzz.args(["-W", "ignore", FUZZ]);
-    fuzz.arg(&packages).arg(&spec_file);
-    Step {
-        title: "run the suite",
-        usually: "1 min",
+    let suite = format!("127.0.0.1:{}", free_port()?);
+    let (_node, address) = start_echo(repository, work.path(), &suite)?;
+    for (title, script) in [
+        ("have the suite connect", FUZZ),
+        ("have the suite be connected to", SERVE),
+    ] {
+        let spec = serde_json::json!({
+            "outdir": work.path(),
+            "servers": [{ "agent": "wrt", "url": format!("ws://{address}/") }],
+            "url": format!("ws://{suite}"),
+            "echo": format!("ws://{address}/"),
+            "cases": cases.split(',').collect::<Vec<_>>(),
+            "exclude-cases": LEFT_OUT,
+            "exclude-agent-cases": {},
+        });
+        let spec_file = work.path().join("spec.json");
+        fs::write(&spec_file, spec.to_string())?;
+        let mut fuzz = repository.command(python);
+        fuzz.args(["-W", "ignore", script]);
+        fuzz.arg(&packages).arg(&spec_file);
+        Step {
+            title,
+            usually: "1 min",
+        }
+        .run_quietly(fuzz)?;
+        let index = work.path().join("index.json");
+        let report = fs::read_to_string(&index).context("the suite has left no report")?;
+        fs::remove_file(index)?;
+        judge(&report)?;
     }
-    .run_quietly(fuzz)?;
-    let index = work.path().join("index.json");
-    let index = fs::read_to_string(index).context("the suite has left no report")?;
-    judge(&index)
+    Ok(())
 }
 
 fn check_python(python: &str) -> anyhow::Result<()> {
@@ -98,10 +113,23 @@ fn check_python(python: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs the example that echoes; where it listens.
-fn start_echo(repository: &Repository, folder: &Path) -> anyhow::Result<(Process, String)> {
+/// Runs the example that echoes, which may connect to `suite`; where it listens.
+fn start_echo(
+    repository: &Repository,
+    folder: &Path,
+    suite: &str,
+) -> anyhow::Result<(Process, String)> {
+    let text = fs::read_to_string(repository.path(APP))?;
+    ensure!(text.contains(ALLOWED), "{APP} does not name {ALLOWED}");
+    let guests = repository.path("examples/target");
+    let text = text
+        .replace(ALLOWED, suite)
+        .replace("../target", &guests.to_string_lossy());
+    let manifest = folder.join("app.toml");
+    fs::write(&manifest, text)?;
     let mut node = repository.command(repository.built("debug", "wrt-node"));
-    node.args(["run", APP, "--address", "web=127.0.0.1:0"]);
+    node.arg("run").arg(manifest);
+    node.args(["--address", "web=127.0.0.1:0"]);
     let node = Process::spawn("wrt-node", node, folder.join("log"))?;
     node.wait_for_log("is ready", READY_LIMIT)?;
     let line = node.wait_for_log("listens on http://", READY_LIMIT)?;

@@ -44,6 +44,11 @@ impl Peer {
     pub async fn connect(name: &'static str, address: &str) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         let (socket, _) = client_async(format!("ws://{address}/chat"), stream).await?;
+        Ok(Self::of(name, socket))
+    }
+
+    /// The one who has connected to us.
+    pub fn of(name: &'static str, socket: WebSocketStream<TcpStream>) -> Self {
         let (say, mut hear) = socket.split();
         let heard = Arc::<Mutex<Heard>>::default();
         let notes = Arc::clone(&heard);
@@ -65,14 +70,14 @@ impl Peer {
                 }
             }
         });
-        Ok(Self {
+        Self {
             heard,
             is_over: Arc::default(),
             name,
             says: Mutex::default(),
             says_on: Mutex::new(Some(say)),
             _hears: AbortOnDrop(hears),
-        })
+        }
     }
 
     pub fn speaks(&mut self) {

@@ -27,6 +27,7 @@ use wrt_http::{
     WasiHttp, from_http_ahead, strip_hop_by_hop, with_patience,
 };
 use wrt_runtime::{Backend, Entry, Serves, SettingsError};
+use wrt_websocket::Peers;
 
 use crate::{
     AllowList, CertificateError, Http2, HttpClientConfig,
@@ -39,12 +40,14 @@ use crate::{
     resolver::Resolver,
     target::{Refused, Target, Targets},
     tls::client_config,
+    websocket::WebSockets,
 };
 
 /// Sends requests to wherever its settings allow.
 pub struct HyperClient {
     client: Client<Connector, RequestBody>,
     connector: Arc<ConnectorParts>,
+    pub(crate) sockets: Arc<WebSockets>,
     targets: Targets,
     times: Times,
     connections_max: usize,
@@ -151,9 +154,11 @@ impl HyperClient {
             timeout: config.connect_timeout(),
             places: Places::new(connections_max),
         });
+        let sockets = WebSockets::new(connector.for_upgrades(), config.first_byte_timeout());
         Ok(Self {
             client: pool(&config, Connector(Arc::clone(&connector))),
             connector,
+            sockets: Arc::new(sockets),
             targets: Targets::default(),
             times: Times {
                 connect: config.connect_timeout(),
@@ -166,6 +171,12 @@ impl HyperClient {
             requests: AtomicU64::new(0),
             denied: AtomicU64::new(0),
         })
+    }
+
+    /// The other ends of the websockets that it opens, as others reach them, and how they ask for one.
+    #[must_use]
+    pub fn peers(&self) -> Arc<dyn Peers> {
+        self.sockets.clone()
     }
 
     /// What it has done so far.

@@ -23,6 +23,7 @@ use crate::{
     origin::{Origin, UriHost},
     places::Places,
     resolver::Resolver,
+    tls::HTTP_1,
 };
 
 /// Makes the connections that the pool asks for.
@@ -30,6 +31,7 @@ use crate::{
 pub(crate) struct Connector(pub(crate) Arc<ConnectorParts>);
 
 /// What a connector needs.
+#[derive(Clone)]
 pub(crate) struct ConnectorParts {
     pub(crate) allow: AllowList,
     pub(crate) resolver: Resolver,
@@ -55,6 +57,17 @@ impl tower_service::Service<Uri> for Connector {
 }
 
 impl ConnectorParts {
+    /// The same for connections that speak HTTP/1.1 and then something else.
+    pub(crate) fn for_upgrades(&self) -> Self {
+        let mut tls = rustls::ClientConfig::clone(self.tls.config());
+        tls.alpn_protocols = vec![HTTP_1.to_vec()];
+        Self {
+            tls: TlsConnector::from(Arc::new(tls)),
+            http2: Http2::Off,
+            ..self.clone()
+        }
+    }
+
     /// Whether a connection to there may have several requests at a time.
     pub(crate) fn may_multiplex(&self, uri: &Uri) -> bool {
         match self.http2 {
@@ -64,7 +77,9 @@ impl ConnectorParts {
         }
     }
 
-    async fn connect(&self, uri: &Uri) -> Result<OpenConnection, HttpError> {
+    /// # Errors
+    /// Why there is no connection.
+    pub(crate) async fn connect(&self, uri: &Uri) -> Result<OpenConnection, HttpError> {
         let target = Origin::of(uri)?;
         let deadline = Instant::now() + self.timeout;
         let place = tokio::time::timeout_at(deadline, self.places.take())

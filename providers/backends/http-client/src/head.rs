@@ -40,7 +40,11 @@ fn has_path(target: &PathAndQuery) -> bool {
     !target.as_str().starts_with('?')
 }
 
-fn normalised(uri: &Uri, target: &Origin) -> Result<Uri, HttpError> {
+/// With the host as it was checked, and a path.
+///
+/// # Errors
+/// What makes no URI.
+pub(crate) fn normalised(uri: &Uri, target: &Origin) -> Result<Uri, HttpError> {
     let mut parts = uri::Parts::default();
     parts.scheme = uri.scheme().cloned();
     let authority = target.authority().parse();
@@ -56,7 +60,7 @@ fn normalised(uri: &Uri, target: &Origin) -> Result<Uri, HttpError> {
 }
 
 /// The call's own trace, unless the guest carries on one of its own.
-fn add_trace(headers: &mut HeaderMap, trace: &TraceContext) {
+pub(crate) fn add_trace(headers: &mut HeaderMap, trace: &TraceContext) {
     const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
     const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
     if headers.contains_key(TRACEPARENT) {

@@ -1,9 +1,11 @@
-//! Requests to the world outside, as a provider of `wasi:http`.
+//! Requests to the world outside, as a provider of `wasi:http`; and websockets to there, as one of `wrt:websocket`.
 //!
 //! ```text
 //! request ─> Origin ─> AllowList ─> pool ─ no connection ─> resolve ─> AllowList ─> connect ─> TLS
 //!                                     └─── one that is free ──────────────────────────┐
 //! response <── body, held to its times <──────────────────────────────────────────────┘
+//!
+//! Peers::connect ─> Origin ─> AllowList ─> resolve ─> AllowList ─> connect ─> TLS ─> handshake ─> peer, to its end
 //! ```
 //!
 //! Invariants:
@@ -30,9 +32,11 @@ mod places;
 mod resolver;
 mod target;
 mod tls;
+mod websocket;
 
 pub use allow::{AllowList, AllowRule, RuleError};
 pub use client::{HttpClientCounts, HyperClient, SetupError};
 pub use config::{Http2, HttpClientConfig};
 pub use origin::{Origin, UriHost};
 pub use tls::CertificateError;
+pub use websocket::ConnectRoute;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Asks the settings first, and then the system.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Resolver {
     pinned: HashMap<String, Vec<IpAddr>>,
     running: Arc<Semaphore>,

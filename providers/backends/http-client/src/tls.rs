@@ -43,6 +43,9 @@ pub enum CertificateError {
     Setup(#[source] rustls::Error),
 }
 
+/// As TLS names it.
+pub(crate) const HTTP_1: &[u8] = b"http/1.1";
+
 /// Reads files: not for a thread of the runtime.
 pub(crate) fn client_config(config: &HttpClientConfig) -> Result<ClientConfig, CertificateError> {
     let mut roots = RootCertStore::empty();
@@ -65,9 +68,9 @@ pub(crate) fn client_config(config: &HttpClientConfig) -> Result<ClientConfig, C
         .with_root_certificates(roots)
         .with_no_client_auth();
     let protocols: &[&[u8]] = match config.http2 {
-        Http2::Negotiated => &[b"h2", b"http/1.1"],
+        Http2::Negotiated => &[b"h2", HTTP_1],
         Http2::PriorKnowledge => &[b"h2"],
-        Http2::Off => &[b"http/1.1"],
+        Http2::Off => &[HTTP_1],
     };
     tls.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Ok(tls)

@@ -1,6 +1,5 @@
 //! What stands behind `wasi:http` unless a program names something else: the server that calls
-//! components, and the client that serves their requests. The server is also who has the peers of
-//! `wrt:websocket`.
+//! components, and the client that serves their requests. The peers of `wrt:websocket` are theirs: those that come in, and those that are connected to.
 //!
 //! ```
 //! use wrt_http::WasiHttp;
@@ -31,6 +30,8 @@ impl Bundle<WasiHttp> for HttpDefault {
 
 impl Bundle<WrtWebSocket> for HttpDefault {
     fn add_to(builder: RuntimeBuilder) -> RuntimeBuilder {
-        builder.with_backend::<WrtWebSocket, HttpServer>()
+        builder
+            .with_backend::<WrtWebSocket, HttpServer>()
+            .with_backend::<WrtWebSocket, HyperClient>()
     }
 }

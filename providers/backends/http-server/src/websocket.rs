@@ -1,40 +1,39 @@
 //! Routes that are websockets: a request that asks for one becomes a peer of its component.
 //!
 //! ```text
-//! request ─ handshake ─ open ─ 101 ─┬─ inbox: one message at a time to the handler, one read ahead
-//!                                   └─ outbox: what is queued for the peer, and pings
-//! any end ─ what is in hand goes on to its end ─ closing handshake ─ close
+//! request ─ handshake ─ open ─ 101 ─ peer, to its end
 //! ```
 //!
 //! A peer lives on its connection's task, so that it counts among the connections, drains with them and goes
 //! with the server.
 
-mod calls;
-mod ended;
 mod handshake;
-mod inbox;
 mod options;
-mod outbox;
-mod peer;
 
 use std::sync::Arc;
 
 use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
+use tokio_util::sync::CancellationToken;
 use wrt_contract::{Body, CallContext, InterfaceError, until};
 use wrt_protocol::{Fault, FaultKind, Hop, limits::BUDGET_GRACE};
-use wrt_websocket::{Answer, Listener, Opening, PeerHandler, PeerId, WebSocketError};
+use wrt_websocket::{
+    Answer, Listener, Opening, Peer, PeerHandler, PeerId, PeerRoute, WebSocketError,
+};
 
 use crate::{
     config::{Route, RouteError},
+    connection_use::ConnectionUse,
     request::{Refused, trace_of},
     response::{Responder, ResponseBody},
     routing::RouteTable,
 };
 pub(crate) use handshake::Asked;
 pub use options::WebSocketOptions;
-use peer::Peer;
 
 /// The routes of a server that are websockets, and its peers.
 #[derive(Default)]
@@ -53,9 +52,8 @@ pub(crate) struct Sockets {
 
 /// One route.
 pub(crate) struct Socket {
-    name: Arc<str>,
     options: WebSocketOptions,
-    handler: Arc<dyn PeerHandler>,
+    route: Arc<PeerRoute>,
 }
 
 const ORIGIN: Refused = Refused {
@@ -73,10 +71,14 @@ impl Sockets {
     pub(crate) fn new(sockets: WebSockets) -> Result<Self, RouteError> {
         let WebSockets { listener, routes } = sockets;
         let routes = routes.iter().map(|(route, handler)| {
+            let options = route.websocket.clone().unwrap_or_default();
             let socket = Socket {
-                name: route.name().into(),
-                options: route.websocket.clone().unwrap_or_default(),
-                handler: Arc::clone(handler),
+                route: Arc::new(PeerRoute {
+                    name: route.name().into(),
+                    options: options.peers.clone(),
+                    handler: Arc::clone(handler),
+                }),
+                options,
             };
             (route, Arc::new(socket))
         });
@@ -112,8 +114,8 @@ impl Sockets {
             wrt_websocket::count(&self.listener.table().counter().refused);
             return responder.refuse(ORIGIN);
         }
-        let (peer, opening) = self.peer(socket, &asked, &request);
-        let protocol = match peer.open(&request, &opening).await {
+        let (peer, opening) = self.peer(&socket, &asked, &request);
+        let protocol = match open(peer.route(), &request, &opening).await {
             Ok(protocol) => protocol,
             Err(refusal) => {
                 peer.is_refused();
@@ -127,19 +129,20 @@ impl Sockets {
             }
         };
         peer.enter();
-        let next = |connection, draining| peer.serve(upgrade, draining, connection).boxed();
+        let next = |connection, draining| serve(peer, upgrade, draining, connection).boxed();
         responder.request.connection().becomes(Box::new(next));
         responder.switch(key, protocol)
     }
 
     fn peer(
         &self,
-        socket: Arc<Socket>,
+        socket: &Socket,
         asked: &Asked,
         request: &http::Request<Body>,
     ) -> (Peer, Opening) {
-        let queue = socket.options.queue();
-        let place = self.listener.table().add(Arc::clone(&socket.name), queue);
+        let route = &socket.route;
+        let queue = route.options.queue();
+        let place = self.listener.table().add(Arc::clone(&route.name), queue);
         let id = PeerId {
             link: socket.options.link.clone(),
             home: self.listener.home(),
@@ -150,17 +153,13 @@ impl Sockets {
         let opening = Opening {
             peer: id.to_string(),
             link: id.link.to_string(),
-            route: socket.name.to_string(),
+            route: route.name.to_string(),
             authority: text(uri.authority().map(Authority::as_str)),
             path_with_query: text(uri.path_and_query().map(http::uri::PathAndQuery::as_str)),
             headers: handshake::told(request.headers()),
             protocols: asked.protocols.clone(),
         };
-        let counter = Arc::clone(self.listener.table().counter());
-        (
-            Peer::new(socket, place, opening.peer.as_str().into(), counter),
-            opening,
-        )
+        (Peer::new(Arc::clone(route), place, &opening.peer), opening)
     }
 }
 
@@ -170,37 +169,60 @@ enum Refusal {
     Fault(Fault),
 }
 
-impl Peer {
-    /// Asks the component; the subprotocol that it has chosen.
-    async fn open(
-        &self,
-        request: &http::Request<Body>,
-        opening: &Opening,
-    ) -> Result<Option<HeaderValue>, Refusal> {
-        let context = CallContext::with_budget(self.options().handler_timeout())
-            .with_trace(trace_of(request.headers()));
-        // As with any request: the client is not left waiting by a handler that keeps to no deadline.
-        let latest = context.deadline() + BUDGET_GRACE;
-        let answer = until(latest, self.handler().open(&context, opening)).await;
-        match answer.unwrap_or_else(|| Err(late().into())) {
-            Ok(Answer::Accept(None)) => Ok(None),
-            Ok(Answer::Accept(Some(chosen))) if opening.protocols.contains(&chosen) => {
-                let chosen = HeaderValue::try_from(chosen);
-                chosen
-                    .map(Some)
-                    .map_err(|_illegal| Refusal::Status(BAD_ANSWER))
-            }
-            Ok(Answer::Accept(Some(chosen))) => {
-                tracing::warn!(
-                    chosen,
-                    "a component chose a subprotocol that was not offered"
-                );
-                Err(Refusal::Status(BAD_ANSWER))
-            }
-            Ok(Answer::Refuse(status)) => Err(Refusal::Status(refused_with(status))),
-            Err(error) => Err(Refusal::Fault(fault_of(error))),
+/// Asks the component; the subprotocol that it has chosen.
+async fn open(
+    route: &PeerRoute,
+    request: &http::Request<Body>,
+    opening: &Opening,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let context = CallContext::with_budget(route.options.handler_timeout())
+        .with_trace(trace_of(request.headers()));
+    // As with any request: the client is not left waiting by a handler that keeps to no deadline.
+    let latest = context.deadline() + BUDGET_GRACE;
+    let answer = until(latest, route.handler.open(&context, opening)).await;
+    match answer.unwrap_or_else(|| Err(late().into())) {
+        Ok(Answer::Accept(None)) => Ok(None),
+        Ok(Answer::Accept(Some(chosen))) if opening.protocols.contains(&chosen) => {
+            let chosen = HeaderValue::try_from(chosen);
+            chosen
+                .map(Some)
+                .map_err(|_illegal| Refusal::Status(BAD_ANSWER))
         }
+        Ok(Answer::Accept(Some(chosen))) => {
+            tracing::warn!(
+                chosen,
+                "a component chose a subprotocol that was not offered"
+            );
+            Err(Refusal::Status(BAD_ANSWER))
+        }
+        Ok(Answer::Refuse(status)) => Err(Refusal::Status(refused_with(status))),
+        Err(error) => Err(Refusal::Fault(fault_of(error))),
     }
+}
+
+/// Serves a peer that was accepted.
+async fn serve(
+    peer: Peer,
+    upgrade: OnUpgrade,
+    draining: CancellationToken,
+    connection: Arc<ConnectionUse>,
+) {
+    let upgraded = match upgrade.await {
+        Ok(upgraded) => TokioIo::new(upgraded),
+        Err(error) => {
+            tracing::debug!(%error, "a peer left before it was in");
+            return peer.is_lost(&draining).await;
+        }
+    };
+    let config = Some(peer.route().options.socket());
+    let socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, config).await;
+    let hang_up = |mut stream: TokioIo<_>| async move {
+        // What it still sends, a message that is too large, must not reset the connection before it has read
+        // why.
+        connection.leave_a_body();
+        stream.shutdown().await
+    };
+    peer.serve(socket, &draining, hang_up).await;
 }
 
 fn late() -> Fault {

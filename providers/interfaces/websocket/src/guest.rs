@@ -24,7 +24,10 @@ pub use bindings::{
     export,
     exports::wrt::websocket::handler::{Answer, Guest, Opening},
     wrt::websocket::{
-        peers::{Error, Outcome, Reached, close, send, send_to_all},
+        peers::{
+            ConnectError, Connected, Connecting, Error, Outcome, Reached, close, connect, send,
+            send_to_all,
+        },
         types::{Closing, Message, Peer},
     },
 };

@@ -1,5 +1,5 @@
-//! `wrt:websocket` on the lattice: peers that come in by a server's routes, the components that answer
-//! them, and messages to peers from any node.
+//! `wrt:websocket` on the lattice: peers that come in by a server's routes, or that a component connects to, the
+//! components that answer them, and messages to peers from any node.
 //!
 //! ```text
 //! peer ──ws── listener ── PeerHandler ──> component      wrt:websocket/handler: the component exports it
@@ -7,6 +7,11 @@
 //!                 +──── Peers, pinned ────────+          wrt:websocket: any component imports it
 //!                 +──── PeersHere, pinned ──── the listener that was asked for all of a route
 //! ```
+//!
+//! Who opens connections is a listener like one that peers come to: it has them in the same table, serves them with
+//! the same [`Peer`] under the same settings, and calls the component of their route. Two things are different.
+//! Nobody asks `open` whether such a peer comes in, and `Peers::connect`, which is not pinned, is answered by any
+//! replica of the provider: that one has the socket from then on.
 //!
 //! A peer hangs on its listener: on the node that has its socket, and in that incarnation of it. Its id says so
 //! ([`PeerId`]), and what is sent to it is pinned there. So it outlives the component, its restarts and its
@@ -27,6 +32,7 @@
 //! | a peer that is silent | is pinged; without a sign of life after `ping_timeout_ms` its connection is dropped (1006) |
 //! | a message that is too large | closes the peer that sent it with 1009 |
 //! | a listener that stops, or is changed | closes its peers with 1012 (service restart) |
+//! | a connection that is asked for | is open when the answer comes, and its peer can be sent to; or nothing is left of it, but where the provider's node was lost meanwhile |
 //! | a peer that leaves while it is asked for | takes its request back: `open` is stopped, no `close` follows, and what is sent to it is *gone* |
 //! | the end of a peer | `close` is called once as a rule, after its last message; again where a node was lost meanwhile; and not at all where the listener's own node died, or the component did not come back within `handler_patience_ms`, or within three seconds where the listener stops |
 //!
@@ -34,9 +40,8 @@
 //! - nobody waits for a peer: what cannot be queued at once ends the peer that has no room;
 //! - nobody but the listener knows sockets, and no component keeps anything for a peer to stay;
 //! - each limit is in [`limits`], and each drop has a counter ([`PeerCounts`]);
-//! - a failure of the lattice never traps a guest.
-//!
-//! Not served: connections that a component opens by itself.
+//! - a failure of the lattice never traps a guest;
+//! - nobody connects again but the component: it alone knows what was said before, and what is to be said first.
 //!
 //! Start reading at [`PeerHandler`] and [`Peers`], then [`PeerTable`].
 //!

@@ -1,8 +1,10 @@
 //! What is built into a node: the traits, their host glue, the table of peers and the suite.
 
+mod connecting;
 mod counts;
 mod error;
 mod listener;
+mod peer;
 mod peer_id;
 mod queue;
 mod table;
@@ -17,10 +19,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use wrt_contract::{CallContext, Lease, Schema, interface};
 
+pub use connecting::{Connected, Connecting};
 pub use counts::{PeerCounter, PeerCounts, count};
 pub use error::{Limit, WebSocketError};
 pub use host::{PeerComponent, WrtWebSocket};
 pub use listener::Listener;
+pub use peer::{Peer, PeerOptions, PeerRoute};
 pub use peer_id::PeerId;
 pub use queue::{Next, Queue, QueueLimits};
 pub use table::{PeerTable, Place};
@@ -53,6 +57,17 @@ pub trait Peers {
         kind: &Kind,
         #[bulk] data: Bytes,
     ) -> Result<Reached, WebSocketError>;
+
+    /// Opens a connection to another server, whose other end is a peer of the provider from then on: of the
+    /// replica that was called.
+    ///
+    /// # Errors
+    /// Why there is none.
+    async fn connect(
+        &self,
+        context: &CallContext,
+        connecting: &Connecting,
+    ) -> Result<Connected, WebSocketError>;
 }
 
 /// A listener, as the others of its provider see it. No component imports it.

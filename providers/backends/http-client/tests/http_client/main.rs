@@ -16,3 +16,4 @@ mod server;
 mod support;
 mod times;
 mod tls;
+mod websockets;

@@ -15,9 +15,8 @@ use crate::{
     support::{both_ways, get, rules, text},
 };
 
-/// A server at `a.test` that answers with the version of HTTP it was asked in, and the certificate
-/// that vouches for it.
-async fn server(folder: &tempfile::TempDir) -> (Server, PathBuf) {
+/// What a server at `a.test` needs that speaks any version of HTTP, and the certificate that vouches for it.
+pub fn tls(folder: &tempfile::TempDir) -> (rustls::ServerConfig, PathBuf) {
     let made = rcgen::generate_simple_self_signed(vec!["a.test".to_owned()]).unwrap();
     let file = folder.path().join("certificate.pem");
     std::fs::write(&file, made.cert.pem()).unwrap();
@@ -30,13 +29,19 @@ async fn server(folder: &tempfile::TempDir) -> (Server, PathBuf) {
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    (tls, file)
+}
+
+/// Such a server, which answers with the version of HTTP it was asked in.
+async fn server(folder: &tempfile::TempDir) -> (Server, PathBuf) {
+    let (tls, file) = tls(folder);
     let server = serve_tls(tls, |request| async move {
         answer(format!("{:?}", request.version()))
     });
     (server.await, file)
 }
 
-fn config(certificates: Vec<PathBuf>) -> HttpClientConfig {
+pub fn config(certificates: Vec<PathBuf>) -> HttpClientConfig {
     let loopback = vec!["127.0.0.1".parse().unwrap()];
     HttpClientConfig {
         allow: rules(&["*.test:*", "127.0.0.1:*"]),

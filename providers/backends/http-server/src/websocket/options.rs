@@ -1,37 +1,21 @@
 //! What the manifest says of a route that is a websocket.
 
-use std::{ops::RangeInclusive, time::Duration};
-
 use serde::Deserialize;
+use toml::{Table, Value};
 use wrt_protocol::Name;
-use wrt_websocket::{
-    QueueLimits,
-    limits::{MESSAGE_BYTES, QUEUE_BYTES, QUEUE_MESSAGES, TIMES_MS},
-};
+use wrt_websocket::PeerOptions;
 
-/// A route's own settings: `websocket = {}` takes the default of each. Times are in milliseconds.
+/// A route's own settings, beside those of its peers: `websocket = {}` takes the default of each.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(try_from = "Table")]
 pub struct WebSocketOptions {
     /// The component's link that leads back to this provider.
     pub link: Name,
     /// Pages of which origins may connect, as browsers name them: `https://shop.example`; `*` is any.
     /// Without it only pages of the host that the request names. Who is no browser names none, and may.
     pub origins: Option<Vec<String>>,
-    /// A message of a peer; a larger one closes it with 1009.
-    pub message_bytes_max: u64,
-    /// Messages that wait for a peer; one more closes it with 1013.
-    pub queue_messages_max: u64,
-    /// Their bytes.
-    pub queue_bytes_max: u64,
-    /// Time between two pings.
-    pub ping_interval_ms: u64,
-    /// How long a peer may be silent after one.
-    pub ping_timeout_ms: u64,
-    /// What the component may take for each call.
-    pub handler_timeout_ms: u64,
-    /// How long a call that was not executed is made again.
-    pub handler_patience_ms: u64,
+    /// How its peers are served.
+    pub peers: PeerOptions,
 }
 
 impl Default for WebSocketOptions {
@@ -39,14 +23,23 @@ impl Default for WebSocketOptions {
         Self {
             link: Name::new("default").expect("a legal name"),
             origins: None,
-            message_bytes_max: 1024 * 1024,
-            queue_messages_max: 256,
-            queue_bytes_max: 4 * 1024 * 1024,
-            ping_interval_ms: 30_000,
-            ping_timeout_ms: 30_000,
-            handler_timeout_ms: 10_000,
-            handler_patience_ms: 30_000,
+            peers: PeerOptions::default(),
         }
+    }
+}
+
+/// All lie in one table, and what is none of a route's own is refused where the rest is read.
+impl TryFrom<Table> for WebSocketOptions {
+    type Error = toml::de::Error;
+
+    fn try_from(mut table: Table) -> Result<Self, Self::Error> {
+        let link = table.remove("link").map(Value::try_into).transpose()?;
+        let origins = table.remove("origins").map(Value::try_into).transpose()?;
+        Ok(Self {
+            link: link.unwrap_or(Self::default().link),
+            origins,
+            peers: Value::Table(table).try_into()?,
+        })
     }
 }
 
@@ -54,27 +47,7 @@ impl WebSocketOptions {
     /// # Errors
     /// The first that makes no sense, in words.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let numbers: [(&str, u64, RangeInclusive<u64>); 7] = [
-            ("message_bytes_max", self.message_bytes_max, MESSAGE_BYTES),
-            (
-                "queue_messages_max",
-                self.queue_messages_max,
-                QUEUE_MESSAGES,
-            ),
-            ("queue_bytes_max", self.queue_bytes_max, QUEUE_BYTES),
-            ("ping_interval_ms", self.ping_interval_ms, TIMES_MS),
-            ("ping_timeout_ms", self.ping_timeout_ms, TIMES_MS),
-            ("handler_timeout_ms", self.handler_timeout_ms, TIMES_MS),
-            ("handler_patience_ms", self.handler_patience_ms, TIMES_MS),
-        ];
-        for (name, number, range) in numbers {
-            if !range.contains(&number) {
-                let (least, most) = range.into_inner();
-                return Err(format!(
-                    "`{name}` is {number}, and goes from {least} to {most}"
-                ));
-            }
-        }
+        self.peers.check()?;
         let is_origin = |origin: &&String| {
             let has_host = |rest: &str| !rest.is_empty() && !rest.contains('/');
             *origin == "*"
@@ -90,38 +63,6 @@ impl WebSocketOptions {
             None => Ok(()),
         }
     }
-
-    /// What may wait for a peer.
-    pub(crate) fn queue(&self) -> QueueLimits {
-        QueueLimits {
-            messages_max: size(self.queue_messages_max),
-            bytes_max: size(self.queue_bytes_max),
-        }
-    }
-
-    pub(crate) fn message_bytes_max(&self) -> usize {
-        size(self.message_bytes_max)
-    }
-
-    pub(crate) fn ping_interval(&self) -> Duration {
-        Duration::from_millis(self.ping_interval_ms)
-    }
-
-    pub(crate) fn ping_timeout(&self) -> Duration {
-        Duration::from_millis(self.ping_timeout_ms)
-    }
-
-    pub(crate) fn handler_timeout(&self) -> Duration {
-        Duration::from_millis(self.handler_timeout_ms)
-    }
-
-    pub(crate) fn handler_patience(&self) -> Duration {
-        Duration::from_millis(self.handler_patience_ms)
-    }
-}
-
-fn size(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -134,7 +75,8 @@ mod tests {
         let default = read("").expect("each has a default");
         assert_eq!(default, WebSocketOptions::default());
         assert_eq!(default.check(), Ok(()));
-        assert!(read("origin = \"*\"").is_err(), "a slip of the pen");
+        let slip = read("origin = \"*\"").expect_err("a slip of the pen");
+        assert!(slip.message().contains("`origin`"), "{slip}");
         assert!(read("link = \"A b\"").is_err());
         for (text, named) in [
             ("message_bytes_max = 0", "message_bytes_max"),

@@ -28,9 +28,9 @@ use wrt_http_server::{HttpListener, Route, WebSocketOptions, WebSockets};
 use wrt_protocol::{Fault, FaultKind, Hop};
 use wrt_test_kit::TwoNodes;
 use wrt_websocket::{
-    Answer, Closing, Kind, Listener, Opening, PeerHandler, PeerHandlerInterface, PeerId, Peers,
-    PeersInterface, WebSocketError,
-    conformance::{self, Client, Door, Fixture, QUEUE_MESSAGES, ROUTES, Received},
+    Answer, Closing, Kind, Listener, Opening, PeerHandler, PeerHandlerInterface, PeerId,
+    PeerOptions, Peers, PeersInterface, WebSocketError,
+    conformance::{self, Client, Door, Fixture, Outside, QUEUE_MESSAGES, ROUTES},
 };
 
 use crate::support::{Raw, config, says, until};
@@ -216,6 +216,14 @@ impl World {
             Err(tungstenite::Error::Http(response)) => response.status().as_u16(),
             other => panic!("{path}: {other:?}"),
         }
+    }
+}
+
+/// A route's settings, with these for its peers.
+fn of_peers(peers: PeerOptions) -> WebSocketOptions {
+    WebSocketOptions {
+        peers,
+        ..WebSocketOptions::default()
     }
 }
 
@@ -430,10 +438,10 @@ async fn what_is_sent_while_a_peer_is_asked_for_comes_first() {
 
 #[tokio::test]
 async fn a_message_over_the_limit_closes_with_1009_and_the_peer_hears_it() {
-    let options = WebSocketOptions {
+    let options = of_peers(PeerOptions {
         message_bytes_max: 1000,
-        ..WebSocketOptions::default()
-    };
+        ..PeerOptions::default()
+    });
     let world = World::with(options).await;
     let mut socket = world.connect().await;
     socket.send(Message::text("x".repeat(1000))).await.unwrap();
@@ -495,10 +503,10 @@ async fn what_was_not_executed_is_handed_over_again_and_what_failed_is_not() {
 
 #[tokio::test]
 async fn a_peer_whose_component_stays_away_is_closed_with_1013() {
-    let options = WebSocketOptions {
+    let options = of_peers(PeerOptions {
         handler_patience_ms: 200,
-        ..WebSocketOptions::default()
-    };
+        ..PeerOptions::default()
+    });
     let world = World::with(options).await;
     let mut socket = world.connect().await;
     world.recorder.refuses.store(u32::MAX, SeqCst);
@@ -511,11 +519,11 @@ async fn a_peer_whose_component_stays_away_is_closed_with_1013() {
 
 #[tokio::test]
 async fn a_silent_peer_is_dropped_and_one_that_answers_stays() {
-    let options = WebSocketOptions {
+    let options = of_peers(PeerOptions {
         ping_interval_ms: 50,
         ping_timeout_ms: 200,
-        ..WebSocketOptions::default()
-    };
+        ..PeerOptions::default()
+    });
     let world = World::with(options).await;
     let mut silent = world.connect().await;
     let lively = world.connect().await;
@@ -539,11 +547,11 @@ async fn a_silent_peer_is_dropped_and_one_that_answers_stays() {
 /// Its answers to pings lie behind a message that nobody has read yet.
 #[tokio::test]
 async fn a_peer_that_is_not_read_from_is_not_silent() {
-    let options = WebSocketOptions {
+    let options = of_peers(PeerOptions {
         ping_interval_ms: 20,
         ping_timeout_ms: 50,
-        ..WebSocketOptions::default()
-    };
+        ..PeerOptions::default()
+    });
     let world = World::with(options).await;
     let mut socket = world.connect().await;
     for text in ["slow", "slow", "slow", "last"] {
@@ -584,36 +592,6 @@ async fn a_server_that_drains_closes_with_1012_behind_what_is_queued() {
     assert_eq!(gone, 3, "{told:?}");
 }
 
-/// A client at its own end of a socket.
-struct Outside {
-    socket: Socket,
-    number: u64,
-}
-
-#[async_trait]
-impl Client for Outside {
-    fn number(&self) -> u64 {
-        self.number
-    }
-
-    async fn receive(&mut self) -> Received {
-        loop {
-            return match timeout(WITHIN, self.socket.next())
-                .await
-                .expect("something comes")
-            {
-                Some(Ok(Message::Text(text))) => Received::Text(text.to_string()),
-                Some(Ok(Message::Binary(data))) => Received::Binary(data),
-                Some(Ok(Message::Close(frame))) => {
-                    Received::Closed(frame.map_or(1005, |frame| frame.code.into()))
-                }
-                Some(Ok(_)) => continue,
-                Some(Err(_)) | None => Received::Closed(1006),
-            };
-        }
-    }
-}
-
 #[async_trait]
 impl Door for World {
     async fn connect(&self, route: &str) -> Box<dyn Client> {
@@ -625,10 +603,10 @@ impl Door for World {
 }
 
 fn of_the_suite() -> WebSocketOptions {
-    WebSocketOptions {
+    of_peers(PeerOptions {
         queue_messages_max: QUEUE_MESSAGES as u64,
-        ..WebSocketOptions::default()
-    }
+        ..PeerOptions::default()
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures::StreamExt;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use wrt_contract::{CallContext, Lease, async_trait};
 
 use crate::{
@@ -41,6 +47,39 @@ pub enum Received {
     Binary(Bytes),
     /// The end, with its code.
     Closed(u16),
+}
+
+/// A peer at its own end of a real socket.
+pub struct Outside<S> {
+    /// Its number at its listener.
+    pub number: u64,
+    /// Its end.
+    pub socket: WebSocketStream<S>,
+}
+
+/// Longer than anything takes that comes at all.
+const WITHIN: Duration = Duration::from_secs(10);
+
+#[async_trait]
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + Sync> Client for Outside<S> {
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    async fn receive(&mut self) -> Received {
+        loop {
+            let next = timeout(WITHIN, self.socket.next()).await;
+            return match next.expect("something comes") {
+                Some(Ok(Message::Text(text))) => Received::Text(text.to_string()),
+                Some(Ok(Message::Binary(data))) => Received::Binary(data),
+                Some(Ok(Message::Close(frame))) => {
+                    Received::Closed(frame.map_or(1005, |frame| frame.code.into()))
+                }
+                Some(Ok(_)) => continue,
+                Some(Err(_)) | None => Received::Closed(1006),
+            };
+        }
+    }
 }
 
 /// What a case works with.

@@ -33,11 +33,11 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Peers that were accepted.
+    /// Peers that were accepted, or connected to.
     accepted,
     /// Peers that were not.
     refused,
-    /// Peers that are gone, of those that were accepted.
+    /// Peers that are gone, of those that were in.
     closed,
     /// Messages of peers that were handled.
     messages_handled,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use wrt_contract::{InterfaceError, Schema};
 use wrt_protocol::Fault;
 
-/// Why nothing was sent to anybody, or a peer was not answered.
+/// Why nothing was sent to anybody, a peer was not answered, or no connection was opened.
 #[derive(
     Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema, thiserror::Error, InterfaceError,
 )]
@@ -28,6 +28,21 @@ pub enum WebSocketError {
     /// Bytes that are no text were to be sent as one.
     #[error("a text that is not UTF-8")]
     NotText,
+    /// Nobody connects by a route of that name.
+    #[error("there is no route {0:?} to connect by")]
+    NoSuchRoute(String),
+    /// A connection that cannot be asked for so.
+    #[error("{0}")]
+    BadRequest(String),
+    /// A connection to where none may go.
+    #[error("{0}")]
+    Denied(String),
+    /// The server has answered with a status instead.
+    #[error("the server has answered with {0}")]
+    Refused(u16),
+    /// There is no such server, or it did not answer in time.
+    #[error("{0}")]
+    NotConnected(String),
     /// The lattice failed, or the component did.
     #[error("{0}")]
     Fault(Fault),
@@ -45,6 +60,12 @@ pub enum Limit {
     /// Bytes of a reason.
     #[error("bytes of a reason")]
     ReasonBytes,
+    /// Bytes of what a connection is asked for with.
+    #[error("bytes of a request to connect")]
+    ConnectingBytes,
+    /// Fields and subprotocols of that.
+    #[error("fields and subprotocols of a request to connect")]
+    ConnectingFields,
 }
 
 impl Limit {

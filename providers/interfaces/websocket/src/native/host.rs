@@ -16,11 +16,11 @@ use wrt_host::{Host, InstanceState, Package};
 use self::bindings::wrt::websocket::{peers, types};
 use super::listener::check;
 use crate::{
-    Closing, Kind, Limit, PeerHandlerInterface, PeersInterface, WebSocketError,
+    Closing, Connecting, Kind, Limit, PeerHandlerInterface, PeersInterface, WebSocketError,
     limits::RECEIVERS_MAX,
 };
 pub use component::PeerComponent;
-use error::HostError;
+use error::{ConnectHostError, HostError};
 use receivers::Receivers;
 
 mod bindings {
@@ -32,6 +32,7 @@ mod bindings {
         exports: { default: async },
         trappable_error_type: {
             "wrt:websocket/peers.error" => crate::host::error::HostError,
+            "wrt:websocket/peers.connect-error" => crate::host::error::ConnectHostError,
         },
     });
 }
@@ -64,6 +65,27 @@ impl types::Host for InstanceState {}
 impl peers::Host for InstanceState {
     fn convert_error(&mut self, error: HostError) -> wasmtime::Result<peers::Error> {
         error.into_words()
+    }
+
+    fn convert_connect_error(
+        &mut self,
+        error: ConnectHostError,
+    ) -> wasmtime::Result<peers::ConnectError> {
+        error.into_words()
+    }
+
+    async fn connect(
+        &mut self,
+        connecting: peers::Connecting,
+    ) -> Result<peers::Connected, ConnectHostError> {
+        let connecting = Connecting::from(connecting);
+        connecting.check()?;
+        let server = self.link_named::<PeersInterface>(&connecting.link);
+        let no_link = || WebSocketError::NoSuchLink(connecting.link.clone());
+        let server = server.ok_or_else(no_link)?;
+        let context = self.context().clone();
+        let crate::Connected { peer, protocol } = server.connect(&context, &connecting).await?;
+        Ok(peers::Connected { peer, protocol })
     }
 
     async fn send(
@@ -122,6 +144,25 @@ async fn hand_over(
     let receivers = Receivers::of(to, |link| state.link_named::<PeersInterface>(link))?;
     let context = state.context().clone();
     Ok(receivers.hand_over(&context, &kind, &data).await?)
+}
+
+impl From<peers::Connecting> for Connecting {
+    fn from(connecting: peers::Connecting) -> Self {
+        let peers::Connecting {
+            link,
+            route,
+            url,
+            headers,
+            protocols,
+        } = connecting;
+        Self {
+            link,
+            route,
+            url,
+            headers,
+            protocols,
+        }
+    }
 }
 
 fn taken(message: types::Message) -> (Kind, Bytes) {

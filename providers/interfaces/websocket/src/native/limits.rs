@@ -12,6 +12,10 @@ pub const RECEIVERS_MAX: usize = 10_000;
 pub const PEER_ID_BYTES_MAX: usize = 256;
 /// The reason of a closing: what a control frame has room for behind the code.
 pub const REASON_BYTES_MAX: usize = 123;
+/// What a connection is asked for with: a URL, and the header of its request.
+pub const CONNECTING_BYTES_MAX: usize = 65_536;
+/// Fields and subprotocols of that.
+pub const CONNECTING_FIELDS_MAX: usize = 100;
 /// What a peer may take to answer a closing, and to take what goes before it.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 

@@ -12,7 +12,8 @@ use wrt_protocol::Incarnation;
 use wrt_runtime::{Siblings, State};
 
 use crate::{
-    Kind, Limit, PeerTable, Peers, PeersHere, PeersHereInterface, Reached, WebSocketError,
+    Connected, Connecting, Kind, Limit, PeerTable, Peers, PeersHere, PeersHereInterface, Reached,
+    WebSocketError,
     limits::{MESSAGE_BYTES_MAX, REASON_BYTES_MAX, RECEIVERS_MAX},
 };
 
@@ -132,6 +133,15 @@ impl Peers for Listener {
         let here = self.table.put_to_all(route, kind, &data);
         let elsewhere = self.send_elsewhere(context, route, kind, &data).await;
         Ok(here + elsewhere)
+    }
+
+    /// Who only listens connects to nobody.
+    async fn connect(
+        &self,
+        _: &CallContext,
+        connecting: &Connecting,
+    ) -> Result<Connected, WebSocketError> {
+        Err(WebSocketError::NoSuchRoute(connecting.route.clone()))
     }
 }
 

@@ -94,6 +94,10 @@ impl PeerTable {
 }
 
 impl Place {
+    pub(crate) fn counter(&self) -> &Arc<PeerCounter> {
+        &self.table.counter
+    }
+
     /// Which of the listener's peers it is.
     #[must_use]
     pub fn number(&self) -> u64 {

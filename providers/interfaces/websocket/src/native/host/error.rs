@@ -16,10 +16,34 @@ impl HostError {
             WebSocketError::NoSuchLink(link) => peers::Error::NoSuchLink(link),
             WebSocketError::BadCode(code) => peers::Error::BadCode(code),
             error @ WebSocketError::OverLimit { .. } => peers::Error::OverLimit(error.to_string()),
-            error @ (WebSocketError::NotText | WebSocketError::Fault(_)) => {
-                peers::Error::Unavailable(error.to_string())
-            }
+            error => peers::Error::Unavailable(error.to_string()),
         })
+    }
+}
+
+/// Why no connection was opened.
+#[derive(Debug)]
+pub struct ConnectHostError(WebSocketError);
+
+impl ConnectHostError {
+    pub(super) fn into_words(self) -> wasmtime::Result<peers::ConnectError> {
+        use peers::ConnectError;
+        Ok(match self.0 {
+            WebSocketError::NoSuchLink(link) => ConnectError::NoSuchLink(link),
+            WebSocketError::NoSuchRoute(route) => ConnectError::NoSuchRoute(route),
+            WebSocketError::BadRequest(words) => ConnectError::BadRequest(words),
+            WebSocketError::Denied(words) => ConnectError::Denied(words),
+            WebSocketError::Refused(status) => ConnectError::Refused(status),
+            WebSocketError::NotConnected(words) => ConnectError::NotConnected(words),
+            error @ WebSocketError::OverLimit { .. } => ConnectError::OverLimit(error.to_string()),
+            error => ConnectError::Unavailable(error.to_string()),
+        })
+    }
+}
+
+impl From<WebSocketError> for ConnectHostError {
+    fn from(error: WebSocketError) -> Self {
+        Self(error)
     }
 }
 

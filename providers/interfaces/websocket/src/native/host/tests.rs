@@ -7,7 +7,7 @@ use wrt_protocol::{Epoch, FaultKind, Incarnation, NodeId};
 use wrt_test_kit::{linked_instance, name, unreachable};
 
 use super::{
-    peers::{Error, Host as _, Outcome},
+    peers::{ConnectError, Connecting, Error, Host as _, Outcome},
     types::{Closing, Message},
     *,
 };
@@ -160,5 +160,47 @@ async fn a_server_that_cannot_be_reached_is_said_of_each_peer() {
             .await;
         let error = error.expect_err("nobody is there");
         assert!(matches!(told(&mut state, error), Error::Unavailable(_)));
+    }
+}
+
+fn connecting(link: &str) -> Connecting {
+    Connecting {
+        link: link.to_owned(),
+        route: "feed".to_owned(),
+        url: "ws://a.test/".to_owned(),
+        headers: Vec::new(),
+        protocols: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn why_there_is_no_connection_is_told_in_the_words_of_the_wit() {
+    let (server, away) = (Server::new(), FaultKind::Unavailable);
+    let away = unreachable::<PeersInterface>(away);
+    let links = [("default", &server.link()), ("away", &away)];
+    let mut state = linked_instance::<PeersInterface>(&links);
+    let large = Connecting {
+        url: "x".repeat(crate::limits::CONNECTING_BYTES_MAX + 1),
+        ..connecting("default")
+    };
+    for (asked, is_expected) in [
+        (
+            connecting("other"),
+            (|error| matches!(error, ConnectError::NoSuchLink(link) if link == "other"))
+                as fn(&ConnectError) -> bool,
+        ),
+        // Who only listens.
+        (
+            connecting("default"),
+            |error| matches!(error, ConnectError::NoSuchRoute(route) if route == "feed"),
+        ),
+        (large, |error| matches!(error, ConnectError::OverLimit(_))),
+        (connecting("away"), |error| {
+            matches!(error, ConnectError::Unavailable(_))
+        }),
+    ] {
+        let error = state.connect(asked).await.expect_err("there is none");
+        let error = state.convert_connect_error(error).expect("no trap");
+        assert!(is_expected(&error), "{error:?}");
     }
 }

@@ -6,9 +6,8 @@ use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::{Instant, sleep, timeout};
 use wrt_contract::CallContext;
-use wrt_websocket::{Closing, PeerCounter, WebSocketError, count};
 
-use super::Socket;
+use crate::{Closing, PeerCounter, PeerRoute, WebSocketError, count};
 
 /// The first pause before a call that was not executed is made again; they double.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -20,7 +19,7 @@ const DRAINING_PATIENCE: Duration = Duration::from_secs(3);
 /// The handler of a peer, and what it is told with.
 #[derive(Clone)]
 pub(super) struct Calls {
-    pub(super) socket: Arc<Socket>,
+    pub(super) route: Arc<PeerRoute>,
     pub(super) peer: Arc<str>,
     pub(super) counter: Arc<PeerCounter>,
 }
@@ -28,10 +27,10 @@ pub(super) struct Calls {
 impl Calls {
     /// Hands over a message. None: no handler came back in time, and it was not handed over.
     pub(super) async fn receive(self, is_text: bool, data: Bytes) -> Option<()> {
-        let (socket, peer) = (Arc::clone(&self.socket), Arc::clone(&self.peer));
+        let (route, peer) = (Arc::clone(&self.route), Arc::clone(&self.peer));
         let call = move |context: CallContext| {
-            let (socket, peer, data) = (Arc::clone(&socket), Arc::clone(&peer), data.clone());
-            async move { socket.handler.receive(&context, &peer, is_text, data).await }.boxed()
+            let (route, peer, data) = (Arc::clone(&route), Arc::clone(&peer), data.clone());
+            async move { route.handler.receive(&context, &peer, is_text, data).await }.boxed()
         };
         match self.patiently(call).await {
             Ok(()) => count(&self.counter.messages_handled),
@@ -52,9 +51,9 @@ impl Calls {
     /// same node, and comes back nowhere: that is found out soon.
     pub(super) async fn close(&self, closing: &Closing, is_draining: bool) {
         let call = |context: CallContext| {
-            let (socket, peer) = (Arc::clone(&self.socket), Arc::clone(&self.peer));
+            let (route, peer) = (Arc::clone(&self.route), Arc::clone(&self.peer));
             let closing = closing.clone();
-            async move { socket.handler.close(&context, &peer, &closing).await }.boxed()
+            async move { route.handler.close(&context, &peer, &closing).await }.boxed()
         };
         let told = self.patiently(call);
         let told = match is_draining {
@@ -80,7 +79,7 @@ impl Calls {
         &self,
         call: impl Fn(CallContext) -> BoxFuture<'static, Result<(), WebSocketError>>,
     ) -> Result<(), WebSocketError> {
-        let options = &self.socket.options;
+        let options = &self.route.options;
         let until = Instant::now() + options.handler_patience();
         let mut pause = PAUSE_MIN;
         loop {

@@ -7,15 +7,15 @@ use futures::{Sink, SinkExt};
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
-use wrt_websocket::{Closing, Next, Queue};
 
-use super::{WebSocketOptions, ended::Ended};
+use super::{PeerOptions, ended::Ended};
+use crate::{Closing, Next, Queue};
 
 /// Sends what is queued for a peer, and pings it.
 pub(super) struct Outbox<'a, S> {
     pub(super) sink: S,
     pub(super) queue: Arc<Queue>,
-    pub(super) options: &'a WebSocketOptions,
+    pub(super) options: &'a PeerOptions,
     pub(super) pulse: &'a Pulse,
 }
 

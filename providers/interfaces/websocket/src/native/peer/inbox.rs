@@ -12,9 +12,9 @@ use tokio_tungstenite::tungstenite::{
     Error, Message,
     error::{CapacityError, ProtocolError},
 };
-use wrt_websocket::{Closing, count};
 
 use super::{calls::Calls, ended::Ended, outbox::Pulse};
+use crate::{Closing, count};
 
 /// How long a handler may take before what follows its message is looked at. A peer that sends a question, and
 /// its end right behind it, gets its answer: once the end is read nothing more may be sent.

@@ -1,6 +1,6 @@
 //! How peers come to their end.
 
-use wrt_websocket::Closing;
+use crate::Closing;
 
 /// How a peer came to its end.
 pub(super) enum Ended {
