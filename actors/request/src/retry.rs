@@ -9,6 +9,8 @@ use wrt_protocol::{Execution, Fault, FaultKind, Hop, limits::ATTEMPTS_MAX};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(25);
 const BACKOFF_MAX: Duration = Duration::from_millis(500);
+/// So much later than it was asked for a wait may end.
+const TIMER_STEP: Duration = Duration::from_millis(1);
 
 /// What is known when an attempt has failed.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +79,8 @@ pub(crate) fn next(failed: Failed<'_>, jitter: f64) -> Next {
                 .saturating_mul(1 << times.saturating_sub(1).min(8))
                 .min(BACKOFF_MAX);
             let wait = backoff.mul_f64(0.5 + 0.5 * jitter);
-            if wait < remaining {
+            // Behind the deadline nothing is sent, and what the last attempt has said would be lost.
+            if wait + TIMER_STEP < remaining {
                 Next::After(wait)
             } else {
                 Next::GiveUp
@@ -255,6 +258,8 @@ mod tests {
         check_fault(&here, at_the_caller, Next::GiveUp);
         let last = |f: &mut Failed<'_>| f.remaining = Duration::from_millis(10);
         check(FaultKind::Unavailable, NotExecuted, last, Next::GiveUp);
+        let at_the_end = |f: &mut Failed<'_>| f.remaining = BACKOFF_FIRST + TIMER_STEP;
+        check(FaultKind::Draining, NotExecuted, at_the_end, Next::GiveUp);
     }
 
     #[test]
