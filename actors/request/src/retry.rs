@@ -108,6 +108,7 @@ fn lies_with(fault: &Fault) -> Blame {
         | FaultKind::Malformed
         | FaultKind::UnknownOperation
         | FaultKind::Denied
+        | FaultKind::Fenced
         // An operation that crashed an actor once is not given the chance to crash the next one.
         | FaultKind::Crashed => Blame::Call,
         FaultKind::Overloaded { .. }
@@ -258,8 +259,22 @@ mod tests {
         check_fault(&here, at_the_caller, Next::GiveUp);
         let last = |f: &mut Failed<'_>| f.remaining = Duration::from_millis(10);
         check(FaultKind::Unavailable, NotExecuted, last, Next::GiveUp);
+    }
+
+    /// Fails when a wait is begun behind which nothing can be sent.
+    #[test]
+    fn what_would_wake_up_too_late_is_given_up() {
         let at_the_end = |f: &mut Failed<'_>| f.remaining = BACKOFF_FIRST + TIMER_STEP;
-        check(FaultKind::Draining, NotExecuted, at_the_end, Next::GiveUp);
+        let (kind, execution) = (FaultKind::Draining, Execution::NotExecuted);
+        check(kind, execution, at_the_end, Next::GiveUp);
+    }
+
+    /// Fails when another replica is asked, which may not have seen the next holder yet.
+    #[test]
+    fn what_is_fenced_off_is_so_for_good() {
+        let (kind, execution) = (FaultKind::Fenced, Execution::NotExecuted);
+        let another = |f: &mut Failed<'_>| f.another_replica = true;
+        check(kind, execution, another, Next::GiveUp);
     }
 
     #[test]
