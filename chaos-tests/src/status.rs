@@ -43,6 +43,9 @@ pub struct ReplicaStatus {
     pub handled: u64,
     /// Where it listens, if it does.
     pub address: Option<String>,
+    /// What is counted there beside calls.
+    #[serde(default)]
+    pub counters: BTreeMap<String, u64>,
 }
 
 impl LatticeStatus {
@@ -55,6 +58,13 @@ impl LatticeStatus {
     pub fn replica(&self, node: &str, name: &str) -> Option<&ReplicaStatus> {
         let mut replicas = self.node(node)?.replicas.iter();
         replicas.find(|replica| replica.actor.ends_with(name))
+    }
+
+    /// Calls of whoever had lost a lease, that were refused anywhere.
+    pub fn fenced(&self) -> u64 {
+        let replicas = self.nodes.iter().flat_map(|node| &node.replicas);
+        let fenced = replicas.filter_map(|replica| replica.counters.get("fenced"));
+        fenced.sum()
     }
 
     /// Why a node does not follow what the desired state says of an app, if it does not.

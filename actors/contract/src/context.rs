@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures::FutureExt;
 use tokio::time::Instant;
 use wrt_protocol::{
-    Fault, FaultKind, Hop, IdempotencyKey, Incarnation, Tenant, TraceContext,
+    Fault, FaultKind, Fence, Hop, IdempotencyKey, Incarnation, Tenant, TraceContext,
     limits::{BUDGET_DEFAULT, BUDGET_MAX},
 };
 
@@ -21,6 +21,7 @@ pub struct CallContext {
     deadline: Instant,
     trace: Option<Arc<TraceContext>>,
     tenant: Option<Tenant>,
+    fence: Option<Fence>,
     key: Option<IdempotencyKey>,
     attempt: u32,
     served_by: Option<Incarnation>,
@@ -59,6 +60,7 @@ impl CallContext {
             deadline: started + budget.min(BUDGET_MAX),
             trace: None,
             tenant: None,
+            fence: None,
             key: None,
             attempt: 1,
             served_by: None,
@@ -79,6 +81,7 @@ impl CallContext {
             deadline: self.deadline,
             trace: self.trace.clone(),
             tenant: self.tenant.clone(),
+            fence: self.fence.clone(),
             key: Some(IdempotencyKey::mint()),
             attempt: 1,
             served_by: None,
@@ -125,6 +128,13 @@ impl CallContext {
     #[must_use]
     pub fn with_tenant(mut self, tenant: Option<Tenant>) -> Self {
         self.tenant = tenant;
+        self
+    }
+
+    /// Under a lease of the lattice: see [`CallContext::fence`]. It takes the place of another one.
+    #[must_use]
+    pub fn with_fence(mut self, fence: Option<Fence>) -> Self {
+        self.fence = fence;
         self
     }
 
@@ -191,6 +201,15 @@ impl CallContext {
     #[must_use]
     pub fn tenant(&self) -> Option<&Tenant> {
         self.tenant.as_ref()
+    }
+
+    /// Under which lease of the lattice it is made, and by which of its holders; also where that one has
+    /// called somebody who calls. The gate refuses what comes from a holder before one that it has seen. A
+    /// backend whose service is shared with other replicas may hand the epoch on to it, or compare it where
+    /// it writes ([`Fences`](crate::Fences)). None on most calls.
+    #[must_use]
+    pub fn fence(&self) -> Option<&Fence> {
+        self.fence.as_ref()
     }
 
     /// The caller's intent: every attempt of one operation comes under the same key, co-located or

@@ -20,7 +20,7 @@ use wrt_protocol::{
     actor_limits::{CONCURRENCY_DEFAULT, QUEUE_DEFAULT},
 };
 
-use crate::{Admission, CallContext, Lease, Permit, permit::Permits};
+use crate::{Admission, CallContext, Fences, Lease, Permit, permit::Permits};
 
 /// How much an actor takes in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +60,11 @@ pub struct GateLoad {
     pub concurrency_max: u32,
     /// Calls admitted since it was made.
     pub admitted: u64,
-    /// Calls refused since it was made, because it was full, draining, or their time was up.
+    /// Calls refused since it was made, because it was full, draining, or their time was up, or because they
+    /// were fenced off.
     pub refused: u64,
+    /// Of these, those that were fenced off.
+    pub fenced: u64,
 }
 
 /// What an actor is behind. A call runs with a [`Permit`], or waits for one in a bounded queue, or
@@ -78,7 +81,10 @@ pub struct Gate {
     waiting: AtomicU32,
     admitted: AtomicU64,
     refused: AtomicU64,
+    fenced: AtomicU64,
     held: Mutex<Held>,
+    /// Whose calls have come.
+    fences: Mutex<Fences>,
 }
 
 /// What leases hold.
@@ -160,7 +166,9 @@ impl Gate {
             waiting: AtomicU32::new(0),
             admitted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            fenced: AtomicU64::new(0),
             held: Mutex::default(),
+            fences: Mutex::default(),
         })
     }
 
@@ -168,12 +176,14 @@ impl Gate {
     ///
     /// # Errors
     /// All *not executed*: [`FaultKind::Overloaded`] at once when the queue is full,
-    /// [`FaultKind::Draining`] when the actor is, and [`FaultKind::DeadlineExceeded`] when the
-    /// call's time is up before its turn comes.
+    /// [`FaultKind::Draining`] when the actor is, [`FaultKind::DeadlineExceeded`] when the
+    /// call's time is up before its turn comes, and [`FaultKind::Fenced`] when by then a call under the same
+    /// lease has come in a later epoch.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the queue.
     pub async fn admit(self: &Arc<Self>, context: &CallContext) -> Result<Permit, Fault> {
+        self.fence_off(context)?;
         if let Some(permit) = context
             .early()
             .and_then(|early| early.take_of(&self.permits))
@@ -199,6 +209,7 @@ impl Gate {
         context: &CallContext,
         lease: &Lease,
     ) -> Result<Permit, Fault> {
+        self.fence_off(context)?;
         if let Some(permit) = context
             .early()
             .and_then(|early| early.take_of(&self.permits))
@@ -231,7 +242,11 @@ impl Gate {
         let _waiting = Waiting(self);
         let turn = self.permits.free().acquire();
         match tokio::time::timeout_at(context.deadline(), turn).await {
-            Ok(Ok(permit)) => Ok(self.permit(permit)),
+            Ok(Ok(permit)) => {
+                // Another may have come meanwhile, and has not waited for its turn.
+                self.fence_off(context)?;
+                Ok(self.permit(permit))
+            }
             Ok(Err(AcquireError { .. })) => Err(self.refuse(
                 context,
                 FaultKind::Draining,
@@ -252,6 +267,7 @@ impl Gate {
     /// As there.
     pub async fn admit_early(self: &Arc<Self>, context: CallContext) -> Result<CallContext, Fault> {
         if self.is_draining() && self.leases_held() > 0 {
+            self.fence_off(&context)?;
             return Ok(context);
         }
         let permit = self.admit(&context).await?;
@@ -289,6 +305,7 @@ impl Gate {
             concurrency_max: self.limits.concurrency_max,
             admitted: self.admitted.load(Relaxed),
             refused: self.refused.load(Relaxed),
+            fenced: self.fenced.load(Relaxed),
         }
     }
 
@@ -368,6 +385,20 @@ impl Gate {
         drained
     }
 
+    /// Refuses a call whose caller had a lease that another has by now. Most calls have none, and pay nothing.
+    fn fence_off(&self, context: &CallContext) -> Result<(), Fault> {
+        let Some(fence) = context.fence() else {
+            return Ok(());
+        };
+        let checked = self.fences.lock().check(fence, Instant::now(), Hop::Gate);
+        checked.map_err(|fault| {
+            self.refused.fetch_add(1, Relaxed);
+            let is_fenced = fault.kind() == FaultKind::Fenced;
+            self.fenced.fetch_add(u64::from(is_fenced), Relaxed);
+            fault.after(context.elapsed())
+        })
+    }
+
     fn permit(&self, permit: SemaphorePermit<'_>) -> Permit {
         // From here on a permit of the gate gives it back, without an owner of the semaphore alone.
         permit.forget();
@@ -405,83 +436,4 @@ impl Gate {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gate(concurrency_max: u32, queue_max: u32) -> Arc<Gate> {
-        Gate::new(GateLimits {
-            concurrency_max,
-            queue_max,
-        })
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_full_gate_refuses_at_once() {
-        let gate = gate(1, 0);
-        let context = CallContext::default();
-        let running = gate.admit(&context).await.unwrap();
-        let before = Instant::now();
-        let fault = gate.admit(&context).await.unwrap_err();
-        assert!(fault.is_overloaded(), "{fault}");
-        assert_eq!(before.elapsed(), Duration::ZERO);
-        drop(running);
-        gate.admit(&context).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_that_was_admitted_early_is_admitted_once() {
-        let (gate, other) = (gate(1, 0), gate(1, 0));
-        let context = gate.admit_early(CallContext::default()).await.unwrap();
-        let of_other = other.admit(&context).await.unwrap();
-        assert_eq!((gate.load().running, other.load().running), (1, 1));
-        let permit = gate.admit(&context).await.unwrap();
-        assert_eq!((gate.load().running, gate.load().admitted), (1, 1));
-        // It was used: what the same context asks for next is another call.
-        assert!(gate.admit(&context).await.unwrap_err().is_overloaded());
-        drop((permit, of_other));
-        assert_eq!(gate.load().running, 0);
-        drop(gate.admit_early(CallContext::default()).await.unwrap());
-        assert_eq!(gate.load().running, 0, "it never came to its guard");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_waiting_call_gives_up_at_its_deadline() {
-        let gate = gate(1, 8);
-        let _running = gate.admit(&CallContext::default()).await.unwrap();
-        let impatient = CallContext::with_budget(Duration::from_millis(50));
-        let fault = gate.admit(&impatient).await.unwrap_err();
-        assert_eq!(fault.kind(), FaultKind::DeadlineExceeded);
-        assert_eq!(gate.load().waiting, 0);
-    }
-
-    /// The peer's bug: an abandoned call kept its permit for ever.
-    #[tokio::test(start_paused = true)]
-    async fn an_abandoned_call_keeps_nothing() {
-        let gate = gate(1, 8);
-        let context = CallContext::default();
-        let running = gate.admit(&context).await.unwrap();
-        for _ in 0..100 {
-            let abandoned = gate.admit(&context);
-            assert!(
-                tokio::time::timeout(Duration::from_millis(1), abandoned)
-                    .await
-                    .is_err()
-            );
-        }
-        assert_eq!(gate.load().waiting, 0);
-        drop(running);
-        gate.admit(&context).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn draining_finishes_what_is_in_hand_and_takes_nothing_new() {
-        let gate = gate(1, 8);
-        let running = gate.admit(&CallContext::default()).await.unwrap();
-        gate.start_draining();
-        let fault = gate.admit(&CallContext::default()).await.unwrap_err();
-        assert_eq!(fault.kind(), FaultKind::Draining);
-        assert!(!gate.drain(Duration::from_millis(30)).await);
-        drop(running);
-        assert!(gate.drain(Duration::from_millis(30)).await);
-    }
-}
+mod tests;

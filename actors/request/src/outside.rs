@@ -75,6 +75,7 @@ impl OutsideCaller {
                 attempt: context.attempt(),
                 trace: context.trace().cloned(),
                 tenant: context.tenant().cloned(),
+                fence: context.fence().cloned(),
                 body: None,
             },
             arguments,

@@ -9,6 +9,8 @@ use wrt_protocol::{Execution, Fault, FaultKind, Hop, limits::ATTEMPTS_MAX};
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(25);
 const BACKOFF_MAX: Duration = Duration::from_millis(500);
+/// So much later than it was asked for a wait may end.
+const TIMER_STEP: Duration = Duration::from_millis(1);
 
 /// What is known when an attempt has failed.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +79,8 @@ pub(crate) fn next(failed: Failed<'_>, jitter: f64) -> Next {
                 .saturating_mul(1 << times.saturating_sub(1).min(8))
                 .min(BACKOFF_MAX);
             let wait = backoff.mul_f64(0.5 + 0.5 * jitter);
-            if wait < remaining {
+            // Behind the deadline nothing is sent, and what the last attempt has said would be lost.
+            if wait + TIMER_STEP < remaining {
                 Next::After(wait)
             } else {
                 Next::GiveUp
@@ -105,6 +108,7 @@ fn lies_with(fault: &Fault) -> Blame {
         | FaultKind::Malformed
         | FaultKind::UnknownOperation
         | FaultKind::Denied
+        | FaultKind::Fenced
         // An operation that crashed an actor once is not given the chance to crash the next one.
         | FaultKind::Crashed => Blame::Call,
         FaultKind::Overloaded { .. }
@@ -255,6 +259,22 @@ mod tests {
         check_fault(&here, at_the_caller, Next::GiveUp);
         let last = |f: &mut Failed<'_>| f.remaining = Duration::from_millis(10);
         check(FaultKind::Unavailable, NotExecuted, last, Next::GiveUp);
+    }
+
+    /// Fails when a wait is begun behind which nothing can be sent.
+    #[test]
+    fn what_would_wake_up_too_late_is_given_up() {
+        let at_the_end = |f: &mut Failed<'_>| f.remaining = BACKOFF_FIRST + TIMER_STEP;
+        let (kind, execution) = (FaultKind::Draining, Execution::NotExecuted);
+        check(kind, execution, at_the_end, Next::GiveUp);
+    }
+
+    /// Fails when another replica is asked, which may not have seen the next holder yet.
+    #[test]
+    fn what_is_fenced_off_is_so_for_good() {
+        let (kind, execution) = (FaultKind::Fenced, Execution::NotExecuted);
+        let another = |f: &mut Failed<'_>| f.another_replica = true;
+        check(kind, execution, another, Next::GiveUp);
     }
 
     #[test]

@@ -170,6 +170,7 @@ impl Streams {
             cancelled,
             to,
             lost,
+            was_asked: false,
         })
     }
 
@@ -397,4 +398,6 @@ pub(crate) struct Sending {
     cancelled: CancellationToken,
     to: NodeId,
     lost: CancellationToken,
+    /// Whether the receiver has asked for any of it.
+    was_asked: bool,
 }

@@ -12,6 +12,7 @@ mod rules {
     mod blocked;
     mod bodies;
     mod co_located;
+    mod fenced;
     mod lattice;
     mod messages;
     mod over_nats;

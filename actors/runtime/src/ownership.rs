@@ -1,9 +1,11 @@
 //! Work that one replica of an actor does at a time.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
+use wrt_contract::CallContext;
+use wrt_protocol::{Epoch, Fence, LeaseName};
 
 /// Sees to it that one replica on the lattice does a work at a time.
 pub trait Ownership: Send + Sync + 'static {
@@ -29,6 +31,7 @@ type GiveBack = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send + Sync>;
 pub struct Term {
     /// When it is over, which moves on as it is renewed.
     ends_at: watch::Receiver<Option<Instant>>,
+    fence: Option<Fence>,
 }
 
 impl Owned {
@@ -40,9 +43,20 @@ impl Owned {
     ) -> Self {
         Self {
             epoch,
-            term: Term { ends_at },
+            term: Term {
+                ends_at,
+                fence: None,
+            },
             give_back: Some(Box::new(give_back)),
         }
+    }
+
+    /// By a lease of the lattice: so calls that are made for the work are fenced off, once another replica
+    /// does it.
+    #[must_use]
+    pub fn by(mut self, lease: LeaseName) -> Self {
+        self.term.fence = Some(Fence::new(lease, Epoch(self.epoch)));
+        self
     }
 
     /// Grows with each replica that does the work.
@@ -66,6 +80,17 @@ impl Owned {
 }
 
 impl Term {
+    /// The context of a call that is made for the work now, and may take `budget`; none when it is over. It
+    /// carries the lease and its epoch, so that who has seen a call of the next owner refuses this one, should
+    /// it come late.
+    #[must_use]
+    pub fn context(&self, budget: Duration) -> Option<CallContext> {
+        // In this order: its deadline is no more than a budget behind the term's end, however long this thread
+        // stands still in between. What callees remember of epochs rests on that.
+        let context = CallContext::with_budget(budget).with_fence(self.fence.clone());
+        (!self.is_over()).then_some(context)
+    }
+
     /// Whether it is over now: asked right before what must not be done afterwards.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -116,8 +141,6 @@ const FOR_EVER: std::time::Duration = std::time::Duration::from_secs(60 * 60 * 2
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn until(at: Instant) -> (watch::Sender<Option<Instant>>, Term) {
@@ -147,10 +170,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_call_for_the_work_is_under_its_lease() {
+        let (told, ends_at) = watch::channel(Some(Instant::now() + Duration::from_secs(60)));
+        let lease = LeaseName::new("provider.shop.bus.work").unwrap();
+        let owned = Owned::new(7, ends_at, || Box::pin(async {})).by(lease.clone());
+        let term = owned.term();
+        let context = term.context(Duration::from_secs(5)).expect("it is had");
+        assert_eq!(context.fence(), Some(&Fence::new(lease, Epoch(7))));
+        told.send_replace(None);
+        assert!(term.context(Duration::from_secs(5)).is_none());
+    }
+
+    #[tokio::test]
     async fn alone_everything_is_ones_own() {
         let owned = Alone.own("work").await;
         let term = owned.term();
         assert!(!term.is_over());
+        let context = term.context(Duration::from_secs(5)).expect("it is had");
+        assert_eq!(context.fence(), None, "there is nobody else");
         let over = tokio::time::timeout(Duration::from_millis(20), term.over()).await;
         assert!(over.is_err());
         owned.give_back().await;

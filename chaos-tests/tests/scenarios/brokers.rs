@@ -10,6 +10,8 @@ use async_nats::jetstream::{self, stream::Config};
 use futures::StreamExt as _;
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
 };
 use tokio::task::block_in_place;
@@ -30,13 +32,13 @@ impl Broker {
         Ok(Self::Kafka(Box::new(block_in_place(KafkaServer::start)?)))
     }
 
-    /// The backend and its settings. It keeps what is sent to `topic`.
-    pub async fn keeping(&self, scene: &Scene, topic: &str) -> anyhow::Result<String> {
+    /// The backend and its settings. It keeps what is sent to `topics`.
+    pub async fn keeping(&self, scene: &Scene, topics: &[&str]) -> anyhow::Result<String> {
         match self {
             Self::Nats => {
                 let stream = Config {
                     name: "KEPT".to_owned(),
-                    subjects: vec![topic.to_owned()],
+                    subjects: topics.iter().map(ToString::to_string).collect(),
                     ..Config::default()
                 };
                 jetstream(scene).await?.create_stream(stream).await?;
@@ -47,10 +49,26 @@ impl Broker {
                 let brokers = kafka.url();
                 Ok(format!(
                     "backend = \"kafka\"\n\
-                     config = {{ brokers = {brokers:?}, create_topics = [{topic:?}] }}"
+                     config = {{ brokers = {brokers:?}, create_topics = {topics:?} }}"
                 ))
             }
         }
+    }
+
+    /// Has it keep a topic of [`Broker::keeping`] in one row, whatever its keys are.
+    pub async fn in_one_row(&self, topic: &str) -> anyhow::Result<()> {
+        let Self::Kafka(kafka) = self else {
+            return Ok(());
+        };
+        let mut settings = ClientConfig::new();
+        settings.set("bootstrap.servers", kafka.url());
+        let admin: AdminClient<DefaultClientContext> = settings.create()?;
+        let topic = NewTopic::new(topic, 1, TopicReplication::Fixed(1));
+        let made = admin.create_topics([&topic], &AdminOptions::new()).await?;
+        for made in made {
+            made.map_err(|(topic, error)| anyhow::anyhow!("{topic}: {error}"))?;
+        }
+        Ok(())
     }
 
     pub fn kill(&self, scene: &Scene) -> anyhow::Result<()> {
@@ -71,7 +89,10 @@ impl Broker {
     /// their order.
     pub async fn all_of(&self, scene: &Scene, topic: &str) -> anyhow::Result<Vec<(i64, String)>> {
         match self {
-            Self::Nats => all_of(&jetstream(scene).await?.get_stream("KEPT").await?).await,
+            Self::Nats => {
+                let stream = jetstream(scene).await?.get_stream("KEPT").await?;
+                all_of(&stream, topic).await
+            }
             Self::Kafka(kafka) => block_in_place(|| all_of_topic(&kafka.url(), topic)),
         }
     }
@@ -87,7 +108,7 @@ impl Broker {
             Self::Nats => {
                 let stream = jetstream(scene).await?;
                 let stream = stream.get_stream(format!("dead-letters-{app}")).await?;
-                let letters = all_of(&stream).await?;
+                let letters = all_of(&stream, ">").await?;
                 Ok(letters.into_iter().map(|(_, data)| data).collect())
             }
             Self::Kafka(kafka) => {
@@ -104,15 +125,18 @@ pub async fn jetstream(scene: &Scene) -> anyhow::Result<jetstream::Context> {
     Ok(jetstream::new(client))
 }
 
-/// All that a stream has, by its sequence numbers, in their order.
-async fn all_of(stream: &jetstream::stream::Stream) -> anyhow::Result<Vec<(i64, String)>> {
-    let mut stream = stream.clone();
-    let count = usize::try_from(stream.info().await?.state.messages)?;
+/// All that a stream has of a topic, by its sequence numbers, in their order.
+async fn all_of(
+    stream: &jetstream::stream::Stream,
+    topic: &str,
+) -> anyhow::Result<Vec<(i64, String)>> {
     let reader = jetstream::consumer::pull::Config {
         ack_policy: jetstream::consumer::AckPolicy::None,
+        filter_subject: topic.to_owned(),
         ..jetstream::consumer::pull::Config::default()
     };
     let reader = stream.create_consumer(reader).await?;
+    let count = usize::try_from(reader.cached_info().num_pending)?;
     let mut found = Vec::with_capacity(count);
     let mut until = Instant::now() + TOLD_WITHIN;
     while found.len() < count {

@@ -87,7 +87,7 @@ async fn under_load(
     harm: impl Fn(&Scene) -> anyhow::Result<()>,
 ) -> anyhow::Result<Lost> {
     let scene = Scene::start(&["edge", "a", "b", "c"]).await?;
-    let bus = broker.keeping(&scene, "orders.placed").await?;
+    let bus = broker.keeping(&scene, &["orders.placed"]).await?;
     let address = scene.cluster.free_address()?;
     let folder = tempfile::tempdir()?;
     let manifest = folder.path().join("orders.toml");

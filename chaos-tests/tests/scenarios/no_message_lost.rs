@@ -189,7 +189,7 @@ impl Play {
         takes_ms: u64,
     ) -> anyhow::Result<Self> {
         let address = scene.cluster.free_address()?;
-        let bus = broker.keeping(&scene, sender::TOPIC).await?;
+        let bus = broker.keeping(&scene, &[sender::TOPIC]).await?;
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("tally.toml");
         let manifest = manifest(&scene, &bus, &address, order, takes_ms)?;

@@ -67,7 +67,7 @@ pub struct Lease {
     name: String,
     times: LeaseTimes,
     seen: Option<Seen>,
-    /// The highest that was seen.
+    /// The highest that was seen, or that may have been had before.
     epoch_max: u64,
     held: Option<Held>,
 }
@@ -111,6 +111,15 @@ impl Lease {
             seen: None,
             epoch_max: 0,
             held: None,
+        }
+    }
+
+    /// One whose epochs are greater than `epoch`, also where nothing is stored that says where to go on.
+    #[must_use]
+    pub fn past(self, epoch: u64) -> Self {
+        Self {
+            epoch_max: self.epoch_max.max(epoch),
+            ..self
         }
     }
 

@@ -19,6 +19,8 @@ pub struct MembershipCounts {
     pub sent: u64,
     /// Not sent, because the bus did not take them.
     pub unsent: u64,
+    /// Times that a node fell silent.
+    pub silences: u64,
 }
 
 /// The live counters behind [`MembershipCounts`].
@@ -31,6 +33,7 @@ pub(crate) struct Counters {
     pub(crate) dropped: Counter,
     pub(crate) sent: Counter,
     pub(crate) unsent: Counter,
+    pub(crate) silences: Counter,
 }
 
 impl Counters {
@@ -43,6 +46,7 @@ impl Counters {
             dropped: self.dropped.get(),
             sent: self.sent.get(),
             unsent: self.unsent.get(),
+            silences: self.silences.get(),
         }
     }
 }

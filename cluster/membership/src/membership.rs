@@ -3,6 +3,7 @@
 mod beater;
 mod listener;
 mod sent;
+mod told;
 
 use std::sync::Arc;
 
@@ -276,11 +277,15 @@ impl Shared {
         let mut table = lock(&self.table);
         let value = change(&mut table, Instant::now());
         if table.change() >= threshold {
+            let is_membership = table.change() == ViewChange::Membership;
             // Under the lock, so that views are stored in the order of their generations.
-            let view = table.view();
-            let generation = view.generation();
-            self.views.store(Arc::new(view));
-            self.changes.send_replace(generation);
+            let view = Arc::new(table.view());
+            let before = self.views.swap(Arc::clone(&view));
+            self.changes.send_replace(view.generation());
+            drop(table);
+            if is_membership {
+                told::tell(&before, &view, &self.counters);
+            }
         }
         value
     }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActorAddress, CallId, DecodeError, EncodeError, Epoch, Fault, IdempotencyKey, InterfaceName,
-    NodeId, NodeMicros, OperationName, StreamId, Tenant, TraceContext,
+    ActorAddress, CallId, DecodeError, EncodeError, Epoch, Fault, Fence, IdempotencyKey,
+    InterfaceName, NodeId, NodeMicros, OperationName, StreamId, Tenant, TraceContext,
     frame::{self, FrameKind},
 };
 
@@ -67,6 +67,8 @@ pub struct RequestHead {
     pub trace: Option<TraceContext>,
     /// On whose behalf.
     pub tenant: Option<Tenant>,
+    /// Under which lease it is made.
+    pub fence: Option<Fence>,
     /// A body beside the arguments, or they themselves.
     pub body: Option<BodyAnnounce>,
 }

@@ -53,6 +53,8 @@ pub enum FaultKind {
     Crashed,
     /// The tenant or the link does not allow the operation.
     Denied,
+    /// The call is made under a lease that another has taken since: see [`Fence`](crate::Fence).
+    Fenced,
 }
 
 /// Where on its way the call was.
@@ -232,6 +234,7 @@ impl fmt::Display for FaultKind {
             Self::VersionMismatch => "version mismatch",
             Self::Crashed => "crashed",
             Self::Denied => "denied",
+            Self::Fenced => "fenced off",
         })
     }
 }

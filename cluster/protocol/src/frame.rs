@@ -16,9 +16,9 @@ use crate::limits::HEAD_BYTES_MAX;
 /// heard, to be answered.
 ///
 /// Version 2 has bodies inside messages, interfaces' errors in the middle of bodies, and a fingerprint
-/// of the interface in each call. A decoder of version 1 would have read other fields from the same
-/// bytes.
-pub const PROTOCOL_VERSION: u8 = 2;
+/// of the interface in each call. Version 3 has the fence of a call, and the fault of one that is fenced
+/// off. A decoder of an earlier version would have read other fields from the same bytes.
+pub const PROTOCOL_VERSION: u8 = 3;
 
 const PREFIX_BYTES: usize = 6;
 /// Room for a head: one with more is written all the same, after one more allocation.

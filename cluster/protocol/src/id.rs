@@ -159,8 +159,9 @@ name_newtype! {
     Tenant
 }
 
-/// An incarnation of a node. Grows each time that the node starts; a message for an older one is
-/// refused, so that a stale owner cannot act.
+/// An incarnation of a node, or a holder of a lease on the lattice. Grows each time that the node starts,
+/// or that another takes the lease; a message for, or of, an older one is refused, so that a stale owner
+/// cannot act.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default,
 )]

@@ -18,6 +18,7 @@ pub mod actor_limits;
 mod address;
 pub mod envelope;
 mod fault;
+mod fence;
 mod frame;
 pub mod heartbeat;
 mod id;
@@ -30,6 +31,7 @@ mod trace;
 pub use actor_limits::{ComponentLimits, ComponentNeeds, LimitError, ProviderLimits, Shortage};
 pub use address::{ActorAddress, ActorKind, InterfaceName, OperationName};
 pub use fault::{Execution, Fault, FaultKind, Hop};
+pub use fence::{Fence, LeaseName, LeaseNameError};
 pub use frame::{DecodeError, EncodeError, PROTOCOL_VERSION};
 pub use id::{
     CallId, Epoch, IdempotencyKey, Incarnation, LatticeName, LeaseId, Name, NameError, NodeId,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Length of a name, which is one token of a subject.
 pub const NAME_BYTES_MAX: usize = 64;
+/// Length of the name of a lease on the lattice.
+pub const LEASE_NAME_BYTES_MAX: usize = 1024;
 /// Head of a frame: far above any honest one.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Arguments and bulk bytes that travel inside an envelope. Larger ones travel as a stream. Half

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use wrt_protocol::{
-    ActorAddress, CallId, DecodeError, EncodeError, Epoch, Execution, Fault, FaultKind, Hop,
-    IdempotencyKey, InterfaceName, Name, NodeId, NodeMicros, OperationName, PROTOCOL_VERSION,
-    StreamId, Tenant, TraceContext,
+    ActorAddress, CallId, DecodeError, EncodeError, Epoch, Execution, Fault, FaultKind, Fence, Hop,
+    IdempotencyKey, InterfaceName, LeaseName, Name, NodeId, NodeMicros, OperationName,
+    PROTOCOL_VERSION, StreamId, Tenant, TraceContext,
     envelope::{BodyAnnounce, Cancel, Reply, ReplyHead, Request, RequestHead},
     heartbeat::{Heartbeat, NodeState, ReplicaReport, ReplicaState},
     limits::{FAULT_DETAIL_BYTES_MAX, HEAD_BYTES_MAX},
@@ -65,6 +65,10 @@ fn request() -> Request {
                 Some("vendor=1"),
             ),
             tenant: Some(Tenant::new("acme").unwrap()),
+            fence: Some(Fence::new(
+                LeaseName::new("provider.shop.bus.work").unwrap(),
+                Epoch(300),
+            )),
             body: Some(body()),
         },
         arguments: Bytes::from_static(b"ARGS"),
@@ -82,6 +86,7 @@ fn small_request() -> Request {
             expires_at: None,
             trace: None,
             tenant: None,
+            fence: None,
             body: None,
             ..head
         },
@@ -278,6 +283,7 @@ fn numbers_of_the_kinds() {
         FaultKind::VersionMismatch,
         FaultKind::Crashed,
         FaultKind::Denied,
+        FaultKind::Fenced,
     ];
     let hops = [
         Hop::Caller,
@@ -344,15 +350,18 @@ fn other_bytes_are_named() {
     }
 }
 
-/// What a node of version 1 sent, as its own test recorded it: a `get` of `wasi:keyvalue`.
+/// What nodes of versions 1 and 2 sent, as their own tests recorded it: a `compare-and-swap`.
 #[test]
-fn a_frame_of_version_1_is_named() {
-    let recorded = Bytes::from_static(include_bytes!("recorded/request_of_version_1"));
-    assert_eq!(recorded[0], 1);
-    assert_eq!(
-        Request::decode(&recorded).unwrap_err(),
-        DecodeError::Version { theirs: 1 }
-    );
+fn a_frame_of_an_earlier_version_is_named() {
+    let recorded: [(u8, &[u8]); 2] = [
+        (1, include_bytes!("recorded/request_of_version_1")),
+        (2, include_bytes!("recorded/request_of_version_2")),
+    ];
+    for (theirs, recorded) in recorded {
+        assert_eq!(recorded[0], theirs);
+        let error = Request::decode(&Bytes::from_static(recorded)).unwrap_err();
+        assert_eq!(error, DecodeError::Version { theirs });
+    }
 }
 
 #[test]

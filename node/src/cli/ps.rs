@@ -78,7 +78,7 @@ struct ShownReplica {
     refused: u64,
     address: Option<String>,
     error: Option<String>,
-    /// What its server counts, in its backend's words.
+    /// What its server counts, in its backend's words, and what its gate has fenced off.
     counters: BTreeMap<String, u64>,
 }
 

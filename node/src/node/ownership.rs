@@ -5,7 +5,7 @@ use std::{sync::OnceLock, time::Duration};
 use futures::{FutureExt, future::BoxFuture};
 use tokio::{sync::watch, task::JoinSet};
 use wrt_deployment::{LeaseTimes, Leases, Store};
-use wrt_protocol::{ActorAddress, NodeId};
+use wrt_protocol::{ActorAddress, LeaseName, NodeId};
 use wrt_runtime::{Owned, Ownership};
 
 use crate::catalog::chain;
@@ -32,11 +32,18 @@ impl Ownership for LatticeOwnership {
                 name: actor,
             } = &self.actor;
             let key = format!("{}.{app}.{actor}.{name}", kind.as_str());
+            let lease = match LeaseName::new(&key) {
+                Ok(lease) => lease,
+                Err(error) => {
+                    tracing::error!(actor = %self.actor, name, %error, "work that nobody can own");
+                    return std::future::pending().await;
+                }
+            };
             // Each attempt is one of its own: what an earlier one has written is nobody's now.
             let holder = format!("{}-{:016x}", self.node, rand::random::<u64>());
             loop {
                 let leases = self.leases().await;
-                if let Some(owned) = own(leases, key.clone(), holder.clone()).await {
+                if let Some(owned) = own(leases, lease.clone(), holder.clone()).await {
                     return owned;
                 }
             }
@@ -69,12 +76,12 @@ impl LatticeOwnership {
 }
 
 /// Waits for a lease and keeps it; none where its keeper has ended.
-async fn own(leases: Leases, key: String, holder: String) -> Option<Owned> {
+async fn own(leases: Leases, lease: LeaseName, holder: String) -> Option<Owned> {
     let (told, mut grants) = watch::channel(None);
     let mut keeper = JoinSet::new();
-    let (kept, kept_key, name) = (leases.clone(), key.clone(), holder.clone());
+    let (kept, kept_lease, name) = (leases.clone(), lease.clone(), holder.clone());
     keeper.spawn(async move {
-        kept.keep(&kept_key, &name, LeaseTimes::DEFAULT, &told)
+        kept.keep(kept_lease.as_str(), &name, LeaseTimes::DEFAULT, &told)
             .await
     });
     let first = (*grants.wait_for(Option::is_some).await.ok()?)?;
@@ -90,11 +97,13 @@ async fn own(leases: Leases, key: String, holder: String) -> Option<Owned> {
             }
         }
     });
-    Some(Owned::new(first.epoch, ends_at, move || {
+    let key = lease.clone();
+    let owned = Owned::new(first.epoch, ends_at, move || {
         async move {
             keeper.shutdown().await;
-            leases.give_back(&key, &holder).await;
+            leases.give_back(key.as_str(), &holder).await;
         }
         .boxed()
-    }))
+    });
+    Some(owned.by(lease))
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use wrt_contract::GateLoad;
 use wrt_deployment::Digest;
 use wrt_protocol::{ActorAddress, Epoch, Name, NodeId, heartbeat::ReplicaState};
 use wrt_supervision::Supervision;
@@ -55,7 +56,8 @@ pub struct ReplicaStatus {
     /// The same as a URL, if its server has such.
     #[serde(default)]
     pub url: Option<String>,
-    /// What its server counts, in its backend's words.
+    /// What its server counts, in its backend's words; and `fenced`, the calls that came from who had lost the
+    /// lease that they were made under.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,
 }
@@ -70,8 +72,12 @@ impl ReplicaStatus {
 
 pub(crate) fn replicas(supervision: Option<&Supervision>, parts: &Parts) -> Vec<ReplicaStatus> {
     let status = supervision.map(Supervision::status).unwrap_or_default();
-    let replica = |(actor, state, _load): (ActorAddress, ReplicaState, _)| {
+    let replica = |(actor, state, load): (ActorAddress, ReplicaState, GateLoad)| {
         let attempt = parts.attempts.of(&actor);
+        let mut counters = parts.servers.counters(&actor);
+        if load.fenced > 0 {
+            counters.insert("fenced".to_owned(), load.fenced);
+        }
         ReplicaStatus {
             state,
             is_current: attempt.wanted.is_some() && attempt.wanted == attempt.reached,
@@ -82,7 +88,7 @@ pub(crate) fn replicas(supervision: Option<&Supervision>, parts: &Parts) -> Vec<
                 .address(&actor)
                 .map(|address| address.to_string()),
             url: parts.servers.url(&actor),
-            counters: parts.servers.counters(&actor),
+            counters,
             actor,
         }
     };

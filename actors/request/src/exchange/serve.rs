@@ -74,7 +74,8 @@ impl Accepted {
                 .with_attempt(head.key, head.attempt)
                 .at(Some(node))
                 .with_trace(head.trace)
-                .with_tenant(head.tenant),
+                .with_tenant(head.tenant)
+                .with_fence(head.fence),
             dispatch,
             call: head.call,
             caller: head.caller,

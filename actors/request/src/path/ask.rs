@@ -53,6 +53,7 @@ impl RequestPath {
                 attempt: 1,
                 trace: None,
                 tenant: None,
+                fence: None,
                 body: None,
             },
             arguments: Bytes::new(),

@@ -268,6 +268,7 @@ impl RequestPath {
                 attempt: progress.attempt,
                 trace: context.trace().cloned(),
                 tenant: context.tenant().cloned(),
+                fence: context.fence().cloned(),
                 body: announce,
             },
             arguments: part(&call.arguments),

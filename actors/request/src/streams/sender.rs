@@ -16,8 +16,10 @@ use super::Sending;
 
 /// Why a body ended early.
 enum Stop {
-    /// The receiver wants no more, or is not there any longer: there is nobody to tell.
+    /// The receiver wants no more: there is nobody to tell.
     NobodyListens,
+    /// The receiver's node is silent. It may hear this one all the same, and wait: it is told when it has asked.
+    Lost,
     /// It broke at this end: the receiver is told.
     Broken(BodyError),
 }
@@ -55,11 +57,34 @@ impl Sending {
                 Err(Stop::Broken(fault.into()))
             }),
             () = cancelled.cancelled() => Err(Stop::NobodyListens),
-            () = lost.cancelled() => Err(Stop::NobodyListens),
+            () = lost.cancelled() => Err(Stop::Lost),
         };
-        if let Err(Stop::Broken(error)) = outcome {
-            let (signal, bytes) = failure(error);
-            let _nobody_left_to_tell = self.send(signal, bytes).await;
+        let error = match outcome {
+            Ok(()) | Err(Stop::NobodyListens) => return,
+            Err(Stop::Broken(error)) => error,
+            Err(Stop::Lost) => {
+                // Whoever produces it is not kept for that.
+                self.body = Body::whole(Bytes::new());
+                if !self.is_asked_within_idle_limit().await {
+                    return;
+                }
+                let detail = "the sender of the body has not heard the node that receives it, and gave it up";
+                Fault::maybe_executed(FaultKind::NodeLost, Hop::Stream, detail).into()
+            }
+        };
+        let (signal, bytes) = failure(error);
+        let _nobody_left_to_tell = self.send(signal, bytes).await;
+    }
+
+    /// Whether the receiver asks for any of it, or has done so: before that it may not know of the stream yet.
+    async fn is_asked_within_idle_limit(&self) -> bool {
+        let cancelled = self.cancelled.clone();
+        tokio::select! {
+            asked = timeout(STREAM_IDLE_MAX, self.credit.acquire()), if !self.was_asked => {
+                matches!(asked, Ok(Ok(_)))
+            }
+            () = cancelled.cancelled() => false,
+            () = std::future::ready(()), if self.was_asked => true,
         }
     }
 
@@ -96,10 +121,11 @@ impl Sending {
             .await
     }
 
-    async fn wait_for_credit(&self) -> Result<(), Stop> {
+    async fn wait_for_credit(&mut self) -> Result<(), Stop> {
         match timeout(STREAM_IDLE_MAX, self.credit.acquire()).await {
             Ok(Ok(permit)) => {
                 permit.forget();
+                self.was_asked = true;
                 Ok(())
             }
             Ok(Err(_closed)) => Err(Stop::NobodyListens),

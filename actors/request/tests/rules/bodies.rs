@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tokio::time::{Instant, sleep};
 use wrt_contract::{Body, BodyError, BodyFrame};
+use wrt_membership::Liveness;
 use wrt_protocol::{
     Execution, Fault, FaultKind, Hop,
     limits::{ARGUMENT_BYTES_MAX, CHUNK_BYTES_MAX, INLINE_BYTES_MAX, STREAM_IDLE_MAX},
@@ -272,6 +273,45 @@ async fn a_producer_that_fails_midway() {
     assert!(started.elapsed() < Duration::from_secs(1));
     for node in [&caller, &b] {
         node.is_idle().await;
+    }
+}
+
+/// Fails when the receiver of a body is not told that the sender has given it up: it hears the sender, and would
+/// wait for its idle limit.
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_is_only_not_heard_is_told() {
+    for is_silent_before in [false, true] {
+        let bus = Bus::loopback();
+        let (caller, b) = pair(&bus).await;
+        let falls_silent = async || {
+            caller.wire.plan().is_silent = true;
+            let given_up = |view: &wrt_membership::View| {
+                let member = view.member(&caller.id);
+                member.is_some_and(|member| member.liveness == Liveness::Suspect)
+            };
+            b.sees("silence", given_up).await;
+        };
+        if is_silent_before {
+            falls_silent().await;
+        }
+        let first = stream::once(async { Ok(BodyFrame::Data(Bytes::from_static(b"first"))) });
+        let body = Body::new(None, first.chain(stream::pending()));
+        *b.mirror.produce.lock() = Some(body);
+        let answer = caller.reflect(5_000, PRODUCE, None).await.unwrap();
+        let mut body = answer.body.unwrap();
+        if !is_silent_before {
+            body.next().await.unwrap().unwrap();
+            falls_silent().await;
+        }
+        let started = Instant::now();
+        let fault = body.next().await.unwrap().unwrap_err().into_fault();
+        assert_eq!(fault.kind(), FaultKind::NodeLost, "{fault}");
+        assert!(fault.detail().contains("sender"), "{fault}");
+        assert!(started.elapsed() < Duration::from_secs(1), "{fault}");
+        drop(body);
+        for node in [&caller, &b] {
+            node.is_idle().await;
+        }
     }
 }
 

@@ -12,7 +12,8 @@ use super::lattice::{
     probe::{How, Probe, ProbeError, ProbeInterface, Tag},
 };
 
-const KINDS: [FaultKind; 14] = [
+const KINDS: [FaultKind; 15] = [
+    FaultKind::Fenced,
     FaultKind::DeadlineExceeded,
     FaultKind::Cancelled,
     FaultKind::Overloaded { retry_after_ms: 9 },
@@ -30,7 +31,7 @@ const KINDS: [FaultKind; 14] = [
 ];
 
 /// A link on `node` whose local replica is that node's own.
-fn linked(node: &Node) -> Arc<dyn Probe> {
+pub fn linked(node: &Node) -> Arc<dyn Probe> {
     let directory = LocalDirectory::default();
     directory.joined(Incarnation {
         node: node.id.clone(),

@@ -12,6 +12,7 @@ use wrt_contract::{Body, BodyFrame, GateLimits};
 use wrt_protocol::{Execution, FaultKind, limits::CHUNK_BYTES_MAX};
 
 use super::bodies::{both_ways, large_arguments_and_results, pair};
+use super::fenced::{carried_on, refused_on_every_way};
 use super::lattice::{
     mirror::{KEEP, SUM},
     nodes::{Bus, eventually},
@@ -26,6 +27,16 @@ async fn body_both_ways() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn arguments_and_results_over_the_inline_limit() {
     large_arguments_and_results(&Bus::nats()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_from_an_earlier_holder_is_refused_on_every_way() {
+    refused_on_every_way(&Bus::nats()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_callee_calls_is_under_its_callers_lease() {
+    carried_on(&Bus::nats()).await;
 }
 
 /// Rule 1. Fails when a call does not watch the link: it would wait for its whole budget.

@@ -49,6 +49,7 @@ fn envelope(call: CallId) -> Bytes {
         attempt: 1,
         trace: None,
         tenant: None,
+        fence: None,
         body: None,
     };
     let request = Request {

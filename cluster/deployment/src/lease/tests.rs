@@ -57,7 +57,8 @@ enum UnderWay {
 impl One {
     fn new(at: usize) -> Self {
         Self {
-            lease: Lease::new(format!("one-{at}"), TIMES),
+            // Their wall clocks differ.
+            lease: Lease::new(format!("one-{at}"), TIMES).past(1000 - 300 * at as u64),
             under_way: None,
         }
     }
@@ -212,6 +213,22 @@ fn a_holder_renews_and_is_followed_within_5_s_when_it_is_gone() {
     run(&mut all, &mut stored, &mut now, 200);
     assert!(holder(&all[..2], now).is_some());
     assert_eq!(all[2].lease.epoch(now), None);
+}
+
+/// Fails when epochs begin anew with the bucket: what has seen the last one would refuse the next.
+#[test]
+fn a_bucket_that_was_lost_takes_no_epoch_back() {
+    let (mut stored, mut now) = (Bucket::default(), Instant::now());
+    let mut first = [One::new(0)];
+    run(&mut first, &mut stored, &mut now, 100);
+    let before = first[0].lease.epoch(now).expect("it has it");
+    // Another time, and nobody who was there.
+    let mut later = [One {
+        lease: Lease::new("later".to_owned(), TIMES).past(2000),
+        under_way: None,
+    }];
+    run(&mut later, &mut Bucket::default(), &mut now, 100);
+    assert!(later[0].lease.epoch(now).expect("it has it") > before);
 }
 
 #[test]

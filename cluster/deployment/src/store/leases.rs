@@ -1,6 +1,6 @@
 //! Leases in the lattice's bucket for them.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use async_nats::jetstream::kv::{self, Operation};
 use bytes::Bytes;
@@ -91,7 +91,7 @@ impl Leases {
         times: LeaseTimes,
         told: &watch::Sender<Option<Grant>>,
     ) {
-        let mut lease = Lease::new(name.to_owned(), times);
+        let mut lease = Lease::new(name.to_owned(), times).past(since_1970_ms());
         loop {
             match lease.next(Instant::now()) {
                 LeaseStep::WaitUntil(at) => {
@@ -139,4 +139,13 @@ impl Leases {
             let _ends_by_its_time = self.write(key, &record, Some(revision)).await;
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "epochs grow also where the bucket was lost, and with it the last one: only a wall clock does"
+)]
+fn since_1970_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }

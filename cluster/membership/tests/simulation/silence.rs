@@ -55,6 +55,8 @@ async fn one_that_is_cut_off_is_suspect_then_dead_and_blames_itself() {
     world
         .until("c", 100 * MILLI, |view| !view.is_isolated())
         .await;
+    let silences = ["a", "b", "c"].map(|node| world.membership(node).counts().silences);
+    assert_eq!(silences, [1, 1, 2]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use wrt_protocol::{
-    ActorAddress, CallId, Epoch, Execution, Fault, FaultKind, Hop, IdempotencyKey, InterfaceName,
-    Name, NodeId, NodeMicros, OperationName, StreamId, Tenant, TraceContext,
+    ActorAddress, CallId, Epoch, Execution, Fault, FaultKind, Fence, Hop, IdempotencyKey,
+    InterfaceName, LeaseName, Name, NodeId, NodeMicros, OperationName, StreamId, Tenant,
+    TraceContext,
     envelope::{BodyAnnounce, Cancel, Reply, ReplyHead, Request, RequestHead},
     heartbeat::{Heartbeat, NodeState, ReplicaReport, ReplicaState},
     pack::{self, PackEntry},
@@ -52,6 +53,11 @@ pub fn a_trace() -> impl Strategy<Value = TraceContext> {
     )
 }
 
+pub fn a_fence() -> impl Strategy<Value = Fence> {
+    let lease = "[-/_=.a-zA-Z0-9]{1,64}".prop_map(|text| LeaseName::new(&text).unwrap());
+    (lease, any::<u64>()).prop_map(|(lease, epoch)| Fence::new(lease, Epoch(epoch)))
+}
+
 pub fn a_body() -> impl Strategy<Value = BodyAnnounce> {
     let trailers = vec(("[a-z]{1,8}", vec(any::<u8>(), 0..8)), 0..3);
     prop_oneof![
@@ -85,6 +91,7 @@ pub fn a_fault() -> impl Strategy<Value = Fault> {
             FaultKind::VersionMismatch,
             FaultKind::Crashed,
             FaultKind::Denied,
+            FaultKind::Fenced,
         ]),
     ];
     let execution = select(vec![
@@ -137,6 +144,7 @@ pub fn a_request() -> impl Strategy<Value = Request> {
     let rest = (
         option::of(a_trace()),
         option::of(a_name().prop_map(Tenant::from)),
+        option::of(a_fence()),
         option::of(a_body()),
     );
     let bytes = (some_bytes(), some_bytes(), some_bytes());
@@ -156,7 +164,8 @@ pub fn a_request() -> impl Strategy<Value = Request> {
                 attempt: when.2,
                 trace: rest.0,
                 tenant: rest.1,
-                body: rest.2,
+                fence: rest.2,
+                body: rest.3,
             },
             arguments,
             bulk,

@@ -1,7 +1,10 @@
 //! Serves HTTP: listens on a port and hands each request to a component.
 //!
-//! HTTP/1.1 and HTTP/2 with prior knowledge on one port, without TLS: that ends in front of the node.
-//! A route may be a websocket ([`WebSocketOptions`], on HTTP/1.1): its peers are those of `wrt:websocket`.
+//! HTTP/1.1 and HTTP/2 with prior knowledge on one port, without TLS: that ends in front of the node. Who begins
+//! with TLS is answered 400, and the connection closed.
+//! A route may be a websocket ([`WebSocketOptions`]): its peers are those of `wrt:websocket`. On HTTP/1.1 alone:
+//! HTTP/2's own way to one (RFC 8441, extended CONNECT) is not offered in the settings of a connection, so that
+//! clients open one of HTTP/1.1 for it; a stream that asks for it all the same is reset with `PROTOCOL_ERROR`.
 //! Where a component runs is not known here; a handler may be a local replica or a link over the bus.
 //!
 //! Invariants:

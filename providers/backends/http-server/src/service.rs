@@ -36,7 +36,7 @@ const NO_ROUTE: Refused = Refused {
 };
 const NO_UPGRADE: Refused = Refused {
     status: StatusCode::UPGRADE_REQUIRED,
-    text: "there is a websocket here, and nothing else",
+    text: "there is a websocket here, over HTTP/1.1, and nothing else",
 };
 const NO_TUNNEL: Refused = Refused {
     status: StatusCode::METHOD_NOT_ALLOWED,
@@ -63,6 +63,7 @@ impl Service {
         if request.method() == Method::CONNECT {
             return Ok(responder.refuse(NO_TUNNEL));
         }
+        let version = request.version();
         let asked = Asked::of(&request);
         let asked = asked.map(|asked| (asked, hyper::upgrade::on(&mut request)));
         let request = match for_handler(request, &self.config) {
@@ -82,7 +83,7 @@ impl Service {
         }
         let Some(handler) = self.routes.find(authority, path).map(Arc::clone) else {
             return Ok(match self.sockets.find(authority, path) {
-                Some(_) => responder.refuse_unasked(NO_UPGRADE),
+                Some(_) => responder.refuse_unasked(NO_UPGRADE, version),
                 None => responder.refuse(NO_ROUTE),
             });
         };

@@ -13,7 +13,8 @@ pub(crate) fn status_of(fault: &Fault) -> StatusCode {
         | FaultKind::NodeLost
         | FaultKind::Disconnected
         | FaultKind::Draining
-        | FaultKind::StaleEpoch => StatusCode::SERVICE_UNAVAILABLE,
+        | FaultKind::StaleEpoch
+        | FaultKind::Fenced => StatusCode::SERVICE_UNAVAILABLE,
         // Refused before it ran, it was the request; after that, it was the answer.
         FaultKind::TooLarge if fault.execution() != Execution::Executed => {
             StatusCode::PAYLOAD_TOO_LARGE
@@ -91,6 +92,7 @@ mod tests {
             (FaultKind::VersionMismatch, NotExecuted, 502, None),
             (FaultKind::Crashed, MaybeExecuted, 500, None),
             (FaultKind::Denied, NotExecuted, 403, None),
+            (FaultKind::Fenced, NotExecuted, 503, Some(1)),
         ] {
             let fault = Fault::new(kind, execution, Hop::Actor, "");
             assert_eq!(status_of(&fault).as_u16(), status, "{fault}");

@@ -13,7 +13,7 @@ mod options;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header, uri::Authority};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
@@ -268,8 +268,16 @@ impl Responder {
     }
 
     /// With what is spoken instead (RFC 9110, section 15.5.22).
-    pub(crate) fn refuse_unasked(self, refused: Refused) -> http::Response<ResponseBody> {
+    pub(crate) fn refuse_unasked(
+        self,
+        refused: Refused,
+        version: Version,
+    ) -> http::Response<ResponseBody> {
         let mut response = self.refuse(refused);
+        if version == Version::HTTP_2 {
+            // It has no upgrades, and no fields for them.
+            return response;
+        }
         let headers = response.headers_mut();
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));

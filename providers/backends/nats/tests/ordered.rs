@@ -13,13 +13,15 @@ use std::{
 
 use async_nats::jetstream::stream::{Config, RetentionPolicy};
 use futures::{FutureExt as _, future::BoxFuture};
+use parking_lot::Mutex;
 use tokio::sync::watch;
-use wrt_contract::CallContext;
+use wrt_contract::{CallContext, async_trait};
 use wrt_messaging::{
-    Message, Messaging as _, MessagingError, Order, Subscription,
+    Message, MessageHandler, Messaging as _, MessagingError, Order, Subscription,
     conformance::{self, Ordered},
 };
 use wrt_nats::{ConnectError, Nats};
+use wrt_protocol::{Epoch, Fence, LeaseName};
 use wrt_runtime::{Owned, Ownership, Subscriptions as _, Target};
 
 use support::{
@@ -49,9 +51,25 @@ impl Ownership for ByHand {
         async {
             let mut given = self.0.subscribe();
             given.wait_for(Option::is_some).await.expect("it is there");
-            Owned::new(1, given, || async {}.boxed())
+            Owned::new(1, given, || async {}.boxed()).by(lease())
         }
         .boxed()
+    }
+}
+
+fn lease() -> LeaseName {
+    LeaseName::new("provider.shop.bus.work").unwrap()
+}
+
+/// A handler that notes under which lease it is called.
+#[derive(Default)]
+struct Noting(Mutex<Vec<Option<Fence>>>);
+
+#[async_trait]
+impl MessageHandler for Noting {
+    async fn handle(&self, context: &CallContext, _: &Message) -> Result<(), MessagingError> {
+        self.0.lock().push(context.fence().cloned());
+        Ok(())
     }
 }
 
@@ -154,6 +172,26 @@ async fn the_next_owner_goes_on_where_the_last_one_was() {
     assert!(serving.drain(A_WHILE).await);
     let counts = nodes[0].1.delivery_counts();
     assert_eq!((counts.dead_lettered, counts.dropped), (0, 0), "{counts:?}");
+}
+
+/// Fails when a handler can do more behind the back of the next owner than it should.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_is_called_under_the_owners_lease() {
+    let world = World::start().await;
+    world.make(stream("ORDERS", "orders.>")).await;
+    let provider = world.connect(world.config()).await;
+    let (handler, hand) = (Arc::new(Noting::default()), ByHand::nobody());
+    let state = conformance::state(handler.clone(), support::nobody_else());
+    let state = state.with_ownership(Arc::new(hand.clone()));
+    let serving = serve(&provider, &state, vec![ordered(|_| {})]).await;
+    hand.give();
+    for data in ["a1", "a2"] {
+        send_of(&provider, "a", data).await;
+    }
+    until("both are handled", || handler.0.lock().len() == 2).await;
+    let fence = Fence::new(lease(), Epoch(1));
+    assert_eq!(*handler.0.lock(), [Some(fence.clone()), Some(fence)]);
+    assert!(serving.drain(A_WHILE).await);
 }
 
 /// What is given up becomes a dead letter, and the next one of its key goes on.

@@ -46,10 +46,12 @@
 //! that pauses. On NATS one replica owns the subscription under a lease, and no partition of its keys: a server
 //! that finds keys in metadata by itself is not to be had, so each owner of a part would read the whole stream. The
 //! lease is taken over within 5 s when its owner is gone, and the next one goes on where it was: what the owner had
-//! in hand is handled once more, and hardly more than that. The stream must keep its messages (retention `limits`).
+//! in hand is handled once more, and hardly more than that. A handler is called under that lease, and what it calls
+//! late is refused by whoever the next owner's handlers have called ([`CallContext::fence`](wrt_contract::CallContext::fence)).
+//! The stream must keep its messages (retention `limits`).
 //! On Kafka `key` is `"key"`, the entry that is a record's own key: those of a key are in one partition, and that has
 //! one owner in the group. An owner that has not heard from the group's broker for 1.5 s has another message in
-//! hand only when it has heard again, and stops those that are.
+//! hand only when it has heard again, and stops those that are. The lattice has no lease for it, and calls have no fence.
 //!
 //! *Dead letters* are listed, shown, replayed and dropped by `wrt letters`, through the provider
 //! ([`DeadLetters`](wrt_runtime::DeadLetters)). `wrt down` leaves them and a subscription's place with the broker,

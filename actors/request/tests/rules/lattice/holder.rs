@@ -82,7 +82,13 @@ impl Holder for Counters {
         self.leases.give(context, AtomicU64::new(0))
     }
 
-    async fn step(&self, _: &CallContext, how: How, lease: &Lease) -> Result<(String, u64), Fault> {
+    async fn step(
+        &self,
+        context: &CallContext,
+        how: How,
+        lease: &Lease,
+    ) -> Result<(String, u64), Fault> {
+        self.record.saw(context);
         self.count(lease, how, 1).await
     }
 

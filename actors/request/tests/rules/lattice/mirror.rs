@@ -126,9 +126,10 @@ impl Dispatch for Mirror {
 
     fn dispatch<'a>(
         &'a self,
-        _: &'a CallContext,
+        context: &'a CallContext,
         request: DispatchRequest,
     ) -> BoxFuture<'a, Result<Answer, Fault>> {
+        self.record.saw(context);
         self.run(request).boxed()
     }
 }

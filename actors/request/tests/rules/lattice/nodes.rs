@@ -271,6 +271,7 @@ impl Node {
             attempt: 1,
             trace: None,
             tenant: None,
+            fence: None,
             body: None,
         };
         let subject = self.subjects.call(&to.id, &target(), &MIRROR, &KEEP);

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wrt_contract::{CallContext, Fingerprint, InterfaceError, Schema, async_trait, interface};
-use wrt_protocol::{Fault, IdempotencyKey};
+use wrt_protocol::{Fault, Fence, IdempotencyKey};
 
 use super::nodes::PATIENCE;
 
@@ -140,6 +140,8 @@ pub struct Record {
     pub failure: Mutex<Option<Fault>>,
     /// Keys and numbers of the attempts that have run.
     pub attempts: Mutex<Vec<(Option<IdempotencyKey>, u32)>>,
+    /// Under which leases operations have run.
+    pub fences: Mutex<Vec<Option<Fence>>>,
 }
 
 /// Threads that are blocked until they are let go.
@@ -199,9 +201,10 @@ impl Record {
         self.runs.lock().values().sum()
     }
 
-    fn saw(&self, context: &CallContext) {
+    pub fn saw(&self, context: &CallContext) {
         let mut attempts = self.attempts.lock();
         attempts.push((context.key(), context.attempt()));
+        self.fences.lock().push(context.fence().cloned());
     }
 
     pub fn begin(self: &Arc<Self>, tag: u64) -> Running {
@@ -264,11 +267,13 @@ impl Probe for Actor {
         self.run(tag, how).await
     }
 
-    async fn act(&self, _: &CallContext, tag: Tag, how: How) -> Result<String, ProbeError> {
+    async fn act(&self, context: &CallContext, tag: Tag, how: How) -> Result<String, ProbeError> {
+        self.record.saw(context);
         self.run(tag, how).await
     }
 
-    async fn note(&self, _: &CallContext, tag: Tag, bytes: Bytes) -> Result<(), ProbeError> {
+    async fn note(&self, context: &CallContext, tag: Tag, bytes: Bytes) -> Result<(), ProbeError> {
+        self.record.saw(context);
         self.record
             .noted_bytes
             .fetch_add(bytes.len() as u64, Relaxed);
@@ -279,7 +284,13 @@ impl Probe for Actor {
         Ok(Slow(Some((Arc::clone(&self.record), tag.0))))
     }
 
-    async fn mirror(&self, _: &CallContext, tag: Tag, bytes: Bytes) -> Result<Blob, ProbeError> {
+    async fn mirror(
+        &self,
+        context: &CallContext,
+        tag: Tag,
+        bytes: Bytes,
+    ) -> Result<Blob, ProbeError> {
+        self.record.saw(context);
         self.run(tag, How::AtOnce).await?;
         Ok(Blob(bytes))
     }

@@ -7,6 +7,7 @@
 
 mod bodies;
 mod limits;
+mod other_ways;
 mod requests;
 mod support;
 mod websockets;

@@ -132,7 +132,7 @@ async fn what_is_known_of_a_body_is_said_with_the_head() {
     }
 }
 
-async fn http2(server: &HttpListener) -> SendRequest<Empty<bytes::Bytes>> {
+pub async fn http2(server: &HttpListener) -> SendRequest<Empty<bytes::Bytes>> {
     let stream = TcpStream::connect(server.local_addr()).await.unwrap();
     let (client, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await

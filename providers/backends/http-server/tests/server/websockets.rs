@@ -39,9 +39,9 @@ const WITHIN: Duration = Duration::from_secs(10);
 
 /// Answers as a message says, and remembers what it was told.
 #[derive(Default)]
-struct Recorder {
+pub struct Recorder {
     told: Mutex<Vec<String>>,
-    opened: Mutex<Vec<Opening>>,
+    pub opened: Mutex<Vec<Opening>>,
     in_hand: AtomicU32,
     refuses: AtomicU32,
     listener: Arc<Listener>,
@@ -144,9 +144,9 @@ impl PeerHandler for Recorder {
     }
 }
 
-struct World {
-    server: HttpListener,
-    recorder: Arc<Recorder>,
+pub struct World {
+    pub server: HttpListener,
+    pub recorder: Arc<Recorder>,
 }
 
 type Socket = WebSocketStream<TcpStream>;
@@ -156,7 +156,7 @@ impl World {
         Self::of(options, |recorder| recorder).await
     }
 
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::with(WebSocketOptions::default()).await
     }
 

@@ -370,7 +370,12 @@ impl Work {
                 return false;
             }
             let outcome = match &taken.read {
-                Some(read) => subscriber.hand_over(&mut read.clone()).await,
+                Some(read) => {
+                    let mut message = read.clone();
+                    let handed = subscriber.hand_over_during(&self.term, &mut message).await;
+                    let Some(outcome) = handed else { return false };
+                    outcome
+                }
                 None => Err(MessagingError::other("its subject is no topic")),
             };
             let pause = match delivery.verdict(&outcome, taken.failed) {

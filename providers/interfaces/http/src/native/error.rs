@@ -246,7 +246,8 @@ fn error_of(fault: &Fault) -> Error {
         | FaultKind::Malformed
         | FaultKind::UnknownOperation
         | FaultKind::VersionMismatch
-        | FaultKind::Crashed) => Error::InternalError(Some(kind.to_string())),
+        | FaultKind::Crashed
+        | FaultKind::Fenced) => Error::InternalError(Some(kind.to_string())),
     }
 }
 

@@ -12,7 +12,9 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
-use wrt_contract::{CallContext, async_trait};
+use tokio::time::Instant;
+use wrt_contract::{CallContext, Fences, async_trait};
+use wrt_protocol::Hop;
 use wrt_runtime::{Backend, Serves, SettingsError};
 
 use self::answers::FirstAnswers;
@@ -63,6 +65,8 @@ struct State {
     /// Grows with each write, so that no two writes share a number.
     revision: u64,
     answers: FirstAnswers,
+    /// Whose writes may still come.
+    fences: Fences,
 }
 
 /// One bucket. Listings go by the numbers that keys got when they were created: these do not
@@ -120,7 +124,7 @@ impl KeyValueDefault {
         context: &CallContext,
         run: impl FnOnce(&mut State) -> Result<FirstAnswer, KeyValueError>,
     ) -> Result<FirstAnswer, KeyValueError> {
-        let mut state = self.lock();
+        let mut state = self.lock_to_write(context)?;
         let (Some(time), Some(key)) = (self.config.deduplicate_for_ms, context.key()) else {
             return run(&mut state);
         };
@@ -136,6 +140,15 @@ impl KeyValueDefault {
         let time = Duration::from_millis(time);
         state.answers.insert(key, answer, time);
         Ok(answer)
+    }
+
+    /// For a write, which none of an earlier holder of its lease follows.
+    fn lock_to_write(&self, context: &CallContext) -> Result<MutexGuard<'_, State>, KeyValueError> {
+        let mut state = self.lock();
+        if let Some(fence) = context.fence() {
+            state.fences.check(fence, Instant::now(), Hop::Backend)?;
+        }
+        Ok(state)
     }
 
     /// A panic unlocks it: no operation leaves the state half changed.
@@ -271,22 +284,23 @@ impl KeyValue for KeyValueDefault {
 
     async fn set(
         &self,
-        _context: &CallContext,
+        context: &CallContext,
         bucket: &Bucket,
         key: &Key,
         value: Bytes,
     ) -> Result<(), KeyValueError> {
         check_value(&value)?;
-        self.lock().set(bucket, key, value, self.config.bytes_max)
+        let mut state = self.lock_to_write(context)?;
+        state.set(bucket, key, value, self.config.bytes_max)
     }
 
     async fn delete(
         &self,
-        _context: &CallContext,
+        context: &CallContext,
         bucket: &Bucket,
         key: &Key,
     ) -> Result<(), KeyValueError> {
-        self.lock().delete(bucket, key);
+        self.lock_to_write(context)?.delete(bucket, key);
         Ok(())
     }
 
@@ -370,12 +384,12 @@ impl KeyValue for KeyValueDefault {
 
     async fn set_many(
         &self,
-        _context: &CallContext,
+        context: &CallContext,
         bucket: &Bucket,
         entries: &[(Key, Bytes)],
     ) -> Result<(), KeyValueError> {
         check_entries(entries)?;
-        let mut state = self.lock();
+        let mut state = self.lock_to_write(context)?;
         for (key, value) in entries {
             state.set(bucket, key, value.clone(), self.config.bytes_max)?;
         }
@@ -384,91 +398,16 @@ impl KeyValue for KeyValueDefault {
 
     async fn delete_many(
         &self,
-        _context: &CallContext,
+        context: &CallContext,
         bucket: &Bucket,
         keys: &[Key],
     ) -> Result<(), KeyValueError> {
         check_keys(keys)?;
-        let mut state = self.lock();
+        let mut state = self.lock_to_write(context)?;
         keys.iter().for_each(|key| state.delete(bucket, key));
         Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_full_store_refuses_and_frees_again() {
-        let store = KeyValueDefault::new(MemoryConfig {
-            bytes_max: 2 * (ENTRY_OVERHEAD_BYTES + 11),
-            ..MemoryConfig::default()
-        });
-        let (context, bucket) = (CallContext::default(), Bucket::default());
-        let [a, b, c] = ["a", "b", "c"].map(|name| Key::new(name).unwrap());
-        let ten = Bytes::from_static(b"0123456789");
-        store.set(&context, &bucket, &a, ten.clone()).await.unwrap();
-        store.set(&context, &bucket, &b, ten.clone()).await.unwrap();
-        let full = store.set(&context, &bucket, &c, ten.clone()).await;
-        assert_eq!(full, Err(KeyValueError::Full));
-        store
-            .set(&context, &bucket, &a, ten.clone())
-            .await
-            .expect("it replaces as much");
-        store.delete(&context, &bucket, &b).await.unwrap();
-        store
-            .set(&context, &bucket, &c, ten)
-            .await
-            .expect("there is room again");
-        for key in [&a, &c] {
-            store.delete(&context, &bucket, key).await.unwrap();
-        }
-        assert_eq!(store.lock().bytes, 0);
-        assert!(store.lock().buckets.is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn first_answers_take_room_for_their_time() {
-        let store = KeyValueDefault::new(MemoryConfig {
-            bytes_max: 4 * ENTRY_OVERHEAD_BYTES,
-            deduplicate_for_ms: Some(1000),
-        });
-        let (bucket, key) = (Bucket::default(), Key::new("n").unwrap());
-        let increment = || {
-            let context = CallContext::default().for_operation();
-            let (store, bucket, key) = (&store, &bucket, &key);
-            async move { store.increment(&context, bucket, key, 1).await }
-        };
-        for sum in 1..=2 {
-            assert_eq!(increment().await, Ok(sum));
-        }
-        assert_eq!(increment().await, Err(KeyValueError::Full));
-        tokio::time::advance(Duration::from_millis(1000)).await;
-        assert_eq!(increment().await, Ok(3), "what was refused has not run");
-        assert_eq!(store.lock().answers.count(), 1);
-    }
-
-    /// The bug: answers whose time was up took room until somebody incremented.
-    #[tokio::test(start_paused = true)]
-    async fn a_set_finds_the_room_of_old_answers() {
-        let store = KeyValueDefault::new(MemoryConfig {
-            bytes_max: 5 * ENTRY_OVERHEAD_BYTES,
-            deduplicate_for_ms: Some(1000),
-        });
-        let (bucket, [n, other]) = (
-            Bucket::default(),
-            ["n", "other"].map(|name| Key::new(name).unwrap()),
-        );
-        for sum in 1..=3 {
-            let context = CallContext::default().for_operation();
-            assert_eq!(store.increment(&context, &bucket, &n, 1).await, Ok(sum));
-        }
-        let (context, value) = (CallContext::default(), Bytes::from_static(b"1"));
-        let set = store.set(&context, &bucket, &other, value.clone()).await;
-        assert_eq!(set, Err(KeyValueError::Full));
-        tokio::time::advance(Duration::from_millis(1000)).await;
-        let set = store.set(&context, &bucket, &other, value).await;
-        assert_eq!(set, Ok(()));
-    }
-}
+mod tests;

@@ -94,7 +94,8 @@ fn is_attempt_by(fault: &Fault) -> bool {
         | FaultKind::Overloaded { .. }
         | FaultKind::UnknownOperation
         | FaultKind::VersionMismatch
-        | FaultKind::Denied => false,
+        | FaultKind::Denied
+        | FaultKind::Fenced => false,
         FaultKind::TooLarge | FaultKind::Malformed => true,
         FaultKind::DeadlineExceeded | FaultKind::Crashed => {
             fault.execution() != Execution::NotExecuted

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wrt_contract::CallContext;
-use wrt_runtime::{ServerLoad, Serving, State, Target};
+use wrt_runtime::{ServerLoad, Serving, State, Target, Term};
 
 use super::admission::Admission;
 use crate::{
@@ -86,12 +86,34 @@ impl Subscriber {
     /// # Cancel safety
     /// Dropping the future stops the handler.
     pub async fn hand_over(&self, message: &mut Message) -> Result<(), MessagingError> {
+        let context = CallContext::with_budget(self.subscription.handler_timeout());
+        self.hand_over_with(&context, message).await
+    }
+
+    /// The same for a work that is this replica's own during `term`; none when that is over. What the handler
+    /// does is fenced off, once another replica goes on with the work.
+    ///
+    /// # Cancel safety
+    /// As [`Self::hand_over`].
+    pub async fn hand_over_during(
+        &self,
+        term: &Term,
+        message: &mut Message,
+    ) -> Option<Result<(), MessagingError>> {
+        let context = term.context(self.subscription.handler_timeout())?;
+        Some(self.hand_over_with(&context, message).await)
+    }
+
+    async fn hand_over_with(
+        &self,
+        context: &CallContext,
+        message: &mut Message,
+    ) -> Result<(), MessagingError> {
         if let Some(reply_to) = &mut message.reply_to {
             reply_to.link = self.subscription.reply_link.to_string();
         }
         let (_in_hand, _handed) = (self.counter.take(), self.admission.hand());
-        let context = CallContext::with_budget(self.subscription.handler_timeout());
-        self.handler.handle(&context, message).await
+        self.handler.handle(context, message).await
     }
 }
 
