@@ -1,0 +1,10 @@
+//! The provider over a real server.
+
+mod conformance;
+mod connections;
+mod failures;
+mod proxy;
+mod support;
+mod tls;
+mod transactions;
+mod types;
