@@ -18,7 +18,7 @@ pub const PIECE_BYTES: usize = 32 * 1024;
 pub const READ_ROWS_MAX: usize = 10_000;
 /// The name of a savepoint.
 pub const SAVEPOINT_BYTES_MAX: usize = 63;
-/// Databases, statements, streams, transactions and errors that one instance holds as resources.
+/// Databases, statements, streams and transactions that one instance holds as resources.
 pub const HANDLES_MAX: usize = 256;
 /// Each text of an error that a database gave.
 pub const ERROR_TEXT_BYTES_MAX: usize = 1024;

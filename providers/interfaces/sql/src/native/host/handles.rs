@@ -115,7 +115,14 @@ pub(super) fn hold<T: Any + Send>(
     state: &mut InstanceState,
     value: T,
 ) -> Result<Resource<T>, HostError> {
-    let held = state.table().iter_mut().count();
+    let is_ours = |entry: &&mut (dyn Any + Send)| {
+        entry.is::<Database>()
+            || entry.is::<Prepared>()
+            || entry.is::<RowStream>()
+            || entry.is::<Transaction>()
+            || entry.is::<super::wasi::Statement>()
+    };
+    let held = state.table().iter_mut().filter(is_ours).count();
     Limit::Handles.check(held + 1, HANDLES_MAX)?;
     Ok(state.table().push(value)?)
 }

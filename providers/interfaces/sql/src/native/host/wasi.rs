@@ -17,7 +17,7 @@ use crate::native::{
 };
 use crate::{Command, Other, Rows, Scalar, SqlError, Value};
 
-mod bindings {
+pub(super) mod bindings {
     #![allow(missing_docs, reason = "written by bindgen")]
     wasmtime::component::bindgen!({
         path: "../../../wit/deps/sql-0.2.0-draft",
