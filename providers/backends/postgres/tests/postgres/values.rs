@@ -11,17 +11,9 @@ fn other(type_name: &str, text: &str) -> Value {
     }))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_type_that_is_not_known_arrives_as_text_with_its_name() {
-    let world = World::start().await;
-    world
-        .execute("create type mood as enum ('sad', 'ok')")
-        .await;
-    world.execute("create type pair as (a int4, b text)").await;
-    world
-        .execute("create domain positive as int4 check (value > 0)")
-        .await;
-    for (expression, expected) in [
+/// What the interface has no word for.
+fn unknown() -> Vec<(&'static str, Value)> {
+    vec![
         ("'10.0.0.1/8'::inet", other("inet", "10.0.0.1/8")),
         ("'(1,2)'::point", other("point", "(1,2)")),
         ("'[1,5)'::int4range", other("int4range", "[1,5)")),
@@ -51,6 +43,12 @@ async fn a_type_that_is_not_known_arrives_as_text_with_its_name() {
             other("timestamptz", "-infinity"),
         ),
         ("'pg_type'::regclass", other("regclass", "pg_type")),
+    ]
+}
+
+/// What it has one for, and other databases do not have.
+fn known() -> Vec<(&'static str, Value)> {
+    vec![
         ("null::inet", Value::Scalar(Scalar::Null)),
         ("7::positive", Value::from(7)),
         ("'x'::\"char\"", Value::Scalar(Scalar::Int8(120))),
@@ -83,17 +81,24 @@ async fn a_type_that_is_not_known_arrives_as_text_with_its_name() {
                 })],
             }),
         ),
-    ] {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_that_is_not_known_arrives_as_text_with_its_name() {
+    let world = World::start().await;
+    world
+        .execute("create type mood as enum ('sad', 'ok')")
+        .await;
+    world.execute("create type pair as (a int4, b text)").await;
+    world
+        .execute("create domain positive as int4 check (value > 0)")
+        .await;
+    for (expression, expected) in unknown().into_iter().chain(known()) {
         let rows = world
             .query(&format!("select 1 as a, {expression} as b"), [])
             .await;
-        // Those of enums come element by element, and all else that is not known as one text.
-        match &rows[0][1] {
-            Value::Array(_) if matches!(expected, Value::Scalar(_)) => {
-                panic!("{expression}: {rows:?}")
-            }
-            read => assert_eq!(*read, expected, "{expression}"),
-        }
+        assert_eq!(rows[0][1], expected, "{expression}");
         assert_eq!(rows[0][0], Value::from(1), "{expression}");
     }
     let rows = world
