@@ -11,7 +11,9 @@ use wrt_logging::WasiLogging;
 use wrt_messaging::{MessagingDefault, WasiMessaging};
 use wrt_mongodb::MongoDb;
 use wrt_nats::Nats;
+use wrt_postgres::Postgres;
 use wrt_redis::Redis;
+use wrt_sql::{SqlDefault, WrtSql};
 use wrt_vault::{VaultDefault, WrtVault};
 use wrt_websocket::WrtWebSocket;
 
@@ -22,6 +24,7 @@ wrt_node::runtime!({
     WasiKeyValue: [KeyValueDefault, Redis, Nats],
     WasiLogging: _,
     WasiMessaging: [MessagingDefault, Nats, Kafka],
+    WrtSql: [SqlDefault, Postgres],
     WrtWebSocket: HttpDefault,
     WrtVault: [VaultDefault, Age],
 });

@@ -29,16 +29,39 @@ use crate::{TwoNodes, encoded, provider_address, unreachable};
 /// When the suite has, in any of the places, after it has run in all of them: with what it said in
 /// each. When nats-server is not installed.
 pub async fn everywhere<I: Interface>(object: Arc<I::Object>, suite: impl AsyncFn(Arc<I::Object>)) {
+    let client = encoded::<I>(Arc::clone(&object));
+    let encoded = outcome(&suite, client).await;
+    in_places::<I>(object, suite, Some(encoded)).await;
+}
+
+/// The same of an interface whose operations give leases. A lease leads to a place on a lattice, which
+/// the encoder alone is not: so there the suite is not run.
+///
+/// # Panics
+/// As [`everywhere`].
+pub async fn everywhere_with_leases<I: Interface>(
+    object: Arc<I::Object>,
+    suite: impl AsyncFn(Arc<I::Object>),
+) {
+    in_places::<I>(object, suite, None).await;
+}
+
+async fn in_places<I: Interface>(
+    object: Arc<I::Object>,
+    suite: impl AsyncFn(Arc<I::Object>),
+    encoded: Option<Result<(), String>>,
+) {
     let mut failures = String::new();
     let mut note = |place: &str, outcome: Result<(), String>| {
         if let Err(reason) = outcome {
             writeln!(failures, "{place}: {reason}").expect("a string takes any text");
         }
     };
+    if let Some(encoded) = encoded {
+        note("behind the encoder", encoded);
+    }
     let link = co_located::<I>(Arc::clone(&object));
     note("co-located", outcome(&suite, link).await);
-    let client = encoded::<I>(Arc::clone(&object));
-    note("behind the encoder", outcome(&suite, client).await);
     for (bus, nodes) in [
         ("loopback", TwoNodes::over_loopback().await),
         ("NATS", TwoNodes::over_nats().await),

@@ -3,7 +3,7 @@
 //!
 //! | to test | take |
 //! |---|---|
-//! | a provider, from wherever it can be called | [`everywhere`], [`by_default`] |
+//! | a provider, from wherever it can be called | [`everywhere`], [`everywhere_with_leases`], [`by_default`] |
 //! | what the macro made of a trait | [`encoded`], [`InProcessCaller`], [`UnreachableCaller`] |
 //! | host glue, without a guest | [`linked_instance`], [`instance_in`], [`unreachable`] |
 //! | that the glue serves the whole WIT | [`WitCoverage`] |
@@ -27,7 +27,7 @@ mod wit_coverage;
 
 pub use by_default::by_default;
 pub use callers::{InProcessCaller, UnreachableCaller, encoded, unreachable};
-pub use everywhere::everywhere;
+pub use everywhere::{everywhere, everywhere_with_leases};
 pub use instance::{instance, instance_in, linked_instance};
 pub use two_nodes::TwoNodes;
 pub use wit_coverage::{Served, WitCoverage};

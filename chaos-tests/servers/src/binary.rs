@@ -126,6 +126,30 @@ pub fn redis_server_binary() -> Result<PathBuf, ServerError> {
     })
 }
 
+/// Where Debian puts the programs of Postgres, a folder for each of its versions.
+const POSTGRES_VERSIONS: &str = "/usr/lib/postgresql";
+
+/// The folder with the programs of Postgres: of the newest version that is installed, or else the one
+/// on the `PATH`.
+///
+/// # Errors
+/// [`ServerError::Missing`] with the command that installs it.
+pub fn postgres_folder() -> Result<PathBuf, ServerError> {
+    let versions = Path::new(POSTGRES_VERSIONS).read_dir();
+    let versions = versions.into_iter().flatten().flatten();
+    let numbered = versions.filter_map(|version| {
+        let number: u32 = version.file_name().to_str()?.parse().ok()?;
+        let folder = version.path().join("bin");
+        folder.join("initdb").is_file().then_some((number, folder))
+    });
+    let newest = numbered.max().map(|(_, folder)| folder);
+    let found = newest.or_else(|| find_in_path("initdb")?.parent().map(Path::to_owned));
+    found.ok_or_else(|| ServerError::Missing {
+        server: "postgres".to_owned(),
+        fix: "cargo xtask setup",
+    })
+}
+
 /// The chromium on the `PATH`.
 ///
 /// # Errors

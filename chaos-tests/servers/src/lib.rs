@@ -1,6 +1,6 @@
 //! Real servers and processes for tests, the demo and the benchmark.
 //!
-//! [`NatsServer`], [`RedisServer`], [`KafkaServer`], [`MongoDbServer`] and [`FerretDbServer`] start on a
+//! [`NatsServer`], [`RedisServer`], [`PostgresServer`], [`KafkaServer`], [`MongoDbServer`] and [`FerretDbServer`] start on a
 //! free loopback port in a temporary folder, are ready when `start` returns, and can be paused, killed
 //! and restarted on the same port. [`Process`] does the same for any program, so the chaos tests run
 //! `wrt-node` with it.
@@ -32,6 +32,7 @@ mod mongodb;
 mod nats;
 mod parent_death;
 mod port;
+mod postgres;
 mod process;
 mod redis;
 mod server;
@@ -41,7 +42,7 @@ pub use binary::{
     FERRETDB_VERSION, KAFKA_FORMATTED, KAFKA_VERSION, NATS_SERVER_ENV, NATS_SERVER_VERSION,
     SECANTUSDB_VERSION, cache_folder, chromium_binary, ferretdb_binary, ferretdb_cached,
     find_in_path, kafka_cached, kafka_folder, nats_server_binary, nats_server_cached,
-    redis_server_binary, secantusdb_cached, secantusdb_folder,
+    postgres_folder, redis_server_binary, secantusdb_cached, secantusdb_folder,
 };
 pub use deadline::Deadline;
 pub use error::ServerError;
@@ -50,6 +51,7 @@ pub use kafka::{Kafka, KafkaServer};
 pub use mongodb::{MongoDb, MongoDbServer};
 pub use nats::{Nats, NatsServer};
 pub use port::free_port;
+pub use postgres::{Postgres, PostgresServer};
 pub use process::Process;
 pub use redis::{Redis, RedisServer};
 pub use server::{Server, ServerKind};

@@ -26,6 +26,7 @@ mod publish;
 mod rounds;
 mod row;
 mod serving;
+mod sql;
 mod startup;
 mod subscription;
 mod usage;
@@ -59,13 +60,16 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Role {
-    /// The other process of `across`, `pinned`, `outgoing` and `blobs`: serves a provider, a bare NATS
+    /// The other process of `across`, `pinned`, `outgoing`, `sql` and `blobs`: serves a provider, a bare NATS
     /// responder and an HTTP server.
     #[command(hide = true)]
     Serve {
         /// The bus.
         #[arg(long)]
         nats: String,
+        /// A database, where one is wanted.
+        #[arg(long)]
+        postgres: Option<String>,
     },
 }
 
@@ -86,6 +90,8 @@ enum Work {
     Subscription,
     /// Outgoing HTTP, co-located and from another node, beside a bare hyper client.
     Outgoing,
+    /// `select 1`, co-located and from another node, beside the bare client and its pool.
+    Sql,
     /// Objects of 64 MiB, co-located and from another node, beside the store's own client; and memory while
     /// 1 GiB goes to another node's store, and back.
     Blobs,
@@ -113,6 +119,7 @@ impl Work {
             Self::Publish => Box::pin(publish::measure()),
             Self::Subscription => Box::pin(subscription::measure()),
             Self::Outgoing => Box::pin(outgoing::measure()),
+            Self::Sql => Box::pin(sql::measure()),
             Self::Blobs => Box::pin(blobs::measure()),
             Self::Hello => Box::pin(hello::measure()),
             Self::Startup => Box::pin(startup::measure()),
@@ -127,8 +134,8 @@ impl Work {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let Options { only, output, role } = Options::parse();
-    if let Some(Role::Serve { nats }) = role {
-        return serving::serve(&nats).await;
+    if let Some(Role::Serve { nats, postgres }) = role {
+        return serving::serve(&nats, postgres.as_deref()).await;
     }
     let all = if only.is_empty() {
         Work::value_variants().to_vec()

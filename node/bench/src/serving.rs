@@ -16,12 +16,13 @@ use wrt_protocol::{
     limits::CHUNK_BYTES_MAX,
 };
 use wrt_request::Seat;
+use wrt_sql::SqlInterface;
 use wrt_test_servers::{NatsServer, Process};
 
 use crate::{
     blob_provider,
     cursors::{CursorsInterface, Served},
-    http_provider, node, outside,
+    http_provider, node, outside, sql,
 };
 
 pub const VALUE_BYTES: usize = 128;
@@ -41,7 +42,7 @@ pub fn provider() -> anyhow::Result<ActorAddress> {
 }
 
 /// Runs until it is stopped.
-pub async fn serve(nats: &str) -> anyhow::Result<()> {
+pub async fn serve(nats: &str, postgres: Option<&str>) -> anyhow::Result<()> {
     let gate = Gate::new(GateLimits::default());
     let store: Arc<dyn KeyValue> = Arc::new(KeyValueDefault::new(MemoryConfig::default()));
     let (bucket, key) = (Bucket::default(), Key::new("key")?);
@@ -50,12 +51,16 @@ pub async fn serve(nats: &str) -> anyhow::Result<()> {
         .set(&CallContext::default(), &bucket, &key, value.clone())
         .await?;
     let cursors = Arc::new(Served::new(&gate));
-    let offers = [
+    let mut offers = vec![
         Offer::new::<KeyValueInterface>(store, &gate),
         Offer::new::<CursorsInterface>(cursors, &gate),
         Offer::new::<HttpClientInterface>(http_provider::client().await?, &gate),
         Offer::new::<BlobstoreInterface>(blob_provider::store(nats).await?, &gate),
     ];
+    if let Some(url) = postgres {
+        let database = sql::provider(url, &gate).await?;
+        offers.push(Offer::new::<SqlInterface>(database, &gate));
+    }
     let actor = provider()?;
     let report = {
         let actor = actor.clone();
@@ -121,10 +126,19 @@ pub struct Pair {
 impl Pair {
     /// Starts them.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::with(&[]).await
+    }
+
+    /// The same, with a provider of that database.
+    pub async fn with_postgres(url: &str) -> anyhow::Result<Self> {
+        Self::with(&["--postgres", url]).await
+    }
+
+    async fn with(more: &[&str]) -> anyhow::Result<Self> {
         let nats = NatsServer::start()?;
         let folder = std::env::temp_dir().join(format!("wrt-bench-{}.log", std::process::id()));
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["serve", "--nats", &nats.url()]);
+        command.args(["serve", "--nats", &nats.url()]).args(more);
         let server = Process::spawn("bench-server", command, folder)?;
         let client = node::join(&nats.url(), "client", Arc::new(Vec::new)).await?;
         wait_until_served(&client).await?;

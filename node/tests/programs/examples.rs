@@ -5,7 +5,9 @@ use std::time::Duration;
 use http::Request;
 use hyper::body::Bytes;
 use tempfile::TempDir;
-use wrt_test_servers::{Deadline, KafkaServer, MongoDbServer, NatsServer, RedisServer};
+use wrt_test_servers::{
+    Deadline, KafkaServer, MongoDbServer, NatsServer, PostgresServer, RedisServer,
+};
 
 use super::client::{Version, pattern, send};
 use super::running::{Running, guest, output, repository, request, write_manifest, wrt_node};
@@ -260,6 +262,58 @@ fn blobstore_with_nats() {
 fn blobstore_with_mongodb() {
     let mongodb = MongoDbServer::start().unwrap();
     files_in("mongodb.toml", "mongodb://127.0.0.1:27017", &mongodb.url());
+}
+
+/// What is moved is moved once, and what cannot be is not.
+fn accounts(running: Running) {
+    let address = running.address("web");
+    for (method, path, expected) in [
+        ("PUT", "/ada/100", (200, "100\n")),
+        ("PUT", "/bob/5", (200, "5\n")),
+        ("POST", "/ada/bob/30", (200, "moved 30\n")),
+        ("GET", "/ada", (200, "70\n")),
+        (
+            "POST",
+            "/ada/bob/71",
+            (409, "there is not enough in the account"),
+        ),
+        ("POST", "/ada/nobody/1", (404, "there is no such account")),
+        (
+            "GET",
+            "/ada'%20or%20'1'='1",
+            (404, "there is no such account"),
+        ),
+        ("GET", "/", (200, "ada: 70\nbob: 35\n")),
+    ] {
+        let (status, body) = request(&address, method, path, "");
+        assert_eq!((status, body.as_str()), expected, "{method} {path}");
+    }
+    let (status, body) = request(&address, "PUT", "/ada/1", "");
+    assert!(status == 409 && body.starts_with("23505: "), "{body}");
+    running.stop();
+}
+
+#[test]
+fn sql_with_sqlite() {
+    accounts(run_app("sql", "sql").0);
+}
+
+#[test]
+fn sql_with_postgres() {
+    let postgres = PostgresServer::start().unwrap();
+    let manifest = repository("examples/sql/postgres.toml");
+    let manifest = std::fs::read_to_string(manifest).unwrap();
+    let source = guest("sql").display().to_string();
+    let manifest = manifest
+        .replace("../target/wasm32-wasip2/release/sql.wasm", &source)
+        .replace(
+            "postgres://postgres@127.0.0.1:5432/postgres",
+            &postgres.url(),
+        );
+    let folder = TempDir::new().unwrap();
+    let manifest = write_manifest(folder.path(), &manifest);
+    let manifest = manifest.display().to_string();
+    accounts(Running::start(&[&manifest, "--address", "web=127.0.0.1:0"]));
 }
 
 #[test]

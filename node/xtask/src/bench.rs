@@ -19,7 +19,7 @@ pub const COMMAND: Command = Command {
     arguments: |parser| {
         parser.arg(Arg::new("only").long("only").value_name("WORK,...").help(
             "Only these of colocated, across, pinned, deduplication, publish, subscription, outgoing, \
-                     blobs, hello, startup, body, outages, overload, lossless",
+                     sql, blobs, hello, startup, body, outages, overload, lossless",
         ))
     },
     run,
@@ -27,6 +27,7 @@ pub const COMMAND: Command = Command {
 
 fn run(repository: &Repository, arguments: &ArgMatches) -> anyhow::Result<()> {
     setup::servers(repository)?;
+    setup::postgres(repository)?;
     let peer = wasmtime::install(repository)?;
     if find_in_path("wrk").is_none() {
         apt::install(repository, "wrk")?;

@@ -6,6 +6,7 @@ mod guest_toolchain;
 mod kafka_server;
 mod mongodb_server;
 mod nats_server;
+mod postgres_server;
 pub mod pypi;
 mod redis_server;
 pub mod wasmtime;
@@ -19,7 +20,7 @@ use crate::{command::Command, repository::Repository};
 /// The command.
 pub const COMMAND: Command = Command {
     name: "setup",
-    about: "Install what is missing: redis-server, nats-server, Kafka, SecantusDB, Chromium, a rustc for guests",
+    about: "Install what is missing: redis-server, nats-server, postgres, Kafka, SecantusDB, Chromium, a rustc for guests",
     arguments: |parser| parser,
     run: |repository: &Repository, _: &ArgMatches| install(repository),
 };
@@ -27,6 +28,7 @@ pub const COMMAND: Command = Command {
 /// Installs everything that is missing.
 fn install(repository: &Repository) -> anyhow::Result<()> {
     servers(repository)?;
+    postgres(repository)?;
     kafka(repository)?;
     mongodb(repository)?;
     chromium(repository)?;
@@ -39,6 +41,11 @@ pub fn servers(repository: &Repository) -> anyhow::Result<()> {
     c_libraries::install(repository)?;
     redis_server::install(repository)?;
     nats_server::install(repository)
+}
+
+/// Installs Postgres, which only tests and the bench need.
+pub fn postgres(repository: &Repository) -> anyhow::Result<()> {
+    postgres_server::install(repository)
 }
 
 /// Installs Kafka, which only tests need.

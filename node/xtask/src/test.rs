@@ -35,6 +35,7 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
     // It waits for a registry, and for no core.
     let beside = repository.clone();
     let for_tests = thread::spawn(move || {
+        setup::postgres(&beside)?;
         setup::kafka(&beside)?;
         setup::mongodb(&beside)?;
         setup::chromium(&beside)

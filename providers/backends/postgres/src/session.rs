@@ -1,0 +1,362 @@
+//! A connection that is one caller's for a while.
+
+use std::{pin::Pin, sync::Arc, task::Poll, time::Duration};
+
+use deadpool_postgres::Object;
+use futures::Stream as _;
+use tokio_postgres::{RowStream, Statement};
+use wrt_protocol::Execution;
+use wrt_sql::{
+    Column, Command, Description, End, Isolation, Row, Savepoint, Session, SqlError,
+    TransactionOptions, Value, limits::PIECE_BYTES,
+};
+
+use crate::{
+    as_text::{unknown_columns, with_texts},
+    client::Parts,
+    decode::{Cell, other, type_name},
+    encode::Parameter,
+    error::{CANCELLED, READ_ONLY, failure, is_stale},
+};
+
+/// How long a connection may take to be of use again, before it is closed.
+const CLEAN_WITHIN: Duration = Duration::from_secs(5);
+
+/// A connection of the pool, until it is dropped.
+pub struct PostgresSession {
+    parts: Arc<Parts>,
+    /// Taken by the drop.
+    client: Option<Object>,
+    /// Something was sent whose answer has not ended.
+    is_running: bool,
+    in_transaction: bool,
+    /// The transaction takes no writes because it was begun so.
+    is_read_only: bool,
+    /// The server takes no writes: another one may, under the same name.
+    leave: bool,
+    rows: Option<Rows>,
+}
+
+/// The rows of a query.
+struct Rows {
+    stream: Pin<Box<RowStream>>,
+    /// Those of its columns that come as texts, with their types.
+    as_texts: Vec<(usize, tokio_postgres::types::Type)>,
+}
+
+/// A statement that can be run.
+struct Prepared {
+    statement: Statement,
+    columns: Vec<Column>,
+    as_texts: Vec<(usize, tokio_postgres::types::Type)>,
+}
+
+impl PostgresSession {
+    pub(crate) fn of(parts: Arc<Parts>, client: Object) -> Self {
+        Self {
+            parts,
+            client: Some(client),
+            is_running: false,
+            in_transaction: false,
+            is_read_only: false,
+            leave: false,
+            rows: None,
+        }
+    }
+
+    fn client(&self) -> &Object {
+        let client = self.client.as_ref();
+        client.expect("it is there until the session is dropped")
+    }
+
+    /// Prepares a statement, or has it from the cache. Nothing of it is executed.
+    async fn statement(&mut self, text: &str) -> Result<Statement, SqlError> {
+        let cache = &self.client().statement_cache;
+        if cache.size() >= self.parts.statements_max() {
+            cache.clear();
+        }
+        self.is_running = true;
+        let prepared = self.client().prepare_cached(text).await;
+        self.answered(prepared, Execution::NotExecuted)
+    }
+
+    async fn prepared(&mut self, text: &str) -> Result<Prepared, SqlError> {
+        let statement = self.statement(text).await?;
+        let columns = columns_of(&statement);
+        let unknown: Vec<_> = unknown_columns(&statement).collect();
+        let Some(first) = unknown.first() else {
+            return Ok(Prepared {
+                statement,
+                columns,
+                as_texts: Vec::new(),
+            });
+        };
+        let types = unknown.iter().map(|at| {
+            let ty = statement.columns()[*at].type_().clone();
+            (*at, ty)
+        });
+        let as_texts = types.collect();
+        match self.statement(&with_texts(text, &statement)).await {
+            Ok(statement) => Ok(Prepared {
+                statement,
+                columns,
+                as_texts,
+            }),
+            Err(SqlError::Database(error)) => {
+                let Column { name, type_name } = &columns[*first];
+                let message = format!(
+                    "the column {name:?} is of type {type_name}, which is not known here; cast it to text in the \
+                     statement ({})",
+                    error.message
+                );
+                Err(SqlError::refused("0A000", message))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes note of an answer.
+    fn answered<T>(
+        &mut self,
+        answer: Result<T, tokio_postgres::Error>,
+        execution: Execution,
+    ) -> Result<T, SqlError> {
+        let answer = answer.map_err(|error| failure(&error, execution));
+        match &answer {
+            Err(SqlError::Fault(_)) => {}
+            Err(error) => {
+                self.is_running = false;
+                self.leave |= error.state() == Some(READ_ONLY) && !self.is_read_only;
+            }
+            Ok(_) => self.is_running = false,
+        }
+        answer
+    }
+
+    /// Whether a statement may be prepared anew and sent again, now that it was refused. In a transaction
+    /// it may not: that has failed.
+    fn may_prepare_anew(&self, text: &str, error: &tokio_postgres::Error) -> bool {
+        if !is_stale(error) {
+            return false;
+        }
+        // Also the one that stands for it, if there is one.
+        self.client().statement_cache.remove(text, &[]);
+        self.client().statement_cache.clear();
+        !self.in_transaction
+    }
+
+    /// Runs words of the provider's own.
+    async fn control(&mut self, words: &str) -> Result<(), SqlError> {
+        self.is_running = true;
+        let done = self.client().batch_execute(words).await;
+        self.answered(done, Execution::MaybeExecuted)
+    }
+}
+
+impl Session for PostgresSession {
+    async fn begin(&mut self, options: &TransactionOptions) -> Result<(), SqlError> {
+        let mut words = "BEGIN".to_owned();
+        words.push_str(match options.isolation {
+            None => "",
+            Some(Isolation::ReadCommitted) => " ISOLATION LEVEL READ COMMITTED",
+            Some(Isolation::RepeatableRead) => " ISOLATION LEVEL REPEATABLE READ",
+            Some(Isolation::Serializable) => " ISOLATION LEVEL SERIALIZABLE",
+        });
+        if options.read_only {
+            words.push_str(" READ ONLY");
+        }
+        // The server ends what a node holds that stands still, or was cut off.
+        let lasts = self.parts.transaction_ms_max();
+        words.push_str(&format!(
+            "; SET LOCAL idle_in_transaction_session_timeout = {lasts}"
+        ));
+        self.in_transaction = true;
+        self.is_read_only = options.read_only;
+        self.control(&words).await
+    }
+
+    async fn end(&mut self, how: End) -> Result<(), SqlError> {
+        let ended = match how {
+            End::Commit => self.control("COMMIT").await,
+            End::Rollback => self.control("ROLLBACK").await,
+        };
+        // After a refusal it is over, too.
+        if !matches!(ended, Err(SqlError::Fault(_))) {
+            self.in_transaction = false;
+        }
+        ended
+    }
+
+    async fn savepoint(&mut self, what: Savepoint, name: &str) -> Result<(), SqlError> {
+        self.control(&what.statement(name)).await
+    }
+
+    async fn execute(&mut self, command: &Command) -> Result<u64, SqlError> {
+        let Command { text, parameters } = command;
+        let mut is_first = true;
+        loop {
+            let statement = self.statement(text).await?;
+            check_count(&statement, parameters)?;
+            self.is_running = true;
+            let values = parameters.iter().map(Parameter);
+            let count = self.client().execute_raw(&statement, values).await;
+            match count {
+                Err(error) if is_first && self.may_prepare_anew(text, &error) => is_first = false,
+                count => return self.answered(count, Execution::MaybeExecuted),
+            }
+        }
+    }
+
+    async fn query(&mut self, command: &Command) -> Result<Vec<Column>, SqlError> {
+        let Command { text, parameters } = command;
+        let mut is_first = true;
+        loop {
+            let prepared = self.prepared(text).await?;
+            check_count(&prepared.statement, parameters)?;
+            self.is_running = true;
+            let values = parameters.iter().map(Parameter);
+            let stream = self.client().query_raw(&prepared.statement, values).await;
+            match stream {
+                Err(error) if is_first && self.may_prepare_anew(text, &error) => is_first = false,
+                Err(error) => return self.answered(Err(error), Execution::MaybeExecuted),
+                Ok(stream) => {
+                    self.rows = Some(Rows {
+                        stream: Box::pin(stream),
+                        as_texts: prepared.as_texts,
+                    });
+                    return Ok(prepared.columns);
+                }
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Vec<Row>, SqlError> {
+        let Some(rows) = &mut self.rows else {
+            return Ok(Vec::new());
+        };
+        let (mut piece, mut bytes) = (Vec::new(), 0);
+        let ended = std::future::poll_fn(|cx| {
+            loop {
+                match rows.stream.as_mut().poll_next(cx) {
+                    Poll::Ready(Some(Ok(row))) => {
+                        bytes += row.raw_size_bytes();
+                        piece.push(row);
+                        if bytes >= PIECE_BYTES {
+                            return Poll::Ready(Ok(false));
+                        }
+                    }
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                    Poll::Ready(None) => return Poll::Ready(Ok(true)),
+                    // What is here is given out before more is waited for.
+                    Poll::Pending if !piece.is_empty() => return Poll::Ready(Ok(false)),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await;
+        let outcome = piece.iter().map(|row| values_of(row, &rows.as_texts));
+        let read = outcome.collect::<Result<Vec<_>, _>>();
+        match ended {
+            Ok(false) => read.map_err(|error| failure(&error, Execution::MaybeExecuted)),
+            Ok(true) => {
+                self.rows = None;
+                self.answered(read, Execution::MaybeExecuted)
+            }
+            Err(error) => {
+                self.rows = None;
+                self.answered(Err(error), Execution::MaybeExecuted)
+            }
+        }
+    }
+
+    async fn describe(&mut self, text: &str) -> Result<Description, SqlError> {
+        let statement = self.statement(text).await?;
+        Ok(Description {
+            parameters: statement.params().iter().map(type_name).collect(),
+            columns: columns_of(&statement),
+        })
+    }
+}
+
+fn columns_of(statement: &Statement) -> Vec<Column> {
+    let columns = statement.columns().iter();
+    columns
+        .map(|column| Column {
+            name: column.name().to_owned(),
+            type_name: type_name(column.type_()),
+        })
+        .collect()
+}
+
+fn check_count(statement: &Statement, parameters: &[Value]) -> Result<(), SqlError> {
+    let (needed, given) = (statement.params().len(), parameters.len());
+    match needed == given {
+        true => Ok(()),
+        false => {
+            let message =
+                format!("the statement has {needed} parameters, and {given} values are given");
+            Err(SqlError::refused("07001", message))
+        }
+    }
+}
+
+fn values_of(
+    row: &tokio_postgres::Row,
+    as_texts: &[(usize, tokio_postgres::types::Type)],
+) -> Result<Row, tokio_postgres::Error> {
+    let cells = (0..row.len()).map(|at| row.try_get::<_, Cell>(at).map(|Cell(value)| value));
+    let mut values = cells.collect::<Result<Row, _>>()?;
+    for (at, ty) in as_texts {
+        if let Value::Scalar(wrt_sql::Scalar::Text(text)) = &mut values[*at] {
+            values[*at] = Value::Scalar(other(ty, std::mem::take(text)));
+        }
+    }
+    Ok(values)
+}
+
+/// Gives the connection back, when it is of use to another.
+impl Drop for PostgresSession {
+    fn drop(&mut self) {
+        self.rows = None;
+        let Some(client) = self.client.take() else {
+            return;
+        };
+        if client.is_closed() || self.leave {
+            // What has a connection of its own is closed with it.
+            drop(Object::take(client));
+            return;
+        }
+        if !self.is_running && !self.in_transaction {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            drop(Object::take(client));
+            return;
+        };
+        let (parts, is_running) = (Arc::clone(&self.parts), self.is_running);
+        // As many as there are connections at most: each has one, and it ends within its time.
+        runtime.spawn(async move {
+            let cleaned = tokio::time::timeout(CLEAN_WITHIN, clean(&client, &parts, is_running));
+            if !matches!(cleaned.await, Ok(true)) {
+                drop(Object::take(client));
+            }
+        });
+    }
+}
+
+/// Has the server stop what runs, and undo what was begun; whether it has.
+async fn clean(client: &Object, parts: &Parts, is_running: bool) -> bool {
+    if is_running {
+        // Where it fails, what runs is waited for.
+        parts.cancel(client).await;
+    }
+    // The cancellation may come after what it was meant for, and hit this instead: then once more.
+    for _ in 0..2 {
+        match client.batch_execute("ROLLBACK").await {
+            Ok(()) => return true,
+            Err(error) if error.code().is_some_and(|code| code.code() == CANCELLED) => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}

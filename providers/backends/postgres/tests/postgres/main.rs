@@ -1,0 +1,11 @@
+//! The provider over a real server.
+
+mod conformance;
+mod connections;
+mod failures;
+mod proxy;
+mod readme;
+mod support;
+mod tls;
+mod transactions;
+mod values;
