@@ -47,6 +47,9 @@ pub async fn answer(
     pace: Pace,
     case: &Case,
 ) -> Result<Answer, String> {
+    // Before there is a connection: to make a large one takes a busy machine seconds, and a server waits for the
+    // head of a request for so long and no longer.
+    let request = request(case, pace, protocol);
     let exchange = async {
         let stream = TcpStream::connect(address).await.map_err(told)?;
         stream.set_nodelay(true).map_err(told)?;
@@ -55,7 +58,6 @@ pub async fn answer(
             Protocol::Http1 => {
                 let (mut client, connection) = http1::handshake(io).await.map_err(told)?;
                 tokio::spawn(connection);
-                let request = request(case, pace, protocol);
                 let answer = read(client.send_request(request).await.map_err(told)?).await;
                 if case.is_followed && answer.is_whole && client.ready().await.is_ok() {
                     let request = self::request(&Case::again(), Pace::Quick, protocol);
@@ -73,7 +75,6 @@ pub async fn answer(
                 let (mut client, connection) =
                     http2::handshake(executor, io).await.map_err(told)?;
                 tokio::spawn(connection);
-                let request = request(case, pace, protocol);
                 Ok(read(client.send_request(request).await.map_err(told)?).await)
             }
         }

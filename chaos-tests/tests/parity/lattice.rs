@@ -4,9 +4,10 @@ use std::{
     fmt::Write as _,
     fs,
     sync::{Arc, Weak},
+    time::{Duration, Instant},
 };
 
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::sleep};
 use wrt_chaos_tests::{Cluster, Profile, guest};
 
 use crate::AT_A_TIME;
@@ -25,6 +26,15 @@ pub struct Lattice {
     addresses: [[String; 2]; 3],
     cluster: Cluster,
 }
+
+/// How often a node has fallen silent, and was heard again.
+pub struct Hearing {
+    silences: usize,
+    ends: usize,
+}
+
+/// When a line of a log is in its file, on a busy machine.
+const LOGGED_WITHIN: Duration = Duration::from_secs(2);
 
 static SHARED: Mutex<Weak<Lattice>> = Mutex::const_new(Weak::new());
 
@@ -59,6 +69,28 @@ impl Lattice {
     /// The server in front of a guest.
     pub fn address(&self, guest: Guest, place: Place) -> &str {
         &self.addresses[guest as usize][place as usize]
+    }
+
+    /// What the nodes say of whether they hear each other: one may hear the other, and not the other way round.
+    pub fn hearing(&self) -> Hearing {
+        let logs = self.logs();
+        let count = |text| logs.iter().map(|log| log.matches(text).count()).sum();
+        Hearing {
+            silences: count("a node is silent"),
+            ends: count("a node is heard again"),
+        }
+    }
+
+    /// Whether one of them was silent at any time since `before`. What is logged comes a moment late.
+    pub async fn was_silent_since(&self, before: &Hearing) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < LOGGED_WITHIN {
+            if before.silences > before.ends || self.hearing().silences > before.silences {
+                return true;
+            }
+            sleep(LOGGED_WITHIN / 20).await;
+        }
+        false
     }
 
     /// What the node with the ports has logged, and the other one.

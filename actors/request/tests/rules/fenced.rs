@@ -46,7 +46,7 @@ enum Way {
     StreamedBody,
     StreamedArguments,
     Pinned,
-    OneWay,
+    Unanswered,
 }
 
 const WAYS: [Way; 7] = [
@@ -56,7 +56,7 @@ const WAYS: [Way; 7] = [
     Way::StreamedBody,
     Way::StreamedArguments,
     Way::Pinned,
-    Way::OneWay,
+    Way::Unanswered,
 ];
 
 struct Scene {
@@ -93,7 +93,7 @@ impl Scene {
                 let holder = holder(&self.caller);
                 answered(holder.step(context, How::AtOnce, &self.lease).await)
             }
-            Way::OneWay => answered(probe.note(context, Tag(0), Bytes::new()).await),
+            Way::Unanswered => answered(probe.note(context, Tag(0), Bytes::new()).await),
         }
     }
 
@@ -110,7 +110,7 @@ impl Scene {
         let runs = self.b.record.all_runs();
         let (before, retries) = (self.b.gate.load(), self.caller.path.counts().retries);
         let answer = self.call(way, &under(stale)).await;
-        if way == Way::OneWay {
+        if way == Way::Unanswered {
             answer.expect("nobody is told");
         } else {
             let fault = answer.unwrap_err();
@@ -145,13 +145,14 @@ pub async fn refused_on_every_way(bus: &Bus) {
     for way in WAYS {
         let [old, new] = [7, 8].map(|epoch| fence(&format!("{way:?}"), epoch));
         assert_eq!(scene.runs(way, &under(&old)).await.as_ref(), Some(&old));
-        let is_as_meant = match (way, scene.announced()) {
-            (Way::CoLocated, _) | (Way::Inline | Way::Pinned | Way::OneWay, None) => true,
-            (Way::SmallBody, Some(BodyAnnounce::Inline { .. })) => true,
-            (Way::StreamedBody, Some(BodyAnnounce::Stream { .. })) => true,
-            (Way::StreamedArguments, Some(BodyAnnounce::Arguments { .. })) => true,
-            _ => false,
-        };
+        let is_as_meant = matches!(
+            (way, scene.announced()),
+            (Way::CoLocated, _)
+                | (Way::Inline | Way::Pinned | Way::Unanswered, None)
+                | (Way::SmallBody, Some(BodyAnnounce::Inline { .. }))
+                | (Way::StreamedBody, Some(BodyAnnounce::Stream { .. }))
+                | (Way::StreamedArguments, Some(BodyAnnounce::Arguments { .. }))
+        );
         assert!(is_as_meant, "{way:?}: {:?}", scene.announced());
         assert_eq!(scene.runs(way, &under(&new)).await.as_ref(), Some(&new));
         // Whatever way it comes on.

@@ -58,7 +58,7 @@ impl Ownership for ByHand {
 }
 
 fn lease() -> LeaseName {
-    LeaseName::new("provider.shop.bus.work").unwrap()
+    LeaseName::new("provider.shop.bus.work").expect("a legal name")
 }
 
 /// A handler that notes under which lease it is called.
