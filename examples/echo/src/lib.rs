@@ -75,7 +75,9 @@ fn connected(wish: &str) -> String {
     };
     match connect(&connecting) {
         Ok(connected) => {
-            let protocol = connected.protocol.unwrap_or_else(|| "no subprotocol".to_owned());
+            let protocol = connected
+                .protocol
+                .unwrap_or_else(|| "no subprotocol".to_owned());
             format!("connected to {}, {protocol}", connected.peer)
         }
         Err(error) => format!("not connected: {error:?}"),
