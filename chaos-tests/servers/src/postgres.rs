@@ -11,7 +11,9 @@ use std::{
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use crate::{Deadline, Server, ServerError, ServerKind, find_in_path, postgres_folder};
+use crate::{
+    Deadline, Server, ServerError, ServerKind, cache_folder, find_in_path, postgres_folder,
+};
 
 /// Where its data are.
 const DATA_FOLDER: &str = "data";
@@ -103,6 +105,10 @@ impl ServerKind for Postgres {
             });
         }
         give_to_user(folder)?;
+        let kept = kept_folder();
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.is_dir()) {
+            return copy(kept, &data);
+        }
         let mut command = as_user(&postgres_folder()?.join("initdb"));
         command.arg("--pgdata").arg(&data);
         command.args(["--username", "postgres", "--auth", "trust"]);
@@ -114,7 +120,11 @@ impl ServerKind for Postgres {
         };
         let made = made.map_err(failed)?;
         match made.status.success() {
-            true => Ok(()),
+            true => {
+                // The next server is spared a second. Where it cannot be kept it is made each time.
+                let _ = kept.map(|kept| keep(&data, &kept));
+                Ok(())
+            }
             false => Err(failed(io::Error::other(
                 String::from_utf8_lossy(&made.stderr).into_owned(),
             ))),
@@ -145,6 +155,43 @@ impl ServerKind for Postgres {
 
     fn url(port: u16) -> String {
         format!("postgres://postgres@127.0.0.1:{port}/postgres")
+    }
+}
+
+/// Where the data of a new server are kept, for those that come after it.
+fn kept_folder() -> Option<PathBuf> {
+    let programs = postgres_folder().ok()?;
+    let version = programs.parent()?.file_name()?.to_str()?.to_owned();
+    Some(cache_folder()?.join(format!("postgres-{version}-new")))
+}
+
+/// Whoever looks sees all of it or nothing.
+fn keep(data: &Path, kept: &Path) -> Result<(), ServerError> {
+    let failed = |source| ServerError::Folder {
+        path: kept.to_owned(),
+        source,
+    };
+    let parent = kept.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(parent).map_err(failed)?;
+    let beside = tempfile::tempdir_in(parent).map_err(failed)?;
+    let whole = beside.path().join(DATA_FOLDER);
+    copy(data, &whole)?;
+    fs::rename(whole, kept).map_err(failed)
+}
+
+/// With owners and modes.
+fn copy(from: &Path, to: &Path) -> Result<(), ServerError> {
+    let failed = |source| ServerError::Folder {
+        path: to.to_owned(),
+        source,
+    };
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).output();
+    let copied = copied.map_err(failed)?;
+    match copied.status.success() {
+        true => Ok(()),
+        false => Err(failed(io::Error::other(
+            String::from_utf8_lossy(&copied.stderr).into_owned(),
+        ))),
     }
 }
 

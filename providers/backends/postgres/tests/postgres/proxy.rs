@@ -29,8 +29,9 @@ impl Drop for Proxy {
 
 impl Proxy {
     pub async fn to(port: u16) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        let listener = listener.expect("a port");
+        let address = listener.local_addr().expect("an address");
         let swallows = Arc::new(AtomicBool::new(false));
         let switch = Arc::clone(&swallows);
         let task = tokio::spawn(async move {

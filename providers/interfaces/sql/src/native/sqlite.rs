@@ -5,6 +5,8 @@ mod connection;
 mod declared;
 mod error;
 mod session;
+#[cfg(test)]
+mod tests;
 mod values;
 mod worker;
 

@@ -104,13 +104,12 @@ fn try_open(place: &Place, switches: &Arc<Switches>) -> rusqlite::Result<Connect
 /// A component has the database, and no other file of the node, nor what holds for the connection.
 fn is_allowed(action: &AuthAction<'_>) -> bool {
     match action {
-        // `VACUUM` works in a nameless file.
+        // `VACUUM` works in a nameless file, and in a transaction. Those of a component are refused before.
         AuthAction::Attach { filename } => filename.is_empty(),
         AuthAction::Pragma {
             pragma_name,
             pragma_value: _,
         } => PRAGMAS.contains(&pragma_name.to_ascii_lowercase().as_str()),
-        AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => false,
         AuthAction::Unknown { .. } => false,
         _ => true,
     }
