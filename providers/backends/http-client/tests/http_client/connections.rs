@@ -120,7 +120,7 @@ async fn a_connection_that_waits_for_its_answer_keeps_its_place() {
 /// that the time to connect was up, and does not know why.
 #[tokio::test]
 async fn who_finds_no_place_is_told_so() {
-    let (_client, as_client) = client(Http2::Negotiated, 200).await;
+    let (_client, as_client) = client(Http2::Negotiated, 1_000).await;
     let (busy, other) = (stalling().await, serve(|_| async { answer("b") }).await);
     let (_, _body) = get(&as_client, busy.uri("/")).await.unwrap();
     let asked = (0..200).map(|_| get(&as_client, other.uri("/")));
