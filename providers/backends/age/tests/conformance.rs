@@ -29,11 +29,11 @@ async fn open(folder: &TempDir, identity: &Identity, create: bool) -> Result<Age
 
 fn names() -> (LockerName, SecretName) {
     let (locker, name) = (LockerName::new("shop"), SecretName::new("password"));
-    (locker.unwrap(), name.unwrap())
+    (locker.expect("legal"), name.expect("legal"))
 }
 
 fn hush() -> SecretValue {
-    SecretValue::new(b"hush".to_vec()).unwrap()
+    SecretValue::new(b"hush".to_vec()).expect("short enough")
 }
 
 async fn set(vault: &Age) -> Result<(), VaultError> {
