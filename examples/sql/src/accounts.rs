@@ -16,12 +16,12 @@ pub enum Failure {
     NoSuchRequest,
     NotAnAmount,
     NoSuchAccount,
-    Database(Error),
+    Database(Box<Error>),
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Database(error)
+        Self::Database(error.into())
     }
 }
 
@@ -46,14 +46,16 @@ impl fmt::Display for Failure {
             Self::NoSuchRequest => {
                 f.write_str("PUT /<name>/<amount>, GET /<name>, POST /<from>/<to>/<amount>, GET /")
             }
-            Self::NotAnAmount => f.write_str("an amount is a whole number"),
+            Self::NotAnAmount => f.write_str("an amount is a whole number, and not negative"),
             Self::NoSuchAccount => f.write_str("there is no such account"),
-            Self::Database(Error::Database(error)) => match error.constraint.as_deref() {
-                Some("covered") => f.write_str("there is not enough in the account"),
-                _ => write!(f, "{}: {}", error.state, error.message),
+            Self::Database(error) => match &**error {
+                Error::Database(error) => match error.constraint.as_deref() {
+                    Some("covered") => f.write_str("there is not enough in the account"),
+                    _ => write!(f, "{}: {}", error.state, error.message),
+                },
+                Error::MaybeExecuted(why) => write!(f, "it may have happened: {why}"),
+                other => write!(f, "it has not happened: {other:?}"),
             },
-            Self::Database(Error::MaybeExecuted(why)) => write!(f, "it may have happened: {why}"),
-            Self::Database(other) => write!(f, "it has not happened: {other:?}"),
         }
     }
 }

@@ -32,7 +32,10 @@ impl wasip2::exports::http::incoming_handler::Guest for Accounts {
 fn answer(request: &IncomingRequest) -> Result<String, Failure> {
     let path = request.path_with_query().unwrap_or_default();
     let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let amount = |text: &str| text.parse::<i64>().map_err(|_| Failure::NotAnAmount);
+    let amount = |text: &str| {
+        let sum = text.parse().ok().filter(|sum: &i64| *sum >= 0);
+        sum.ok_or(Failure::NotAnAmount)
+    };
     match (request.method(), &parts[..]) {
         (Method::Put, [name, sum]) => accounts::open(name, amount(sum)?),
         (Method::Get, [name]) => accounts::balance(name),
