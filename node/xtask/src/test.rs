@@ -83,12 +83,12 @@ fn run_tests(repository: &Repository) -> anyhow::Result<()> {
     let test = |more: &str| repository.cargo(&format!("test --workspace --locked{more}"));
     let patient = Step {
         title: "run the tests that wait for others",
-        usually: "10 min",
+        usually: "12 min",
     }
     .beside(test(&patient))?;
     let others = Step {
         title: "run the other tests",
-        usually: "10 min",
+        usually: "12 min",
     }
     .run(test(&others));
     let patient = patient.finish();
