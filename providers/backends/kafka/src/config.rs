@@ -139,6 +139,9 @@ impl KafkaConfig {
             (Some(_), true) => "sasl_ssl",
         };
         client.set("security.protocol", protocol);
+        // Where this machine keeps the authorities that it trusts: the OpenSSL that is built in knows no
+        // such place by itself.
+        client.set("ssl.ca.location", "probe");
         for (name, file) in [
             ("ssl.ca.location", &self.authority_file),
             ("ssl.certificate.location", &self.certificate_file),
