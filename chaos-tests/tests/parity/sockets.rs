@@ -16,6 +16,10 @@ use crate::{
 /// Less than any limit of a node, more than a busy machine takes.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// A body that fits into the window which a connection begins with, beside its request's head. How much more fits
+/// depends on how it was cut into segments, and the end behind what does not fit stays on the client's side.
+const UNREAD: usize = 60_000;
+
 async fn on_every_way(
     mut check: impl AsyncFnMut(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
@@ -85,13 +89,13 @@ async fn an_early_answer_reaches_a_client_that_is_still_sending() -> anyhow::Res
 /// A request behind the one that runs hid that its client had left, and so did a body that nobody
 /// reads: the permit was held for as long as the guest may run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_leaves_is_noticed_whatever_it_has_sent() -> anyhow::Result<()> {
+async fn a_client_that_leaves_is_noticed_behind_what_it_has_sent() -> anyhow::Result<()> {
     on_every_way(async |address| {
         let pipelined = "GET /narrow/pause:24000/head/finish HTTP/1.1\r\nhost: a.test\r\n\r\n\
                          GET /narrow/head/finish HTTP/1.1\r\nhost: a.test\r\n\r\n";
         let unread = format!(
-            "POST /narrow/pause:24000/head/finish HTTP/1.1\r\nhost: a.test\r\ncontent-length: 100000\r\n\r\n{}",
-            "x".repeat(100_000)
+            "POST /narrow/pause:24000/head/finish HTTP/1.1\r\nhost: a.test\r\ncontent-length: {UNREAD}\r\n\r\n{}",
+            "x".repeat(UNREAD)
         );
         for (what, sent) in [("a request", pipelined), ("a body", &unread)] {
             let stream = occupy(address, sent).await.context(what)?;
@@ -114,8 +118,6 @@ async fn occupy(address: &str, request: &str) -> anyhow::Result<TcpStream> {
     let began = Instant::now();
     loop {
         let mut stream = TcpStream::connect(address).await?;
-        // There is room for all of it: a body that does not fit hides the end behind it on the client's
-        // own side.
         stream.write_all(request.as_bytes()).await?;
         while stream.try_read(&mut [0]).is_err() {
             if probe(address).await?.starts_with("HTTP/1.1 503 ") {

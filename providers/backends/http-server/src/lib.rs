@@ -8,7 +8,8 @@
 //! Where a component runs is not known here; a handler may be a local replica or a link over the bus.
 //!
 //! Invariants:
-//! - a client that goes away takes its request back: the handler's future and its bodies are dropped;
+//! - a client that goes away takes its request back: the handler's future and its bodies are dropped. Behind a
+//!   body that nobody reads that is seen where what was sent fits into the connection's window, 64 KiB at least;
 //! - an answer gets to its client, also to one that is still sending;
 //! - a body that breaks breaks its connection or its stream, and never looks like a proper end;
 //! - connections, requests, heads, bodies and waits are bounded, each by a named setting;
