@@ -210,10 +210,11 @@ impl Consumer {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.tell(message, AckKind::Progress).await;
+            Box::pin(self.tell(message, AckKind::Progress)).await;
         }
     }
 
+    /// Each message makes this future, which is moved to its task: what few of them need is in boxes.
     async fn settle(&self, message: &jetstream::Message, paused: &Paused) {
         let counter = self.subscriber.counter();
         let (place, deliveries) = match message.info() {
@@ -228,12 +229,12 @@ impl Consumer {
         let mut failed = Some(0);
         if deliveries > 1 {
             counter.redelivered();
-            failed = self.attempts.of(&place).await;
+            failed = Box::pin(self.attempts.of(&place)).await;
         }
         let Some(failed) = failed else {
             // Not known is not none.
             counter.put_back();
-            return self.put_back(message, delivery.pause_min).await;
+            return Box::pin(self.put_back(message, delivery.pause_min)).await;
         };
         let headers = message.headers.as_ref();
         let data = message.payload.clone();
@@ -246,26 +247,26 @@ impl Consumer {
                 counter.handled();
                 self.tell(message, AckKind::Ack).await;
                 if failed > 0 {
-                    self.attempts.remove(&place).await;
+                    Box::pin(self.attempts.remove(&place)).await;
                 }
             }
             Verdict::PutBack { pause } => {
                 counter.put_back();
                 pause_until(paused, Instant::now() + pause);
-                self.put_back(message, pause).await;
+                Box::pin(self.put_back(message, pause)).await;
             }
             Verdict::Again { pause } => {
                 counter.failed();
-                if !self.attempts.set(&place, failed + 1).await {
+                if !Box::pin(self.attempts.set(&place, failed + 1)).await {
                     tracing::warn!(stream = %self.stream, ?place, "a failed attempt is not counted");
                 }
-                self.put_back(message, pause).await;
+                Box::pin(self.put_back(message, pause)).await;
             }
             Verdict::GiveUp => {
                 counter.failed();
                 let reason = outcome.err().map(|error| error.to_string());
                 let reason = reason.unwrap_or_default();
-                self.give_up(message, &place, failed + 1, &reason).await;
+                Box::pin(self.give_up(message, &place, failed + 1, &reason)).await;
             }
         }
     }
