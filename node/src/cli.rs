@@ -10,6 +10,7 @@
 //! | 3 | not done in time; what was asked for still stands |
 
 mod args;
+mod backends;
 mod collect;
 mod compile;
 mod descriptors;
@@ -48,6 +49,7 @@ pub fn wrt_node(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
             NodeCommand::Run(arguments) => run::run(runtime, arguments, output).await,
             NodeCommand::Join(arguments) => join::join(runtime, arguments, output).await,
             NodeCommand::Compile(arguments) => compile::compile(arguments, output).await,
+            NodeCommand::Backends(arguments) => backends::backends(&runtime, &arguments, output),
             NodeCommand::Apps(command) => {
                 let lattice = command.lattice().clone();
                 apps(&runtime, &lattice, command, output).await

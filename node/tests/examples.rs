@@ -5,6 +5,7 @@
 mod programs {
     pub mod admission;
     pub mod apart;
+    pub mod backends;
     pub mod browser;
     pub mod client;
     pub mod custom_node;

@@ -16,7 +16,9 @@ use wrt_contract::{CallContext, Gate, Interface, NamedInterface, Offer};
 use wrt_host::Host;
 use wrt_protocol::{InterfaceName, Name};
 
-use crate::{Backend, Environment, LatticeState, Server, Serving, Settings, SettingsError};
+use crate::{
+    Backend, Environment, LatticeState, Server, Serving, Setting, Settings, SettingsError,
+};
 
 use part::ErasedPart;
 pub(crate) use part::Part;
@@ -313,6 +315,12 @@ impl BackendEntry {
         let mut calling = self.parts.iter();
         let calling = calling.find(|part| part.calls().contains(interface));
         calling.map_or_else(Table::new, |part| part.selection_for(interface))
+    }
+
+    /// Its settings in words.
+    #[must_use]
+    pub fn settings(&self) -> Vec<Setting> {
+        self.parts.iter().flat_map(|part| part.settings()).collect()
     }
 
     /// The names of its settings.

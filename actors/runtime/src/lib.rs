@@ -45,7 +45,7 @@ pub use ownership::{Alone, Owned, Ownership, Term};
 pub use runtime::{Bundle, Runtime, RuntimeBuilder, RuntimeError};
 pub use server::{SelectionError, Server, ServerLoad, Serving, Target};
 pub use settings::{
-    Environment, FromEnv, NoSettings, Settings, SettingsError, check_range, no_environment,
+    Environment, FromEnv, NoSettings, Setting, Settings, SettingsError, check_range, no_environment,
 };
 pub use siblings::Siblings;
 pub use state::{LatticeState, State};

@@ -1,5 +1,6 @@
 //! Where a backend's settings come from: the manifest, the environment, a default; in that order.
 
+mod described;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,8 @@ use confique::{
     meta::{Expr, Field, FieldKind, LeafKind, Meta},
 };
 use toml::{Table, Value};
+
+pub use described::Setting;
 
 /// What is known of a variable of the environment; `None` where it is not set, or not for this reader.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -197,6 +200,9 @@ pub trait FromEnv: Sized + Send + 'static {
     /// The names of its fields.
     fn fields() -> Vec<&'static str>;
 
+    /// Its fields in words, in the order of the `struct`.
+    fn described() -> Vec<Setting>;
+
     /// The variable that fills a field, if one does.
     fn variable(field: &str) -> Option<&'static str>;
 
@@ -236,6 +242,10 @@ impl<C: Config + Send + 'static> FromEnv for C {
 
     fn fields() -> Vec<&'static str> {
         C::META.fields.iter().map(|field| field.name).collect()
+    }
+
+    fn described() -> Vec<Setting> {
+        C::META.fields.iter().map(Setting::of).collect()
     }
 
     fn variable(field: &str) -> Option<&'static str> {

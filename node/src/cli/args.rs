@@ -60,6 +60,14 @@ A second one stops it at once.")]
 An artefact is a program: run only those that you made. It fits this version of PROGRAM on this kind
 of machine, and is refused by any other.")]
     Compile(CompileArgs),
+    /// List the backends of this program, or say what the settings of one are
+    #[command(after_help = "Examples:
+  PROGRAM backends
+  PROGRAM backends redis
+
+A setting stands in a provider's `config`; the variable in parentheses fills it where there is no
+manifest, and where the node's operator lets it through.")]
+    Backends(BackendsArgs),
     // A manifest is checked by what a program is made of: so each has the commands for its own.
     #[command(flatten)]
     Apps(AppsCommand),
@@ -80,6 +88,13 @@ pub struct RunArgs {
     pub environment: Vec<(String, String)>,
     #[command(flatten)]
     pub process: ProcessArgs,
+}
+
+/// `wrt-node backends`
+#[derive(Debug, Args)]
+pub struct BackendsArgs {
+    /// The backend whose settings are shown
+    pub backend: Option<String>,
 }
 
 /// `wrt-node join`

@@ -13,7 +13,7 @@ use wrt_protocol::{InterfaceName, Name};
 use super::{BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, StartServing};
 use crate::{
     ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING, Environment, FromEnv, LatticeState, Server,
-    Serving, Settings, SettingsError, Target,
+    Serving, Setting, Settings, SettingsError, Target,
 };
 
 /// A backend type without its type.
@@ -24,6 +24,7 @@ pub(crate) trait ErasedPart: Send + Sync {
     fn calls(&self) -> Vec<InterfaceName>;
     fn selection_for(&self, interface: &InterfaceName) -> Table;
     fn fields(&self) -> Vec<&'static str>;
+    fn settings(&self) -> Vec<Setting>;
     fn node_files(&self) -> &'static [&'static str];
     fn check(
         &self,
@@ -161,6 +162,10 @@ impl<B: Backend> ErasedPart for Part<B> {
 
     fn fields(&self) -> Vec<&'static str> {
         B::ConnectOptions::fields()
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        B::ConnectOptions::described()
     }
 
     fn node_files(&self) -> &'static [&'static str] {

@@ -24,7 +24,7 @@ pub struct NatsConfig {
     /// The password of the user.
     #[config(env = "NATS_PASSWORD")]
     pub password: Option<SecretString>,
-    /// A token.
+    /// A token, where the server asks for one and not for a user.
     #[config(env = "NATS_TOKEN")]
     pub token: Option<SecretString>,
     /// A file with the seed of an nkey. A manifest names no file: it refers to a variable that the

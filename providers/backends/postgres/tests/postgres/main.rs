@@ -4,7 +4,6 @@ mod conformance;
 mod connections;
 mod failures;
 mod proxy;
-mod readme;
 mod support;
 mod tls;
 mod transactions;
