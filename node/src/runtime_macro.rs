@@ -19,7 +19,8 @@
 /// On the left of each colon stands a [`Host`](wrt_host::Host). On its right stand the backends that
 /// do something for it: one, or several in brackets. The first that fits is what a component without
 /// a manifest gets, set up by the environment; a manifest names any of them by its name. A package
-/// that needs no backend has `_` there. A backend may stand behind several packages.
+/// that needs no backend has `_` there. A backend may stand behind several packages. With
+/// `#[cfg(feature = "redis")]` before a package or a backend it is there in builds with that feature.
 #[macro_export]
 macro_rules! runtime {
     ({ $($entries:tt)* }) => {

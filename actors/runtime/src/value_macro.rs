@@ -16,16 +16,30 @@ macro_rules! runtime_value {
         builder.build()
     }};
     (@entries $builder:ident,) => {};
-    (@entries $builder:ident, $host:ty : _ $(, $($rest:tt)*)?) => {
+    (@entries $builder:ident, $(#[$if:meta])* $host:ty : _ $(, $($rest:tt)*)?) => {
+        $(#[$if])*
         let $builder = $builder.with_package::<$host>();
         $($crate::runtime_value!(@entries $builder, $($rest)*);)?
     };
-    (@entries $builder:ident, $host:ty : [ $($backend:ty),+ $(,)? ] $(, $($rest:tt)*)?) => {
-        $(let $builder = $builder.with::<$host, $backend>();)+
+    (
+        @entries $builder:ident,
+        $(#[$if:meta])* $host:ty : [ $($(#[$also:meta])* $backend:ty),+ $(,)? ] $(, $($rest:tt)*)?
+    ) => {
+        $crate::runtime_value!(@backends $builder, { $(#[$if])* } $host, $({ $(#[$also])* } $backend,)+);
         $($crate::runtime_value!(@entries $builder, $($rest)*);)?
     };
-    (@entries $builder:ident, $host:ty : $backend:ty $(, $($rest:tt)*)?) => {
+    (@entries $builder:ident, $(#[$if:meta])* $host:ty : $backend:ty $(, $($rest:tt)*)?) => {
+        $(#[$if])*
         let $builder = $builder.with::<$host, $backend>();
         $($crate::runtime_value!(@entries $builder, $($rest)*);)?
+    };
+    (@backends $builder:ident, { $($if:tt)* } $host:ty,) => {};
+    (
+        @backends $builder:ident, { $($if:tt)* } $host:ty,
+        { $($also:tt)* } $backend:ty, $($rest:tt)*
+    ) => {
+        $($if)* $($also)*
+        let $builder = $builder.with::<$host, $backend>();
+        $crate::runtime_value!(@backends $builder, { $($if)* } $host, $($rest)*);
     };
 }

@@ -133,6 +133,21 @@ fn a_backend_may_stand_behind_several_packages_and_a_package_alone() {
 }
 
 #[test]
+fn what_a_build_leaves_out_is_not_there() {
+    let runtime = runtime_value!({
+        ExampleGreeting: [#[cfg(any())] Missing, #[cfg(all())] One],
+        #[cfg(any())]
+        Missing: [One, Missing],
+        #[cfg(any())]
+        Missing: _,
+        #[cfg(any())]
+        ExampleClock: Missing,
+    });
+    let runtime = runtime.expect("they go together");
+    assert_eq!((runtime.packages().len(), runtime.backends().len()), (1, 1));
+}
+
+#[test]
 fn two_backends_of_one_name_are_parts_of_one_provider_or_refused() {
     let parts = runtime_value!({ ExampleGreeting: One, ExampleClock: AlsoOne });
     assert_eq!(parts.expect("they go together").backends().len(), 1);
