@@ -5,6 +5,7 @@ use wrt_blobstore::{BlobstoreDefault, WasiBlobstore};
 use wrt_config::{ConfigDefault, WasiConfig};
 use wrt_http::WasiHttp;
 use wrt_http_default::HttpDefault;
+use wrt_identity::{IdentityDefault, WrtIdentity};
 use wrt_kafka::Kafka;
 use wrt_keyvalue::{KeyValueDefault, WasiKeyValue};
 use wrt_logging::WasiLogging;
@@ -27,4 +28,5 @@ wrt_node::runtime!({
     WrtSql: [SqlDefault, Postgres],
     WrtWebSocket: HttpDefault,
     WrtVault: [VaultDefault, Age],
+    WrtIdentity: IdentityDefault,
 });
