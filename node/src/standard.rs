@@ -1,6 +1,7 @@
 //! What `wrt-node` and `wrt` are made of: every package and every backend of this workspace.
 
 use wrt_age::Age;
+use wrt_azure::Azure;
 use wrt_blobstore::{BlobstoreDefault, WasiBlobstore};
 use wrt_config::{ConfigDefault, WasiConfig};
 use wrt_http::WasiHttp;
@@ -27,6 +28,6 @@ wrt_node::runtime!({
     WasiMessaging: [MessagingDefault, Nats, Kafka],
     WrtSql: [SqlDefault, Postgres],
     WrtWebSocket: HttpDefault,
-    WrtVault: [VaultDefault, Age],
-    WrtIdentity: IdentityDefault,
+    WrtVault: [VaultDefault, Age, Azure],
+    WrtIdentity: [IdentityDefault, Azure],
 });
