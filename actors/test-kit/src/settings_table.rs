@@ -23,8 +23,8 @@ pub fn settings_table<C: Config>() -> String {
             LeafKind::Required { default: None } => "must be given".to_owned(),
             LeafKind::Optional => String::new(),
             LeafKind::Required {
-                default: Some(Expr::Map(map)),
-            } if map.is_empty() => String::new(),
+                default: Some(Expr::Map([])),
+            } => String::new(),
             LeafKind::Required {
                 default: Some(Expr::Str(text)),
             } => format!("`{text}`"),
