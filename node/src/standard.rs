@@ -1,10 +1,12 @@
 //! What `wrt-node` and `wrt` are made of: every package and every backend of this workspace.
 
 use wrt_age::Age;
+use wrt_azure::Azure;
 use wrt_blobstore::{BlobstoreDefault, WasiBlobstore};
 use wrt_config::{ConfigDefault, WasiConfig};
 use wrt_http::WasiHttp;
 use wrt_http_default::HttpDefault;
+use wrt_identity::{IdentityDefault, WrtIdentity};
 use wrt_kafka::Kafka;
 use wrt_keyvalue::{KeyValueDefault, WasiKeyValue};
 use wrt_logging::WasiLogging;
@@ -26,5 +28,6 @@ wrt_node::runtime!({
     WasiMessaging: [MessagingDefault, Nats, Kafka],
     WrtSql: [SqlDefault, Postgres],
     WrtWebSocket: HttpDefault,
-    WrtVault: [VaultDefault, Age],
+    WrtVault: [VaultDefault, Age, Azure],
+    WrtIdentity: [IdentityDefault, Azure],
 });

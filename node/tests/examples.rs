@@ -13,6 +13,7 @@ mod programs {
     pub mod examples;
     pub mod fetch;
     pub mod gate;
+    pub mod identity;
     pub mod lattice;
     pub mod leases;
     pub mod letters;

@@ -113,6 +113,7 @@ mod leases;
 mod link;
 mod permit;
 mod schema;
+mod secret;
 mod slot;
 mod wire;
 
@@ -132,6 +133,7 @@ pub use leases::{LeaseLimits, Leases};
 pub use link::{Links, LocalDirectory, Offer};
 pub use permit::Permit;
 pub use schema::{Fingerprint, Schema};
+pub use secret::SecretBytes;
 pub use slot::{LocalSlot, Replica};
 /// Writes [`trait@InterfaceError`] for the error of an interface, and `From<Fault>` with it.
 ///

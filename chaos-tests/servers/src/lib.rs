@@ -3,7 +3,7 @@
 //! [`NatsServer`], [`RedisServer`], [`PostgresServer`], [`KafkaServer`], [`MongoDbServer`] and [`FerretDbServer`] start on a
 //! free loopback port in a temporary folder, are ready when `start` returns, and can be paused, killed
 //! and restarted on the same port. [`Process`] does the same for any program, so the chaos tests run
-//! `wrt-node` with it.
+//! `wrt-node` with it. [`TokenServer`] is a double, in the test's own process.
 //!
 //! ```no_run
 //! let nats = wrt_test_servers::NatsServer::start()?;
@@ -37,6 +37,7 @@ mod process;
 mod redis;
 mod server;
 mod spawner;
+mod token_server;
 
 pub use binary::{
     FERRETDB_VERSION, KAFKA_FORMATTED, KAFKA_VERSION, NATS_SERVER_ENV, NATS_SERVER_VERSION,
@@ -55,3 +56,4 @@ pub use postgres::{Postgres, PostgresServer};
 pub use process::Process;
 pub use redis::{Redis, RedisServer};
 pub use server::{Server, ServerKind};
+pub use token_server::{TOKEN_MARK, TokenPlan, TokenServer};

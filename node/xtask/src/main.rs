@@ -6,6 +6,7 @@
 //! To add a command, write a file with a `COMMAND` and list it in [`COMMANDS`].
 
 mod apt;
+mod azure;
 mod bench;
 mod command;
 mod demo;
@@ -29,6 +30,7 @@ const COMMANDS: &[Command] = &[
     bench::COMMAND,
     setup::COMMAND,
     ferretdb::COMMAND,
+    azure::COMMAND,
     guests::COMMAND,
     websockets::COMMAND,
     new::COMMAND,

@@ -1,19 +1,15 @@
 //! A value that nobody prints, and that leaves no copy of itself.
 
-use std::fmt;
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use wrt_contract::Schema;
-use zeroize::{Zeroize as _, Zeroizing};
+use serde::{Deserialize, Serialize};
+use wrt_contract::{Schema, SecretBytes};
 
 use crate::{Limit, VaultError, Version, limits::VALUE_BYTES_MAX};
 
 /// Bytes of a secret: at most [`VALUE_BYTES_MAX`]. `Debug` shows none of them, and their memory is zeroed
 /// when this is dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SecretValue(Zeroizing<Vec<u8>>);
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "SecretBytes")]
+pub struct SecretValue(SecretBytes);
 
 /// A value of a secret, and which one it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Schema)]
@@ -30,85 +26,34 @@ impl SecretValue {
     /// # Errors
     /// [`VaultError::OverLimit`]; the bytes are zeroed then too.
     pub fn new(bytes: Vec<u8>) -> Result<Self, VaultError> {
-        let bytes = Zeroizing::new(bytes);
-        Limit::ValueBytes.check(bytes.len(), VALUE_BYTES_MAX)?;
-        Ok(Self(bytes))
+        SecretBytes::new(bytes).try_into()
     }
 
     /// The bytes, for whoever stores them or gives them to the guest.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        self.0.expose()
     }
 
     /// The bytes, which are the caller's to zero from now on.
     #[must_use]
-    pub fn into_exposed(mut self) -> Vec<u8> {
-        std::mem::take(&mut *self.0)
+    pub fn into_exposed(self) -> Vec<u8> {
+        self.0.into_exposed()
     }
 }
 
-impl fmt::Debug for SecretValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
+impl TryFrom<SecretBytes> for SecretValue {
+    type Error = VaultError;
+
+    fn try_from(bytes: SecretBytes) -> Result<Self, VaultError> {
+        Limit::ValueBytes.check(bytes.expose().len(), VALUE_BYTES_MAX)?;
+        Ok(Self(bytes))
     }
 }
 
 /// On the bus it is bytes.
 impl Schema for SecretValue {
-    const FINGERPRINT: u64 = <Bytes as Schema>::FINGERPRINT;
-}
-
-/// As bytes; as base64 where people may read it.
-impl Serialize for SecretValue {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if !serializer.is_human_readable() {
-            return serializer.serialize_bytes(self.expose());
-        }
-        let text = Zeroizing::new(STANDARD.encode(self.expose()));
-        serializer.serialize_str(&text)
-    }
-}
-
-impl<'de> Deserialize<'de> for SecretValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            deserializer.deserialize_str(Reader)
-        } else {
-            deserializer.deserialize_bytes(Reader)
-        }
-    }
-}
-
-struct Reader;
-
-impl de::Visitor<'_> for Reader {
-    type Value = SecretValue;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the bytes of a secret")
-    }
-
-    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<SecretValue, E> {
-        SecretValue::new(bytes.to_vec()).map_err(E::custom)
-    }
-
-    fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<SecretValue, E> {
-        SecretValue::new(bytes).map_err(E::custom)
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<SecretValue, E> {
-        // What the decoder says quotes a byte of it.
-        let bytes = STANDARD.decode(text);
-        let bytes = bytes.map_err(|_quotes_it| E::custom("a value is not base64"))?;
-        SecretValue::new(bytes).map_err(E::custom)
-    }
-
-    fn visit_string<E: de::Error>(self, mut text: String) -> Result<SecretValue, E> {
-        let value = self.visit_str(&text);
-        text.zeroize();
-        value
-    }
+    const FINGERPRINT: u64 = SecretBytes::FINGERPRINT;
 }
 
 #[cfg(test)]
@@ -130,14 +75,14 @@ mod tests {
         assert_eq!(serde_json::from_slice::<SecretValue>(&text).unwrap(), value);
         let bytes = postcard::to_stdvec(&value).unwrap();
         assert_eq!(postcard::from_bytes::<SecretValue>(&bytes).unwrap(), value);
-        assert_eq!(
-            bytes,
-            postcard::to_stdvec(&Bytes::from(value.into_exposed())).unwrap()
+        let bare = SecretBytes::new(value.into_exposed());
+        assert_eq!(bytes, postcard::to_stdvec(&bare).unwrap());
+        let long = SecretBytes::new(vec![7; VALUE_BYTES_MAX + 1]);
+        let (text, bytes) = (
+            serde_json::to_vec(&long).unwrap(),
+            postcard::to_stdvec(&long).unwrap(),
         );
-        let long = Bytes::from(vec![7; VALUE_BYTES_MAX + 1]);
-        let long = postcard::to_stdvec(&long).unwrap();
-        assert!(postcard::from_bytes::<SecretValue>(&long).is_err());
-        let error = serde_json::from_str::<SecretValue>("\"hu!sh\"").unwrap_err();
-        assert!(!error.to_string().contains("hu!sh"), "{error}");
+        assert!(postcard::from_bytes::<SecretValue>(&bytes).is_err());
+        assert!(serde_json::from_slice::<SecretValue>(&text).is_err());
     }
 }
