@@ -1,0 +1,8 @@
+//! The provider over the genuine collector.
+
+mod collected;
+mod conformance;
+mod failures;
+mod readme;
+mod support;
+mod tls;
