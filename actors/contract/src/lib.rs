@@ -114,6 +114,7 @@ mod link;
 mod permit;
 mod schema;
 mod slot;
+mod spans;
 mod wire;
 
 pub use admission::Admission;
@@ -133,6 +134,7 @@ pub use link::{Links, LocalDirectory, Offer};
 pub use permit::Permit;
 pub use schema::{Fingerprint, Schema};
 pub use slot::{LocalSlot, Replica};
+pub use spans::{EndedSpan, OpenSpan, SpanKind, SpanSink, SpanValue, Tracing, trace_by};
 /// Writes [`trait@InterfaceError`] for the error of an interface, and `From<Fault>` with it.
 ///
 /// The error is an enum. One of its variants carries the fault and nothing else: the one marked

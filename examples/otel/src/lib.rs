@@ -58,13 +58,17 @@ fn order(item: &str) -> (u16, String) {
 fn reserve(item: &str) -> Result<i64, String> {
     let mut span = otel::span("reserve");
     let store = keyvalue::open("stock").map_err(|error| format!("{error:?}"))?;
-    let taken = store.increment(item, 1).map_err(|error| format!("{error:?}"))?;
+    let taken = store
+        .increment(item, 1)
+        .map_err(|error| format!("{error:?}"))?;
     span.event_with("taken", [pair("stock.taken", taken)]);
     if taken > STOCK {
         span.error("sold out");
         return Err("sold out".to_owned());
     }
-    let orders = store.increment("orders", 1).map_err(|error| format!("{error:?}"))?;
+    let orders = store
+        .increment("orders", 1)
+        .map_err(|error| format!("{error:?}"))?;
     let since = Datetime {
         seconds: 0,
         nanoseconds: 0,
