@@ -25,6 +25,11 @@ pub(crate) mod program;
 mod ps;
 mod run;
 mod signals;
+#[cfg(feature = "standard")]
+mod telemetry;
+#[cfg(not(feature = "standard"))]
+#[path = "cli/no_telemetry.rs"]
+mod telemetry;
 mod up;
 
 use std::process::ExitCode;

@@ -13,6 +13,8 @@ use wrt_logging::WasiLogging;
 use wrt_messaging::{MessagingDefault, WasiMessaging};
 use wrt_mongodb::MongoDb;
 use wrt_nats::Nats;
+use wrt_opentelemetry::OpenTelemetry;
+use wrt_otel::{OtelDefault, WasiOtel};
 use wrt_postgres::Postgres;
 use wrt_redis::Redis;
 use wrt_sql::{SqlDefault, WrtSql};
@@ -26,6 +28,7 @@ wrt_node::runtime!({
     WasiKeyValue: [KeyValueDefault, Redis, Nats],
     WasiLogging: _,
     WasiMessaging: [MessagingDefault, Nats, Kafka],
+    WasiOtel: [OtelDefault, OpenTelemetry],
     WrtSql: [SqlDefault, Postgres],
     WrtWebSocket: HttpDefault,
     WrtVault: [VaultDefault, Age, Azure],

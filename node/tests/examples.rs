@@ -20,6 +20,7 @@ mod programs {
     pub mod log;
     pub mod login;
     pub mod namespace;
+    pub mod otel;
     pub mod proxy;
     pub mod running;
     pub mod tls;

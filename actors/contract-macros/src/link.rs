@@ -45,13 +45,62 @@ fn call(operation: &OperationModel) -> TokenStream {
     });
     let here = here(operation, &quote!(#(#kept),*));
     let named = named(operation);
+    let name = &operation.name;
+    let (lend, elsewhere) = elsewhere(operation, &arguments);
+    quote_spanned! {hygienic()=>
+        let mut context = self.local.operation(context);
+        let mut span = self.local.span(&mut context, (&NAME, #name));
+        let mut local = self.local.get();
+        if local.is_none()
+            && let ::core::option::Option::Some(arrival) = self.local.arrival(&context)
+        {
+            local = match arrival.await {
+                ::core::result::Result::Err(fault) => {
+                    span.faulted(&fault);
+                    let error = ::core::convert::From::from(fault);
+                    return ::core::result::Result::Err(#named);
+                }
+                ::core::result::Result::Ok(arrived) => arrived,
+            };
+        }
+        let ::core::option::Option::Some(local) = local else {
+            let answer = self.remote.#ident(&context, #(#arguments),*).await;
+            span.judge(&answer);
+            return answer;
+        };
+        #lend
+        let error = match #here.await {
+            ::core::result::Result::Err(error) => #named,
+            answer => {
+                span.done();
+                return answer;
+            }
+        };
+        let context = match ::wrt_contract::generated::failed_here(error, &context) {
+            ::core::result::Result::Ok(context) => context,
+            ::core::result::Result::Err(error) => {
+                span.done();
+                return ::core::result::Result::Err(error);
+            }
+        };
+        // In a box of its own: no call pays for it that does not fail.
+        let elsewhere = async move { #elsewhere };
+        let answer = ::std::boxed::Box::pin(elsewhere).await;
+        span.judge(&answer);
+        answer
+    }
+}
+
+/// What is done before the local replica is called, so that another one can be; and how that is called.
+fn elsewhere(operation: &OperationModel, arguments: &[&Ident]) -> (TokenStream, TokenStream) {
+    let ident = &operation.ident;
     let elsewhere = quote_spanned! {hygienic()=>
         ::wrt_contract::generated::remote_or_local(
             self.remote.#ident(&context, #(#arguments),*).await,
             &context,
         )
     };
-    let (lend, elsewhere) = match operation.body() {
+    match operation.body() {
         None => (TokenStream::new(), elsewhere),
         Some(argument) => {
             let body = &argument.ident;
@@ -69,32 +118,6 @@ fn call(operation: &OperationModel) -> TokenStream {
             };
             (lend, elsewhere)
         }
-    };
-    quote_spanned! {hygienic()=>
-        let mut context = self.local.operation(context);
-        let mut local = self.local.get();
-        if local.is_none()
-            && let ::core::option::Option::Some(arrival) = self.local.arrival(&context)
-        {
-            local = match arrival.await {
-                ::core::result::Result::Err(fault) => {
-                    let error = ::core::convert::From::from(fault);
-                    return ::core::result::Result::Err(#named);
-                }
-                ::core::result::Result::Ok(arrived) => arrived,
-            };
-        }
-        let ::core::option::Option::Some(local) = local else {
-            return self.remote.#ident(&context, #(#arguments),*).await;
-        };
-        #lend
-        let error = match #here.await {
-            ::core::result::Result::Err(error) => #named,
-            answer => return answer,
-        };
-        let context = ::wrt_contract::generated::failed_here(error, &context)?;
-        // In a box of its own: no call pays for it that does not fail.
-        ::std::boxed::Box::pin(async move { #elsewhere }).await
     }
 }
 
@@ -130,16 +153,22 @@ fn pinned_call(operation: &OperationModel, lease: &Ident) -> TokenStream {
     let arguments = operation.arguments.iter().map(|argument| &argument.ident);
     let arguments = quote!(#(#arguments),*);
     let (here, named) = (here(operation, &arguments), named(operation));
+    let name = &operation.name;
     quote_spanned! {hygienic()=>
         let mut context = self.local.operation(context);
+        let mut span = self.local.span(&mut context, (&NAME, #name));
         if !self.local.is_home_of(#lease) {
-            return self.remote.#ident(&context, #arguments).await;
+            let answer = self.remote.#ident(&context, #arguments).await;
+            span.judge(&answer);
+            return answer;
         }
-        match self.local.pinned() {
+        let answer = match self.local.pinned() {
             ::core::option::Option::Some(local) => #here.await.map_err(|error| #named),
             ::core::option::Option::None => ::core::result::Result::Err(
                 ::core::convert::From::from(::wrt_contract::generated::lease_is_over(#lease)),
             ),
-        }
+        };
+        span.judge(&answer);
+        answer
     }
 }

@@ -124,6 +124,10 @@ impl CallContext {
         self
     }
 
+    pub(crate) fn set_trace(&mut self, trace: TraceContext) {
+        self.trace = Some(Arc::new(trace));
+    }
+
     /// On behalf of a tenant.
     #[must_use]
     pub fn with_tenant(mut self, tenant: Option<Tenant>) -> Self {

@@ -115,6 +115,7 @@ mod permit;
 mod schema;
 mod secret;
 mod slot;
+mod spans;
 mod wire;
 
 pub use admission::Admission;
@@ -135,6 +136,7 @@ pub use permit::Permit;
 pub use schema::{Fingerprint, Schema};
 pub use secret::SecretBytes;
 pub use slot::{LocalSlot, Replica};
+pub use spans::{EndedSpan, OpenSpan, SpanKind, SpanSink, SpanValue, Tracing, trace_by};
 /// Writes [`trait@InterfaceError`] for the error of an interface, and `From<Fault>` with it.
 ///
 /// The error is an enum. One of its variants carries the fault and nothing else: the one marked

@@ -6,9 +6,9 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use wrt_protocol::ActorAddress;
+use wrt_protocol::{ActorAddress, InterfaceName};
 
-use crate::{CallContext, Gate, Lease, arrivals::Home};
+use crate::{CallContext, Gate, Lease, OpenSpan, SpanKind, arrivals::Home};
 
 /// The place where a node's own replica of an actor's interface stands, if it has one. All links to
 /// that actor share it, so they change over in one step when the replica starts or stops.
@@ -103,6 +103,24 @@ impl<T: ?Sized> LocalSlot<T> {
         context
             .for_operation()
             .at(self.home.incarnation.get().cloned())
+    }
+
+    /// The span of such an operation, which `context` goes on in: there and back, wherever it is served.
+    pub fn span(
+        &self,
+        context: &mut CallContext,
+        (interface, operation): (&InterfaceName, &str),
+    ) -> OpenSpan {
+        let mut span = context.begin_span(SpanKind::Client, || format!("{interface}/{operation}"));
+        if span.is_kept() {
+            span.text("rpc.system", || "wrt".to_owned());
+            span.text("rpc.service", || interface.to_string());
+            span.text("rpc.method", || operation.to_owned());
+            if let Some(actor) = &self.actor {
+                span.text("wrt.actor", || actor.to_string());
+            }
+        }
+        span
     }
 
     /// Whether a lease is of this node in its incarnation, so that no other one can serve it.

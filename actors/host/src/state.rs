@@ -8,7 +8,7 @@ use wasmtime::{
 };
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wrt_contract::{CallContext, Interface, Links};
-use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
+use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop, TraceContext};
 
 use crate::{
     GuestLog, Leash,
@@ -171,6 +171,13 @@ impl InstanceState {
     #[must_use]
     pub fn context(&self) -> &CallContext {
         &self.own.context
+    }
+
+    /// From now on what the guest calls is a part of `trace`: of a span that the guest has begun, or of the
+    /// call again when that has ended.
+    pub fn go_on_in_trace(&mut self, trace: Option<TraceContext>) {
+        let context = self.own.context.clone();
+        self.own.context = context.with_trace(trace);
     }
 
     /// The component that it is an instance of; none outside of a component actor.

@@ -8,7 +8,6 @@
 //! | host glue, without a guest | [`linked_instance`], [`instance_in`], [`unreachable`] |
 //! | that the glue serves the whole WIT | [`WitCoverage`] |
 //! | what only two nodes show | [`TwoNodes`] |
-//! | that a README has the settings as they are | [`check_settings`] |
 //!
 //! Invariants:
 //! - it names no interface and no vendor, so whoever writes one outside of this workspace can use it;
@@ -23,7 +22,6 @@ mod by_default;
 mod callers;
 mod everywhere;
 mod instance;
-mod settings_table;
 mod two_nodes;
 mod wit_coverage;
 
@@ -31,7 +29,6 @@ pub use by_default::by_default;
 pub use callers::{InProcessCaller, UnreachableCaller, encoded, unreachable};
 pub use everywhere::{everywhere, everywhere_with_leases};
 pub use instance::{instance, instance_in, linked_instance};
-pub use settings_table::{check_settings, settings_table};
 pub use two_nodes::TwoNodes;
 pub use wit_coverage::{Served, WitCoverage};
 

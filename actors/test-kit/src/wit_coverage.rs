@@ -107,15 +107,20 @@ impl WitCoverage {
 }
 
 fn parse(folder: &str) -> (Resolve, wit_parser::PackageId) {
-    let (mut resolve, path) = (Resolve::default(), Path::new(folder));
-    for named in named_by(path) {
-        let beside = path.with_file_name(folder_of(&named));
-        if beside.is_dir() {
-            push(&mut resolve, &beside);
+    let mut resolve = Resolve::default();
+    let package = push_with_named(&mut resolve, Path::new(folder));
+    (resolve, package)
+}
+
+/// After the packages that it names, and those that these name.
+fn push_with_named(resolve: &mut Resolve, folder: &Path) -> wit_parser::PackageId {
+    for named in named_by(folder) {
+        let beside = folder.with_file_name(folder_of(&named));
+        if beside.is_dir() && !resolve.package_names.contains_key(&named) {
+            push_with_named(resolve, &beside);
         }
     }
-    let package = push(&mut resolve, path);
-    (resolve, package)
+    push(resolve, folder)
 }
 
 fn push(resolve: &mut Resolve, folder: &Path) -> wit_parser::PackageId {

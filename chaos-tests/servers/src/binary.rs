@@ -23,6 +23,12 @@ pub const SECANTUSDB_VERSION: &str = "0.7.0b3";
 /// The version of FerretDB, another stand-in for MongoDB, that the tests run against.
 pub const FERRETDB_VERSION: &str = "1.24.2";
 
+/// The version of the OpenTelemetry collector that the tests run against.
+pub const OTELCOL_VERSION: &str = "0.165.0";
+
+/// The version of Go that builds it, where none is installed.
+pub const GO_VERSION: &str = "1.27.3";
+
 /// Names a nats-server to use in place of the installed one.
 pub const NATS_SERVER_ENV: &str = "WRT_NATS_SERVER";
 
@@ -113,6 +119,31 @@ pub fn ferretdb_binary() -> Result<PathBuf, ServerError> {
 pub fn ferretdb_cached() -> Option<PathBuf> {
     let folder = cache_folder()?.join(format!("ferretdb-{FERRETDB_VERSION}"));
     Some(folder.join("ferretdb"))
+}
+
+/// The OpenTelemetry collector, which `cargo xtask setup` builds.
+///
+/// # Errors
+/// [`ServerError::Missing`] with that command.
+pub fn otelcol_binary() -> Result<PathBuf, ServerError> {
+    let missing = || ServerError::Missing {
+        server: format!("the OpenTelemetry collector {OTELCOL_VERSION}"),
+        fix: "cargo xtask setup",
+    };
+    otelcol_cached()
+        .filter(|path| path.is_file())
+        .ok_or_else(missing)
+}
+
+/// Where `cargo xtask setup` puts the collector; `None` when there is no home folder.
+pub fn otelcol_cached() -> Option<PathBuf> {
+    let folder = cache_folder()?.join(format!("otelcol-{OTELCOL_VERSION}"));
+    Some(folder.join("otelcol"))
+}
+
+/// Where `cargo xtask setup` puts Go, where there is none; `None` when there is no home folder.
+pub fn go_cached() -> Option<PathBuf> {
+    Some(cache_folder()?.join(format!("go-{GO_VERSION}")))
 }
 
 /// The redis-server on the `PATH`.

@@ -1,7 +1,7 @@
 //! Real servers and processes for tests, the demo and the benchmark.
 //!
-//! [`NatsServer`], [`RedisServer`], [`PostgresServer`], [`KafkaServer`], [`MongoDbServer`] and [`FerretDbServer`] start on a
-//! free loopback port in a temporary folder, are ready when `start` returns, and can be paused, killed
+//! [`NatsServer`], [`RedisServer`], [`PostgresServer`], [`KafkaServer`], [`MongoDbServer`], [`FerretDbServer`] and
+//! [`OtelCollector`] start on a free loopback port in a temporary folder, are ready when `start` returns, and can be paused, killed
 //! and restarted on the same port. [`Process`] does the same for any program, so the chaos tests run
 //! `wrt-node` with it. [`TokenServer`] is a double, in the test's own process.
 //!
@@ -30,6 +30,7 @@ mod ferretdb;
 mod kafka;
 mod mongodb;
 mod nats;
+mod otelcol;
 mod parent_death;
 mod port;
 mod postgres;
@@ -40,10 +41,11 @@ mod spawner;
 mod token_server;
 
 pub use binary::{
-    FERRETDB_VERSION, KAFKA_FORMATTED, KAFKA_VERSION, NATS_SERVER_ENV, NATS_SERVER_VERSION,
-    SECANTUSDB_VERSION, cache_folder, chromium_binary, ferretdb_binary, ferretdb_cached,
-    find_in_path, kafka_cached, kafka_folder, nats_server_binary, nats_server_cached,
-    postgres_folder, redis_server_binary, secantusdb_cached, secantusdb_folder,
+    FERRETDB_VERSION, GO_VERSION, KAFKA_FORMATTED, KAFKA_VERSION, NATS_SERVER_ENV,
+    NATS_SERVER_VERSION, OTELCOL_VERSION, SECANTUSDB_VERSION, cache_folder, chromium_binary,
+    ferretdb_binary, ferretdb_cached, find_in_path, go_cached, kafka_cached, kafka_folder,
+    nats_server_binary, nats_server_cached, otelcol_binary, otelcol_cached, postgres_folder,
+    redis_server_binary, secantusdb_cached, secantusdb_folder,
 };
 pub use deadline::Deadline;
 pub use error::ServerError;
@@ -51,6 +53,7 @@ pub use ferretdb::{FerretDb, FerretDbServer};
 pub use kafka::{Kafka, KafkaServer};
 pub use mongodb::{MongoDb, MongoDbServer};
 pub use nats::{Nats, NatsServer};
+pub use otelcol::{OtelCollector, Otelcol};
 pub use port::free_port;
 pub use postgres::{Postgres, PostgresServer};
 pub use process::Process;

@@ -22,6 +22,7 @@ use super::{
     output::Output,
     run::{cache_folder, cache_options, drain, engines},
     signals::{asked_to_stop, bear_file_limit},
+    telemetry::Telemetry,
 };
 use crate::{
     AppEnvironment, Code, CodeCache, FetchedCode, Node, NodeOptions, NodeStatus, lattice::shown,
@@ -33,6 +34,7 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     bear_file_limit();
     let lattice = arguments.lattice.lattice_name.clone();
     let name = node_name(&arguments)?;
+    let telemetry = Telemetry::start(name.as_str())?;
     let url = &arguments.lattice.lattice;
     let folder = cache_folder(&arguments.process).map(|folder| folder.join("desired"));
     let kept = Kept::open(folder, url, &lattice, &name);
@@ -64,6 +66,7 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     };
     drain(node, output).await;
     transport.close().await;
+    telemetry.finish().await;
     ended
 }
 

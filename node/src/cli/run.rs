@@ -19,6 +19,7 @@ use super::{
     exit::Failure,
     output::Output,
     signals::{asked_to_stop, bear_file_limit},
+    telemetry::Telemetry,
 };
 use crate::{CacheOptions, Code, Node, NodeOptions, NodeStatus};
 
@@ -27,6 +28,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
 pub async fn run(runtime: Runtime, arguments: RunArgs, output: Output) -> Result<(), Failure> {
     bear_file_limit();
+    let telemetry = Telemetry::start("local")?;
     let engines = engines(&arguments.process)?;
     let app = app::read(&arguments, &runtime, &engines)?;
     let app::LocalApp {
@@ -68,6 +70,7 @@ pub async fn run(runtime: Runtime, arguments: RunArgs, output: Output) -> Result
         () = asked_to_stop() => Ok(()),
     };
     drain(node, output).await;
+    telemetry.finish().await;
     ended
 }
 

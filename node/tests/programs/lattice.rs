@@ -28,6 +28,11 @@ pub struct Lattice {
 
 impl Lattice {
     pub fn start(names: &[&str]) -> Self {
+        Self::start_with(names, &[])
+    }
+
+    /// With variables in the environment of each node.
+    pub fn start_with(names: &[&str], variables: &[(&str, &str)]) -> Self {
         let (nats, redis) = (NatsServer::start().unwrap(), RedisServer::start().unwrap());
         let mut lattice = Self {
             nodes: Vec::new(),
@@ -35,15 +40,19 @@ impl Lattice {
             redis,
             folder: TempDir::new().unwrap(),
         };
-        lattice.nodes = names.iter().map(|name| lattice.join(name)).collect();
+        lattice.nodes = names
+            .iter()
+            .map(|name| lattice.join(name, variables))
+            .collect();
         for node in &lattice.nodes {
             node.wait_for_log("has joined", JOIN_LIMIT).unwrap();
         }
         lattice
     }
 
-    fn join(&self, name: &str) -> Process {
+    fn join(&self, name: &str, variables: &[(&str, &str)]) -> Process {
         let mut command = wrt_node(self.folder.path());
+        command.envs(variables.iter().copied());
         command.args(["join", "--lattice", &self.nats.url(), "--name", name]);
         // All but the first can be asked for by what they are.
         if name != "a" {
@@ -338,7 +347,7 @@ calls = [{{ component = "probe" }}]
 #[test]
 fn one_name_is_one_node() {
     let lattice = Lattice::start(&["a"]);
-    let second = lattice.join("a");
+    let second = lattice.join("a", &[]);
     let status = second.wait(JOIN_LIMIT).unwrap();
     let told = second.log().unwrap();
     assert_eq!(status.and_then(|status| status.code()), Some(1), "{told}");

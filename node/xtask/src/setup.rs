@@ -6,6 +6,7 @@ mod guest_toolchain;
 mod kafka_server;
 mod mongodb_server;
 mod nats_server;
+mod otelcol;
 mod postgres_server;
 pub mod pypi;
 mod redis_server;
@@ -20,7 +21,7 @@ use crate::{command::Command, repository::Repository};
 /// The command.
 pub const COMMAND: Command = Command {
     name: "setup",
-    about: "Install what is missing: redis-server, nats-server, postgres, Kafka, SecantusDB, Chromium, a rustc for guests",
+    about: "Install what is missing: redis-server, nats-server, postgres, Kafka, SecantusDB, the OpenTelemetry collector, Chromium, a rustc for guests",
     arguments: |parser| parser,
     run: |repository: &Repository, _: &ArgMatches| install(repository),
 };
@@ -31,6 +32,7 @@ fn install(repository: &Repository) -> anyhow::Result<()> {
     postgres(repository)?;
     kafka(repository)?;
     mongodb(repository)?;
+    otelcol(repository)?;
     chromium(repository)?;
     guest_rustc(repository)?;
     Ok(())
@@ -56,6 +58,11 @@ pub fn kafka(repository: &Repository) -> anyhow::Result<()> {
 /// Installs a stand-in for MongoDB, which only tests need.
 pub fn mongodb(repository: &Repository) -> anyhow::Result<()> {
     mongodb_server::install(repository)
+}
+
+/// Builds the OpenTelemetry collector, which only tests need.
+pub fn otelcol(repository: &Repository) -> anyhow::Result<()> {
+    otelcol::install(repository)
 }
 
 /// Installs a browser, which only tests need.

@@ -32,12 +32,13 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "fmt --manifest-path examples/custom-node/Cargo.toml --all --check",
     )?;
     setup::servers(repository)?;
-    // It waits for a registry, and for no core.
+    // It waits for registries, and seldom for a core.
     let beside = repository.clone();
     let for_tests = thread::spawn(move || {
         setup::postgres(&beside)?;
         setup::kafka(&beside)?;
         setup::mongodb(&beside)?;
+        setup::otelcol(&beside)?;
         setup::chromium(&beside)
     });
     guests::build(repository)?;

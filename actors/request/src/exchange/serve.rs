@@ -6,7 +6,8 @@ use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use wrt_contract::{
-    Answer, Body, BodyError, CallContext, Dispatch, DispatchRequest, Gate, WholeBody,
+    Answer, Body, BodyError, CallContext, Dispatch, DispatchRequest, Gate, OpenSpan, SpanKind,
+    WholeBody,
 };
 use wrt_protocol::{
     CallId, Execution, Fault, FaultKind, Hop, Incarnation, NodeId, StreamId,
@@ -129,8 +130,15 @@ impl Accepted {
         };
         exchange.counters.dispatched.add_one();
         let request = self.request.take().expect("a call is run once");
+        let mut span = self.span(&request);
         let work = self.dispatch.dispatch(&self.context, request);
-        let answer = self.context.bound(Hop::Actor, work).await??;
+        let answer = self.context.bound(Hop::Actor, work).await;
+        let answer = answer.and_then(|answer| answer);
+        match &answer {
+            Ok(_) => span.done(),
+            Err(fault) => span.faulted(fault),
+        }
+        let answer = answer?;
         match &answer.body {
             Some(body) if !body.is_whole() => {
                 let until = Instant::now() + INLINE_BODY_PATIENCE;
@@ -138,6 +146,20 @@ impl Accepted {
             }
             _ => Ok(answer),
         }
+    }
+
+    /// The span of the call on this node, of which all that it calls is a part.
+    fn span(&mut self, request: &DispatchRequest) -> OpenSpan {
+        let (interface, operation) = (self.dispatch.interface(), &request.operation);
+        let name = || format!("{interface}/{operation}");
+        let mut span = self.context.begin_span(SpanKind::Server, name);
+        if span.is_kept() {
+            span.text("rpc.system", || "wrt".to_owned());
+            span.text("rpc.service", || interface.to_string());
+            span.text("rpc.method", || operation.to_string());
+            span.text("wrt.caller", || self.caller.to_string());
+        }
+        span
     }
 
     /// Puts what is announced where the operation finds it.

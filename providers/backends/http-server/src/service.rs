@@ -3,7 +3,7 @@
 use std::{convert::Infallible, sync::Arc};
 
 use http::{Method, StatusCode, uri::PathAndQuery};
-use wrt_contract::{Body, CallContext, until};
+use wrt_contract::{Body, CallContext, OpenSpan, SpanKind, until};
 use wrt_http::HttpHandler;
 use wrt_protocol::{Fault, FaultKind, Hop, limits::BUDGET_GRACE};
 
@@ -104,12 +104,27 @@ impl Service {
         handler: &dyn HttpHandler,
         request: http::Request<Body>,
     ) -> Result<http::Response<Body>, Fault> {
-        let context = CallContext::with_budget(self.config.request_timeout())
+        let mut context = CallContext::with_budget(self.config.request_timeout())
             .with_trace(trace_of(request.headers()));
+        let mut span = span_of(&mut context, &request);
+        let answer = self.ask(&context, handler, request).await;
+        match &answer {
+            Ok(response) => told(&mut span, response.status()),
+            Err(fault) => span.faulted(fault),
+        }
+        answer
+    }
+
+    async fn ask(
+        &self,
+        context: &CallContext,
+        handler: &dyn HttpHandler,
+        request: http::Request<Body>,
+    ) -> Result<http::Response<Body>, Fault> {
         // A handler keeps to the deadline itself, and its own fault says more. Should one not, the
         // client is not left waiting.
         let latest = context.deadline() + BUDGET_GRACE;
-        match until(latest, handler.respond(&context, request)).await {
+        match until(latest, handler.respond(context, request)).await {
             Some(answer) => answer,
             None => {
                 let detail = "the handler did not answer by the end of the request's budget";
@@ -119,5 +134,49 @@ impl Service {
                 )
             }
         }
+    }
+}
+
+/// The span of a request, until its answer begins; in the words of the semantic conventions.
+fn span_of(context: &mut CallContext, request: &http::Request<Body>) -> OpenSpan {
+    let method = known(request.method());
+    let mut span = context.begin_trace(SpanKind::Server, || method.to_owned());
+    if span.is_kept() {
+        let uri = request.uri();
+        span.text("http.request.method", || method.to_owned());
+        span.text("url.path", || uri.path().to_owned());
+        span.text("url.scheme", || {
+            uri.scheme_str().unwrap_or("http").to_owned()
+        });
+        span.text("server.address", || {
+            uri.host().unwrap_or_default().to_owned()
+        });
+    }
+    span
+}
+
+/// A method that the conventions have a word for: what a client makes up must not become a name.
+fn known(method: &Method) -> &str {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::PATCH,
+        Method::TRACE,
+    ];
+    match known.contains(method) {
+        true => method.as_str(),
+        false => "_OTHER",
+    }
+}
+
+fn told(span: &mut OpenSpan, status: StatusCode) {
+    span.number("http.response.status_code", status.as_u16().into());
+    match status.is_server_error() {
+        true => span.failed(status.as_str(), String::new),
+        false => span.done(),
     }
 }

@@ -11,6 +11,7 @@ mod message;
 mod subscribed;
 mod subscription;
 mod topic;
+mod trace;
 
 pub mod conformance;
 pub mod host;

@@ -6,7 +6,3 @@ mod support;
 mod vault;
 
 /// The README has the settings as the provider has them.
-#[test]
-fn the_readme_has_the_settings_as_they_are() {
-    wrt_test_kit::check_settings::<wrt_azure::AzureConfig>(include_str!("../../README.md"));
-}

@@ -19,6 +19,7 @@ use wrt_host::{Host, InstanceState, Package};
 use self::bindings::wasi::messaging::{producer, request_reply, types};
 use crate::{
     Message, MessageHandlerInterface, MessagingError, MessagingInterface, RequestOptions, Topic,
+    native::trace,
 };
 pub use component::MessageComponent;
 use error::HostError;
@@ -185,11 +186,12 @@ impl producer::Host for InstanceState {
         topic: String,
         message: Resource<Message>,
     ) -> Result<(), HostError> {
-        let message = of_the_guest(self.table().delete(message)?);
+        let mut message = of_the_guest(self.table().delete(message)?);
         let broker = self.table().get(&client)?.broker()?;
         let topic = Topic::new(&topic)?;
-        message.check()?;
         let context = self.context().clone();
+        trace::carry(&mut message, &context);
+        message.check()?;
         Ok(broker.send(&context, &topic, &message).await?)
     }
 }
@@ -205,10 +207,11 @@ impl request_reply::Host for InstanceState {
         let options = options.map(|options| self.table().delete(options));
         let options = options.transpose()?.unwrap_or_default();
         let broker = self.table().get(&client)?.broker()?;
-        let message = of_the_guest(self.table().get(&message)?.clone());
+        let mut message = of_the_guest(self.table().get(&message)?.clone());
         let topic = Topic::new(&topic)?;
-        message.check()?;
         let context = self.context().clone();
+        trace::carry(&mut message, &context);
+        message.check()?;
         let replies = broker.request(&context, &topic, &message, options).await?;
         let mut handles = Vec::with_capacity(replies.len());
         for reply in replies {

@@ -6,10 +6,10 @@ use futures::{Stream, StreamExt, future::BoxFuture};
 use parking_lot::Mutex;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wrt_contract::CallContext;
+use wrt_contract::{CallContext, SpanKind};
 use wrt_runtime::{ServerLoad, Serving, State, Target, Term};
 
-use super::admission::Admission;
+use super::{admission::Admission, trace};
 use crate::{
     DeliveryCounter, DeliveryCounts, Message, MessageHandler, MessageHandlerInterface,
     MessagingError, Places, Subscription, limits::REPLIES_BYTES_MAX,
@@ -113,7 +113,16 @@ impl Subscriber {
             reply_to.link = self.subscription.reply_link.to_string();
         }
         let (_in_hand, _handed) = (self.counter.take(), self.admission.hand());
-        self.handler.handle(context, message).await
+        let mut context = match trace::named_by(message) {
+            Some(place) => context.clone().with_trace(Some(place)),
+            None => context.clone(),
+        };
+        let topic = message.topic.as_ref();
+        let name = || format!("process {}", topic.map_or("", |topic| topic.as_str()));
+        let mut span = context.begin_trace(SpanKind::Consumer, name);
+        let handled = self.handler.handle(&context, message).await;
+        span.judge(&handled);
+        handled
     }
 }
 

@@ -24,7 +24,9 @@ use self::bindings::wasmcloud::messaging::{
 };
 pub(super) use bindings::exports::wasmcloud::messaging::handler::GuestIndices;
 
-use crate::{Message, MessagingError, MessagingInterface, ReplyTo, RequestOptions, Topic};
+use crate::{
+    Message, MessagingError, MessagingInterface, ReplyTo, RequestOptions, Topic, native::trace,
+};
 
 mod bindings {
     #![allow(missing_docs, reason = "written by bindgen")]
@@ -107,14 +109,15 @@ fn in_words(error: MessagingError) -> String {
 async fn request(
     state: &mut InstanceState,
     subject: &str,
-    message: Message,
+    mut message: Message,
     options: RequestOptions,
 ) -> Result<Message, MessagingError> {
     let broker = state.link_named::<MessagingInterface>(LINK);
     let broker = broker.ok_or_else(|| MessagingError::no_such_link(LINK))?;
     let topic = Topic::new(subject)?;
-    message.check()?;
     let context = state.context().clone();
+    trace::carry(&mut message, &context);
+    message.check()?;
     let replies = broker.request(&context, &topic, &message, options).await?;
     replies.into_iter().next().ok_or(MessagingError::Timeout)
 }
@@ -125,12 +128,13 @@ async fn publish(state: &mut InstanceState, sent: BrokerMessage) -> Result<(), M
         None => None,
         Some(address) => Some(address_for_replies(address)?),
     };
+    let context = state.context().clone();
+    trace::carry(&mut message, &context);
     message.check()?;
     let to = as_reply(state, &sent.subject);
     let link = to.as_ref().map_or(LINK, |to| &to.link);
     let broker = state.link_named::<MessagingInterface>(link);
     let broker = broker.ok_or_else(|| MessagingError::no_such_link(link))?;
-    let context = state.context().clone();
     match to {
         Some(to) => broker.reply(&context, &to, &message).await,
         None => {

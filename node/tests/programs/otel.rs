@@ -1,0 +1,267 @@
+//! The example of wasi:otel: in memory, with the genuine collector, and as one trace across three nodes.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value as Json;
+use wrt_test_servers::OtelCollector;
+
+use super::{
+    examples::run_app,
+    lattice::{Lattice, address},
+    running::{Running, guest, repository, request, write_manifest, wrt_node},
+};
+
+/// Far more than a batch waits.
+const SEEN_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const PARENT: &str = "00f067aa0ba902b7";
+
+/// What a test needs of a span.
+struct Seen {
+    id: String,
+    parent: String,
+    start: u64,
+    /// Kind and name, and whose it is.
+    line: String,
+}
+
+fn text(json: &Json) -> String {
+    json.as_str().unwrap_or_default().to_owned()
+}
+
+fn list<'a>(json: &'a Json, name: &str) -> &'a [Json] {
+    json[name].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn attribute(json: &Json, key: &str) -> String {
+    let mut attributes = list(json, "attributes").iter();
+    let found = attributes.find(|it| it["key"] == key);
+    found
+        .map(|it| text(&it["value"]["stringValue"]))
+        .unwrap_or_default()
+}
+
+/// The spans of a trace that the collector has so far.
+fn spans(collector: &OtelCollector, trace: &str) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    for line in collector.taken().unwrap() {
+        let line: Json = serde_json::from_str(&line).unwrap();
+        for of in list(&line, "resourceSpans") {
+            let resource = &of["resource"];
+            let instance = attribute(resource, "service.instance.id");
+            let whose = match instance.is_empty() {
+                true => attribute(resource, "service.name"),
+                false => format!("node {instance}"),
+            };
+            let spans = list(of, "scopeSpans").iter();
+            for span in spans.flat_map(|scope| list(scope, "spans")) {
+                if span["traceId"] == trace {
+                    seen.push(read(span, &whose));
+                }
+            }
+        }
+    }
+    seen
+}
+
+fn read(span: &Json, whose: &str) -> Seen {
+    let kinds = ["", "internal", "server", "client", "producer", "consumer"];
+    let kind = span["kind"]
+        .as_u64()
+        .and_then(|kind| kinds.get(usize::try_from(kind).ok()?));
+    let failed = match span["status"]["code"].as_u64() {
+        Some(2) => format!(": {}", text(&span["status"]["message"])),
+        _ => String::new(),
+    };
+    Seen {
+        id: text(&span["spanId"]),
+        parent: text(&span["parentSpanId"]),
+        start: text(&span["startTimeUnixNano"]).parse().unwrap(),
+        line: format!(
+            "{} {} [{whose}]{failed}",
+            kind.unwrap(),
+            text(&span["name"])
+        ),
+    }
+}
+
+/// The tree below a span, each line under what it is a part of.
+fn tree(spans: &[Seen], root: &str) -> String {
+    let mut children: BTreeMap<&str, Vec<&Seen>> = BTreeMap::new();
+    for span in spans {
+        children.entry(&span.parent).or_default().push(span);
+    }
+    let mut text = String::new();
+    write(&mut text, &children, root, 0);
+    text
+}
+
+fn write(text: &mut String, children: &BTreeMap<&str, Vec<&Seen>>, of: &str, depth: usize) {
+    let mut below: Vec<_> = children.get(of).into_iter().flatten().collect();
+    below.sort_by_key(|span| span.start);
+    for span in below {
+        writeln!(text, "{:indent$}{}", "", span.line, indent = 2 * depth).unwrap();
+        write(text, children, &span.id, depth + 1);
+    }
+}
+
+/// Waits until the tree below `root` is `expected`, and nothing else is in the trace.
+fn becomes(collector: &OtelCollector, trace: &str, root: &str, expected: &str) {
+    let started = Instant::now();
+    loop {
+        let spans = spans(collector, trace);
+        let tree = tree(&spans, root);
+        if tree == expected && spans.len() == expected.lines().count() {
+            return;
+        }
+        assert!(
+            started.elapsed() < SEEN_WITHIN,
+            "{} spans:\n{tree}\nand not\n{expected}",
+            spans.len()
+        );
+        wait();
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pause between two looks at a level-triggered condition"
+)]
+fn wait() {
+    std::thread::sleep(LOOK_INTERVAL);
+}
+
+/// `POST`, as a part of a trace.
+fn order(address: &str, item: &str, flags: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(SEEN_WITHIN)).unwrap();
+    write!(
+        stream,
+        "POST /{item} HTTP/1.1\r\nhost: shop\r\ntraceparent: 00-{TRACE}-{PARENT}-{flags}\r\n\
+         content-length: 0\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn otel_in_memory() {
+    let (running, address) = run_app("otel", "otel");
+    for _ in 0..3 {
+        let (status, trace) = request(&address, "POST", "/chair", "");
+        assert_eq!((status, trace.len()), (200, 32), "{trace}");
+    }
+    let (status, text) = request(&address, "POST", "/chair", "");
+    assert!(
+        status == 409 && text.ends_with("sold out"),
+        "{status} {text}"
+    );
+    running.stop();
+}
+
+/// One process: without a node's own spans the guest's are a trace of their own; its metric and its log go with them.
+#[test]
+fn otel_with_a_collector() {
+    guest("otel");
+    let collector = OtelCollector::start().unwrap();
+    let url = collector.url();
+    let manifest = repository("examples/otel/collector.toml")
+        .display()
+        .to_string();
+    let command = |at: &std::path::Path| {
+        let mut command = wrt_node(at);
+        command.env("OTEL_EXPORTER_OTLP_ENDPOINT", &url);
+        command.env("OTEL_TRACES_EXPORTER", "none");
+        command.args(["run", "--allow-env", "OTEL_EXPORTER_OTLP_ENDPOINT"]);
+        command.arg(manifest);
+        command
+    };
+    let running = Running::launch_by(command, &["--address", "web=127.0.0.1:0"]);
+    running.wait_for("is ready");
+    let (status, trace) = request(&running.address("web"), "POST", "/chair", "");
+    assert_eq!(status, 200, "{trace}");
+    let expected = "internal order [orders]\n  internal reserve [orders]\n";
+    becomes(&collector, &trace, "", expected);
+    let started = Instant::now();
+    loop {
+        let taken = collector.taken().unwrap().join("\n");
+        let found = ["shop.orders", "an order"].map(|it| taken.contains(it));
+        if found == [true; 2] {
+            break;
+        }
+        assert!(started.elapsed() < SEEN_WITHIN, "{taken}");
+        wait();
+    }
+    running.stop();
+}
+
+/// The server on one node, the component on another, its store and the way to the collector on a third.
+#[test]
+fn one_trace_goes_through_three_nodes() {
+    let collector = OtelCollector::start().unwrap();
+    let url = collector.url();
+    let lattice = Lattice::start_with(
+        &["a", "b", "c"],
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &url),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_BSP_SCHEDULE_DELAY", "50"),
+        ],
+    );
+    let (source, web) = (guest("otel"), address());
+    let manifest = format!(
+        r#"
+[app]
+name = "shop"
+
+[component.orders]
+source = "{source}"
+nodes = ["b"]
+links = {{ "wasi:otel" = "telemetry", "wasi:keyvalue" = "stock" }}
+
+[provider.telemetry]
+backend = "opentelemetry"
+nodes = ["c"]
+config = {{ endpoint = "{url}", protocol = "grpc", delay_ms = 50 }}
+
+[provider.stock]
+backend = "memory"
+nodes = ["c"]
+
+[provider.web]
+backend = "http-server"
+nodes = ["a"]
+config = {{ address = "{web}" }}
+calls = [{{ component = "orders" }}]
+"#,
+        source = source.display()
+    );
+    let manifest = write_manifest(lattice.folder(), &manifest);
+    lattice.wrt_ok(&["up", &manifest.display().to_string()]);
+    // One that was not kept where it began is kept nowhere.
+    let answer = order(&web, "lamp", "00");
+    assert!(answer.contains(TRACE), "{answer}");
+    let answer = order(&web, "chair", "01");
+    assert!(answer.contains(TRACE), "{answer}");
+    let expected = "\
+server POST [node a]
+  client wasi:http/handler/handle [node a]
+    server wasi:http/handler/handle [node b]
+      internal order [orders]
+        internal reserve [orders]
+          client wasi:keyvalue/increment [node b]
+            server wasi:keyvalue/increment [node c]
+          client wasi:keyvalue/increment [node b]
+            server wasi:keyvalue/increment [node c]
+";
+    becomes(&collector, TRACE, PARENT, expected);
+}
