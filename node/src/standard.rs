@@ -2,6 +2,7 @@
 
 use wrt_age::Age;
 use wrt_blobstore::{BlobstoreDefault, WasiBlobstore};
+use wrt_command::WasiCli;
 use wrt_config::{ConfigDefault, WasiConfig};
 use wrt_http::WasiHttp;
 use wrt_http_default::HttpDefault;
@@ -13,12 +14,14 @@ use wrt_mongodb::MongoDb;
 use wrt_nats::Nats;
 use wrt_postgres::Postgres;
 use wrt_redis::Redis;
+use wrt_schedule::Schedule;
 use wrt_sql::{SqlDefault, WrtSql};
 use wrt_vault::{VaultDefault, WrtVault};
 use wrt_websocket::WrtWebSocket;
 
 wrt_node::runtime!({
     WasiBlobstore: [BlobstoreDefault, Nats, MongoDb],
+    WasiCli: Schedule,
     WasiConfig: [ConfigDefault, Nats],
     WasiHttp: HttpDefault,
     WasiKeyValue: [KeyValueDefault, Redis, Nats],
