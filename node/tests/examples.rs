@@ -12,6 +12,8 @@ mod programs {
     pub mod examples;
     pub mod fetch;
     pub mod gate;
+    pub mod jobs;
+    pub mod jobs_on_a_lattice;
     pub mod lattice;
     pub mod leases;
     pub mod letters;
