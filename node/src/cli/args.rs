@@ -44,10 +44,10 @@ pub enum NodeCommand {
   PROGRAM run job.wasm -- first second         its exit code is this one's
 
 A component without a manifest gets, for each interface that it imports, the first backend that this
-program names for it, set up by the environment. One that only exports `wasi:cli/run`, or that is given
-arguments, runs once to its end: with this program's standard streams, and with its code at the end (1
-where it could not run, 3 where its time was up, 134 where it trapped, 130 where it was interrupted).
-`nodes`, `labels` and `replicas` of a manifest mean
+program names for it, set up by the environment. One that only exports `wasi:cli/run`, or that is
+given arguments, runs once to its end: with this program's standard streams, and with its code at
+the end (1 where it could not run, 3 where its time was up, 134 where it trapped, 130 where it was
+interrupted). `nodes`, `labels` and `replicas` of a manifest mean
 nothing here: everything runs once, in this process.")]
     Run(RunArgs),
     /// Join a lattice and run this node's share of what is deployed there
