@@ -8,9 +8,12 @@
 //! | 1 | failed; the message says what to do next |
 //! | 2 | wrong usage |
 //! | 3 | not done in time; what was asked for still stands |
+//!
+//! Where a component runs to its end, its own code is the program's.
 
 mod args;
 mod backends;
+mod call;
 mod collect;
 mod compile;
 mod descriptors;
@@ -31,6 +34,7 @@ mod telemetry;
 #[path = "cli/no_telemetry.rs"]
 mod telemetry;
 mod up;
+mod whereabouts;
 
 use std::process::ExitCode;
 
@@ -52,15 +56,22 @@ pub fn wrt_node(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
         let runtime = runtime?;
         match command {
             NodeCommand::Run(arguments) => run::run(runtime, arguments, output).await,
-            NodeCommand::Join(arguments) => join::join(runtime, arguments, output).await,
-            NodeCommand::Compile(arguments) => compile::compile(arguments, output).await,
-            NodeCommand::Backends(arguments) => backends::backends(&runtime, &arguments, output),
+            NodeCommand::Join(arguments) => join::join(runtime, arguments, output).await.map(well),
+            NodeCommand::Compile(arguments) => compile::compile(arguments, output).await.map(well),
+            NodeCommand::Backends(arguments) => {
+                backends::backends(&runtime, &arguments, output).map(well)
+            }
             NodeCommand::Apps(command) => {
                 let lattice = command.lattice().clone();
                 apps(&runtime, &lattice, command, output).await
             }
         }
     })
+}
+
+/// The exit code of what is done.
+fn well(_done: ()) -> ExitCode {
+    ExitCode::SUCCESS
 }
 
 /// `wrt`, for apps of nodes that are made of `runtime`.
@@ -84,7 +95,7 @@ async fn apps(
     lattice: &LatticeArgs,
     command: AppsCommand,
     output: Output,
-) -> Result<(), Failure> {
+) -> Result<ExitCode, Failure> {
     let work = async {
         match command {
             AppsCommand::Up(arguments) => up::up(runtime, lattice, arguments, output).await,
@@ -93,7 +104,11 @@ async fn apps(
             AppsCommand::Letters(arguments) => {
                 letters::letters(runtime, lattice, arguments.command, output).await
             }
+            AppsCommand::Call(arguments) => {
+                return call::call(runtime, lattice, arguments, output).await;
+            }
         }
+        .map(well)
     };
     tokio::select! {
         done = work => done,
@@ -104,7 +119,7 @@ async fn apps(
 fn finish(
     output: Output,
     stderr: Stderr,
-    work: impl Future<Output = Result<(), Failure>>,
+    work: impl Future<Output = Result<ExitCode, Failure>>,
 ) -> ExitCode {
     // The client of NATS and that of Redis both want one; which is the process's own business.
     let _installed_already = rustls::crypto::ring::default_provider().install_default();
@@ -116,7 +131,7 @@ fn finish(
     // Whatever still runs, a compile job for instance, must not hold up the end.
     runtime.shutdown_background();
     let code = match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => output.failure(&failure),
     };
     // Waits for the reader, not for ever.

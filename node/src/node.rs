@@ -3,6 +3,7 @@
 mod capacity;
 mod component;
 mod deduplication;
+mod deployed;
 mod desired;
 mod handover;
 mod hosting;
@@ -21,9 +22,10 @@ use std::{
 
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
-use wrt_component::Engines;
-use wrt_contract::{Arrivals, Caller, GateLoad, LocalDirectory};
+use wrt_component::{Engines, Stdio};
+use wrt_contract::{Arrivals, Caller, GateLoad, Interface, LocalDirectory};
 use wrt_deployment::{Snapshot, Store};
+use wrt_host::LinkSite;
 use wrt_membership::{Membership, MembershipOptions, Report};
 use wrt_protocol::{
     ActorAddress, Epoch, LatticeName, NodeId,
@@ -58,6 +60,8 @@ pub struct NodeOptions {
     pub patience: Duration,
     /// What apps may see of its environment.
     pub environment: AppEnvironment,
+    /// Where what guests print goes, and what they read.
+    pub stdio: Stdio,
 }
 
 /// Why a node does not start.
@@ -89,7 +93,10 @@ pub(crate) struct Parts {
     pub(crate) attempts: Arc<StartAttempts>,
     pub(crate) servers: Arc<Servers>,
     pub(crate) node: NodeId,
+    pub(crate) stdio: Stdio,
     pub(crate) store: StoreSource,
+    /// What shall run, as it was said last.
+    pub(crate) desired: watch::Receiver<Option<Arc<Snapshot>>>,
 }
 
 /// A running node. Dropping it stops everything at once; [`Node::drain`] stops it well.
@@ -130,6 +137,7 @@ impl Node {
         hosting.seated(&seat);
         directory.expects(Arc::clone(&seat.path) as Arc<dyn Arrivals>);
         let attempts = Arc::<StartAttempts>::default();
+        let (desired, desires) = watch::channel(None);
         let parts = Arc::new(Parts {
             engines,
             runtime,
@@ -141,11 +149,12 @@ impl Node {
             attempts,
             servers,
             node: options.node.clone(),
+            stdio: options.stdio,
             store: StoreSource::new(),
+            desired: desires.clone(),
         });
         let started = Supervision::start(hosting.on_change()).await;
         let _first = supervision.set(started);
-        let (desired, desires) = watch::channel(None);
         let applied = Arc::<desired::Applied>::default();
         let stop = CancellationToken::new();
         let reconciler = Reconciler::new(
@@ -196,6 +205,17 @@ impl Node {
     #[must_use]
     pub fn seat(&self) -> &Seat {
         &self.seat
+    }
+
+    /// The way to what `target` offers as `I`, as a link from this node would have it.
+    #[must_use]
+    pub fn client<I: Interface>(&self, target: ActorAddress) -> Arc<I::Object> {
+        let site = LinkSite {
+            directory: &self.parts.directory,
+            caller: &self.parts.caller,
+            target: target.into(),
+        };
+        site.object::<I>()
     }
 
     /// What runs here, and what does not and why.

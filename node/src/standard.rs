@@ -3,6 +3,7 @@
 use wrt_age::Age;
 use wrt_azure::Azure;
 use wrt_blobstore::{BlobstoreDefault, WasiBlobstore};
+use wrt_command::WasiCli;
 use wrt_config::{ConfigDefault, WasiConfig};
 use wrt_http::WasiHttp;
 use wrt_http_default::HttpDefault;
@@ -17,12 +18,14 @@ use wrt_opentelemetry::OpenTelemetry;
 use wrt_otel::{OtelDefault, WasiOtel};
 use wrt_postgres::Postgres;
 use wrt_redis::Redis;
+use wrt_schedule::Schedule;
 use wrt_sql::{SqlDefault, WrtSql};
 use wrt_vault::{VaultDefault, WrtVault};
 use wrt_websocket::WrtWebSocket;
 
 wrt_node::runtime!({
     WasiBlobstore: [BlobstoreDefault, Nats, MongoDb],
+    WasiCli: Schedule,
     WasiConfig: [ConfigDefault, Nats],
     WasiHttp: HttpDefault,
     WasiKeyValue: [KeyValueDefault, Redis, Nats],

@@ -14,6 +14,8 @@ mod programs {
     pub mod fetch;
     pub mod gate;
     pub mod identity;
+    pub mod jobs;
+    pub mod jobs_on_a_lattice;
     pub mod lattice;
     pub mod leases;
     pub mod letters;

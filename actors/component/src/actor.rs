@@ -46,6 +46,25 @@ pub struct ComponentSpec {
     pub links: Arc<Links>,
 }
 
+/// What the program around a component says of it.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Where what it prints goes, and what it reads.
+    pub stdio: Stdio,
+    /// What stands for all that it is made of.
+    pub specification: Option<String>,
+}
+
+/// The standard streams of a guest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stdio {
+    /// What it prints goes to the log, and there is nothing to read.
+    #[default]
+    Log,
+    /// Those of the process: for a program that somebody has started and sits in front of.
+    OfProcess,
+}
+
 /// A component on this node, linked and ready: lends an instance for each invocation, which is fresh or
 /// has served another one to its end, as its limits say. Admission is at its [`gate`](Self::gate), which whoever calls an export passes first; to drain the actor is
 /// to drain that.
@@ -60,6 +79,7 @@ pub struct ComponentActor {
     wasi: MakeWasi,
     wall_time_max: Duration,
     limits: ComponentLimits,
+    specification: Option<String>,
     links: Arc<Links>,
     gate: Arc<Gate>,
     /// Where instances wait that serve more than one invocation.
@@ -72,6 +92,22 @@ impl ComponentActor {
     /// # Errors
     /// When an import is served by nobody or in another shape.
     pub fn new(spec: ComponentSpec, packages: &[Package]) -> Result<Arc<Self>, ComponentError> {
+        Self::in_surroundings(spec, packages, Surroundings::default())
+    }
+
+    /// The same, in a program that says more of it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn in_surroundings(
+        spec: ComponentSpec,
+        packages: &[Package],
+        surroundings: Surroundings,
+    ) -> Result<Arc<Self>, ComponentError> {
+        let Surroundings {
+            stdio,
+            specification,
+        } = surroundings;
         let ComponentSpec {
             actor,
             compiled,
@@ -97,7 +133,7 @@ impl ComponentActor {
             Ok(instance_pre) => instance_pre,
             Err(source) => return Err(ComponentError::Link { actor, source }),
         };
-        let wasi = make_wasi(environment);
+        let wasi = make_wasi(environment, stdio);
         let shelf = Shelf::new(Keeping::of(&limits, compiled.kind()));
         if let Some(shelf) = &shelf {
             compiled.shelves().add(shelf);
@@ -113,6 +149,7 @@ impl ComponentActor {
             wasi,
             wall_time_max: limits.wall_time_max(),
             limits,
+            specification,
             links,
             shelf,
         }))
@@ -214,6 +251,15 @@ impl Instances for ComponentActor {
         Prepared::new(lent, leash)
     }
 
+    fn prepare_new(&self, context: &CallContext) -> Prepared {
+        let Allowance { context, leash } = self.allowance(context);
+        Prepared::new(self.fresh(&context, &leash), leash)
+    }
+
+    fn specification(&self) -> Option<&str> {
+        self.specification.as_deref()
+    }
+
     fn shared(&self) -> Option<&dyn SharedInstances> {
         (self.limits.invocations_at_once_max() > 1).then_some(self as &dyn SharedInstances)
     }
@@ -262,12 +308,16 @@ impl fmt::Debug for ComponentActor {
 
 /// Standard input is empty, there is no folder and no address that a socket may use: those are the
 /// builder's defaults, and tests hold it to them.
-fn make_wasi(environment: Vec<(String, String)>) -> MakeWasi {
-    Arc::new(move |log| {
-        WasiCtx::builder()
-            .envs(&environment)
-            .stdout(GuestOutput::stdout(log.clone()))
-            .stderr(GuestOutput::stderr(log))
-            .build()
+fn make_wasi(environment: Vec<(String, String)>, stdio: Stdio) -> MakeWasi {
+    Arc::new(move |log, arguments| {
+        let mut wasi = WasiCtx::builder();
+        wasi.envs(&environment).args(arguments);
+        match stdio {
+            Stdio::Log => wasi
+                .stdout(GuestOutput::stdout(log.clone()))
+                .stderr(GuestOutput::stderr(log)),
+            Stdio::OfProcess => wasi.inherit_stdio(),
+        };
+        wasi.build()
     })
 }

@@ -39,7 +39,7 @@ mod needs;
 mod output;
 mod ticker;
 
-pub use actor::{ComponentActor, ComponentSpec};
+pub use actor::{ComponentActor, ComponentSpec, Stdio, Surroundings};
 pub use compile::{CompiledComponent, WeakCompiled};
 pub use digest::ComponentDigest;
 pub use engine::{EngineOptions, Engines};

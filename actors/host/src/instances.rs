@@ -89,6 +89,14 @@ pub trait Instances: Send + Sync + 'static {
     /// wall time limit if that is sooner.
     fn prepare(&self, context: &CallContext) -> Prepared;
 
+    /// The same, and one that has served nobody before: for a program, which runs once and ends.
+    fn prepare_new(&self, context: &CallContext) -> Prepared;
+
+    /// What stands for all that the component is made of, as its node knows it; none where nobody has said.
+    fn specification(&self) -> Option<&str> {
+        None
+    }
+
     /// Where several invocations are to be served by one instance at once: what lends those. Only
     /// interfaces whose exports are asynchronous ask for it.
     fn shared(&self) -> Option<&dyn SharedInstances> {

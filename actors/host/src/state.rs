@@ -21,6 +21,7 @@ pub struct InstanceState {
     table: ResourceTable,
     wasi: Wasi,
     actor: Option<ActorAddress>,
+    arguments: Vec<String>,
     links: Arc<Links>,
     limits: StoreLimits,
     /// Of the invocation that it serves, or of the one whose turn it is.
@@ -29,8 +30,8 @@ pub struct InstanceState {
     turns: Option<Box<Turns>>,
 }
 
-/// Makes what an instance needs of WASI; what it prints goes to the log that is given.
-pub type MakeWasi = Arc<dyn Fn(GuestLog) -> WasiCtx + Send + Sync>;
+/// Makes what an instance needs of WASI, with these arguments; what it prints may go to the log that is given.
+pub type MakeWasi = Arc<dyn Fn(GuestLog, &[String]) -> WasiCtx + Send + Sync>;
 
 /// Most invocations print nothing, draw no random number and read neither clock nor environment. So
 /// the state of all that, a dozen allocations, is made for the first one that does.
@@ -40,10 +41,10 @@ enum Wasi {
 }
 
 impl Wasi {
-    fn get(&mut self, log: impl FnOnce() -> GuestLog) -> &mut WasiCtx {
+    fn get(&mut self, log: impl FnOnce() -> GuestLog, arguments: &[String]) -> &mut WasiCtx {
         if let Self::OnDemand(make) = self {
             let log = log();
-            *self = Self::Made(Box::new(make(log.clone())), Some(log));
+            *self = Self::Made(Box::new(make(log.clone(), arguments)), Some(log));
         }
         match self {
             Self::Made(wasi, _) => wasi,
@@ -96,11 +97,18 @@ impl InstanceState {
             table: ResourceTable::new(),
             wasi,
             actor: None,
+            arguments: Vec::new(),
             links,
             limits,
             own: Own::new(context, leash),
             turns: None,
         }
+    }
+
+    /// What the guest is told as its arguments, its own name among them as the first. For an instance that has
+    /// not run yet: what one was told before it is not told anew.
+    pub fn set_arguments(&mut self, arguments: Vec<String>) {
+        self.arguments = arguments;
     }
 
     /// Changes over to the next call that the instance serves, which is stopped at the end of `leash`.
@@ -235,9 +243,10 @@ fn guest_log(actor: Option<&ActorAddress>, context: &CallContext) -> GuestLog {
 impl WasiView for InstanceState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
-            ctx: self
-                .wasi
-                .get(|| guest_log(self.actor.as_ref(), &self.own.context)),
+            ctx: self.wasi.get(
+                || guest_log(self.actor.as_ref(), &self.own.context),
+                &self.arguments,
+            ),
             table: &mut self.table,
         }
     }

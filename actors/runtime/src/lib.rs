@@ -20,8 +20,11 @@ mod address;
 mod backend;
 mod capacity;
 mod dead_letters;
+mod deployments;
 mod entry;
+mod jobs;
 mod ownership;
+mod record;
 mod runtime;
 mod server;
 mod settings;
@@ -37,11 +40,14 @@ pub use dead_letters::{
     DeadLetter, DeadLetterError, DeadLetterPage, DeadLetters, DeadLettersInterface, OpenedLetter,
     PAGE_LETTERS_MAX, SHOWN_BYTES_MAX, short,
 };
+pub use deployments::{Deployment, Deployments};
 pub use entry::{
     BackendEntry, BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, Serves,
     StartServing,
 };
+pub use jobs::{JobError, Jobs, JobsInterface};
 pub use ownership::{Alone, Owned, Ownership, Term};
+pub use record::{NOTE_BYTES_MAX, Note, Record, RecordError};
 pub use runtime::{Bundle, Runtime, RuntimeBuilder, RuntimeError};
 pub use server::{SelectionError, Server, ServerLoad, Serving, Target};
 pub use settings::{

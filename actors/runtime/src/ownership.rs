@@ -1,11 +1,16 @@
 //! Work that one replica of an actor does at a time.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use wrt_contract::CallContext;
 use wrt_protocol::{Epoch, Fence, LeaseName};
+
+use crate::{Record, record::Kept};
 
 /// Sees to it that one replica on the lattice does a work at a time.
 pub trait Ownership: Send + Sync + 'static {
@@ -14,6 +19,9 @@ pub trait Ownership: Send + Sync + 'static {
     /// # Cancel safety
     /// Dropping the future leaves the work to others.
     fn own<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Owned>;
+
+    /// What is known of the work `name` from one who does it to the next.
+    fn record(&self, name: &str) -> Arc<dyn Record>;
 }
 
 /// That a work is this replica's own. Dropping it leaves the work to others when its time is over;
@@ -134,6 +142,10 @@ impl Ownership for Alone {
             always.send_replace(Instant::now().checked_add(FOR_EVER));
             Owned::new(1, ends_at, move || Box::pin(async move { drop(always) }))
         })
+    }
+
+    fn record(&self, _: &str) -> Arc<dyn Record> {
+        Arc::new(Kept::default())
     }
 }
 

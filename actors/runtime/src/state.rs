@@ -6,7 +6,7 @@ use wrt_contract::{Callee, Caller, Interface, LocalDirectory};
 use wrt_host::LinkSite;
 use wrt_protocol::{ActorAddress, Name};
 
-use crate::{Alone, Capacity, Ownership, Reports, Siblings, capacity::OfComponent};
+use crate::{Alone, Capacity, Deployments, Ownership, Reports, Siblings, capacity::OfComponent};
 
 /// What a running app has: the ways to its components, wherever they run.
 ///
@@ -73,6 +73,9 @@ pub trait State: Send + Sync + 'static {
     /// Who else is a replica of this provider.
     fn siblings(&self) -> Arc<dyn Siblings>;
 
+    /// What is deployed of the app's components.
+    fn deployments(&self) -> Arc<dyn Deployments>;
+
     /// The way to what this provider offers as `I`, for calls that are pinned to one of its replicas; none
     /// where there is only this one.
     fn itself<I: Interface>(&self) -> Option<Arc<I::Object>>;
@@ -87,6 +90,7 @@ pub struct LatticeState {
     ownership: Arc<dyn Ownership>,
     reports: Option<Arc<dyn Reports>>,
     siblings: Arc<dyn Siblings>,
+    deployments: Arc<dyn Deployments>,
     provider: Option<ActorAddress>,
 }
 
@@ -101,6 +105,7 @@ impl LatticeState {
             ownership: Arc::new(Alone),
             reports: None,
             siblings: Arc::new(Alone),
+            deployments: Arc::new(Alone),
             provider: None,
         }
     }
@@ -109,6 +114,15 @@ impl LatticeState {
     #[must_use]
     pub fn with_ownership(self, ownership: Arc<dyn Ownership>) -> Self {
         Self { ownership, ..self }
+    }
+
+    /// The same, where it is known what is deployed.
+    #[must_use]
+    pub fn with_deployments(self, deployments: Arc<dyn Deployments>) -> Self {
+        Self {
+            deployments,
+            ..self
+        }
     }
 
     /// The same, where other nodes say what their replicas have in hand.
@@ -166,6 +180,10 @@ impl State for LatticeState {
 
     fn siblings(&self) -> Arc<dyn Siblings> {
         Arc::clone(&self.siblings)
+    }
+
+    fn deployments(&self) -> Arc<dyn Deployments> {
+        Arc::clone(&self.deployments)
     }
 
     fn itself<I: Interface>(&self) -> Option<Arc<I::Object>> {

@@ -60,7 +60,7 @@ pub use manifest::{
 pub use placement::{PlacedMember, Placement, Shortage, place};
 pub use problem::{Problem, ProblemKind, Problems, Span};
 pub use store::{
-    BucketId, Collected, Download, Entry, Grant, Leases, Pushed, Reading, Removed, Revision, Sight,
-    Store, StoreError, StoredApp, StoredAt,
+    BucketId, Collected, Download, Entry, Grant, Leases, NoteWritten, Pushed, Reading, Removed,
+    Revision, Sight, Store, StoreError, StoredApp, StoredAt, StoredNote,
 };
 pub use suggestion::nearest;

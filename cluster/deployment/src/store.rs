@@ -15,6 +15,7 @@ mod download;
 mod error;
 mod follow;
 mod leases;
+mod notes;
 mod objects;
 mod reading;
 mod removal;
@@ -42,6 +43,7 @@ pub use download::Download;
 pub use error::StoreError;
 pub use follow::Sight;
 pub use leases::{Grant, Leases};
+pub use notes::{NoteWritten, StoredNote};
 pub use reading::{BucketId, Entry, Reading, StoredAt};
 pub use removal::Removed;
 

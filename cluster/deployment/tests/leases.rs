@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::{sync::watch, task::JoinSet, time::timeout};
-use wrt_deployment::{Grant, LeaseTimes, Leases, Store};
+use wrt_deployment::{Grant, LeaseTimes, Leases, NoteWritten, Store, StoredNote};
 use wrt_protocol::LatticeName;
 use wrt_test_servers::NatsServer;
 
@@ -89,6 +89,39 @@ async fn one_has_it_and_another_follows_when_it_is_gone() {
         "{:?}",
         given_back.elapsed()
     );
+}
+
+/// Two go on from the same note: one of them does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_is_written_by_one_of_two() {
+    let server = NatsServer::start().unwrap();
+    let leases = leases(&server).await;
+    let nothing = leases.note("work").await;
+    assert_eq!(nothing, Some(StoredNote::default()));
+    let written = |text: &'static str, instead_of| {
+        let leases = leases.clone();
+        async move { leases.write_note("work", text, instead_of).await }
+    };
+    let NoteWritten::As(first) = written("first", None).await else {
+        panic!("nobody else has written");
+    };
+    assert_eq!(written("other", None).await, NoteWritten::TooLate);
+    // As if its answer had been lost.
+    assert_eq!(written("first", None).await, NoteWritten::As(first));
+    let two = tokio::join!(
+        written("second", Some(first)),
+        written("third", Some(first))
+    );
+    let is_written = |it: &NoteWritten| matches!(it, NoteWritten::As(_));
+    assert_eq!([two.0, two.1].iter().filter(|it| is_written(it)).count(), 1);
+    assert!([two.0, two.1].contains(&NoteWritten::TooLate), "{two:?}");
+    let last = if is_written(&two.0) {
+        "second"
+    } else {
+        "third"
+    };
+    let stored = leases.note("work").await.and_then(|note| note.text);
+    assert_eq!(stored.as_deref(), Some(last));
 }
 
 /// It stops before its time is over, and has another epoch afterwards.

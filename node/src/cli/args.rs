@@ -41,9 +41,13 @@ pub enum NodeCommand {
   PROGRAM run hello.wasm                       HTTP on 127.0.0.1:8080
   PROGRAM run counter.wasm --address 127.0.0.1:0
   PROGRAM run app.toml --address web=127.0.0.1:9000
+  PROGRAM run job.wasm -- first second         its exit code is this one's
 
 A component without a manifest gets, for each interface that it imports, the first backend that this
-program names for it, set up by the environment. `nodes`, `labels` and `replicas` of a manifest mean
+program names for it, set up by the environment. One that only exports `wasi:cli/run`, or that is
+given arguments, runs once to its end: with this program's standard streams, and with its code at
+the end (1 where it could not run, 3 where its time was up, 134 where it trapped, 130 where it was
+interrupted). `nodes`, `labels` and `replicas` of a manifest mean
 nothing here: everything runs once, in this process.")]
     Run(RunArgs),
     /// Join a lattice and run this node's share of what is deployed there
@@ -88,6 +92,9 @@ pub struct RunArgs {
     pub environment: Vec<(String, String)>,
     #[command(flatten)]
     pub process: ProcessArgs,
+    /// Arguments of a component that runs to its end
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub arguments: Vec<String>,
 }
 
 /// `wrt-node backends`
@@ -218,6 +225,12 @@ why. It comes soon where something cannot mend by itself. The nodes go on trying
 Code 1: a letter is not there, or its component has failed again; the others are done. Code 3: a
 component has not ended in time; its letter stays.")]
     Letters(LettersArgs),
+    /// Run an app's component to its end, as a provider that runs it may, and take its exit code
+    #[command(after_help = "Example:
+  PROGRAM call shop report -- --month 11
+
+What it prints is in the log of the node that runs it. Code 3: it has not ended in time, and was stopped.")]
+    Call(CallArgs),
 }
 
 impl AppsCommand {
@@ -227,7 +240,8 @@ impl AppsCommand {
             Self::Up(UpArgs { lattice, .. })
             | Self::Ps(PsArgs { lattice, .. })
             | Self::Down(DownArgs { lattice, .. })
-            | Self::Letters(LettersArgs { lattice, .. }) => lattice,
+            | Self::Letters(LettersArgs { lattice, .. })
+            | Self::Call(CallArgs { lattice, .. }) => lattice,
         }
     }
 }
@@ -392,6 +406,23 @@ pub struct DownArgs {
     pub purge: bool,
     #[command(flatten)]
     pub lattice: LatticeArgs,
+}
+
+/// `wrt call`
+#[derive(Debug, Args)]
+pub struct CallArgs {
+    /// The app
+    pub app: String,
+    /// Its component
+    pub component: String,
+    /// How long to wait until it ends, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub timeout: u64,
+    #[command(flatten)]
+    pub lattice: LatticeArgs,
+    /// Its arguments
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub arguments: Vec<String>,
 }
 
 /// How things are printed.

@@ -1,6 +1,8 @@
 //! How a command ends when it does not end well.
 
 use wrt_deployment::Problems;
+use wrt_protocol::FaultKind;
+use wrt_runtime::JobError;
 
 /// A failure and the exit code that tells it.
 #[derive(Debug)]
@@ -33,6 +35,32 @@ impl Failure {
         Self {
             code: 3,
             error: anyhow::Error::msg(message.into()),
+        }
+    }
+
+    /// Of a component that has not come to its end.
+    pub fn of_job(error: JobError) -> Self {
+        let code = match &error {
+            JobError::Fault(fault) => match fault.kind() {
+                FaultKind::DeadlineExceeded => 3,
+                // As of a process that was aborted.
+                FaultKind::Crashed => 134,
+                _ => 1,
+            },
+            _ => 1,
+        };
+        Self {
+            code,
+            error: error.into(),
+        }
+    }
+
+    /// Code 130, as of a process that was interrupted, because somebody pressed Ctrl-C before a component has
+    /// come to its end.
+    pub fn job_interrupted() -> Self {
+        Self {
+            code: 130,
+            error: anyhow::anyhow!("interrupted; the component was stopped"),
         }
     }
 

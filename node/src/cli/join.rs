@@ -8,6 +8,7 @@ mod private_folder;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
+use wrt_component::Stdio;
 use wrt_protocol::{
     LatticeName, NodeId,
     limits::{LABEL_BYTES_MAX, LABELS_MAX},
@@ -88,6 +89,7 @@ fn node_options(arguments: &JoinArgs, name: &NodeId, kept: &Kept) -> Result<Node
         labels,
         patience: Duration::from_secs(arguments.process.patience),
         environment: AppEnvironment::allowed(arguments.process.allow_env.clone()),
+        stdio: Stdio::Log,
     })
 }
 

@@ -4,15 +4,21 @@ mod app;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
     sync::Arc,
     time::Duration,
 };
 
-use wrt_component::{EngineOptions, Engines};
+use wrt_component::{EngineOptions, Engines, Stdio};
+use wrt_contract::CallContext;
 use wrt_deployment::{DesiredApp, LinkEnd, Revision, Snapshot, StoredApp};
-use wrt_protocol::{Epoch, LatticeName, NodeId, heartbeat::ReplicaState};
-use wrt_runtime::Runtime;
+use wrt_protocol::{
+    ActorAddress, Epoch, LatticeName, NodeId, heartbeat::ReplicaState, limits::BUDGET_MAX,
+};
+use wrt_runtime::{JobsInterface, Runtime};
 use wrt_transport::Loopback;
+
+use app::Job;
 
 use super::{
     args::{ProcessArgs, RunArgs},
@@ -26,7 +32,11 @@ use crate::{CacheOptions, Code, Node, NodeOptions, NodeStatus};
 /// How often it is looked what does not start; what is ready says so.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 
-pub async fn run(runtime: Runtime, arguments: RunArgs, output: Output) -> Result<(), Failure> {
+pub async fn run(
+    runtime: Runtime,
+    arguments: RunArgs,
+    output: Output,
+) -> Result<ExitCode, Failure> {
     bear_file_limit();
     let telemetry = Telemetry::start("local")?;
     let engines = engines(&arguments.process)?;
@@ -36,6 +46,7 @@ pub async fn run(runtime: Runtime, arguments: RunArgs, output: Output) -> Result
         code,
         environment,
         choices,
+        job,
     } = app;
     for choice in choices {
         output.progress(&choice);
@@ -47,10 +58,26 @@ pub async fn run(runtime: Runtime, arguments: RunArgs, output: Output) -> Result
         labels: Vec::new(),
         patience: Duration::from_secs(arguments.process.patience),
         environment,
+        stdio: match &job {
+            Some(_) => Stdio::OfProcess,
+            None => Stdio::Log,
+        },
     };
     let code = Code::Local(Arc::new(code));
     let transport = Loopback::alone(options.node.clone());
     let node = Node::start(options, runtime, transport, engines, code).await?;
+    if let Some(job) = job {
+        let ended = tokio::select! {
+            ended = to_its_end(&node, &app, &job, arguments.arguments, output) => ended,
+            () = asked_to_stop() => Err(Failure::job_interrupted()),
+        };
+        tokio::select! {
+            () = node.drain() => {}
+            () = asked_to_stop() => {}
+        }
+        telemetry.finish().await;
+        return ended;
+    }
     let served = async {
         // First all that is called, and then those who call: a port that is open serves. Whoever asks
         // earlier is refused, as by a program that has not been started yet, and need not guess what an
@@ -71,7 +98,24 @@ pub async fn run(runtime: Runtime, arguments: RunArgs, output: Output) -> Result
     };
     drain(node, output).await;
     telemetry.finish().await;
-    ended
+    ended.map(|()| ExitCode::SUCCESS)
+}
+
+/// Runs a component that is a program, and answers its exit code.
+async fn to_its_end(
+    node: &Node,
+    app: &DesiredApp,
+    job: &Job,
+    arguments: Vec<String>,
+    output: Output,
+) -> Result<ExitCode, Failure> {
+    desire(node, app);
+    ready(node, app, output).await?;
+    let provider = ActorAddress::provider(app.app.clone(), job.provider.clone());
+    let jobs = node.client::<JobsInterface>(provider);
+    let context = CallContext::with_budget(BUDGET_MAX);
+    let code = jobs.run(&context, job.component.as_str(), &arguments).await;
+    code.map(ExitCode::from).map_err(Failure::of_job)
 }
 
 /// The engines of a node, with its cache.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use futures::{FutureExt, future::BoxFuture};
-use wrt_component::{ComponentActor, ComponentSpec};
+use wrt_component::{ComponentActor, ComponentSpec, Surroundings};
 use wrt_contract::{Callee, Links};
-use wrt_deployment::{DesiredComponent, LinkEnd, LinkTable};
+use wrt_deployment::{DesiredComponent, Digest, LinkEnd, LinkTable};
 use wrt_host::{Instances, LinkSite, Package};
 use wrt_protocol::{ActorAddress, Name};
 use wrt_supervision::{Running, Start, StartError};
@@ -17,6 +17,8 @@ pub(crate) struct ComponentStart {
     pub(crate) actor: ActorAddress,
     pub(crate) desired: DesiredComponent,
     pub(crate) deduplication: Deduplication,
+    /// Stands for everything that it is made of.
+    pub(crate) specification: Digest,
     pub(crate) parts: Arc<Parts>,
 }
 
@@ -32,6 +34,7 @@ impl ComponentStart {
             actor,
             desired,
             deduplication,
+            specification,
             parts,
         } = self;
         let compiled = parts.code.compiled(&parts.engines, desired.digest).await?;
@@ -46,7 +49,13 @@ impl ComponentStart {
             limits: desired.limits,
             links: Arc::new(parts.links(&actor.app, &desired.links, deduplication)),
         };
-        let component = ComponentActor::new(spec, parts.runtime.packages()).map_err(refused)?;
+        let surroundings = Surroundings {
+            stdio: parts.stdio,
+            specification: Some(specification.to_string()),
+        };
+        let packages = parts.runtime.packages();
+        let component = ComponentActor::in_surroundings(spec, packages, surroundings);
+        let component = component.map_err(refused)?;
         let gate = component.gate();
         let mut offers = Vec::new();
         let known = parts.runtime.packages().iter().flat_map(Package::exported);

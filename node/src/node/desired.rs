@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
-use wrt_deployment::{DesiredApp, Digest, PlacementRule, Snapshot};
+use wrt_deployment::{DesiredApp, DesiredComponent, Digest, PlacementRule, Snapshot};
 use wrt_protocol::{ActorAddress, ActorKind, Name};
 use wrt_supervision::Start;
 
@@ -61,14 +61,13 @@ pub(crate) fn wanted(
     parts: &Arc<Parts>,
 ) -> Option<WantedActor> {
     if actor.kind == ActorKind::Component {
-        let mut desired = app.components.get(&actor.name)?.clone();
-        desired.placement = PlacementRule::default();
         let deduplication = Deduplication::of(app);
-        let specification = digest(&(&desired, deduplication.of_links(&desired.links)));
+        let (desired, specification) = component(app, &actor.name, &deduplication)?;
         let start = ComponentStart {
             actor: actor.clone(),
             desired,
             deduplication,
+            specification,
             parts: Arc::clone(parts),
         };
         return Some(WantedActor::new(actor, specification, start, parts));
@@ -82,6 +81,23 @@ pub(crate) fn wanted(
         parts: Arc::clone(parts),
     };
     Some(WantedActor::new(actor, specification, start, parts))
+}
+
+/// What stands for everything that a component of `app` is made of; none of one that it does not have.
+pub(crate) fn specification(app: &DesiredApp, name: &Name) -> Option<Digest> {
+    let (_, specification) = component(app, name, &Deduplication::of(app))?;
+    Some(specification)
+}
+
+fn component(
+    app: &DesiredApp,
+    name: &Name,
+    deduplication: &Deduplication,
+) -> Option<(DesiredComponent, Digest)> {
+    let mut desired = app.components.get(name)?.clone();
+    desired.placement = PlacementRule::default();
+    let specification = digest(&(&desired, deduplication.of_links(&desired.links)));
+    Some((desired, specification))
 }
 
 impl WantedActor {

@@ -1,12 +1,15 @@
 //! Work that one replica of an actor does at a time: by the leases of the lattice.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures::{FutureExt, future::BoxFuture};
 use tokio::{sync::watch, task::JoinSet};
-use wrt_deployment::{LeaseTimes, Leases, Store};
+use wrt_deployment::{LeaseTimes, Leases, NoteWritten, Revision, Store};
 use wrt_protocol::{ActorAddress, LeaseName, NodeId};
-use wrt_runtime::{Owned, Ownership};
+use wrt_runtime::{NOTE_BYTES_MAX, Note, Owned, Ownership, Record, RecordError};
 
 use crate::catalog::chain;
 
@@ -16,7 +19,11 @@ const FIND_PAUSE: Duration = Duration::from_secs(1);
 /// Where a node finds the desired state, and with it the leases; not set in a program that runs alone.
 pub(crate) type StoreSource = OnceLock<watch::Receiver<Option<Store>>>;
 
+/// How long the leases are looked for, to read or write a note.
+const FOUND_WITHIN: Duration = Duration::from_secs(3);
+
 /// An actor's works, as a lattice knows them.
+#[derive(Clone)]
 pub(crate) struct LatticeOwnership {
     pub(crate) store: watch::Receiver<Option<Store>>,
     pub(crate) actor: ActorAddress,
@@ -26,13 +33,7 @@ pub(crate) struct LatticeOwnership {
 impl Ownership for LatticeOwnership {
     fn own<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Owned> {
         async move {
-            let ActorAddress {
-                kind,
-                app,
-                name: actor,
-            } = &self.actor;
-            let key = format!("{}.{app}.{actor}.{name}", kind.as_str());
-            let lease = match LeaseName::new(&key) {
+            let lease = match LeaseName::new(&self.key(name)) {
                 Ok(lease) => lease,
                 Err(error) => {
                     tracing::error!(actor = %self.actor, name, %error, "work that nobody can own");
@@ -50,9 +51,82 @@ impl Ownership for LatticeOwnership {
         }
         .boxed()
     }
+
+    fn record(&self, name: &str) -> Arc<dyn Record> {
+        Arc::new(LatticeRecord {
+            key: self.key(name),
+            ownership: self.clone(),
+        })
+    }
+}
+
+/// What is noted of a work, beside its lease.
+struct LatticeRecord {
+    ownership: LatticeOwnership,
+    key: String,
+}
+
+impl LatticeRecord {
+    async fn leases(&self) -> Result<Leases, RecordError> {
+        let found = tokio::time::timeout(FOUND_WITHIN, self.ownership.leases());
+        found
+            .await
+            .map_err(|_late| RecordError("the leases are not there".to_owned()))
+    }
+}
+
+impl Record for LatticeRecord {
+    fn read(&self) -> BoxFuture<'_, Result<Note, RecordError>> {
+        async {
+            let note = self.leases().await?.note(&self.key).await;
+            let note = note.ok_or_else(unanswered)?;
+            Ok(Note {
+                version: note.revision.map_or(0, |Revision(revision)| revision),
+                text: note.text,
+            })
+        }
+        .boxed()
+    }
+
+    fn write<'a>(
+        &'a self,
+        text: &'a str,
+        instead_of: u64,
+    ) -> BoxFuture<'a, Result<Option<u64>, RecordError>> {
+        async move {
+            if text.len() > NOTE_BYTES_MAX {
+                let bytes = text.len();
+                return Err(RecordError(format!(
+                    "{bytes} bytes are more than {NOTE_BYTES_MAX}"
+                )));
+            }
+            let instead_of = (instead_of > 0).then_some(Revision(instead_of));
+            let leases = self.leases().await?;
+            match leases.write_note(&self.key, text, instead_of).await {
+                NoteWritten::As(Revision(revision)) => Ok(Some(revision)),
+                NoteWritten::TooLate => Ok(None),
+                NoteWritten::NobodySays => Err(unanswered()),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn unanswered() -> RecordError {
+    RecordError("JetStream does not answer".to_owned())
 }
 
 impl LatticeOwnership {
+    /// What the work `name` is called on the lattice.
+    fn key(&self, name: &str) -> String {
+        let ActorAddress {
+            kind,
+            app,
+            name: actor,
+        } = &self.actor;
+        format!("{}.{app}.{actor}.{name}", kind.as_str())
+    }
+
     /// The leases, as soon as they are there.
     async fn leases(&self) -> Leases {
         let mut source = self.store.clone();

@@ -11,8 +11,8 @@ use wrt_runtime::{BackendEntry, ConnectFailure, Facts, LatticeState, Settings, S
 use wrt_supervision::{Probe, Running, Start, StartError};
 
 use super::{
-    Parts, capacity::Reported, ownership::LatticeOwnership, replica::AddressTaken, servers::Server,
-    siblings::LatticeSiblings,
+    Parts, capacity::Reported, deployed::DeployedApp, ownership::LatticeOwnership,
+    replica::AddressTaken, servers::Server, siblings::LatticeSiblings,
 };
 use crate::catalog::chain;
 
@@ -85,7 +85,11 @@ impl ProviderStart {
             actor.app.clone(),
             Arc::clone(&parts.directory),
             Arc::clone(&parts.caller),
-        );
+        )
+        .with_deployments(Arc::new(DeployedApp {
+            app: actor.app.clone(),
+            desired: parts.desired.clone(),
+        }));
         let state = match &parts.membership {
             None => state,
             Some(membership) => {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use wrt_component::{EngineOptions, Engines};
+use wrt_component::{EngineOptions, Engines, Stdio};
 use wrt_deployment::{ConfigValue, DesiredProvider, DesiredTarget, Reference};
 use wrt_protocol::{ActorAddress, FaultKind, Name, NodeId};
 use wrt_supervision::{Running, Start as _, StartError};
@@ -25,7 +25,9 @@ fn parts(environment: AppEnvironment) -> Arc<Parts> {
         attempts: Arc::default(),
         servers: Arc::new(Servers::new(PATIENCE)),
         node: NodeId::new("here").unwrap(),
+        stdio: Stdio::Log,
         store: StoreSource::new(),
+        desired: tokio::sync::watch::channel(None).1,
     })
 }
 

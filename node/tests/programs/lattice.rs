@@ -71,9 +71,10 @@ impl Lattice {
 
     pub fn wrt(&self, arguments: &[&str]) -> Output {
         output(
+            // In front: what follows `--` is a component's.
             wrt(self.folder.path())
-                .args(arguments)
-                .args(["--lattice", &self.nats.url()]),
+                .args(["--lattice", &self.nats.url()])
+                .args(arguments),
         )
     }
 
@@ -95,6 +96,13 @@ impl Lattice {
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// What a node has said.
+    pub fn log(&self, name: &str) -> String {
+        let is_it = |node: &&Process| node.name() == name;
+        let node = self.nodes.iter().find(is_it).expect("a node of that name");
+        node.log().unwrap()
     }
 
     /// Kills a node.

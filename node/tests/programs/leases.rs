@@ -13,7 +13,7 @@ use std::{
 
 use tokio::time::{Instant, sleep, timeout};
 use wasmtime::component::Linker;
-use wrt_component::{EngineOptions, Engines};
+use wrt_component::{EngineOptions, Engines, Stdio};
 use wrt_contract::{CallContext, Interface, Lease, LeaseLimits, Leases, async_trait, interface};
 use wrt_deployment::{
     Config, DESIRED_VERSION, DesiredApp, DesiredProvider, PlacementRule, Revision, Snapshot,
@@ -111,6 +111,7 @@ async fn node(bus: &Loopback, id: &str, engines: &Engines) -> Node {
         labels: Vec::new(),
         patience: PATIENCE,
         environment: AppEnvironment::nothing(),
+        stdio: Stdio::Log,
     };
     let code = Code::Local(Arc::default());
     let started = Node::start(

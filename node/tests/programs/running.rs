@@ -142,6 +142,12 @@ impl Running {
         status.expect("it ends by itself").code()
     }
 
+    /// Asks it to end, and answers its exit code.
+    pub fn stopped_with(self) -> Option<i32> {
+        self.process.terminate().unwrap();
+        self.exit_code()
+    }
+
     /// Asks it to end; it must end well, and by itself.
     pub fn stop(self) {
         self.process.terminate().unwrap();

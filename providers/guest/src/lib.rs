@@ -25,8 +25,8 @@
 #[cfg(any(target_arch = "wasm32", wrt_guest))]
 pub use {
     wrt_blobstore as blobstore, wrt_config as config, wrt_http as http, wrt_identity as identity,
-    wrt_keyvalue as keyvalue, wrt_logging as logging, wrt_messaging as messaging, wrt_otel as otel, wrt_sql as sql,
-    wrt_vault as vault, wrt_websocket as websocket,
+    wrt_keyvalue as keyvalue, wrt_logging as logging, wrt_messaging as messaging, wrt_otel as otel,
+    wrt_sql as sql, wrt_vault as vault, wrt_websocket as websocket,
 };
 
 /// WASI 0.2 and 0.3, HTTP among it: requests to answer, requests to send, clocks, random numbers.

@@ -15,7 +15,7 @@ use crate::{Lease, LeaseRecord, LeaseStep, LeaseTimes, StoredLease};
 /// How often one who waits for a lease looks who has it.
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(250);
 /// How long an answer is waited for: a holder must hear that it cannot renew before its time is over.
-const ANSWER_WITHIN: Duration = Duration::from_millis(700);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_millis(700);
 
 /// A lease that is had until then, unless it is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Grant {
 
 /// The leases of a lattice. Cheap to clone.
 #[derive(Clone)]
-pub struct Leases(kv::Store);
+pub struct Leases(pub(super) kv::Store);
 
 impl Store {
     /// The leases of the lattice; `None` where nobody has made their bucket, as `wrt up` does.

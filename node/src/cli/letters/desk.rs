@@ -2,16 +2,19 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use wrt_contract::{CallContext, Interface as _};
-use wrt_deployment::DesiredApp;
-use wrt_protocol::{ActorAddress, Incarnation, Name, limits::HEARTBEAT_INTERVAL};
+use wrt_contract::CallContext;
+use wrt_protocol::{ActorAddress, Name};
 use wrt_runtime::{
     DeadLetter, DeadLetterError, DeadLetters, DeadLettersInterface, OpenedLetter, Runtime,
 };
 
 use super::{ANSWER_WITHIN, Deed};
 use crate::{
-    cli::{args::WhoseArgs, exit::Failure},
+    cli::{
+        args::WhoseArgs,
+        exit::Failure,
+        whereabouts::{self, Whereabouts},
+    },
     lattice::Lattice,
 };
 
@@ -44,15 +47,9 @@ impl<'a> Desk<'a> {
     ) -> Result<Self, Failure> {
         let name = |text: &str| Name::new(text).map_err(|error| Failure::usage(error.to_string()));
         let (app, component) = (name(&whose.app)?, name(&whose.component)?);
-        let stored = match lattice.store().await? {
-            Some(store) => store.snapshot().await?.apps.remove(&app),
-            None => None,
-        };
-        let stored = stored.ok_or_else(|| {
-            let text = format!("no app {app} is deployed on lattice {}", lattice.name());
-            Failure::failed(anyhow::Error::msg(text))
-        })?;
-        let mut providers = keepers(runtime, &stored.app, &component);
+        let deployed = whereabouts::deployed(lattice, &app).await?;
+        let mut providers =
+            whereabouts::who_offers::<DeadLettersInterface>(runtime, &deployed, &component);
         if let Some(only) = &whose.provider {
             providers.retain(|provider| provider.as_str() == only);
         }
@@ -61,23 +58,14 @@ impl<'a> Desk<'a> {
                 "no provider of {app} keeps dead letters of a component {component}"
             )));
         }
-        let observer = lattice.observe().await?;
-        observer.settle(HEARTBEAT_INTERVAL * 3).await;
-        let nodes = observer.nodes();
+        let whereabouts = Whereabouts::of(lattice).await?;
         let mut places = Vec::new();
         for provider in &providers {
             let actor = ActorAddress::provider(app.clone(), provider.clone());
-            let alive = nodes.values().filter(|node| node.is_alive());
-            let has_it = alive.filter(|node| node.beat.replicas.iter().any(|it| it.actor == actor));
-            places.extend(has_it.map(|node| {
-                let node = Incarnation {
-                    node: node.beat.node.clone(),
-                    epoch: node.beat.epoch,
-                };
-                Place {
-                    provider: provider.clone(),
-                    letters: lattice.client::<DeadLettersInterface>(node, actor.clone()),
-                }
+            let replicas = whereabouts.replicas(&actor).into_iter();
+            places.extend(replicas.map(|node| Place {
+                provider: provider.clone(),
+                letters: lattice.client::<DeadLettersInterface>(node, actor.clone()),
             }));
             if !places.iter().any(|place| place.provider == *provider) {
                 return Err(Failure::failed(anyhow::anyhow!(
@@ -174,18 +162,4 @@ impl<'a> Desk<'a> {
         }
         found.ok_or_else(|| DeadLetterError::NoSuchLetter(id.to_owned()))
     }
-}
-
-/// The providers that call a component, and whose backends keep dead letters. Of a backend that this build
-/// does not have a node may know more.
-fn keepers(runtime: &Runtime, app: &DesiredApp, component: &Name) -> Vec<Name> {
-    let keeps = |backend: &str| {
-        let entry = runtime.backend(backend);
-        entry.is_none_or(|entry| entry.offers().contains(&DeadLettersInterface::NAME))
-    };
-    let providers = app.providers.iter().filter(|(_, provider)| {
-        let mut called = provider.calls.iter();
-        called.any(|target| target.component == *component) && keeps(&provider.backend)
-    });
-    providers.map(|(name, _)| name.clone()).collect()
 }

@@ -11,12 +11,13 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use toml::Value;
 use wrt_component::Engines;
+use wrt_contract::Interface as _;
 use wrt_deployment::{
     Catalog as _, ComponentSource, Config, ConfigValue, DesiredApp, DesiredComponent,
     DesiredProvider, DesiredTarget, Digest, ImportServer, LinkEnd, LinkTable, PlacementRule, Scope,
 };
-use wrt_protocol::{ComponentLimits, InterfaceName, Name};
-use wrt_runtime::{ADDRESS_SETTING, BackendEntry, Runtime};
+use wrt_protocol::{ComponentLimits, InterfaceName, Name, actor_limits::WALL_TIME_MS};
+use wrt_runtime::{ADDRESS_SETTING, BackendEntry, JobsInterface, Runtime};
 
 use crate::{
     AppEnvironment, LocalCode, NodeCatalog,
@@ -31,6 +32,16 @@ pub struct LocalApp {
     pub environment: AppEnvironment,
     /// Who serves what, where the one who started it has not said so.
     pub choices: Vec<String>,
+    /// What runs to its end, if that is all that is done.
+    pub job: Option<Job>,
+}
+
+/// A component that runs to its end.
+pub struct Job {
+    /// Who runs it.
+    pub provider: Name,
+    /// The component.
+    pub component: Name,
 }
 
 pub fn read(
@@ -59,6 +70,11 @@ fn from_manifest(
             "--env goes with a component; a manifest has `environment`",
         ));
     }
+    if !arguments.arguments.is_empty() {
+        return Err(Failure::usage(
+            "arguments go with a component; a manifest has `arguments` for each that it runs",
+        ));
+    }
     let source = &arguments.source;
     let environment = AppEnvironment::allowed(arguments.process.allow_env.clone());
     let here = Some((engines.clone(), environment.clone()));
@@ -71,6 +87,7 @@ fn from_manifest(
         code: read.code,
         environment,
         choices: Vec::new(),
+        job: None,
     })
 }
 
@@ -154,21 +171,37 @@ fn from_component(
     let links = links(runtime, &catalog, &source, &mut app)?;
     let choices = links.iter().flat_map(choices).collect();
     let digest = Digest::of(&source.bytes);
+    let has_arguments = !arguments.arguments.is_empty();
+    let job = match add_job(&mut app, &name, runtime, &source, has_arguments)? {
+        Some(provider) => Some(Job {
+            provider,
+            component: name.clone(),
+        }),
+        None => {
+            add_servers(&mut app, &name, runtime, &source)?;
+            None
+        }
+    };
+    let mut limits = ComponentLimits::default();
+    if job.is_some() {
+        // Whoever has started it sits in front of it.
+        limits.wall_time_ms_max = *WALL_TIME_MS.end();
+    }
     let component = DesiredComponent {
         digest,
         environment: arguments.environment.iter().cloned().collect(),
         placement: PlacementRule::default(),
         links,
-        limits: ComponentLimits::default(),
+        limits,
     };
     app.components.insert(name.clone(), component);
-    add_servers(&mut app, &name, runtime, &source)?;
     listen_elsewhere(&mut app, runtime, &arguments.address)?;
     Ok(LocalApp {
         app,
         code: code(catalog, digest, source.bytes),
         environment: AppEnvironment::everything(),
         choices,
+        job,
     })
 }
 
@@ -182,6 +215,68 @@ fn choices<'a>(
     })
 }
 
+/// The provider that runs the component to its end, where that is what it is for: nothing else could call it, or
+/// it was given arguments.
+fn add_job(
+    app: &mut DesiredApp,
+    component: &Name,
+    runtime: &Runtime,
+    source: &ComponentSource,
+    has_arguments: bool,
+) -> Result<Option<Name>, Failure> {
+    let called = callers(runtime, source);
+    let runs = called.iter().find(|(_, entry)| runs_jobs(entry));
+    let serves = called.iter().any(|(_, entry)| !runs_jobs(entry));
+    let Some((interface, entry)) = runs else {
+        return match has_arguments {
+            true => Err(Failure::usage(format!(
+                "arguments are for a component that runs to its end; this one exports {}",
+                source.exports.join(", ")
+            ))),
+            false => Ok(None),
+        };
+    };
+    if serves && !has_arguments {
+        return Ok(None);
+    }
+    add_target(app, component, interface, entry).map(Some)
+}
+
+fn runs_jobs(entry: &BackendEntry) -> bool {
+    entry.offers().contains(&JobsInterface::NAME)
+}
+
+/// By what the component can be called, and the first backend that does so.
+fn callers<'a>(
+    runtime: &'a Runtime,
+    source: &ComponentSource,
+) -> BTreeMap<InterfaceName, &'a BackendEntry> {
+    let called = source.exports.iter();
+    let called: BTreeSet<_> = called.flat_map(|it| runtime.exported(it)).collect();
+    let caller = |interface: InterfaceName| {
+        let entry = runtime.first_that_calls(&interface)?;
+        Some((interface, entry))
+    };
+    called.into_iter().filter_map(caller).collect()
+}
+
+/// The provider that calls the component by `interface`.
+fn add_target(
+    app: &mut DesiredApp,
+    component: &Name,
+    interface: &InterfaceName,
+    entry: &BackendEntry,
+) -> Result<Name, Failure> {
+    let (name, provider) = provider(app, entry)?;
+    let selection = Value::Table(entry.selection_for(interface));
+    provider.calls.push(DesiredTarget {
+        component: component.clone(),
+        selection: selection.try_into::<Config>()?,
+    });
+    tracing::debug!(provider = %name, "calls the component");
+    Ok(name)
+}
+
 /// Everything that can call the component does, for all that comes.
 fn add_servers(
     app: &mut DesiredApp,
@@ -189,23 +284,12 @@ fn add_servers(
     runtime: &Runtime,
     source: &ComponentSource,
 ) -> Result<(), Failure> {
-    let called = source.exports.iter();
-    let called: BTreeSet<_> = called.flat_map(|it| runtime.exported(it)).collect();
-    let mut is_called = false;
-    for interface in called {
-        let Some(entry) = runtime.first_that_calls(&interface) else {
-            continue;
-        };
-        is_called = true;
-        let (name, provider) = provider(app, entry)?;
-        let selection = Value::Table(entry.selection_for(&interface));
-        provider.calls.push(DesiredTarget {
-            component: component.clone(),
-            selection: selection.try_into::<Config>()?,
-        });
-        tracing::debug!(provider = %name, "calls the component");
+    let mut called = callers(runtime, source);
+    called.retain(|_, entry| !runs_jobs(entry));
+    for (interface, entry) in &called {
+        add_target(app, component, interface, entry)?;
     }
-    if is_called {
+    if !called.is_empty() {
         return Ok(());
     }
     let exports = source.exports.join(", ");

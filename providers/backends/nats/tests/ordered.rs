@@ -22,7 +22,7 @@ use wrt_messaging::{
 };
 use wrt_nats::{ConnectError, Nats};
 use wrt_protocol::{Epoch, Fence, LeaseName};
-use wrt_runtime::{Owned, Ownership, Subscriptions as _, Target};
+use wrt_runtime::{Alone, Owned, Ownership, Record, Subscriptions as _, Target};
 
 use support::{
     A_WHILE, Component, World, gets, gets_with, send, serve, shop, stream, topic, try_serve, until,
@@ -54,6 +54,10 @@ impl Ownership for ByHand {
             Owned::new(1, given, || async {}.boxed()).by(lease())
         }
         .boxed()
+    }
+
+    fn record(&self, name: &str) -> Arc<dyn Record> {
+        Alone.record(name)
     }
 }
 

@@ -210,6 +210,11 @@ impl Instances for Bench {
         Prepared::new(lent, leash)
     }
 
+    fn prepare_new(&self, context: &CallContext) -> Prepared {
+        let leash = Arc::new(Leash::until(context.deadline()));
+        Prepared::new(self.fresh(context, &leash), leash)
+    }
+
     fn shared(&self) -> Option<&dyn SharedInstances> {
         self.0
             .sharing
