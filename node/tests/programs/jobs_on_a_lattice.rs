@@ -165,6 +165,34 @@ fn a_tick_runs_once_and_goes_on_elsewhere_when_its_owner_is_killed() {
     assert!(after - before <= elapsed, "{before} {after} in {elapsed} s");
 }
 
+/// It goes on in the middle of what it did, and believes to own the job still.
+#[test]
+fn a_tick_runs_once_where_its_owner_stands_still_and_comes_back() {
+    let world = World::start();
+    world.up(
+        r#"{ component = "job", schedule = { cron = "* * * * * *", late_ms_max = 1000 },
+             arguments = ["add", "ticks"] }"#,
+        "",
+    );
+    let started = Instant::now();
+    world.wait_for("ticks", 3);
+    let owner = world.only_one_with("ran").expect("one of three runs all");
+    world.lattice.node(&owner).pause().unwrap();
+    let before = world.count("ticks");
+    world.wait_for("ticks", before + 3);
+    world.lattice.node(&owner).resume().unwrap();
+    let after = world.count("ticks");
+    world.wait_for("ticks", after + 4);
+    // Each node says what it has done, and none of it was done by two.
+    let settled = Deadline::after(A_WHILE).poll(|| {
+        let (ran, elapsed) = (world.sum("ran"), started.elapsed().as_secs() + 2);
+        assert!(ran + world.sum("missed") <= elapsed, "more than {elapsed}");
+        (world.count("ticks") == ran).then_some(())
+    });
+    assert!(settled.is_some(), "{:?}", world.counted("ran"));
+    assert!(world.sum("missed") > 0, "nobody was there for a lease");
+}
+
 #[test]
 fn it_is_called_by_hand_and_runs_once_at_a_time() {
     let world = World::start();

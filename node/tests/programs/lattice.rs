@@ -100,16 +100,18 @@ impl Lattice {
 
     /// What a node has said.
     pub fn log(&self, name: &str) -> String {
-        let is_it = |node: &&Process| node.name() == name;
-        let node = self.nodes.iter().find(is_it).expect("a node of that name");
-        node.log().unwrap()
+        self.node(name).log().unwrap()
     }
 
     /// Kills a node.
     pub fn kill(&self, name: &str) {
+        self.node(name).kill().unwrap();
+    }
+
+    /// A node, by its name.
+    pub fn node(&self, name: &str) -> &Process {
         let is_it = |node: &&Process| node.name() == name;
-        let node = self.nodes.iter().find(is_it).expect("a node of that name");
-        node.kill().unwrap();
+        self.nodes.iter().find(is_it).expect("a node of that name")
     }
 }
 
