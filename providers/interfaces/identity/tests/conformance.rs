@@ -115,8 +115,8 @@ async fn the_secret_goes_in_the_header_or_in_the_body() {
 
 /// Answers one request with this head, and this body; with nothing if there is no head.
 fn answering(head: &str, body: &str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
     let answer = match head {
         "" => String::new(),
         head => format!(
@@ -125,10 +125,10 @@ fn answering(head: &str, body: &str) -> String {
         ),
     };
     thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let _begun = stream.read(&mut [0; 4096]).unwrap();
-        stream.write_all(answer.as_bytes()).unwrap();
-        stream.shutdown(Shutdown::Write).unwrap();
+        let (mut stream, _) = listener.accept().expect("the provider comes");
+        let _begun = stream.read(&mut [0; 4096]).expect("it asks");
+        stream.write_all(answer.as_bytes()).expect("it reads");
+        stream.shutdown(Shutdown::Write).expect("it is there");
         // The rest of what was asked is read too, so that the answer is not lost by a connection that is reset.
         let _read = io::copy(&mut stream, &mut io::sink());
     });

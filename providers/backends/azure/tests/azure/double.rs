@@ -2,6 +2,11 @@
 //! this machine, over TLS. It checks what the services check: who asks, for which scope, for how long; names of
 //! secrets, their versions, what was deleted.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and so does what it is made of"
+)]
+
 // With their paths: `examples/azure_oracle.rs` has this file too.
 #[path = "double/entra.rs"]
 mod entra;

@@ -11,7 +11,7 @@ use crate::double::{ASSERTION, CLIENTS, Double, TENANT};
 pub fn config(double: &Double, credential: Credential) -> AzureConfig {
     let [(client_id, secret), (other_id, other_secret)] = CLIENTS;
     let token_file = double.folder.path().join("token");
-    std::fs::write(&token_file, ASSERTION).unwrap();
+    std::fs::write(&token_file, ASSERTION).expect("a temporary folder takes a file");
     let secret_of = |secret: &str| (credential == Credential::ClientSecret).then(|| secret.into());
     let other = OtherIdentity {
         client_id: other_id.to_owned(),
@@ -34,7 +34,7 @@ pub fn config(double: &Double, credential: Credential) -> AzureConfig {
 }
 
 pub async fn connect(config: AzureConfig) -> Arc<Azure> {
-    Arc::new(Azure::connect_with(config).await.unwrap())
+    Arc::new(Azure::connect_with(config).await.expect("sound settings"))
 }
 
 pub async fn by_secret(double: &Double) -> Arc<Azure> {

@@ -6,7 +6,9 @@ use http::Method;
 use serde_json::json;
 use wrt_identity::conformance::Behaviour;
 
-use super::{ASSERTION, Answer, Asked, CLIENTS, Given, State, TENANT, TOKEN_MARK, answer};
+use super::{
+    ASSERTION, Answer, Asked, CLIENTS, Given, State, TENANT, TOKEN_MARK, answer, vault::seconds,
+};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// What Entra's scopes end with where an app asks for itself.
@@ -100,15 +102,14 @@ impl State {
         }
         match self.give(client, audience).await {
             Some((text, behaviour)) => {
-                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-                let ends = now.unwrap() + behaviour.life;
+                let ends = seconds() + behaviour.life.as_secs();
                 answer(
                     200,
                     &json!({
                         "access_token": text,
                         "client_id": client,
                         "expires_in": behaviour.life.as_secs().to_string(),
-                        "expires_on": ends.as_secs().to_string(),
+                        "expires_on": ends.to_string(),
                         "resource": audience,
                         "token_type": "Bearer",
                     }),

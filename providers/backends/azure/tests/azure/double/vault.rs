@@ -34,7 +34,9 @@ struct Kept {
     tags: Value,
 }
 
-fn seconds() -> u64 {
+/// What the services tell of times is by the wall clock.
+#[expect(clippy::disallowed_methods, reason = "what is told is a date")]
+pub fn seconds() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.expect("it is after 1970").as_secs()
 }
