@@ -44,7 +44,7 @@ pub(crate) struct Way {
 #[derive(Clone)]
 enum Kind {
     Grpc(Channel),
-    Http { client: HttpClient, base: Uri },
+    Http { client: Box<HttpClient>, base: Uri },
 }
 
 impl Way {
@@ -73,8 +73,10 @@ impl Way {
                     .pool_timer(TokioTimer::new())
                     .pool_idle_timeout(IDLE_MAX)
                     .build(connector);
-                let base = parsed.endpoint.clone();
-                Kind::Http { client, base }
+                Kind::Http {
+                    client: Box::new(client),
+                    base: parsed.endpoint.clone(),
+                }
             }
         };
         Self {

@@ -1,5 +1,7 @@
 //! The provider over the genuine collector.
 
+#![cfg(test)]
+
 mod collected;
 mod conformance;
 mod failures;
