@@ -28,9 +28,9 @@ pub(crate) mod program;
 mod ps;
 mod run;
 mod signals;
-#[cfg(feature = "standard")]
+#[cfg(feature = "opentelemetry")]
 mod telemetry;
-#[cfg(not(feature = "standard"))]
+#[cfg(not(feature = "opentelemetry"))]
 #[path = "cli/no_telemetry.rs"]
 mod telemetry;
 mod up;

@@ -53,7 +53,7 @@ fn written(value: &Expr) -> String {
             let items: Vec<_> = items.iter().map(written).collect();
             format!("[{}]", items.join(", "))
         }
-        Expr::Map(entries) if entries.is_empty() => "{}".to_owned(),
+        Expr::Map([]) => "{}".to_owned(),
         // No setting has one, and what the library adds is still better shown than hidden.
         other => format!("{other:?}"),
     }

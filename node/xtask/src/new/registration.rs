@@ -64,7 +64,7 @@ fn read(root: &Path, path: &str) -> anyhow::Result<String> {
     fs::read_to_string(root.join(path)).with_context(|| format!("cannot read {path}"))
 }
 
-/// Behind the last crate of the standard programs, with the feature that they have and others do not.
+/// Behind the last crate that the programs always have, with the feature that they have and others do not.
 fn in_node(text: &str, part: Part<'_>) -> anyhow::Result<String> {
     let (name, folder) = (part.name, part.folder);
     let is_feature = |line: &str| line.starts_with("    \"dep:wrt-");
@@ -90,13 +90,17 @@ fn in_standard(text: &str, part: Part<'_>, host: Option<&str>) -> anyhow::Result
         }
     };
     // Sorted, as rustfmt has them.
-    let before = text
-        .lines()
-        .find(|line| line.starts_with("use wrt_") && path_of(line) > path_of(&import));
-    match before {
-        Some(before) => Ok(text.replacen(before, &format!("{import}\n{before}"), 1)),
-        None => insert_behind(&text, |line| line.starts_with("use wrt_"), &import),
+    let mut lines: Vec<_> = text.lines().collect();
+    let is_later = |line: &&str| line.starts_with("use wrt_") && path_of(line) > path_of(&import);
+    let Some(mut at) = lines.iter().position(is_later) else {
+        return insert_behind(&text, |line| line.starts_with("use wrt_"), &import);
+    };
+    // In which builds that one is there says nothing of this one.
+    while at > 0 && lines[at - 1].starts_with("#[") {
+        at -= 1;
     }
+    lines.insert(at, &import);
+    Ok(lines.join("\n") + "\n")
 }
 
 fn path_of(import: &str) -> &str {
@@ -174,6 +178,19 @@ mod tests {
             assert_eq!(in_standard(&text, PART, Some("WasiA")).unwrap(), expected);
         }
         assert!(in_standard("use wrt_a::A;\n", PART, Some("WasiB")).is_err());
+    }
+
+    #[test]
+    fn what_is_in_some_builds_only_stays_as_it_is() {
+        let some = "#[cfg(feature = \"z\")]";
+        let text = format!(
+            "use wrt_a::A;\n{some}\nuse wrt_z::Z;\n\nx!({{\n    WasiA: [A, {some} Z],\n}});\n"
+        );
+        let expected = format!(
+            "use wrt_a::A;\nuse wrt_my_part::MyPart;\n{some}\nuse wrt_z::Z;\n\nx!({{\n    \
+             WasiA: [A, {some} Z, MyPart],\n}});\n"
+        );
+        assert_eq!(in_standard(&text, PART, Some("WasiA")).unwrap(), expected);
     }
 
     #[test]

@@ -176,6 +176,18 @@ fn make_program(repository: &Repository, root: &Path) {
         [dependencies]
         wrt-node = { path = ".", default-features = false }
     };
+    let features = node["features"].as_table().unwrap().keys();
+    let features: Vec<_> = features
+        .filter(|name| *name != "default")
+        .cloned()
+        .collect();
+    let mut all = Table::from_iter([("default".to_owned(), Value::from(features.clone()))]);
+    all.extend(
+        features
+            .into_iter()
+            .map(|name| (name, Value::Array(Vec::new()))),
+    );
+    program.insert("features".to_owned(), Value::Table(all));
     let dependencies = program["dependencies"].as_table_mut().unwrap();
     for (name, dependency) in node["dependencies"].as_table().unwrap() {
         let is_part = dependency.get("path").is_some();

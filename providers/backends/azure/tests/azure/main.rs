@@ -4,5 +4,3 @@ mod double;
 mod identity;
 mod support;
 mod vault;
-
-/// The README has the settings as the provider has them.
