@@ -23,6 +23,7 @@ mod programs {
     pub mod login;
     pub mod namespace;
     pub mod otel;
+    pub mod parts;
     pub mod proxy;
     pub mod running;
     pub mod tls;

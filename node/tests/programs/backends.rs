@@ -63,7 +63,10 @@ fn each_backends_folder_has_a_readme_with_its_settings() {
         seen += 1;
         let path = folder.join("README.md");
         let readme = fs::read_to_string(&path).unwrap_or_default();
-        let table = table(&backend);
+        let table = match backend["settings"].as_array().unwrap().is_empty() {
+            true => String::new(),
+            false => table(&backend),
+        };
         if !readme.contains(&table) {
             let _ = writeln!(missing, "{}: its settings are\n\n{table}", path.display());
         }
