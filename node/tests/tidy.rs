@@ -8,6 +8,7 @@
 
 mod tidy {
     pub mod architecture;
+    pub mod compose;
     pub mod dependencies;
     pub mod duplicates;
     pub mod manifests;
@@ -69,6 +70,11 @@ fn crates_use_the_lints_of_the_workspace() {
 #[test]
 fn the_architecture_page_lists_the_crates() {
     check(tidy::architecture::code_map);
+}
+
+#[test]
+fn services_for_compose_are_pinned_and_stay_on_this_machine() {
+    check(tidy::compose::services);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::{fmt, fs, path::Path};
 
 use walkdir::{DirEntry, WalkDir};
 
-/// What is read: Rust sources, manifests, and the architecture page.
-const ENDINGS: [&str; 3] = [".rs", "Cargo.toml", "ARCHITECTURE.md"];
+/// What is read: Rust sources, manifests, the architecture page, and services for compose.
+const ENDINGS: [&str; 4] = [".rs", "Cargo.toml", "ARCHITECTURE.md", "compose.yaml"];
 
 /// The sources of the repository, or of a test.
 #[derive(Debug)]
@@ -166,6 +166,7 @@ mod tests {
             "node/tests/tidy/tree.rs",
             "cluster/ARCHITECTURE.md",
             "node/Cargo.toml",
+            "examples/compose.yaml",
         ] {
             assert!(tree.find(path).is_some(), "{path}");
         }
