@@ -223,7 +223,7 @@ impl OpenSpan {
     /// It has ended with `fault`.
     pub fn faulted(&mut self, fault: &Fault) {
         if self.is_kept() {
-            self.failed(&format!("{:?}", fault.kind()), || fault.to_string());
+            self.failed(&fault.kind().to_string(), || fault.to_string());
         }
     }
 

@@ -24,7 +24,7 @@ use std::{error::Error, sync::Arc};
 
 use azure_security_keyvault_secrets::SecretClient;
 use wrt_contract::CallContext;
-use wrt_identity::{IdentityInterface, TokenCache, WrtIdentity, https::HttpsError};
+use wrt_identity::{ConnectError, IdentityInterface, TokenCache, WrtIdentity};
 use wrt_runtime::{Backend, Entry, Serves, SettingsError};
 use wrt_vault::{VaultInterface, WrtVault};
 
@@ -41,20 +41,6 @@ pub struct Azure {
     vault: Option<SecretClient>,
     purges: bool,
     order: Order,
-}
-
-/// Why the provider cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// Settings that make no sense.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    /// No client.
-    #[error(transparent)]
-    Https(#[from] HttpsError),
-    /// The program stops.
-    #[error("the program stops")]
-    Stopped,
 }
 
 impl Backend for Azure {
