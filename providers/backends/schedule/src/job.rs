@@ -55,7 +55,7 @@ pub(crate) struct Job {
     /// Of its runs that must not overlap.
     one: Arc<Semaphore>,
     numbers: AtomicU64,
-    /// The last of its runs that has ended.
+    /// The last of its runs that is known to have ended.
     ended: AtomicU64,
     changed: Notify,
 }
@@ -67,7 +67,7 @@ struct Held {
     memory: Option<Memory>,
 }
 
-/// A run that was begun; its end is noted when this is dropped.
+/// A run that was begun, and has [ended](Self::end) or is dropped: then nobody knows whether it still runs.
 pub(crate) struct InProgress {
     pub(crate) term: Term,
     job: Arc<Job>,
@@ -75,9 +75,18 @@ pub(crate) struct InProgress {
     _one: Option<OwnedSemaphorePermit>,
 }
 
+impl InProgress {
+    /// Notes that it is over, if the way in which it ended leaves no doubt; else what must not overlap with it
+    /// waits for as long as it may take.
+    pub(crate) fn end(self, is_certain: bool) {
+        if is_certain || !self.job.selection.at_most_one {
+            self.job.ended.fetch_max(self.number, Relaxed);
+        }
+    }
+}
+
 impl Drop for InProgress {
     fn drop(&mut self) {
-        self.job.ended.fetch_max(self.number, Relaxed);
         self.job.changed.notify_one();
     }
 }
@@ -144,7 +153,9 @@ impl Job {
             };
             let term = owned.term();
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
+                // Before it looks at what the end of its term has stopped.
                 () = term.over() => {
                     let component = &self.component;
                     tracing::warn!(%component, "the job is another replica's from now on");
@@ -243,8 +254,8 @@ impl Job {
         let job = Arc::clone(self);
         runs.spawn(async move {
             let term = job.selection.at_most_one.then(|| run.term.clone());
-            job.run_for(why, term).await;
-            drop(run);
+            let is_certain = job.run_for(why, term).await;
+            run.end(is_certain);
         });
         Duration::ZERO
     }
@@ -341,8 +352,10 @@ impl Job {
             timing: self.timing.as_ref().map(|it| it.text().to_owned()),
             ..Memory::default()
         });
-        let is_anothers = |begun: &Begun| begun.by != self.owner && begun.until > now;
-        if memory.begun.as_ref().is_some_and(is_anothers) {
+        let ended = self.ended.load(Relaxed);
+        let has_ended = |begun: &Begun| begun.by == self.owner && begun.number <= ended;
+        let may_run = |begun: &Begun| begun.until > now && !has_ended(begun);
+        if memory.begun.as_ref().is_some_and(may_run) {
             return Err(JobError::IsRunning);
         }
         let run = InProgress {

@@ -13,7 +13,7 @@
 //! | a tick that comes while `at_most_one` still runs | is skipped: told and counted |
 //! | a run whose owner was lost | is told and counted (`lost`) by the next one: nobody knows how it has ended |
 //! | `run = "deploy"` | once for each revision of the app, when the component of that revision is there; not for one that another has replaced before |
-//! | `at_most_one` | runs of one entry of `calls` do not overlap, whatever starts them. The owner stops what it runs when it loses the lease; the next one waits for as long as what its predecessor had begun may take |
+//! | `at_most_one` | runs of one entry of `calls` do not overlap, whatever starts them. The owner stops what it runs when it loses the lease; the next one waits for as long as what its predecessor had begun may take, as does everybody after a run whose answer was lost |
 //! | a run that has not begun (no replica is ready, no room) | is tried again, for a minute, or five after a deploy |
 //! | an exit code other than 0, a trap, a time that is up | is told and counted (`failed`), and not tried again |
 //!

@@ -6,7 +6,12 @@ use wrt_command::Start;
 use wrt_contract::{CallContext, async_trait};
 use wrt_runtime::{JobError, Jobs};
 
-use crate::{Schedule, counts::InHand, job::Job, run::stopped};
+use crate::{
+    Schedule,
+    counts::InHand,
+    job::Job,
+    run::{is_over, stopped},
+};
 
 #[async_trait]
 impl Jobs for Schedule {
@@ -49,12 +54,16 @@ async fn alone(
     let begun = job.begin_by_hand(context.remaining()).await?;
     let _in_hand = InHand::of(&job.counts);
     // Under the caller's deadline, and the job's lease.
-    let owned = begun.term.context(context.remaining());
-    let owned = owned.ok_or(JobError::Elsewhere)?;
+    let Some(owned) = begun.term.context(context.remaining()) else {
+        begun.end(true);
+        return Err(JobError::Elsewhere);
+    };
     let context = owned.with_trace(context.trace().cloned()).for_operation();
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        ended = job.client.run(&context, start) => ended.map_err(JobError::Fault),
-        () = begun.term.over() => Err(JobError::Fault(stopped())),
-    }
+        ended = job.client.run(&context, start) => ended,
+        () = begun.term.over() => Err(stopped()),
+    };
+    begun.end(ended.as_ref().map_or_else(is_over, |_exit| true));
+    ended.map_err(JobError::Fault)
 }

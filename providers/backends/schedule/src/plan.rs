@@ -59,7 +59,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) at_most_one: bool,
     /// Whether one of this owner's is in hand.
     pub(crate) is_running: bool,
-    /// The last of its runs that has ended.
+    /// The last of its runs that is known to have ended.
     pub(crate) ended: Option<u64>,
     /// What one may take, in seconds.
     pub(crate) takes_max: i64,
@@ -133,6 +133,9 @@ fn look_after_begun(memory: &mut Memory, facts: &Facts<'_>, plan: &mut Plan) {
     };
     if begun.by == facts.owner {
         if facts.ended >= Some(begun.number) {
+            memory.begun = None;
+        } else if !facts.is_running && begun.until <= facts.now {
+            // It was told when its answer was lost.
             memory.begun = None;
         }
         return;

@@ -27,23 +27,30 @@ enum NoExit {
 }
 
 impl Job {
-    /// Runs it for `why`, under `term` where only one may run.
-    pub(crate) async fn run_for(&self, why: Why, term: Option<Term>) {
+    /// Runs it for `why`, under `term` where only one may run. Whether it is certain that nothing of it runs any
+    /// more.
+    pub(crate) async fn run_for(&self, why: Why, term: Option<Term>) -> bool {
         let _in_hand = InHand::of(&self.counts);
         let component = &self.component;
         match self.attempts(why, term).await {
-            Ok(exit) => self.ended(why, exit),
+            Ok(exit) => {
+                self.ended(why, exit);
+                true
+            }
             Err(NoExit::Replaced) => {
                 tracing::info!(%component, ?why, "not run: another revision is deployed");
+                true
             }
             Err(NoExit::NotBegun(fault)) => {
                 self.counts.missed.fetch_add(1, Relaxed);
                 tracing::warn!(%component, ?why, %fault, "missed: it could not begin in time");
+                true
             }
             Err(NoExit::Failed(fault)) => {
                 self.counts.ran.fetch_add(1, Relaxed);
                 self.counts.failed.fetch_add(1, Relaxed);
                 tracing::warn!(%component, ?why, %fault, "a run has not come to its end");
+                is_over(&fault)
             }
         }
     }
@@ -105,6 +112,14 @@ impl Job {
             ended = self.client.run(&context, start) => ended,
             () = term.over() => Err(stopped()),
         }
+    }
+}
+
+/// Whether a run that has this fault is certain not to go on somewhere.
+pub(crate) fn is_over(fault: &Fault) -> bool {
+    match fault.execution() {
+        Execution::NotExecuted | Execution::Executed => true,
+        Execution::MaybeExecuted => fault.kind() == FaultKind::Crashed,
     }
 }
 

@@ -24,6 +24,8 @@ use wrt_schedule::{Clock, JobSelection, Run, Schedule, Times};
 use wrt_test_kit::{UnreachableCaller, name};
 
 const A_WHILE: Duration = Duration::from_secs(600);
+/// How long one owns, longer than any wait: who waits in vain is to hear of it.
+const TERM: Duration = Duration::from_secs(3600);
 
 /// What a test sets.
 struct World {
@@ -145,7 +147,7 @@ impl World {
     }
 
     async fn replica(&self, selection: &JobSelection) -> Replica {
-        let far = Instant::now() + A_WHILE;
+        let far = Instant::now() + TERM;
         let owner = Arc::new(Owner {
             ends_at: watch::channel(Some(far)).0,
             record: Arc::clone(&self.record),

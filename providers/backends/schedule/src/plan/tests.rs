@@ -152,11 +152,22 @@ fn the_end_of_a_run_is_noted() {
     assert_eq!(over.note.map(|note| note.begun), Some(None));
 }
 
-/// A look: who looks, how long after the last one, whether it was written, and whether a run of its own ended.
-type Look = (u8, i64, bool, bool);
+/// What has become of a run of whoever looks.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// It runs.
+    None,
+    /// It is not awaited any more, and may go on.
+    Unknown,
+    Known,
+}
+
+/// A look: who looks, how long after the last one, whether it was written, and how a run of its own ended.
+type Look = (u8, i64, bool, End);
 
 fn looks() -> impl Strategy<Value = Vec<Look>> {
-    let look = (0..3_u8, 0..400_i64, any::<bool>(), any::<bool>());
+    let end = prop::sample::select(vec![End::None, End::Unknown, End::Known]);
+    let look = (0..3_u8, 0..400_i64, any::<bool>(), end);
     prop::collection::vec(look, 1..60)
 }
 
@@ -169,21 +180,29 @@ proptest! {
         let (mut stored, mut now) = (None::<Memory>, 10_000_i64);
         let mut counted_from = None;
         let (mut run, mut others, mut number) = (Vec::new(), 0, 0);
+        // What may run somewhere, and what its owner still has in hand of that.
         let mut in_hand: Option<(String, u64, i64)> = None;
         let mut ended = std::collections::BTreeMap::<String, u64>::new();
+        let mut awaited = None::<u64>;
         for (who, pause, is_written, ends) in looks {
             now += pause;
             let owner = format!("owner-{who}");
-            if let Some((by, at, _)) = in_hand.clone().filter(|(by, ..)| ends && *by == owner) {
-                ended.insert(by, at);
-                in_hand = None;
+            if let Some((by, at, _)) = in_hand.clone().filter(|(by, ..)| *by == owner) {
+                match ends {
+                    End::None => {}
+                    End::Unknown => awaited = None,
+                    End::Known => {
+                        ended.insert(by, at);
+                        in_hand = None;
+                    }
+                }
             }
             in_hand = in_hand.filter(|(_, _, until)| *until > now);
             number += 1;
             let facts = Facts {
                 timing: Some(&timing),
                 at_most_one,
-                is_running: in_hand.as_ref().is_some_and(|(by, ..)| *by == owner),
+                is_running: in_hand.as_ref().is_some_and(|(by, at, _)| *by == owner && awaited == Some(*at)),
                 ended: ended.get(&owner).copied(),
                 number,
                 ..facts(&owner, now)
@@ -203,6 +222,7 @@ proptest! {
                 prop_assert!(!at_most_one || in_hand.is_none(), "two at a time");
                 run.push(tick);
                 in_hand = Some((owner.clone(), number, now + facts.takes_max));
+                awaited = Some(number);
             }
         }
         prop_assert!(run.windows(2).all(|two| two[0] < two[1]), "{:?}", run);
