@@ -12,11 +12,11 @@ use wrt_component::{
 };
 use wrt_deployment::{
     BackendInfo, Catalog, ComplaintAbout, ComponentSource, Config, Digest, ImportServer,
-    ProviderComplaint, ProviderFacts, SourceComplaint,
+    ProviderComplaint, ProviderFacts, Reference, SourceComplaint,
 };
 use wrt_host::ImportedFrom;
 use wrt_protocol::InterfaceName;
-use wrt_runtime::{BackendEntry, Complaint, Runtime};
+use wrt_runtime::{BackendEntry, Complaint, Referred, Runtime};
 
 use crate::{AppEnvironment, cli::program, component_file};
 
@@ -108,7 +108,7 @@ impl Catalog for NodeCatalog {
         let Some(entry) = self.runtime.backend(backend) else {
             return Ok(ProviderFacts::default());
         };
-        let referred = config.references();
+        let referred = referred(config);
         let mut known = config.clone();
         known.0.retain(|field, _| !referred.contains_key(field));
         let selections = selections.iter().enumerate().map(|(at, selection)| {
@@ -182,10 +182,22 @@ impl Catalog for NodeCatalog {
     }
 }
 
+/// The settings that refer to what is not known here.
+pub(crate) fn referred(config: &Config) -> BTreeMap<String, Referred> {
+    let referred = |reference| match reference {
+        Reference::Variable(variable) => Referred::Variable(variable.env),
+        Reference::Secret(secret) => Referred::Secret(secret.to_string()),
+    };
+    let references = config.references().into_iter();
+    references
+        .map(|(field, reference)| (field, referred(reference)))
+        .collect()
+}
+
 fn no_references(at: usize) -> ProviderComplaint {
     ProviderComplaint {
         about: ComplaintAbout::Selection(at, None),
-        message: "what is called for is no reference to the environment".to_owned(),
+        message: "what is called for is no reference".to_owned(),
         help: "write the value itself: every node must read the same".to_owned(),
     }
 }

@@ -11,6 +11,7 @@ mod ownership;
 mod provider;
 mod reconcile;
 mod replica;
+mod secrets;
 mod servers;
 mod siblings;
 mod status;

@@ -26,6 +26,7 @@ mod programs {
     pub mod parts;
     pub mod proxy;
     pub mod running;
+    pub mod secrets;
     pub mod tls;
     pub mod vault;
     pub mod wasmcloud;

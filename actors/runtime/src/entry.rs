@@ -3,12 +3,7 @@
 mod files;
 mod part;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    error::Error,
-    fmt,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
 
 use futures::future::BoxFuture;
 use toml::Table;
@@ -17,7 +12,7 @@ use wrt_host::Host;
 use wrt_protocol::{InterfaceName, Name};
 
 use crate::{
-    Backend, Environment, LatticeState, Server, Serving, Setting, Settings, SettingsError,
+    Backend, Environment, LatticeState, Referred, Server, Serving, Setting, Settings, SettingsError,
 };
 
 use part::ErasedPart;
@@ -330,7 +325,7 @@ impl BackendEntry {
     }
 
     /// Looks at a provider's settings and selections without connecting. `referred` are the settings
-    /// that are references, each with its variable: they are not in the table, and nothing is held
+    /// that are references: they are not in the table, and nothing is held
     /// against their absence. `environment` is what surely fills in where the provider will run.
     ///
     /// # Errors
@@ -338,13 +333,13 @@ impl BackendEntry {
     pub fn check(
         &self,
         table: Table,
-        referred: &BTreeMap<String, String>,
+        referred: &BTreeMap<String, Referred>,
         selections: &[Table],
         environment: Environment<'_>,
     ) -> Result<Facts, Vec<Complaint>> {
         let mut facts = Facts::default();
         let mut complaints = Vec::new();
-        let named = self.refuse_named_files(&table, &BTreeSet::new());
+        let named = self.refuse_named_files(&table, referred);
         complaints.extend(named.err().map(Complaint::Setting));
         for (part, table) in self.shares(table) {
             match part.check(table, referred, environment) {
@@ -384,11 +379,11 @@ impl BackendEntry {
     ) -> BoxFuture<'static, Result<Connected, ConnectFailure>> {
         let Settings {
             table,
-            secret,
+            referred,
             environment,
             app,
         } = settings;
-        if let Err(error) = self.refuse_named_files(&table, &secret) {
+        if let Err(error) = self.refuse_named_files(&table, &referred) {
             let refused = Err(ConnectFailure::ForGood(error.into()));
             return Box::pin(std::future::ready(refused));
         }
@@ -398,7 +393,7 @@ impl BackendEntry {
             .map(|(part, table)| {
                 let settings = Settings {
                     table,
-                    secret: secret.clone(),
+                    referred: referred.clone(),
                     environment,
                     app,
                 };
@@ -423,7 +418,7 @@ impl BackendEntry {
     fn refuse_named_files(
         &self,
         table: &Table,
-        referred: &BTreeSet<String>,
+        referred: &BTreeMap<String, Referred>,
     ) -> Result<(), SettingsError> {
         let files = self.parts.iter().flat_map(|part| part.node_files());
         files::refuse_named(files.copied(), table, referred)

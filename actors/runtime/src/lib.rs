@@ -26,6 +26,7 @@ mod jobs;
 mod ownership;
 mod record;
 mod runtime;
+mod secrets;
 mod server;
 mod settings;
 mod siblings;
@@ -49,9 +50,11 @@ pub use jobs::{JobError, Jobs, JobsInterface};
 pub use ownership::{Alone, Owned, Ownership, Term};
 pub use record::{NOTE_BYTES_MAX, Note, Record, RecordError};
 pub use runtime::{Bundle, Runtime, RuntimeBuilder, RuntimeError};
+pub use secrets::{Secrets, SecretsError, SecretsInterface};
 pub use server::{SelectionError, Server, ServerLoad, Serving, Target};
 pub use settings::{
-    Environment, FromEnv, NoSettings, Setting, Settings, SettingsError, check_range, no_environment,
+    Environment, FromEnv, NoSettings, Referred, Setting, Settings, SettingsError, check_range,
+    no_environment,
 };
 pub use siblings::Siblings;
 pub use state::{LatticeState, State};

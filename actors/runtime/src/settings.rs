@@ -4,7 +4,7 @@ mod described;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, ops::RangeInclusive};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive};
 
 use confique::{
     Config, Layer,
@@ -22,12 +22,30 @@ pub fn no_environment() -> Environment<'static> {
     &|_variable| None
 }
 
+/// Where the value of a field comes from that the manifest does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Referred {
+    /// This variable of the environment of the node that runs the provider, which its operator lets through.
+    Variable(String),
+    /// A secret that a vault of the app keeps: which one, in words.
+    Secret(String),
+}
+
+impl fmt::Display for Referred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(variable) => write!(f, "env {variable}"),
+            Self::Secret(secret) => f.write_str(secret),
+        }
+    }
+}
+
 /// A backend's settings as they were given, before they have types.
 pub struct Settings<'a> {
     /// What the manifest says, references resolved.
     pub table: Table,
     /// Those of its fields whose values came from references: no message quotes them.
-    pub secret: BTreeSet<String>,
+    pub referred: BTreeMap<String, Referred>,
     /// What fills in for fields that the manifest leaves out and that name a variable.
     pub environment: Environment<'a>,
     /// The app whose provider it is: what `{app}` stands for in a default. Nothing where there is none.
@@ -40,7 +58,7 @@ impl<'a> Settings<'a> {
     pub fn of_environment(environment: Environment<'a>) -> Self {
         Self {
             table: Table::new(),
-            secret: BTreeSet::new(),
+            referred: BTreeMap::new(),
             environment,
             app: "",
         }
@@ -51,7 +69,7 @@ impl<'a> Settings<'a> {
     pub fn of_table(table: Table) -> Self {
         Self {
             table,
-            secret: BTreeSet::new(),
+            referred: BTreeMap::new(),
             environment: no_environment(),
             app: "",
         }
@@ -224,12 +242,12 @@ impl<C: Config + Send + 'static> FromEnv for C {
     fn load(settings: Settings<'_>) -> Result<Self, SettingsError> {
         let Settings {
             table,
-            secret,
+            referred,
             environment,
             app,
         } = settings;
         let meta = &C::META;
-        let mut layer = layer_of::<C::Layer>(meta, &table, &secret)?;
+        let mut layer = layer_of::<C::Layer>(meta, &table, &referred)?;
         layer = layer.with_fallback(from_environment::<C::Layer>(meta, environment)?);
         layer = layer.with_fallback(of_the_app::<C::Layer>(meta, app)?);
         layer = layer.with_fallback(C::Layer::default_values());
@@ -237,7 +255,7 @@ impl<C: Config + Send + 'static> FromEnv for C {
     }
 
     fn look_over(table: &Table) -> Result<(), SettingsError> {
-        layer_of::<C::Layer>(&C::META, table, &BTreeSet::new()).map(drop)
+        layer_of::<C::Layer>(&C::META, table, &BTreeMap::new()).map(drop)
     }
 
     fn fields() -> Vec<&'static str> {
@@ -257,7 +275,7 @@ impl<C: Config + Send + 'static> FromEnv for C {
 fn layer_of<L: Layer>(
     meta: &Meta,
     table: &Table,
-    secret: &BTreeSet<String>,
+    referred: &BTreeMap<String, Referred>,
 ) -> Result<L, SettingsError> {
     let mut layer = L::empty();
     for (field, value) in table {
@@ -267,7 +285,7 @@ fn layer_of<L: Layer>(
         let one = Table::from_iter([(field.clone(), value.clone())]);
         let one = L::deserialize(Value::Table(one)).map_err(|error| SettingsError::Value {
             field: field.clone(),
-            message: match secret.contains(field) {
+            message: match referred.contains_key(field) {
                 true => "what the reference stands for is not of its type".to_owned(),
                 false => error.message().to_owned(),
             },

@@ -8,7 +8,7 @@ use toml::{Table, toml};
 use wasmtime::component::Linker;
 use wrt_host::{Host, InstanceState, Package};
 use wrt_runtime::{
-    Backend, Complaint, Entry, Facts, Runtime, Serves, no_environment, runtime_value,
+    Backend, Complaint, Entry, Facts, Referred, Runtime, Serves, no_environment, runtime_value,
 };
 
 /// What the backend belongs to.
@@ -68,7 +68,7 @@ fn check(
     let entry = runtime.backend("shelf").expect("it was named");
     let referred = referred
         .iter()
-        .map(|field| ((*field).to_owned(), "X".to_owned()));
+        .map(|field| ((*field).to_owned(), Referred::Variable("X".to_owned())));
     let referred: BTreeMap<_, _> = referred.collect();
     let environment: BTreeMap<_, _> = environment.iter().copied().collect();
     let lookup = |variable: &str| environment.get(variable).map(|&text| text.to_owned());

@@ -4,6 +4,7 @@ mod addresses;
 mod cycles;
 mod links;
 mod providers;
+mod secrets;
 
 use std::collections::BTreeMap;
 
@@ -61,6 +62,7 @@ impl Manifest {
         let facts = check.providers();
         let links = check.links();
         check.cycles();
+        check.secrets();
         check.addresses(scope, &facts, others);
         let found: Vec<Problem> = self
             .problems

@@ -46,7 +46,9 @@ pub use catalog::{
     ProviderFacts, SourceComplaint,
 };
 pub use check::{Checked, Scope, addresses_clash};
-pub use config::{Config, ConfigValue, MissingSecret, Reference};
+pub use config::{
+    Config, ConfigValue, MissingSecret, Reference, SECRETS, SecretReference, VariableReference,
+};
 pub use desired::{
     DESIRED_VERSION, DesiredApp, DesiredComponent, DesiredError, DesiredProvider, DesiredTarget,
     LinkEnd, LinkTable, PlacementRule,

@@ -60,6 +60,8 @@ pub enum ProblemKind {
     BadSelection,
     /// Components whose links lead in a circle.
     LinkCycle,
+    /// Vaults whose settings are secrets of each other.
+    VaultCycle,
     /// An address that another provider has.
     AddressTaken,
     /// A variable that no environment can hold.
@@ -95,6 +97,7 @@ impl ProblemKind {
             Self::UnusedTarget => "unused-target",
             Self::BadSelection => "bad-selection",
             Self::LinkCycle => "link-cycle",
+            Self::VaultCycle => "vault-cycle",
             Self::AddressTaken => "address-taken",
             Self::BadEnvironment => "bad-environment",
             Self::TooLarge => "too-large",

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use proptest::{collection::vec, prelude::*, sample::select};
 use wrt_deployment::{
     BackendInfo, Catalog, Checked, ComplaintAbout, ComponentSource, Config, ConfigValue,
-    DesiredApp, ImportServer, LinkEnd, Manifest, Problems, ProviderComplaint, ProviderFacts, Scope,
-    SourceComplaint,
+    DesiredApp, ImportServer, LinkEnd, Manifest, Problems, ProviderComplaint, ProviderFacts,
+    SECRETS, Scope, SourceComplaint,
 };
 use wrt_protocol::{ComponentNeeds, InterfaceName, Name};
 
@@ -17,6 +17,7 @@ const HTTP_HANDLER: InterfaceName = InterfaceName::from_static("wasi:http/handle
 const MESSAGING: InterfaceName = InterfaceName::from_static("wasi:messaging");
 const MESSAGE_HANDLER: InterfaceName =
     InterfaceName::from_static("wasi:messaging/incoming-handler");
+const VAULT: InterfaceName = InterfaceName::from_static("wrt:vault");
 const PRICES: InterfaceName = InterfaceName::from_static("acme:prices");
 
 /// A small world: two stores, one that is no store, one HTTP server, one broker that is called and
@@ -27,6 +28,7 @@ struct World;
 fn fields(backend: &str) -> (&'static [&'static str], &'static [&'static str]) {
     match backend {
         "redis" => (&["url", "deduplicate_for_ms"], &[]),
+        "vault" => (&["key", "keys"], &[]),
         "http-server" => (&["address", "request_timeout_ms"], &["host", "path"]),
         "broker" => (&[], &["topic"]),
         _ => (&[], &[]),
@@ -76,7 +78,7 @@ impl Catalog for World {
         vec![
             backend("memory", &[KEYVALUE], none()),
             backend("redis", &[KEYVALUE], none()),
-            backend("vault", &[InterfaceName::from_static("wrt:vault")], none()),
+            backend("vault", &[VAULT, SECRETS], none()),
             backend("http-server", &[], http),
             backend("http-client", &[HTTP], none()),
             backend("broker", &[MESSAGING], vec![MESSAGE_HANDLER, HTTP_HANDLER]),
@@ -381,6 +383,31 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "bad_reference",
         "\"memory\"",
         "\"redis\"\nconfig = { url = { env = 7 } }",
+    ),
+    (
+        "bad_reference_to_a_secret",
+        "\"memory\"",
+        "\"redis\"\nconfig = { url = { vault = \"v\", secret = \"\", looker = \"x\" } }",
+    ),
+    (
+        "secret_of_no_provider",
+        "\"memory\"",
+        "\"redis\"\nconfig = { url = { vault = \"stor\", secret = \"url\" } }",
+    ),
+    (
+        "secret_of_what_keeps_none",
+        "\"memory\"",
+        "\"redis\"\nconfig = { url = { vault = \"web\", secret = \"url\" } }",
+    ),
+    (
+        "vault_that_needs_itself",
+        "\"memory\"",
+        "\"redis\"\nconfig = { url = { vault = \"one\", secret = \"url\" } }\n[provider.one]\nbackend = \"vault\"\nconfig = { key = { vault = \"one\", locker = \"l\", secret = \"key\" } }",
+    ),
+    (
+        "vaults_that_need_each_other",
+        "\"memory\"",
+        "\"redis\"\n[provider.one]\nbackend = \"vault\"\nconfig = { keys = [{ env = \"A\" }, { vault = \"two\", secret = \"key\" }] }\n[provider.two]\nbackend = \"vault\"\nconfig = { key = { vault = \"one\", secret = \"key\" } }",
     ),
     ("missing_source", "\"counter.wasm\"", "\"nowhere.wasm\""),
     // Which may be one of its own.

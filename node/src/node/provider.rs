@@ -5,16 +5,16 @@ use std::{sync::Arc, time::Duration};
 use futures::{FutureExt, TryFutureExt, future::BoxFuture};
 use toml::Table;
 use wrt_contract::{CallContext, Gate, GateLimits};
-use wrt_deployment::{DesiredProvider, DesiredTarget};
+use wrt_deployment::{DesiredProvider, DesiredTarget, MissingSecret, Reference};
 use wrt_protocol::{ActorAddress, Name};
 use wrt_runtime::{BackendEntry, ConnectFailure, Facts, LatticeState, Settings, StartServing};
 use wrt_supervision::{Probe, Running, Start, StartError};
 
 use super::{
     Parts, capacity::Reported, deployed::DeployedApp, ownership::LatticeOwnership,
-    replica::AddressTaken, servers::Server, siblings::LatticeSiblings,
+    replica::AddressTaken, secrets::read_secrets, servers::Server, siblings::LatticeSiblings,
 };
-use crate::catalog::chain;
+use crate::catalog::{chain, referred};
 
 /// How long a provider's service may take to answer a probe; supervision waits a little longer.
 const PROBE_BUDGET: Duration = Duration::from_millis(1800);
@@ -47,10 +47,9 @@ impl ProviderStart {
         // Read at each attempt; the environment of a process does not change, and a refused attempt
         // is made rarely.
         let lookup = |variable: &str| parts.environment.get(variable);
-        let table = desired.config.resolve(&lookup);
         let settings = Settings {
-            table: table.map_err(|missing| StartError::Refused(Box::new(missing)))?,
-            secret: desired.config.references().into_keys().collect(),
+            table: self.resolved(&state, &lookup).await?,
+            referred: referred(&desired.config),
             environment: &lookup,
             app: actor.app.as_str(),
         };
@@ -62,7 +61,9 @@ impl ProviderStart {
             ..Facts::default()
         };
         let connecting = entry.connect(settings, &known, targets, &state, &gate);
-        let connected = connecting.await.map_err(start_error)?;
+        let connected = connecting
+            .await
+            .map_err(|failure| self.not_connected(failure))?;
         if let Some(serve) = connected.serve {
             self.serves(serve, &gate).await?;
         }
@@ -76,6 +77,36 @@ impl ProviderStart {
             probe: Some(probe),
             gate,
         })
+    }
+
+    /// The settings with what they refer to, as it is now.
+    async fn resolved(
+        &self,
+        state: &LatticeState,
+        lookup: &(dyn Fn(&str) -> Option<String> + Send + Sync),
+    ) -> Result<Table, StartError> {
+        let config = &self.desired.config;
+        let wanted = config.secrets().map(|(_field, secret)| secret);
+        let secrets = read_secrets(state, wanted).await?;
+        let table = config.resolve(&|reference| match reference {
+            Reference::Variable(variable) => lookup(&variable.env),
+            Reference::Secret(secret) => secrets.get(secret).cloned(),
+        });
+        table.map_err(|missing| match missing {
+            MissingSecret::Variable { .. } => StartError::Refused(Box::new(missing)),
+            // It may be set at any time.
+            MissingSecret::Secret { .. } => StartError::Transient(Box::new(missing)),
+        })
+    }
+
+    /// What a service refuses for good it may take with what the vault has next.
+    fn not_connected(&self, failure: ConnectFailure) -> StartError {
+        match failure {
+            ConnectFailure::ForGood(source) if self.desired.config.secrets().next().is_some() => {
+                StartError::Transient(source)
+            }
+            failure => start_error(failure),
+        }
     }
 
     /// What the app has, as this replica sees it.

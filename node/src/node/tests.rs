@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use wrt_component::{EngineOptions, Engines, Stdio};
-use wrt_deployment::{ConfigValue, DesiredProvider, DesiredTarget, Reference};
+use wrt_deployment::{ConfigValue, DesiredProvider, DesiredTarget, Reference, VariableReference};
 use wrt_protocol::{ActorAddress, FaultKind, Name, NodeId};
 use wrt_supervision::{Running, Start as _, StartError};
 use wrt_test_kit::UnreachableCaller;
@@ -66,9 +66,9 @@ async fn a_server_keeps_its_address_while_its_new_settings_are_refused() {
     let parts = parts(AppEnvironment::nothing());
     start(&parts, desired("sound", text("dong"))).await.unwrap();
     let address = parts.servers.address(&provider());
-    let unseen = ConfigValue::Reference(Reference {
+    let unseen = ConfigValue::Reference(Reference::Variable(VariableReference {
         env: "SOUND_OF_TEST".to_owned(),
-    });
+    }));
     for (setting, refused) in [
         ("sound", unseen),
         ("sound", ConfigValue::Integer(1)),
@@ -135,9 +135,9 @@ async fn what_others_must_know_is_not_filled_by_a_variable_of_one_node() {
         }
     }
     // By reference it is known to be an address; and as others know it, it may come from anywhere.
-    let reference = Reference {
+    let reference = Reference::Variable(VariableReference {
         env: "BELL_ADDRESS".to_owned(),
-    };
+    });
     let mut known = desired("address", ConfigValue::Reference(reference));
     known.address = Some("env BELL_ADDRESS".to_owned());
     known.deduplicates_for_ms = Some(60_000);

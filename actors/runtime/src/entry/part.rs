@@ -12,8 +12,8 @@ use wrt_protocol::{InterfaceName, Name};
 
 use super::{BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, StartServing};
 use crate::{
-    ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING, Environment, FromEnv, LatticeState, Server,
-    Serving, Setting, Settings, SettingsError, Target,
+    ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING, Environment, FromEnv, LatticeState, Referred,
+    Server, Serving, Setting, Settings, SettingsError, Target,
 };
 
 /// A backend type without its type.
@@ -29,7 +29,7 @@ pub(crate) trait ErasedPart: Send + Sync {
     fn check(
         &self,
         table: Table,
-        referred: &BTreeMap<String, String>,
+        referred: &BTreeMap<String, Referred>,
         environment: Environment<'_>,
     ) -> Result<Facts, SettingsError>;
     /// What the component of each must offer.
@@ -175,7 +175,7 @@ impl<B: Backend> ErasedPart for Part<B> {
     fn check(
         &self,
         table: Table,
-        referred: &BTreeMap<String, String>,
+        referred: &BTreeMap<String, Referred>,
         environment: Environment<'_>,
     ) -> Result<Facts, SettingsError> {
         B::ConnectOptions::look_over(&table)?;
@@ -186,6 +186,15 @@ impl<B: Backend> ErasedPart for Part<B> {
                 field: DEDUPLICATION_SETTING.to_owned(),
                 message: "every caller must know it: write the value itself, and no reference"
                     .to_owned(),
+            });
+        }
+        if let Some(Referred::Secret(_)) = referred
+            .get(ADDRESS_SETTING)
+            .filter(|_| self.has(ADDRESS_SETTING))
+        {
+            return Err(SettingsError::Value {
+                field: ADDRESS_SETTING.to_owned(),
+                message: "it is no secret: write it, or refer to a variable of the node".to_owned(),
             });
         }
         let load = |table| {
@@ -211,8 +220,8 @@ impl<B: Backend> ErasedPart for Part<B> {
         }
         let mut facts = facts::<B>(&options);
         // An address that only its node knows is an address all the same.
-        if let Some(variable) = referred.get(ADDRESS_SETTING) {
-            facts.address = facts.address.map(|_address| format!("env {variable}"));
+        if let Some(source) = referred.get(ADDRESS_SETTING) {
+            facts.address = facts.address.map(|_address| source.to_string());
         }
         Ok(facts)
     }

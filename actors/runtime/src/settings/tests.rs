@@ -30,7 +30,7 @@ fn load(table: Table, variables: &[(&str, &str)]) -> Result<Options, SettingsErr
     };
     Options::load(Settings {
         table,
-        secret: BTreeSet::from(["token".to_owned()]),
+        referred: BTreeMap::from([("token".to_owned(), Referred::Variable("TOKEN".to_owned()))]),
         environment: &environment,
         app: "shop",
     })

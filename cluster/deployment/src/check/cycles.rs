@@ -67,7 +67,7 @@ impl Check<'_> {
 }
 
 /// A shortest cycle through each name that is on one, each cycle once, from its least name on.
-fn cycles(calls: &Calls) -> BTreeSet<Vec<Name>> {
+pub(super) fn cycles(calls: &Calls) -> BTreeSet<Vec<Name>> {
     let through_each = calls
         .keys()
         .filter_map(|name| shortest_way(calls, name, name));

@@ -2,10 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use toml::{Spanned, de::DeValue};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+use wrt_protocol::Name;
 
 use super::section::{Findings, Section};
-use crate::{Config, ConfigValue, ProblemKind, Span, config::Reference};
+
+use crate::{
+    Config, ConfigValue, ProblemKind, Reference, SecretReference, Span, VariableReference,
+};
 
 /// A backend's settings or selection, as the manifest has them.
 #[derive(Debug, Clone, Default)]
@@ -104,6 +111,9 @@ fn read_value(
             if let Some((key, inner)) = only.filter(|(key, _)| key.get_ref() == "env") {
                 return read_reference(field, key.span(), inner, findings);
             }
+            if table.contains_key("vault") && table.contains_key("secret") {
+                return read_secret(field, value.span(), table, findings);
+            }
             let mut inner = Config::default();
             for (key, value) in table {
                 if let Some(value) = read_value(key.get_ref(), value, findings) {
@@ -123,9 +133,9 @@ fn read_reference(
 ) -> Option<ConfigValue> {
     match variable.get_ref() {
         DeValue::String(text) if !text.is_empty() && !text.contains(['=', '\0']) => {
-            Some(ConfigValue::Reference(Reference {
-                env: text.to_string(),
-            }))
+            let env = text.to_string();
+            let reference = Reference::Variable(VariableReference { env });
+            Some(ConfigValue::Reference(reference))
         }
         _ => {
             let message = format!("`{field}` refers to no environment variable");
@@ -134,4 +144,40 @@ fn read_reference(
             None
         }
     }
+}
+
+/// A table with `vault` and `secret` in it.
+fn read_secret(
+    field: &str,
+    span: Span,
+    table: &DeTable<'_>,
+    findings: &Findings,
+) -> Option<ConfigValue> {
+    let known = ["vault", "locker", "secret"];
+    let text = |key: &str| match table.get(key)?.get_ref() {
+        DeValue::String(text) if !text.is_empty() => Some(text.to_string()),
+        _ => None,
+    };
+    let is_complete = |key: &Spanned<_>| known.contains(&AsRef::<str>::as_ref(key.get_ref()));
+    let reference = || {
+        let vault = Name::new(&text("vault")?).ok()?;
+        let secret = text("secret")?;
+        let locker = match table.contains_key("locker") {
+            true => Some(text("locker")?),
+            false => None,
+        };
+        table.keys().all(is_complete).then_some(SecretReference {
+            vault,
+            locker,
+            secret,
+        })
+    };
+    let reference = reference();
+    if reference.is_none() {
+        let message = format!("`{field}` refers to no secret");
+        let help =
+            "write it as `{ vault = \"my-vault\", secret = \"name\" }`, with `locker` or without";
+        findings.add(ProblemKind::BadConfig, span, message, help);
+    }
+    Some(ConfigValue::Reference(Reference::Secret(reference?)))
 }

@@ -22,7 +22,7 @@ use wrt_protocol::{Fault, FaultKind, Hop};
 use wrt_runtime::{Backend, Entry, Serves, SettingsError};
 use wrt_vault::{
     Contents, Cursor, LockerName, NamePage, Secret, SecretName, SecretValue, Vault, VaultError,
-    VaultInterface, Version, WrtVault,
+    Version, WrtVault,
 };
 
 pub use config::AgeOptions;
@@ -109,7 +109,7 @@ impl Backend for Age {
 
 impl Serves<WrtVault> for Age {
     fn serve(entry: &mut Entry<Self>) {
-        entry.offers::<VaultInterface>(|vault| vault);
+        wrt_vault::offer(entry);
     }
 }
 

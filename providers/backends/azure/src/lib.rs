@@ -26,7 +26,7 @@ use azure_security_keyvault_secrets::SecretClient;
 use wrt_contract::CallContext;
 use wrt_identity::{ConnectError, IdentityInterface, TokenCache, WrtIdentity};
 use wrt_runtime::{Backend, Entry, Serves, SettingsError};
-use wrt_vault::{VaultInterface, WrtVault};
+use wrt_vault::WrtVault;
 
 pub use config::{AzureConfig, Credential, OtherIdentity};
 use entra::Entra;
@@ -92,7 +92,7 @@ impl Backend for Azure {
 
 impl Serves<WrtVault> for Azure {
     fn serve(entry: &mut Entry<Self>) {
-        entry.offers::<VaultInterface>(|azure| azure);
+        wrt_vault::offer(entry);
     }
 }
 

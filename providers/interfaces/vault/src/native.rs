@@ -5,6 +5,7 @@ mod error;
 mod memory;
 mod name;
 mod secret;
+mod settings;
 
 pub mod conformance;
 pub mod host;
@@ -18,6 +19,7 @@ pub use host::WrtVault;
 pub use memory::VaultDefault;
 pub use name::{Cursor, LockerName, NamePage, SecretName, Version};
 pub use secret::{Secret, SecretValue};
+pub use settings::offer;
 
 /// Secrets with versions, in lockers.
 ///

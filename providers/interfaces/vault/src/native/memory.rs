@@ -6,7 +6,7 @@ use wrt_runtime::{Entry, InProcess, Serves};
 
 use crate::{
     Contents, Cursor, LockerName, NamePage, Secret, SecretName, SecretValue, Vault, VaultError,
-    VaultInterface, Version, WrtVault,
+    Version, WrtVault,
 };
 
 /// Values, names and 128 bytes for each value. One beyond it is refused; nothing is evicted.
@@ -22,7 +22,7 @@ impl InProcess for VaultDefault {
 
 impl Serves<WrtVault> for VaultDefault {
     fn serve(entry: &mut Entry<Self>) {
-        entry.offers::<VaultInterface>(|memory| memory);
+        crate::offer(entry);
     }
 }
 
