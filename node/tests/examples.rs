@@ -10,6 +10,7 @@ mod programs {
     pub mod client;
     pub mod custom_node;
     pub mod descriptors;
+    pub mod dev;
     pub mod examples;
     pub mod fetch;
     pub mod gate;
@@ -26,6 +27,7 @@ mod programs {
     pub mod parts;
     pub mod proxy;
     pub mod running;
+    pub mod swaps;
     pub mod tls;
     pub mod vault;
     pub mod wasmcloud;
