@@ -23,6 +23,7 @@ mod programs {
     pub mod log;
     pub mod login;
     pub mod namespace;
+    pub mod new;
     pub mod otel;
     pub mod parts;
     pub mod proxy;

@@ -13,7 +13,7 @@ use wrt_nats_login::NatsLogin;
 use wrt_protocol::{LatticeName, NodeId};
 
 use crate::{AllowedVariable, LatticeServers};
-pub use developer::{DevArgs, DeveloperCommand};
+pub use developer::{DevArgs, DeveloperCommand, NewArgs};
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";

@@ -1,14 +1,23 @@
-//! `dev`, on a command line.
+//! `dev` and `new`, on a command line.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, builder::PossibleValuesParser};
 
 use super::ProcessArgs;
+use crate::cli::new::TEMPLATES;
 
 /// What one does who writes components.
 #[derive(Debug, Subcommand)]
 pub enum DeveloperCommand {
+    /// Write what a component of one's own begins with
+    #[command(after_help = "Examples:
+  PROGRAM new shop
+  PROGRAM new chat --template websocket
+  PROGRAM new --list
+
+Nothing that is there is written over: a folder of that name must not be there yet.")]
+    New(NewArgs),
     /// Run an app in this process; build its components and swap them when a file changes
     #[command(after_help = "Examples:
   PROGRAM dev
@@ -43,4 +52,23 @@ pub struct DevArgs {
     pub address: Vec<String>,
     #[command(flatten)]
     pub process: ProcessArgs,
+}
+
+/// `wrt new`
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The component's name, and its folder's: lower-case letters, digits and hyphens
+    #[arg(required_unless_present = "list")]
+    pub name: Option<String>,
+    /// What it begins as
+    #[arg(
+        long,
+        value_name = "TEMPLATE",
+        default_value = "http",
+        value_parser = PossibleValuesParser::new(TEMPLATES.iter().map(|template| template.name))
+    )]
+    pub template: String,
+    /// Say which templates there are
+    #[arg(long, conflicts_with = "name")]
+    pub list: bool,
 }
