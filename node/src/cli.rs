@@ -24,6 +24,7 @@ mod join;
 mod letters;
 mod logging;
 mod manifest_file;
+mod new;
 mod output;
 pub(crate) mod program;
 mod ps;
@@ -103,6 +104,7 @@ async fn developer(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     match command {
+        DeveloperCommand::New(arguments) => new::new(&arguments, output).map(well),
         DeveloperCommand::Dev(arguments) => dev::dev(runtime, arguments, output).await,
     }
 }
