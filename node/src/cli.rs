@@ -17,12 +17,14 @@ mod call;
 mod collect;
 mod compile;
 mod descriptors;
+mod dev;
 mod down;
 mod exit;
 mod join;
 mod letters;
 mod logging;
 mod manifest_file;
+mod new;
 mod output;
 pub(crate) mod program;
 mod ps;
@@ -40,7 +42,9 @@ use std::process::ExitCode;
 
 use wrt_runtime::{Runtime, RuntimeError};
 
-use args::{AppsCommand, LatticeArgs, NodeArgs, NodeCommand, WrtArgs};
+use args::{
+    AppsCommand, DeveloperCommand, LatticeArgs, NodeArgs, NodeCommand, WrtArgs, WrtCommand,
+};
 use exit::Failure;
 use logging::Stderr;
 use output::Output;
@@ -61,6 +65,7 @@ pub fn wrt_node(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
             NodeCommand::Backends(arguments) => {
                 backends::backends(&runtime, &arguments, output).map(well)
             }
+            NodeCommand::Developer(command) => developer(runtime, command, output).await,
             NodeCommand::Apps(command) => {
                 let lattice = command.lattice().clone();
                 apps(&runtime, &lattice, command, output).await
@@ -85,8 +90,23 @@ pub fn wrt(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
     let stderr = logging::start();
     let output = Output::new(output, stderr.writer());
     finish(output, stderr, async move {
-        apps(&runtime?, &lattice, command, output).await
+        match command {
+            WrtCommand::Developer(command) => developer(runtime?, command, output).await,
+            WrtCommand::Apps(command) => apps(&runtime?, &lattice, command, output).await,
+        }
     })
+}
+
+/// What one does who writes components.
+async fn developer(
+    runtime: Runtime,
+    command: DeveloperCommand,
+    output: Output,
+) -> Result<ExitCode, Failure> {
+    match command {
+        DeveloperCommand::New(arguments) => new::new(&arguments, output).map(well),
+        DeveloperCommand::Dev(arguments) => dev::dev(runtime, arguments, output).await,
+    }
 }
 
 /// What is done to the apps of a lattice; an interruption ends it.

@@ -4,10 +4,10 @@ mod cache;
 mod fetched;
 mod flights;
 mod keeping;
+mod local;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use wrt_component::{CompiledComponent, Engines};
 use wrt_deployment::{Digest, StoreError};
 use wrt_supervision::StartError;
@@ -15,6 +15,7 @@ use wrt_supervision::StartError;
 pub use cache::{CacheOptions, CodeCache};
 pub use fetched::FetchedCode;
 use flights::SharedError;
+pub use local::{LocalCode, LocalCodes};
 
 /// Where code comes from.
 #[derive(Clone)]
@@ -22,16 +23,7 @@ pub enum Code {
     /// From the lattice's store.
     Lattice(Arc<FetchedCode>),
     /// From this process.
-    Local(Arc<BTreeMap<Digest, LocalCode>>),
-}
-
-/// Code that a process has from the start.
-#[derive(Clone)]
-pub enum LocalCode {
-    /// A component.
-    Component(Bytes),
-    /// What `wrt-node compile` made of one.
-    Artefact(CompiledComponent),
+    Local(Arc<LocalCodes>),
 }
 
 /// Why there is no code.
@@ -58,9 +50,9 @@ impl Code {
                 let compiled = fetched.compiled(engines, digest).await;
                 return compiled.map_err(StartError::from);
             }
-            Self::Local(local) => match local.get(&digest) {
-                Some(LocalCode::Artefact(compiled)) => return Ok(compiled.clone()),
-                Some(LocalCode::Component(bytes)) => bytes.clone(),
+            Self::Local(local) => match local.get(digest) {
+                Some(LocalCode::Artefact(compiled)) => return Ok(compiled),
+                Some(LocalCode::Component(bytes)) => bytes,
                 None => {
                     let missing = StoreError::NoComponent { digest };
                     return Err(StartError::Refused(Box::new(missing)));

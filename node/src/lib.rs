@@ -25,7 +25,7 @@ mod node;
 mod runtime_macro;
 
 pub use catalog::NodeCatalog;
-pub use code::{CacheOptions, Code, CodeCache, FetchedCode, LocalCode};
+pub use code::{CacheOptions, Code, CodeCache, FetchedCode, LocalCode, LocalCodes};
 pub use environment::{AllowedVariable, AppEnvironment, NoVariable};
 pub use lattice::{Lattice, LatticeError, LatticeServers, Observer, SeenNode};
 pub use wrt_runtime::{Runtime, RuntimeError, runtime_value};

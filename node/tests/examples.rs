@@ -10,6 +10,7 @@ mod programs {
     pub mod client;
     pub mod custom_node;
     pub mod descriptors;
+    pub mod dev;
     pub mod examples;
     pub mod fetch;
     pub mod gate;
@@ -22,11 +23,13 @@ mod programs {
     pub mod log;
     pub mod login;
     pub mod namespace;
+    pub mod new;
     pub mod otel;
     pub mod parts;
     pub mod proxy;
     pub mod running;
     pub mod secrets;
+    pub mod swaps;
     pub mod tls;
     pub mod vault;
     pub mod wasmcloud;

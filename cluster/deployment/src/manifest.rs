@@ -6,6 +6,7 @@
 //!
 //! [component.counter]
 //! source = "counter.wasm"                      # relative to the manifest
+//! build = "make counter.wasm"                  # for `wrt dev`, as is: watch = ["src"]
 //! environment = { GREETING = "hi" }
 //! nodes = ["a", "b"]                           # or: replicas = 2, labels = { zone = "west" }
 //! links = { "wasi:keyvalue" = "store" }        # a provider or a component; or: { default = "store", sessions = "cache" }

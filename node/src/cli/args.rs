@@ -1,6 +1,7 @@
 //! What can be written on a command line. Each flag of which a deployment may want a default has an
 //! environment variable. `PROGRAM` in an example becomes the program's name.
 
+mod developer;
 mod letters;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use wrt_nats_login::NatsLogin;
 use wrt_protocol::{LatticeName, NodeId};
 
 use crate::{AllowedVariable, LatticeServers};
+pub use developer::{DevArgs, DeveloperCommand, NewArgs};
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
@@ -72,6 +74,8 @@ of machine, and is refused by any other.")]
 A setting stands in a provider's `config`; the variable in parentheses fills it where there is no
 manifest, and where the node's operator lets it through.")]
     Backends(BackendsArgs),
+    #[command(flatten)]
+    Developer(DeveloperCommand),
     // A manifest is checked by what a program is made of: so each has the commands for its own.
     #[command(flatten)]
     Apps(AppsCommand),
@@ -121,7 +125,7 @@ pub struct JoinArgs {
 }
 
 /// What every running node has.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ProcessArgs {
     /// How long calls in hand may go on when the node is asked to stop, in seconds
     #[arg(
@@ -197,7 +201,16 @@ pub struct WrtArgs {
     pub lattice: LatticeArgs,
     /// What to do.
     #[command(subcommand)]
-    pub command: AppsCommand,
+    pub command: WrtCommand,
+}
+
+/// What `wrt` does.
+#[derive(Debug, Subcommand)]
+pub enum WrtCommand {
+    #[command(flatten)]
+    Developer(DeveloperCommand),
+    #[command(flatten)]
+    Apps(AppsCommand),
 }
 
 /// What is done to the apps of a lattice.

@@ -69,7 +69,17 @@ impl Output {
 
     /// Prints a failure as the last that is heard, and answers its exit code.
     pub fn failure(self, failure: &Failure) -> ExitCode {
-        let told = match (self.format, failure.problems()) {
+        self.stderr.last_line(&self.telling(failure));
+        ExitCode::from(failure.code)
+    }
+
+    /// Prints a failure that ends nothing.
+    pub fn trouble(self, failure: &Failure) {
+        self.stderr.line(&self.telling(failure));
+    }
+
+    fn telling(self, failure: &Failure) -> String {
+        match (self.format, failure.problems()) {
             (Format::Text, Some(problems)) => problems.to_string(),
             (Format::Text, None) => format!("error: {}", text(&failure.error)),
             (Format::Json, problems) => {
@@ -80,9 +90,7 @@ impl Output {
                 });
                 error.to_string()
             }
-        };
-        self.stderr.last_line(&told);
-        ExitCode::from(failure.code)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `wrt-node run`: everything in this process, over a loopback.
 
-mod app;
+pub mod app;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +27,7 @@ use super::{
     signals::{asked_to_stop, bear_file_limit},
     telemetry::Telemetry,
 };
-use crate::{CacheOptions, Code, Node, NodeOptions, NodeStatus};
+use crate::{CacheOptions, Code, LocalCodes, Node, NodeOptions, NodeStatus};
 
 /// How often it is looked what does not start; what is ready says so.
 const LOOK_INTERVAL: Duration = Duration::from_millis(5);
@@ -63,7 +63,7 @@ pub async fn run(
             None => Stdio::Log,
         },
     };
-    let code = Code::Local(Arc::new(code));
+    let code = Code::Local(Arc::new(LocalCodes::new(code)));
     let transport = Loopback::alone(options.node.clone());
     let node = Node::start(options, runtime, transport, engines, code).await?;
     if let Some(job) = job {

@@ -12,6 +12,7 @@ mod command;
 mod demo;
 mod ferretdb;
 mod guests;
+mod languages;
 mod new;
 mod repository;
 mod setup;
@@ -32,6 +33,7 @@ const COMMANDS: &[Command] = &[
     ferretdb::COMMAND,
     azure::COMMAND,
     guests::COMMAND,
+    languages::COMMAND,
     websockets::COMMAND,
     new::COMMAND,
     wit::COMMAND,

@@ -18,6 +18,10 @@ pub struct ComponentManifest {
     pub name: Spanned<Name>,
     /// The file, relative to the manifest.
     pub source: Option<Spanned<String>>,
+    /// The command that makes it, for whoever develops it: run in the manifest's folder. No node reads it.
+    pub build: Option<Spanned<String>>,
+    /// What is looked at for changes, relative to the manifest; all beside it where nothing is said.
+    pub watch: Vec<Spanned<String>>,
     /// What the guest sees as its environment.
     pub environment: BTreeMap<String, String>,
     /// Where it runs.
@@ -44,6 +48,10 @@ impl ComponentManifest {
         let component = Self {
             name,
             source: section.required_string("source", "\"my-component.wasm\""),
+            build: section.string("build"),
+            watch: section
+                .strings("watch")
+                .map_or_else(Vec::new, Spanned::into_inner),
             environment: read_environment(&mut section),
             placement: PlacementRule::read(&mut section),
             links: read_links(&mut section),

@@ -21,7 +21,11 @@ use wrt_runtime::{ADDRESS_SETTING, BackendEntry, JobsInterface, Runtime};
 
 use crate::{
     AppEnvironment, LocalCode, NodeCatalog,
-    cli::{args::RunArgs, exit::Failure, manifest_file},
+    cli::{
+        args::{ProcessArgs, RunArgs},
+        exit::Failure,
+        manifest_file,
+    },
 };
 
 /// An app and its code.
@@ -54,17 +58,18 @@ pub fn read(
         .extension()
         .is_some_and(|extension| extension == "toml")
     {
-        from_manifest(arguments, runtime, engines)
+        no_component(arguments)?;
+        let RunArgs {
+            address, process, ..
+        } = arguments;
+        from_manifest(source, address, process, runtime, engines)
     } else {
         from_component(arguments, runtime, engines)
     }
 }
 
-fn from_manifest(
-    arguments: &RunArgs,
-    runtime: &Runtime,
-    engines: &Engines,
-) -> Result<LocalApp, Failure> {
+/// Refuses what goes with a component alone.
+fn no_component(arguments: &RunArgs) -> Result<(), Failure> {
     if !arguments.environment.is_empty() {
         return Err(Failure::usage(
             "--env goes with a component; a manifest has `environment`",
@@ -75,13 +80,23 @@ fn from_manifest(
             "arguments go with a component; a manifest has `arguments` for each that it runs",
         ));
     }
-    let source = &arguments.source;
-    let environment = AppEnvironment::allowed(arguments.process.allow_env.clone());
+    Ok(())
+}
+
+/// The app of a manifest, its providers at these addresses.
+pub fn from_manifest(
+    source: &Path,
+    addresses: &[String],
+    process: &ProcessArgs,
+    runtime: &Runtime,
+    engines: &Engines,
+) -> Result<LocalApp, Failure> {
+    let environment = AppEnvironment::allowed(process.allow_env.clone());
     let here = Some((engines.clone(), environment.clone()));
     let read = manifest_file::read(source, runtime, Scope::SingleNode, here, &[])?;
     let mut app = read.checked.app;
     everywhere(&mut app);
-    listen_elsewhere(&mut app, runtime, &arguments.address)?;
+    listen_elsewhere(&mut app, runtime, addresses)?;
     Ok(LocalApp {
         app,
         code: read.code,
