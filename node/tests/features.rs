@@ -11,13 +11,14 @@ use std::{
 };
 
 /// Crates that need little and are built alone on purpose: with `wrt-features` they would need more.
-const APART: [&str; 11] = [
+const APART: [&str; 12] = [
     "wrt-features",
     "wrt-protocol",
     "wrt-contract",
     "wrt-supervision",
     "wrt-conformance",
     "wrt-guest",
+    "wrt-guest-macros",
     "wrt-contract-macros",
     "wrt-test-servers",
     "wrt-chaos-tests",

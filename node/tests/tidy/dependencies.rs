@@ -53,8 +53,9 @@ const EDGES: &[(&str, &[&str])] = &[
         INTERFACES,
         &[PROTOCOL, CONTRACT, CONFORMANCE, HOST, RUNTIME],
     ),
-    // What guests are made with; nothing on the host.
-    ("providers/guest", &[INTERFACES]),
+    ("providers/guest-macros", &[]),
+    // What guests are made with; of ours nothing on the host but a macro.
+    ("providers/guest", &["providers/guest-macros", INTERFACES]),
     // A bundle of two others.
     (
         "providers/backends/http-default",
