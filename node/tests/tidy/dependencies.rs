@@ -67,6 +67,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("node", &["cluster/*", "actors/*", INTERFACES, BACKENDS]),
     ("node/xtask", &[SERVERS]),
+    // A program of its own, as others make one: the node in a test of a component.
+    (
+        "node/guest-test",
+        &["node", FEATURES, "cluster/*", "actors/*", INTERFACES],
+    ),
     ("node/demo", &["chaos-tests"]),
     (
         "node/bench",
