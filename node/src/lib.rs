@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Invariants:
-//! - everything that reads the environment, arguments or signals is here, and nothing depends on it;
+//! - everything that reads the environment, arguments or signals is here, and nothing that runs in it depends on it;
 //! - no interface and no backend is named here: a program passes in what it is made of, as a
 //!   [`Runtime`], by the macro [`runtime!`];
 //! - one module prints ([`cli`]'s output); everything else logs.

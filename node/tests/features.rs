@@ -11,13 +11,14 @@ use std::{
 };
 
 /// Crates that need little and are built alone on purpose: with `wrt-features` they would need more.
-const APART: [&str; 11] = [
+const APART: [&str; 12] = [
     "wrt-features",
     "wrt-protocol",
     "wrt-contract",
     "wrt-supervision",
     "wrt-conformance",
     "wrt-guest",
+    "wrt-guest-macros",
     "wrt-contract-macros",
     "wrt-test-servers",
     "wrt-chaos-tests",
@@ -117,14 +118,20 @@ fn a_crate_alone_needs_what_the_workspace_has_built() {
             messages.extend(found.into_iter().map(|found| format!("{member}: {found}")));
         }
     }
-    // The same for a program outside of this workspace that is made of parts of it.
-    let custom = built(
-        "--manifest-path examples/custom-node/Cargo.toml",
-        "normal,build",
-    );
-    assert!(!custom.is_empty(), "the custom node needs something");
-    let found = differences(&custom, &workspace).into_iter();
-    messages.extend(found.map(|found| format!("custom-node: {found}")));
+    // The same for a program outside of this workspace that is made of parts of it, and for the tests of guests.
+    for (what, manifest, edges) in [
+        (
+            "custom-node",
+            "examples/custom-node/Cargo.toml",
+            "normal,build",
+        ),
+        ("notes", "examples/notes/Cargo.toml", "normal,build,dev"),
+    ] {
+        let outside = built(&format!("--manifest-path {manifest}"), edges);
+        assert!(!outside.is_empty(), "{what} needs something");
+        let found = differences(&outside, &workspace).into_iter();
+        messages.extend(found.map(|found| format!("{what}: {found}")));
+    }
     messages.dedup();
     assert!(
         messages.is_empty(),

@@ -6,62 +6,50 @@
 //! it is by `NAME` in its environment. `TAKES_MS` there is what an order takes, and `TELLS` the topic of those
 //! who want to know what was handled. Of an order `<customer>-<n>` the customer is in the metadata: those of
 //! one customer can be handled in their order.
+#![cfg(any(target_family = "wasm", wrt_guest))]
 
 use wrt_guest::{
-    http::respond,
     keyvalue,
-    messaging::{self, Client, Error, Message, RequestOptions, reply, request, send},
-    wasip2::{
-        self,
-        clocks::monotonic_clock::subscribe_duration,
-        http::types::{IncomingRequest, Method, ResponseOutparam},
-    },
+    messaging::{Client, Error, Message, RequestOptions, reply, request, send},
+    topics::{Failure, Incoming, Topics},
+    wasip2::clocks::monotonic_clock::subscribe_duration,
+    web::{Problem, Request, Router, StatusCode},
 };
 
-struct Shop;
+wrt_guest::web::export!(routes);
+wrt_guest::topics::export!(handlers);
 
-wasip2::http::proxy::export!(Shop);
-messaging::export!(Shop);
-
-impl wasip2::exports::http::incoming_handler::Guest for Shop {
-    fn handle(asked: IncomingRequest, out: ResponseOutparam) {
-        let path = asked.path_with_query().unwrap_or_default();
-        let (status, text) = match (asked.method(), path.trim_start_matches('/').split_once('/')) {
-            (Method::Post, Some(("orders", order))) => told(place(order)),
-            (Method::Get, Some(("prices", item))) => told(price(item)),
-            (Method::Get, Some(("handled", who))) => handled(who),
-            _ => (
-                404,
-                "POST /orders/<order>, GET /prices/<item>, GET /handled/<who>".to_owned(),
-            ),
-        };
-        respond(out, status, &text);
-    }
+fn routes() -> Router {
+    Router::new()
+        .post("/orders/{order}", place)
+        .get("/prices/{item}", price)
+        .get("/handled/{who}", handled)
 }
 
-impl messaging::Guest for Shop {
-    /// What it does twice for one message does no harm: it remembers the order, and not that there is one
-    /// more.
-    fn handle(message: Message) -> Result<(), Error> {
-        let text = String::from_utf8_lossy(&message.data()).into_owned();
-        match message.topic().as_deref() {
-            Some("prices.ask") => {
-                let answer = Message::new(format!("{text}: {} cents", text.len() * 10).as_bytes());
-                answer.set_content_type("text/plain");
-                reply(&message, answer)
-            }
-            Some(topic) if topic.starts_with("orders.") => {
-                subscribe_duration(takes_nanos()).block();
-                remember(&text)?;
-                tell(&text)
-            }
-            topic => Err(Error::Other(format!("nobody handles {topic:?} here"))),
-        }
-    }
+fn handlers() -> Topics {
+    Topics::new()
+        .on("prices.ask", tell_price)
+        .on("orders.>", handle)
+}
+
+/// What it does twice for one message does no harm: it remembers the order, and not that there is one more.
+fn handle(message: &Incoming) -> Result<(), Failure> {
+    let order = message.text()?;
+    subscribe_duration(takes_nanos()).block();
+    keyvalue::open(&name())?.set(order, b"handled")?;
+    tell(order)
+}
+
+fn tell_price(message: &Incoming) -> Result<(), Failure> {
+    let item = message.text()?;
+    let answer = Message::new(format!("{item}: {} cents", item.len() * 10).as_bytes());
+    answer.set_content_type("text/plain");
+    Ok(reply(message.message(), answer)?)
 }
 
 /// Everybody who subscribes to orders gets it.
-fn place(order: &str) -> Result<String, Error> {
+fn place(asked: &Request) -> Result<String, Problem> {
+    let order: String = asked.param("order")?;
     let message = Message::new(order.as_bytes());
     message.set_content_type("text/plain");
     message.add_metadata("placed-by", &name());
@@ -73,53 +61,42 @@ fn place(order: &str) -> Result<String, Error> {
 }
 
 /// Somebody who knows prices answers.
-fn price(item: &str) -> Result<String, Error> {
+fn price(asked: &Request) -> Result<String, Problem> {
+    let item: String = asked.param("item")?;
     let options = RequestOptions::new();
     options.set_timeout_ms(5000);
     options.set_expected_replies(1);
     let question = Message::new(item.as_bytes());
     let client = Client::connect("default")?;
-    let replies = request(&client, "prices.ask", &question, Some(options))?;
+    let replies = match request(&client, "prices.ask", &question, Some(options)) {
+        Err(Error::Timeout) => {
+            let why = "nobody has answered in time";
+            return Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, why));
+        }
+        replies => replies?,
+    };
     let prices = replies
         .iter()
         .map(|price| String::from_utf8_lossy(&price.data()).into_owned());
     Ok(prices.collect::<Vec<_>>().join("\n"))
 }
 
-fn remember(order: &str) -> Result<(), Error> {
-    let kept = keyvalue::open(&name()).and_then(|orders| orders.set(order, b"handled"));
-    kept.map_err(|error| Error::Other(error.to_string()))
-}
-
 /// Whoever wants to know hears of it, if there is a topic for that.
-fn tell(order: &str) -> Result<(), Error> {
+fn tell(order: &str) -> Result<(), Failure> {
     let Ok(topic) = std::env::var("TELLS") else {
         return Ok(());
     };
-    send(
-        &Client::connect("default")?,
-        &topic,
-        Message::new(order.as_bytes()),
-    )
+    let message = Message::new(order.as_bytes());
+    Ok(send(&Client::connect("default")?, &topic, message)?)
 }
 
-fn handled(who: &str) -> (u16, String) {
-    let known = keyvalue::open(who).and_then(|orders| orders.keys().collect::<Result<Vec<_>, _>>());
-    match known {
-        Ok(mut orders) => {
-            orders.sort_unstable();
-            (200, orders.join("\n"))
-        }
-        Err(error) => (503, error.to_string()),
-    }
-}
-
-fn told(outcome: Result<String, Error>) -> (u16, String) {
-    match outcome {
-        Ok(text) => (200, text),
-        Err(Error::Timeout) => (504, "nobody has answered in time".to_owned()),
-        Err(error) => (503, format!("{error:?}")),
-    }
+fn handled(asked: &Request) -> Result<String, Problem> {
+    let who: String = asked.param("who")?;
+    let mut orders = keyvalue::open(&who)?
+        .keys()
+        .collect::<Result<Vec<_>, _>>()?;
+    orders.sort_unstable();
+    Ok(orders.join("\n"))
 }
 
 /// What an order takes.

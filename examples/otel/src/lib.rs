@@ -3,80 +3,68 @@
 //! many orders there were.
 //!
 //! The answer is the trace's id, by which all of it is found.
+#![cfg(any(target_family = "wasm", wrt_guest))]
 
 use wrt_guest::{
-    http::respond,
-    keyvalue,
+    instrument,
+    keyvalue::{self, Bucket},
     otel::{self, pair},
-    wasip2::{
-        self,
-        clocks::wall_clock::Datetime,
-        http::types::{IncomingRequest, Method, ResponseOutparam},
-    },
+    wasip2::clocks::wall_clock::Datetime,
+    web::{Problem, Request, Router, StatusCode},
 };
+
+wrt_guest::web::export!(routes);
 
 /// Of each item there are so many.
 const STOCK: i64 = 3;
 /// `INFO`, as OpenTelemetry counts.
 const INFO: u8 = 9;
 
-struct Orders;
-
-wasip2::http::proxy::export!(Orders);
-
-impl wasip2::exports::http::incoming_handler::Guest for Orders {
-    fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        let target = request.path_with_query().unwrap_or_default();
-        let item = target.trim_start_matches('/');
-        let (status, text) = match request.method() {
-            Method::Post if !item.is_empty() => order(item),
-            _ => (404, "use POST /<item>".to_owned()),
-        };
-        respond(out, status, &text);
-    }
+fn routes() -> Router {
+    Router::new().post("/{item}", order)
 }
 
-fn order(item: &str) -> (u16, String) {
+/// A span that is begun by hand: what it says is known only on the way.
+fn order(request: &Request) -> Result<(StatusCode, String), Problem> {
+    let item: String = request.param("item")?;
     let mut span = otel::span("order");
-    span.set("order.item", item);
+    span.set("order.item", item.as_str());
     let trace = span.context().trace_id;
-    match reserve(item) {
+    match reserve(&item) {
         Ok(left) => {
             span.set("order.left", left);
             span.ok();
             otel::log(INFO, "an order", [pair("order.item", item)]);
-            (200, trace)
+            Ok((StatusCode::OK, trace))
         }
         Err(why) => {
             span.error(&why);
-            (409, format!("{trace} {why}"))
+            Ok((StatusCode::CONFLICT, format!("{trace} {why}")))
         }
     }
 }
 
-/// Takes one of an item; how many are left.
+/// Takes one of an item; how many are left. Its span is the function's: it begins and ends with it, and says what
+/// error there was.
+#[instrument(order.item = item)]
 fn reserve(item: &str) -> Result<i64, String> {
-    let mut span = otel::span("reserve");
-    let store = keyvalue::open("stock").map_err(|error| format!("{error:?}"))?;
-    let taken = store
-        .increment(item, 1)
-        .map_err(|error| format!("{error:?}"))?;
-    span.event_with("taken", [pair("stock.taken", taken)]);
+    let failed = |error: keyvalue::Error| error.to_string();
+    let store = keyvalue::open("stock").map_err(failed)?;
+    let taken = store.increment(item, 1).map_err(failed)?;
     if taken > STOCK {
-        span.error("sold out");
         return Err("sold out".to_owned());
     }
-    let orders = store
-        .increment("orders", 1)
-        .map_err(|error| format!("{error:?}"))?;
+    // An order is an order, counted or not.
+    let _ = count_order(&store);
+    Ok(STOCK - taken)
+}
+
+fn count_order(store: &Bucket) -> Result<(), String> {
+    let orders = store.increment("orders", 1);
+    let orders = orders.map_err(|error| error.to_string())?;
     let since = Datetime {
         seconds: 0,
         nanoseconds: 0,
     };
-    // An order is an order, counted or not.
-    let counted = otel::count("shop.orders", "{order}", orders.unsigned_abs(), since);
-    if let Err(why) = counted {
-        span.event_with("not counted", [pair("why", why)]);
-    }
-    Ok(STOCK - taken)
+    otel::count("shop.orders", "{order}", orders.unsigned_abs(), since)
 }

@@ -83,6 +83,50 @@ fn counter_with_memory() {
     }
 }
 
+/// Sends JSON, and gives back the status and the text.
+fn send_json(address: &str, method: &str, path: &str, json: &'static str) -> (u16, String) {
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header("content-type", "application/json");
+    let answer = send(
+        Version::Http1,
+        address,
+        request,
+        Bytes::from_static(json.as_bytes()),
+    );
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    (answer.status.as_u16(), text)
+}
+
+#[test]
+fn notes() {
+    for (running, address) in [run_component("notes", &[]), run_app("notes", "notes")] {
+        let note = r#"{"text":"two bottles","tags":[]}"#;
+        let kept = send_json(&address, "PUT", "/notes/milk", note);
+        assert_eq!(kept, (201, note.to_owned()));
+        assert_eq!(
+            request(&address, "GET", "/notes/milk", ""),
+            (200, note.to_owned())
+        );
+        assert_eq!(
+            request(&address, "GET", "/size", "").1,
+            r#"{"notes":1,"words":2}"#
+        );
+        let (status, told) = send_json(&address, "PUT", "/notes/milk", "{");
+        assert!(status == 400 && told.contains("line 1"), "{status} {told}");
+        running.stop();
+    }
+}
+
+/// Its manifest has no link for what it says of itself.
+#[test]
+fn sums_p3() {
+    for (running, address) in [run_component("sums_p3", &[]), run_app("sums-p3", "sums_p3")] {
+        let sum = send_json(&address, "POST", "/sums", "[1,2,3]");
+        assert_eq!(sum, (200, "6".to_owned()));
+        running.stop();
+    }
+}
+
 #[test]
 fn keyvalue_draft() {
     let (running, address) = run_app("keyvalue-draft", "keyvalue_draft");

@@ -53,8 +53,9 @@ const EDGES: &[(&str, &[&str])] = &[
         INTERFACES,
         &[PROTOCOL, CONTRACT, CONFORMANCE, HOST, RUNTIME],
     ),
-    // What guests are made with; nothing on the host.
-    ("providers/guest", &[INTERFACES]),
+    ("providers/guest-macros", &[]),
+    // What guests are made with; of ours nothing on the host but a macro.
+    ("providers/guest", &["providers/guest-macros", INTERFACES]),
     // A bundle of two others.
     (
         "providers/backends/http-default",
@@ -66,6 +67,11 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("node", &["cluster/*", "actors/*", INTERFACES, BACKENDS]),
     ("node/xtask", &[SERVERS]),
+    // A program of its own, as others make one: the node in a test of a component.
+    (
+        "node/guest-test",
+        &["node", FEATURES, "cluster/*", "actors/*", INTERFACES],
+    ),
     ("node/demo", &["chaos-tests"]),
     (
         "node/bench",

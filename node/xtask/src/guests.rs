@@ -1,5 +1,7 @@
 //! `cargo xtask guests`: builds the examples' components.
 
+use std::fs;
+
 use anyhow::{Context, bail};
 use clap::{Arg, ArgAction, ArgMatches};
 
@@ -57,6 +59,25 @@ fn check_lock(repository: &Repository, folder: &str) -> anyhow::Result<()> {
         );
     }
     bail!("cannot read {folder}/Cargo.toml:\n{}", error.trim())
+}
+
+/// Those of the examples that have tests of their own, as arguments of cargo.
+pub fn with_tests(repository: &Repository) -> anyhow::Result<String> {
+    let folder = repository.path("examples");
+    let entries = fs::read_dir(&folder).with_context(|| format!("{}", folder.display()))?;
+    let mut packages = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.join("tests").is_dir() {
+            let name = path.file_name().unwrap_or_default().display().to_string();
+            packages.push(format!("--package {name}"));
+        }
+    }
+    if packages.is_empty() {
+        bail!("no example has tests");
+    }
+    packages.sort_unstable();
+    Ok(packages.join(" "))
 }
 
 /// Builds all of them.

@@ -49,6 +49,7 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
     )?;
     for_tests.join().expect("it does not panic")?;
     run_tests(repository)?;
+    tested_guests(repository, "run the tests of the guests", "test", "")?;
     custom_node(
         repository,
         "run the tests of the custom node",
@@ -61,12 +62,18 @@ fn run(repository: &Repository) -> anyhow::Result<()> {
         "clippy --workspace --all-targets --locked -- -D warnings",
     )?;
     // The cfg is for a machine that has no clippy for wasm: with it, crates of both sides are the
-    // guests' on the host as well.
+    // guests' on the host as well. Their tests are the host's, and so are linted without it.
     step(
         "lint the examples",
         "1 s, from scratch 20 s",
-        "clippy --manifest-path examples/Cargo.toml --workspace --all-targets --locked \
+        "clippy --manifest-path examples/Cargo.toml --workspace --locked \
          --config build.rustflags=[\"--cfg=wrt_guest\"] -- -D warnings",
+    )?;
+    tested_guests(
+        repository,
+        "lint the tests of the guests",
+        "clippy",
+        "-- -D warnings",
     )?;
     custom_node(
         repository,
@@ -99,6 +106,25 @@ fn run_tests(repository: &Repository) -> anyhow::Result<()> {
         usually: "20 s",
     }
     .run(test(" --doc"))
+}
+
+/// A step for the guests that have tests of their own, which run on the host: by what the other steps have built.
+fn tested_guests(
+    repository: &Repository,
+    title: &'static str,
+    command: &str,
+    more: &str,
+) -> anyhow::Result<()> {
+    let packages = guests::with_tests(repository)?;
+    let mut cargo = repository.cargo(&format!(
+        "{command} --manifest-path examples/Cargo.toml --locked --tests {packages} {more}"
+    ));
+    cargo
+        .env("CARGO_TARGET_DIR", repository.target())
+        .env("WRT_GUEST_TARGET_DIR", repository.path("examples/target"))
+        .env("WRT_GUEST_RUSTC", setup::guest_rustc(repository)?);
+    let usually = "1 min";
+    Step { title, usually }.run(cargo)
 }
 
 /// A step in the workspace of `examples/custom-node`, which finds there what the other steps have built.

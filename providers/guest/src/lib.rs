@@ -1,26 +1,56 @@
-//! What a component written in Rust is made with: one module for each package that it may import, and
-//! the bindings of WASI itself.
+//! What a component written in Rust is made with: what authors write every day, a module for each package that a
+//! component may import, and the bindings of WASI itself.
+//!
+//! | for | there is |
+//! |---|---|
+//! | answers to HTTP: routes, parameters, JSON | [`web`] |
+//! | messages, by their topics | `topics` |
+//! | values that are computed seldom | `cache` |
+//! | spans around functions | [`macro@instrument`] |
+//! | everything else | `keyvalue`, `config`, `sql`, ...: a module a package; `wasip2`, `wasip3` |
 //!
 //! ```ignore
-//! use wrt_guest::{keyvalue, wasip2::{self, http::types::{IncomingRequest, ResponseOutparam}}};
+//! #![cfg(target_family = "wasm")]
 //!
-//! struct Visits;
+//! use wrt_guest::{keyvalue, web::{Json, Problem, Request, Router}};
 //!
-//! wasip2::http::proxy::export!(Visits);
+//! wrt_guest::web::export!(routes);
 //!
-//! impl wasip2::exports::http::incoming_handler::Guest for Visits {
-//!     fn handle(_: IncomingRequest, out: ResponseOutparam) {
-//!         let visits = keyvalue::open("default").and_then(|bucket| bucket.increment("visits", 1));
-//!         ...
+//! fn routes() -> Router {
+//!     Router::new().post("/visits/{page}", visit)
+//! }
+//!
+//! #[wrt_guest::instrument]
+//! fn visit(request: &Request) -> Result<Json<i64>, Problem> {
+//!     let page: String = request.param("page")?;
+//!     Ok(Json(keyvalue::open("visits")?.increment(&page, 1)?))
+//! }
 //! ```
 //!
+//! A component is for `wasm32-wasip2`, and on the host there is nothing of it: hence the line `#![cfg(...)]`, with
+//! which a plain `cargo test` builds an empty crate and its tests in `tests/`. Those run the component itself, by
+//! the crate `wrt-guest-test`.
+//!
 //! Invariants:
-//! - each module is the interface's own crate, built for `wasm32`: both sides are in one place;
+//! - each module of a package is the interface's own crate, built for `wasm32`: both sides are in one place, and
+//!   nothing of the runtime comes along;
 //! - a component imports what it calls, and nothing of what else is here.
 //!
-//! For any other target there is nothing in it, so that a node's workspace builds without the tools of
-//! guests. `--cfg wrt_guest` builds it nevertheless, for checks and lints on a machine that has no
-//! std for `wasm32-wasip2`.
+//! For any other target there is only [`web`] without its exports, for its tests. `--cfg wrt_guest` builds all of it
+//! nevertheless, for checks and lints on a machine that has no std for `wasm32-wasip2`.
+
+#[cfg(any(target_arch = "wasm32", wrt_guest))]
+pub mod cache;
+#[cfg(any(target_arch = "wasm32", wrt_guest, test))]
+mod cache_entry;
+#[cfg(any(target_arch = "wasm32", wrt_guest, test))]
+mod topic_filter;
+#[cfg(any(target_arch = "wasm32", wrt_guest))]
+pub mod topics;
+#[cfg(any(target_arch = "wasm32", wrt_guest))]
+#[doc(hidden)]
+pub mod trace;
+pub mod web;
 
 #[cfg(any(target_arch = "wasm32", wrt_guest))]
 pub use {
@@ -32,3 +62,5 @@ pub use {
 /// WASI 0.2 and 0.3, HTTP among it: requests to answer, requests to send, clocks, random numbers.
 #[cfg(any(target_arch = "wasm32", wrt_guest))]
 pub use wrt_http::{wasip2, wasip3};
+
+pub use wrt_guest_macros::instrument;

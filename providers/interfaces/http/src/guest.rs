@@ -29,6 +29,11 @@ pub fn respond_with(out: ResponseOutparam, status: u16, content_type: &str, text
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
     let headers = Fields::from_list(&headers).expect("both headers are valid");
+    respond_whole(out, status, headers, text.as_bytes());
+}
+
+/// The same with headers and a body of any kind.
+pub fn respond_whole(out: ResponseOutparam, status: u16, headers: Fields, body_bytes: &[u8]) {
     let response = OutgoingResponse::new(headers);
     let set = response.set_status_code(status);
     set.expect("a status has three digits");
@@ -36,7 +41,7 @@ pub fn respond_with(out: ResponseOutparam, status: u16, content_type: &str, text
     ResponseOutparam::set(out, Ok(response));
 
     let mut stream = body.write().expect("nobody has taken the stream yet");
-    let sent = stream.write_all(text.as_bytes()).is_ok() && stream.blocking_flush().is_ok();
+    let sent = stream.write_all(body_bytes).is_ok() && stream.blocking_flush().is_ok();
     drop(stream);
     if sent {
         let _ = OutgoingBody::finish(body, None);

@@ -203,6 +203,21 @@ impl Span {
     pub fn context(&mut self) -> SpanContext {
         self.data().span_context.clone()
     }
+
+    /// Another task has its turn: what it begins is no part of this span. For futures; what the guest calls
+    /// meanwhile is a part of the span that it began last, all the same: the host hears of no turns.
+    pub fn pause(&self) {
+        if let Some(data) = &self.0 {
+            close(&data.span_context);
+        }
+    }
+
+    /// It goes on, after a [`Span::pause`].
+    pub fn resume(&self) {
+        if let Some(data) = &self.0 {
+            OPEN.with_borrow_mut(|open| open.push(data.span_context.clone()));
+        }
+    }
 }
 
 impl Drop for Span {
@@ -210,12 +225,14 @@ impl Drop for Span {
         let Some(mut span) = self.0.take() else {
             return;
         };
-        OPEN.with_borrow_mut(|open| {
-            open.retain(|known| known.span_id != span.span_context.span_id);
-        });
+        close(&span.span_context);
         span.end_time = now();
         tracing::on_end(&span);
     }
+}
+
+fn close(context: &SpanContext) {
+    OPEN.with_borrow_mut(|open| open.retain(|known| known.span_id != context.span_id));
 }
 
 /// An attribute.
