@@ -23,6 +23,7 @@ mod join;
 mod letters;
 mod logging;
 mod manifest_file;
+mod metrics;
 mod output;
 pub(crate) mod program;
 mod ps;

@@ -21,12 +21,14 @@ mod programs {
     pub mod letters;
     pub mod log;
     pub mod login;
+    pub mod metrics;
     pub mod namespace;
     pub mod otel;
     pub mod parts;
     pub mod proxy;
     pub mod running;
     pub mod tls;
+    pub mod traced_message;
     pub mod vault;
     pub mod wasmcloud;
     pub mod websocket;
