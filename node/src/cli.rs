@@ -24,6 +24,7 @@ mod join;
 mod letters;
 mod logging;
 mod manifest_file;
+mod metrics;
 mod new;
 mod output;
 pub(crate) mod program;

@@ -7,6 +7,7 @@ mod deployed;
 mod desired;
 mod handover;
 mod hosting;
+mod measured;
 mod ownership;
 mod provider;
 mod reconcile;
@@ -24,7 +25,7 @@ use std::{
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wrt_component::{Engines, Stdio};
-use wrt_contract::{Arrivals, Caller, GateLoad, Interface, LocalDirectory};
+use wrt_contract::{Arrivals, Caller, GateLoad, Interface, LocalDirectory, Measured};
 use wrt_deployment::{Snapshot, Store};
 use wrt_host::LinkSite;
 use wrt_membership::{Membership, MembershipOptions, Report};
@@ -41,6 +42,7 @@ pub use status::{NodeStatus, ReplicaStatus};
 
 use crate::{AppEnvironment, Code};
 use hosting::Hosting;
+use measured::Measures;
 use ownership::StoreSource;
 use reconcile::Reconciler;
 use replica::StartAttempts;
@@ -104,6 +106,7 @@ pub(crate) struct Parts {
 pub struct Node {
     options: NodeOptions,
     seat: Seat,
+    transport: Arc<dyn Transport>,
     supervision: Arc<OnceLock<Supervision>>,
     hosting: Arc<Hosting>,
     parts: Arc<Parts>,
@@ -131,7 +134,7 @@ impl Node {
         let hosting = Hosting::new(Arc::clone(&directory), Arc::clone(&servers));
         let seat = take_seat(
             &options,
-            transport,
+            Arc::clone(&transport),
             report(&supervision, &hosting, &servers),
         )
         .await?;
@@ -175,6 +178,7 @@ impl Node {
         Ok(Self {
             options,
             seat,
+            transport,
             supervision,
             hosting,
             parts,
@@ -251,6 +255,18 @@ impl Node {
                 log_messages_dropped: 0,
             }
         }
+    }
+
+    /// What this node measures, for whoever does not have the node: of its calls and those of this process, its
+    /// actors, the lattice and the bus.
+    pub fn measures(&self) -> impl Fn() -> Vec<Measured> + Send + Sync + 'static {
+        let measures = Measures {
+            seat: self.seat.clone(),
+            transport: Arc::clone(&self.transport),
+            supervision: Arc::clone(&self.supervision),
+            parts: Arc::clone(&self.parts),
+        };
+        move || measures.take()
     }
 
     /// Cancelled when another node took the name: this one must stop.

@@ -22,6 +22,7 @@ mod programs {
     pub mod letters;
     pub mod log;
     pub mod login;
+    pub mod metrics;
     pub mod namespace;
     pub mod new;
     pub mod otel;
@@ -31,6 +32,7 @@ mod programs {
     pub mod secrets;
     pub mod swaps;
     pub mod tls;
+    pub mod traced_message;
     pub mod vault;
     pub mod wasmcloud;
     pub mod websocket;

@@ -45,11 +45,12 @@ fn call(operation: &OperationModel) -> TokenStream {
     });
     let here = here(operation, &quote!(#(#kept),*));
     let named = named(operation);
-    let name = &operation.name;
+    let meter = meter(operation);
     let (lend, elsewhere) = elsewhere(operation, &arguments);
     quote_spanned! {hygienic()=>
+        #meter
         let mut context = self.local.operation(context);
-        let mut span = self.local.span(&mut context, (&NAME, #name));
+        let mut span = self.local.span(&mut context, &METER);
         let mut local = self.local.get();
         if local.is_none()
             && let ::core::option::Option::Some(arrival) = self.local.arrival(&context)
@@ -147,16 +148,25 @@ fn named(operation: &OperationModel) -> TokenStream {
     }
 }
 
+/// What all links to the operation are measured by.
+fn meter(operation: &OperationModel) -> TokenStream {
+    let name = &operation.name;
+    quote_spanned! {hygienic()=>
+        static METER: ::wrt_contract::CallMeter = ::wrt_contract::CallMeter::new(NAME, #name);
+    }
+}
+
 /// To the replica that gave the lease, and nowhere else.
 fn pinned_call(operation: &OperationModel, lease: &Ident) -> TokenStream {
     let ident = &operation.ident;
     let arguments = operation.arguments.iter().map(|argument| &argument.ident);
     let arguments = quote!(#(#arguments),*);
     let (here, named) = (here(operation, &arguments), named(operation));
-    let name = &operation.name;
+    let meter = meter(operation);
     quote_spanned! {hygienic()=>
+        #meter
         let mut context = self.local.operation(context);
-        let mut span = self.local.span(&mut context, (&NAME, #name));
+        let mut span = self.local.span(&mut context, &METER);
         if !self.local.is_home_of(#lease) {
             let answer = self.remote.#ident(&context, #arguments).await;
             span.judge(&answer);

@@ -111,6 +111,10 @@ mod interface;
 mod lease;
 mod leases;
 mod link;
+mod measured;
+mod meter;
+#[cfg_attr(feature = "untraced", path = "untraced.rs")]
+mod open_span;
 mod permit;
 mod schema;
 mod secret;
@@ -132,11 +136,14 @@ pub use interface::{Interface, NamedInterface, Operation};
 pub use lease::Lease;
 pub use leases::{LeaseLimits, Leases};
 pub use link::{Links, LocalDirectory, Offer};
+pub use measured::{DurationCounts, Durations, Instrument, Measured, MeasuredValue};
+pub use meter::{CallMeter, measure_calls, measured_calls};
+pub use open_span::OpenSpan;
 pub use permit::Permit;
 pub use schema::{Fingerprint, Schema};
 pub use secret::SecretBytes;
 pub use slot::{LocalSlot, Replica};
-pub use spans::{EndedSpan, OpenSpan, SpanKind, SpanSink, SpanValue, Tracing, trace_by};
+pub use spans::{EndedSpan, SpanKind, SpanSink, SpanValue, Tracing, trace_by};
 /// Writes [`trait@InterfaceError`] for the error of an interface, and `From<Fault>` with it.
 ///
 /// The error is an enum. One of its variants carries the fault and nothing else: the one marked

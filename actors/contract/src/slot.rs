@@ -6,9 +6,9 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use wrt_protocol::{ActorAddress, InterfaceName};
+use wrt_protocol::ActorAddress;
 
-use crate::{CallContext, Gate, Lease, OpenSpan, SpanKind, arrivals::Home};
+use crate::{CallContext, CallMeter, Gate, Lease, OpenSpan, SpanKind, arrivals::Home};
 
 /// The place where a node's own replica of an actor's interface stands, if it has one. All links to
 /// that actor share it, so they change over in one step when the replica starts or stops.
@@ -105,12 +105,10 @@ impl<T: ?Sized> LocalSlot<T> {
             .at(self.home.incarnation.get().cloned())
     }
 
-    /// The span of such an operation, which `context` goes on in: there and back, wherever it is served.
-    pub fn span(
-        &self,
-        context: &mut CallContext,
-        (interface, operation): (&InterfaceName, &str),
-    ) -> OpenSpan {
+    /// The span of such an operation, which `context` goes on in: there and back, wherever it is served. Its
+    /// meter takes the same time.
+    pub fn span(&self, context: &mut CallContext, meter: &'static CallMeter) -> OpenSpan {
+        let (interface, operation) = (meter.interface(), meter.operation());
         let mut span = context.begin_span(SpanKind::Client, || format!("{interface}/{operation}"));
         if span.is_kept() {
             span.text("rpc.system", || "wrt".to_owned());
@@ -120,7 +118,7 @@ impl<T: ?Sized> LocalSlot<T> {
                 span.text("wrt.actor", || actor.to_string());
             }
         }
-        span
+        span.measured_by(meter)
     }
 
     /// Whether a lease is of this node in its incarnation, so that no other one can serve it.

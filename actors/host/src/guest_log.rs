@@ -1,10 +1,10 @@
 //! What a guest says, in the log of its node.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tracing::{Level, event, field};
-use wrt_protocol::{ActorAddress, TraceContext};
+use wrt_protocol::{ActorAddress, LoggedPlace, TraceContext};
 
 use crate::Printable;
 
@@ -124,7 +124,8 @@ impl GuestLog {
                         component = guest.component.map(field::display),
                         stream = guest.stream,
                         context = guest.context.map(field::display),
-                        trace = guest.trace.map(field::display),
+                        trace = guest.place.trace.map(field::display),
+                        span = guest.place.span.map(field::display),
                         critical = $is_critical,
                         "{}{}",
                         guest.message,
@@ -162,7 +163,7 @@ impl GuestLog {
             component: self.actor.as_ref().map(|actor| actor.name.as_str()),
             stream,
             context: context.map(|context| Printable(cut(context, GUEST_CONTEXT_BYTES_MAX))),
-            trace: trace.map(|trace| TraceId(trace.trace_id)),
+            place: trace.map(TraceContext::place).unwrap_or_default(),
             message: Printable(kept),
             cut: if is_cut { " (cut)" } else { "" },
         });
@@ -175,18 +176,9 @@ struct Said<'a> {
     component: Option<&'a str>,
     stream: Option<&'static str>,
     context: Option<Printable<'a>>,
-    trace: Option<TraceId>,
+    place: LoggedPlace,
     message: Printable<'a>,
     cut: &'static str,
-}
-
-/// As in a `traceparent` header.
-struct TraceId(u128);
-
-impl fmt::Display for TraceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
 }
 
 fn cut(text: &str, bytes_max: usize) -> &str {

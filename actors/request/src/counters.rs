@@ -24,6 +24,13 @@ macro_rules! counts {
             $($(#[$field_doc])* pub $field: u64,)*
         }
 
+        impl $snapshot {
+            /// Each of them, with its name.
+            pub fn by_name(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($field), self.$field),)*].into_iter()
+            }
+        }
+
         #[derive(Debug, Default)]
         pub(crate) struct $live {
             $(pub(crate) $field: Counter,)*

@@ -100,6 +100,17 @@ pub trait Backend: Sized + Send + Sync + 'static {
         async { Ok(()) }
     }
 
+    /// Sends what it still holds for its service: called once, when nothing calls it any more. By default there is
+    /// nothing. It is given what is left of the time in which the node lets calls end, at least half a second and at
+    /// most five; what is not sent by then is lost, as it is where a node dies. So nothing that was acknowledged MUST
+    /// wait for this.
+    ///
+    /// # Cancel safety
+    /// Dropping the future is how it is given up.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// Where it listens, if it does: an address that one provider of a node has at a time.
     ///
     /// The setting that says so MUST be called `address` ([`ADDRESS_SETTING`]): `--address` of the

@@ -219,12 +219,17 @@ pub type BackendProbe = Arc<dyn Fn(CallContext) -> BoxFuture<'static, ProbeResul
 
 type ProbeResult = Result<(), Box<dyn Error + Send + Sync>>;
 
+/// Has a backend send what it holds, when nothing calls it any more: see [`Backend::close`](crate::Backend::close).
+pub type BackendClose = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// A provider that is connected. Dropping it ends it.
 pub struct Connected {
     /// What it offers, behind its gate.
     pub offers: Vec<Offer>,
     /// How to ask whether it works.
     pub probe: BackendProbe,
+    /// Has it send what it holds, at its end.
+    pub close: BackendClose,
     /// Starts it to serve, if it calls components.
     pub serve: Option<StartServing>,
 }
@@ -448,14 +453,20 @@ fn together(mut parts: Vec<Connected>) -> Connected {
     let mut whole = Connected {
         offers: Vec::new(),
         probe: Arc::new(|_| Box::pin(async { Ok(()) })),
+        close: Arc::new(|| Box::pin(async {})),
         serve: None,
     };
-    let mut probes = Vec::new();
+    let (mut probes, mut closes) = (Vec::new(), Vec::new());
     for part in parts {
         whole.offers.extend(part.offers);
         whole.serve = whole.serve.or(part.serve);
         probes.push(part.probe);
+        closes.push(part.close);
     }
+    whole.close = Arc::new(move || {
+        let all = futures::future::join_all(closes.iter().map(|close| close()));
+        Box::pin(async move { all.await.into_iter().collect() })
+    });
     whole.probe = Arc::new(move |context| {
         let answers = probes.iter().map(|probe| probe(context.clone()));
         let answers = futures::future::try_join_all(answers);

@@ -43,8 +43,8 @@ pub use dead_letters::{
 };
 pub use deployments::{Deployment, Deployments};
 pub use entry::{
-    BackendEntry, BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, Serves,
-    StartServing,
+    BackendClose, BackendEntry, BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts,
+    Serves, StartServing,
 };
 pub use jobs::{JobError, Jobs, JobsInterface};
 pub use ownership::{Alone, Owned, Ownership, Term};

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use toml::Table;
-use wrt_contract::Interface;
+use wrt_contract::{Interface, Measured};
 use wrt_protocol::{InterfaceName, Name};
 
 use crate::{Backend, State};
@@ -168,6 +168,12 @@ pub trait Serving: Send + Sync {
     /// What it counts beside that, by names in its own words (`dead_lettered`), for whoever looks after
     /// it. By default nothing.
     fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    /// What it measures beside that. By default nothing. Attributes are few, and none of them is `wrt.actor`: that
+    /// is for who asks.
+    fn measured(&self) -> Vec<Measured> {
         Vec::new()
     }
 

@@ -30,5 +30,5 @@ mod supervision;
 mod supervisor;
 
 pub use options::SupervisionOptions;
-pub use start::{OfferChange, OnChange, Probe, Running, Start, StartError};
+pub use start::{Close, OfferChange, OnChange, Probe, Running, Start, StartError};
 pub use supervision::{RunError, Supervision};

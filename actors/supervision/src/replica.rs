@@ -24,7 +24,14 @@ use tracing::{info, warn};
 use wrt_contract::Gate;
 use wrt_protocol::heartbeat::ReplicaState;
 
-use crate::{Probe, Running, Start, StartError, SupervisionOptions, backoff::Backoff, board::Post};
+use crate::{
+    Close, Probe, Running, Start, StartError, SupervisionOptions, backoff::Backoff, board::Post,
+};
+
+/// How long a replica may take to send what it holds, after its last call: what is left of its patience, within
+/// these.
+const CLOSE_MIN: Duration = Duration::from_millis(500);
+const CLOSE_MAX: Duration = Duration::from_secs(5);
 
 /// The behaviour; what it knows is in [`ReplicaData`].
 pub(crate) struct Replica;
@@ -63,6 +70,7 @@ pub(crate) struct ReplicaData {
     options: SupervisionOptions,
     backoff: Backoff,
     probe: Option<Probe>,
+    close: Option<Close>,
     /// Since when it is starting; none once it has run, or counts as failing.
     starting_since: Option<Instant>,
     /// The attempt to start that is made, or waited for.
@@ -96,6 +104,7 @@ impl Actor for Replica {
             options,
             backoff,
             probe: None,
+            close: None,
             starting_since: Some(Instant::now()),
             attempt: Job::default(),
             probing: Job::default(),
@@ -189,9 +198,10 @@ impl ReplicaData {
                 self.backoff.ready();
                 self.starting_since = None;
                 self.probe.clone_from(&running.probe);
+                let before = std::mem::replace(&mut self.close, running.close.clone());
                 if let Some(replaced) = self.post.offer(&running) {
                     replaced.start_draining();
-                    self.drain(replaced);
+                    self.drain(replaced, before);
                 }
                 self.probe_later(myself);
                 return;
@@ -215,7 +225,8 @@ impl ReplicaData {
         let delay = self.backoff.failed();
         warn!(actor = %self.post.actor(), reason, ?delay, "failed its probe");
         if let Some(gate) = self.post.withdraw(ReplicaState::Failing) {
-            self.drain(gate);
+            let close = self.close.take();
+            self.drain(gate, close);
         }
         // Unless what is to replace it is being started anyhow.
         if self.attempt.is_over() {
@@ -226,6 +237,7 @@ impl ReplicaData {
     async fn stop(&mut self, patience: Duration) {
         self.attempt.give_up().await;
         self.probing.give_up().await;
+        let end = Instant::now() + patience;
         if let Some(gate) = self.post.withdraw(ReplicaState::Draining) {
             let drained = gate.drain(patience).await;
             if !drained {
@@ -233,6 +245,7 @@ impl ReplicaData {
                 warn!(actor = %self.post.actor(), running = load.running, "stopped before it was idle");
             }
         }
+        close_by(self.close.take(), end).await;
         self.drains.shutdown().await;
     }
 
@@ -264,11 +277,25 @@ impl ReplicaData {
         );
     }
 
-    fn drain(&mut self, gate: Arc<Gate>) {
+    fn drain(&mut self, gate: Arc<Gate>, close: Option<Close>) {
         let patience = self.options.replaced_patience;
         self.drains.spawn(async move {
+            let end = Instant::now() + patience;
             gate.drain(patience).await;
+            close_by(close, end).await;
         });
+    }
+}
+
+/// Has it send what it holds, by `end` if that leaves it time.
+async fn close_by(close: Option<Close>, end: Instant) {
+    let Some(close) = close else { return };
+    let left = end.saturating_duration_since(Instant::now());
+    let closing = AssertUnwindSafe(async { close().await }).catch_unwind();
+    match time::timeout(left.clamp(CLOSE_MIN, CLOSE_MAX), closing).await {
+        Ok(Ok(())) => {}
+        Ok(Err(panic)) => warn!(reason = panic_text(&*panic), "a replica's end failed"),
+        Err(_elapsed) => warn!("what a replica held for its service was not sent in time"),
     }
 }
 

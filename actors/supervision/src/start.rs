@@ -22,6 +22,9 @@ pub trait Start: Send + Sync + 'static {
 /// Asks whether a replica still works; its error is for the log.
 pub type Probe = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
+/// Has a replica send what it still holds, when nothing calls it any more. It is given up after a while.
+pub type Close = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// What was brought up.
 #[derive(Clone)]
 pub struct Running {
@@ -29,6 +32,8 @@ pub struct Running {
     pub offers: Vec<Offer>,
     /// How to ask whether it still works; never asked if none.
     pub probe: Option<Probe>,
+    /// What it does last, if anything.
+    pub close: Option<Close>,
     /// The gate that its offers are behind.
     pub gate: Arc<Gate>,
 }

@@ -169,6 +169,45 @@ async fn a_call_that_does_not_end_holds_a_stop_no_longer_than_its_patience() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_replica_holds_is_sent_once_its_last_call_has_ended() {
+    let (told, service, redis) = (Told::default(), Service::up(), provider("redis"));
+    let tree = tree(&told).await;
+    tree.run(redis.clone(), Arc::new(Connect(Arc::clone(&service))))
+        .unwrap();
+    until_state(&tree, &redis, ReplicaState::Ready).await;
+    let first = service.gate();
+    // One that is replaced, and then the one that is stopped.
+    tree.run(redis.clone(), Arc::new(Connect(Arc::clone(&service))))
+        .unwrap();
+    until("it is replaced", || service.closes.load(Relaxed) == 1).await;
+    assert!(first.is_draining());
+    let permit = service.gate().admit(&CallContext::default()).await.unwrap();
+    let ended = tokio::spawn(async move {
+        tokio::time::sleep(PATIENCE / 2).await;
+        drop(permit);
+    });
+    tree.stop(&redis, PATIENCE).await;
+    ended.await.unwrap();
+    assert_eq!(service.closes.load(Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_hangs_is_given_up() {
+    let (told, service, redis) = (Told::default(), Service::up(), provider("redis"));
+    service.close_hangs.store(true, Relaxed);
+    let tree = tree(&told).await;
+    for (patience, least, most) in [(PATIENCE, 4_999, 5_100), (Duration::ZERO, 499, 600)] {
+        tree.run(redis.clone(), Arc::new(Connect(Arc::clone(&service))))
+            .unwrap();
+        until_state(&tree, &redis, ReplicaState::Ready).await;
+        let began = Instant::now();
+        tree.stop(&redis, patience).await;
+        let took = began.elapsed().as_millis();
+        assert!((least..=most).contains(&took), "{took} ms of {patience:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_that_panics_or_hangs_is_contained() {
     let told = Told::default();
     let (buggy, stuck, sound) = (Service::up(), Service::up(), Service::up());

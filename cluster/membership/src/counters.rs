@@ -23,6 +23,23 @@ pub struct MembershipCounts {
     pub silences: u64,
 }
 
+impl MembershipCounts {
+    /// Each of them, with its name.
+    pub fn by_name(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [
+            ("seen", self.seen),
+            ("malformed", self.malformed),
+            ("stale", self.stale),
+            ("late", self.late),
+            ("dropped", self.dropped),
+            ("sent", self.sent),
+            ("unsent", self.unsent),
+            ("silences", self.silences),
+        ]
+        .into_iter()
+    }
+}
+
 /// The live counters behind [`MembershipCounts`].
 #[derive(Debug, Default)]
 pub(crate) struct Counters {

@@ -37,4 +37,4 @@ pub use id::{
     CallId, Epoch, IdempotencyKey, Incarnation, LatticeName, LeaseId, Name, NameError, NodeId,
     NodeMicros, StreamId, Tenant,
 };
-pub use trace::TraceContext;
+pub use trace::{Hex, LoggedPlace, TraceContext};

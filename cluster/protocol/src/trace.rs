@@ -20,7 +20,41 @@ pub struct TraceContext {
     pub state: Option<Arc<str>>,
 }
 
+/// A place in a trace, as a log tells it: in hexadecimal, as a `traceparent` header has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LoggedPlace {
+    /// The whole trace.
+    pub trace: Option<Hex<u128>>,
+    /// The span, where the trace is kept: of others nobody sees one.
+    pub span: Option<Hex<u64>>,
+}
+
+/// A number with all of its digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hex<T>(T);
+
+impl<T: fmt::LowerHex> fmt::Display for Hex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:0digits$x}", self.0, digits = 2 * size_of::<T>())
+    }
+}
+
 impl TraceContext {
+    /// Whether the trace is kept, as who began it has decided.
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        self.flags & 1 == 1
+    }
+
+    /// As a log tells it.
+    #[must_use]
+    pub fn place(&self) -> LoggedPlace {
+        LoggedPlace {
+            trace: Some(Hex(self.trace_id)),
+            span: self.is_sampled().then_some(Hex(self.span_id)),
+        }
+    }
+
     /// Reads the value of a `traceparent` header, and of `tracestate` if there was one.
     ///
     /// Answers `None` for anything malformed, as the recommendation asks: the trace is restarted

@@ -3,6 +3,7 @@
 
 mod developer;
 mod letters;
+mod metrics_address;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use wrt_protocol::{LatticeName, NodeId};
 use crate::{AllowedVariable, LatticeServers};
 pub use developer::{DevArgs, DeveloperCommand, NewArgs};
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
+pub use metrics_address::MetricsAddress;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
 
@@ -178,6 +180,15 @@ pub struct ProcessArgs {
         hide_env_values = true
     )]
     pub resident: Option<u32>,
+    /// Tell Prometheus at this address what is measured, at /metrics: a port of this machine alone, or IP and
+    /// port [default: nowhere]
+    #[arg(
+        long,
+        value_name = "[IP:]PORT",
+        env = "WRT_METRICS",
+        hide_env_values = true
+    )]
+    pub metrics: Option<MetricsAddress>,
 }
 
 /// `wrt-node compile`

@@ -20,6 +20,7 @@ use wrt_transport::{Nats, ServiceInfo, Transport};
 use super::{
     args::JoinArgs,
     exit::Failure,
+    metrics::Metrics,
     output::Output,
     run::{cache_folder, cache_options, drain, engines},
     signals::{asked_to_stop, bear_file_limit},
@@ -35,7 +36,8 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     bear_file_limit();
     let lattice = arguments.lattice.lattice_name.clone();
     let name = node_name(&arguments)?;
-    let telemetry = Telemetry::start(name.as_str())?;
+    let mut telemetry = Telemetry::start(name.as_str())?;
+    let mut metrics = Metrics::listen(arguments.process.metrics).await?;
     let url = &arguments.lattice.lattice;
     let folder = cache_folder(&arguments.process).map(|folder| folder.join("desired"));
     let kept = Kept::open(folder, url, &lattice, &name);
@@ -49,6 +51,7 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     let epoch = options.epoch;
     let bus = Arc::clone(&transport) as Arc<dyn Transport>;
     let node = Node::start(options, runtime, bus, engines, code).await?;
+    metrics.tell_of(&node, &mut telemetry, output);
     node.takes_leases_from(store);
     let _announced = announce(&transport, &node, &lattice, output).await?;
     let text = format!("node {name} has joined lattice {lattice} at {}", shown(url));
@@ -65,6 +68,7 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
              own --name"
         ))),
     };
+    telemetry.report();
     drain(node, output).await;
     transport.close().await;
     telemetry.finish().await;

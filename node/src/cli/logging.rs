@@ -1,12 +1,19 @@
-//! Logs, to standard error.
+//! Logs, to standard error, and to an exporter where there is one.
 
+#[cfg_attr(
+    not(feature = "opentelemetry"),
+    allow(dead_code, reason = "only the exporter takes it")
+)]
+mod export;
 mod fields;
 mod stderr;
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
+#[cfg(feature = "opentelemetry")]
+pub use export::{Message, export_by, export_ends};
 pub use stderr::{Stderr, Writer};
 
 /// What is logged unless `RUST_LOG` asks for something else: what an operator has to know, and what
@@ -21,12 +28,15 @@ pub fn start() -> Stderr {
     let stderr = Stderr::start();
     let writer = stderr.writer();
     std::panic::set_hook(Box::new(move |panic| writer.panic(panic)));
-    let logger = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .fmt_fields(fields::Fields)
         .with_writer(stderr.writer())
         .with_ansi(std::io::stderr().is_terminal() && !wants_no_colour);
     // A test that calls two programs in one process has one already.
+    let logger = tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .with(export::Export::new());
     let _started_already = logger.try_init();
     stderr
 }

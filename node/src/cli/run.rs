@@ -23,6 +23,7 @@ use app::Job;
 use super::{
     args::{ProcessArgs, RunArgs},
     exit::Failure,
+    metrics::Metrics,
     output::Output,
     signals::{asked_to_stop, bear_file_limit},
     telemetry::Telemetry,
@@ -38,7 +39,8 @@ pub async fn run(
     output: Output,
 ) -> Result<ExitCode, Failure> {
     bear_file_limit();
-    let telemetry = Telemetry::start("local")?;
+    let mut telemetry = Telemetry::start("local")?;
+    let mut metrics = Metrics::listen(arguments.process.metrics).await?;
     let engines = engines(&arguments.process)?;
     let app = app::read(&arguments, &runtime, &engines)?;
     let app::LocalApp {
@@ -66,11 +68,13 @@ pub async fn run(
     let code = Code::Local(Arc::new(LocalCodes::new(code)));
     let transport = Loopback::alone(options.node.clone());
     let node = Node::start(options, runtime, transport, engines, code).await?;
+    metrics.tell_of(&node, &mut telemetry, output);
     if let Some(job) = job {
         let ended = tokio::select! {
             ended = to_its_end(&node, &app, &job, arguments.arguments, output) => ended,
             () = asked_to_stop() => Err(Failure::job_interrupted()),
         };
+        telemetry.report();
         tokio::select! {
             () = node.drain() => {}
             () = asked_to_stop() => {}
@@ -96,6 +100,7 @@ pub async fn run(
         failed = served => failed,
         () = asked_to_stop() => Ok(()),
     };
+    telemetry.report();
     drain(node, output).await;
     telemetry.finish().await;
     ended.map(|()| ExitCode::SUCCESS)

@@ -1,20 +1,59 @@
-//! The node's own spans: to a collector, where the environment names one.
+//! What the node tells of itself: spans, metrics and its log, to a collector, where the environment names one.
 //!
-//! The variables are OpenTelemetry's. `OTEL_TRACES_EXPORTER=otlp` or an address in
-//! `OTEL_EXPORTER_OTLP_ENDPOINT` turns it on, `OTEL_TRACES_EXPORTER=none` and `OTEL_SDK_DISABLED=true` off;
-//! `OTEL_TRACES_SAMPLER` with `OTEL_TRACES_SAMPLER_ARG` says which traces are kept.
+//! The variables are OpenTelemetry's. An address in `OTEL_EXPORTER_OTLP_ENDPOINT` turns all three on, and
+//! `OTEL_TRACES_EXPORTER`, `OTEL_METRICS_EXPORTER` and `OTEL_LOGS_EXPORTER` each its own: `otlp` on, `none` off.
+//! `OTEL_SDK_DISABLED=true` turns all off. `OTEL_TRACES_SAMPLER` with `OTEL_TRACES_SAMPLER_ARG` says which traces
+//! are kept, `OTEL_METRIC_EXPORT_INTERVAL` how often metrics are sent, in milliseconds.
 
-use std::sync::Arc;
+mod logs;
+mod metrics;
+mod spans;
 
-use wrt_contract::{EndedSpan, SpanKind, SpanSink, SpanValue, Tracing, trace_by};
-use wrt_opentelemetry::{Exporter, OpenTelemetryConfig};
-use wrt_otel::{Attribute, Decoded, Resource, Scope, Span, SpanContext, SpanStatus, Timestamp};
+use std::{sync::Arc, time::Duration};
+
+use wrt_contract::{Instrument, Measured, MeasuredValue, Tracing, trace_by};
+use wrt_opentelemetry::{Counts, Exporter, OpenTelemetryConfig};
+use wrt_otel::{Attribute, Resource, Scope};
 use wrt_runtime::FromEnv as _;
 
-use super::exit::Failure;
+use super::{exit::Failure, logging, metrics::Source};
+use metrics::Reports;
 
-/// The way of the node's spans; none where nobody wants them.
-pub(super) struct Telemetry(Option<Arc<Exporter>>);
+/// How often metrics are sent by default, as OpenTelemetry has it.
+const REPORT_INTERVAL_DEFAULT: Duration = Duration::from_secs(60);
+
+static RECORDS: Instrument = Instrument {
+    name: "wrt.telemetry.records",
+    unit: "{record}",
+    description: "What has become of the spans, metrics and logs of this node.",
+};
+static GUESTS_LOST: Instrument = Instrument {
+    name: "wrt.telemetry.guest_records.lost",
+    unit: "{record}",
+    description: "Spans and logs of components that did not get to their provider.",
+};
+
+/// The way of the node's telemetry; none where nobody wants it.
+pub(super) struct Telemetry {
+    way: Option<Way>,
+    reports: Option<Reports>,
+}
+
+#[derive(Clone)]
+struct Way {
+    exporter: Arc<Exporter>,
+    about: Resource,
+    /// How often metrics are sent, if they are.
+    interval: Option<Duration>,
+}
+
+/// Which of it is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wanted {
+    spans: bool,
+    metrics: bool,
+    logs: bool,
+}
 
 /// Which traces are kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,19 +76,19 @@ impl Telemetry {
                 .ok()
                 .filter(|value| !value.trim().is_empty())
         };
-        if !is_wanted(&environment)? {
-            return Ok(Self(None));
+        let wanted = Wanted::by(&environment)?;
+        if wanted == Wanted::NOTHING {
+            return Ok(Self {
+                way: None,
+                reports: None,
+            });
         }
-        let Sampling {
-            ratio,
-            follows_parent,
-        } = sampling(&environment)?;
+        let (sampling, interval) = (sampling(&environment)?, interval(&environment)?);
         let config = OpenTelemetryConfig::from_env().map_err(wrong)?;
         let exporter = Exporter::prepare(&config).map_err(wrong)?.start();
-        let exporter = Arc::new(exporter);
         let name = environment("OTEL_SERVICE_NAME").unwrap_or_else(|| "wrt-node".to_owned());
-        let sink = Sink {
-            exporter: Arc::clone(&exporter),
+        let way = Way {
+            exporter: Arc::new(exporter),
             about: Resource {
                 attributes: vec![
                     Attribute::text("service.name", name),
@@ -57,41 +96,165 @@ impl Telemetry {
                 ],
                 schema_url: None,
             },
+            interval: wanted.metrics.then_some(interval),
         };
-        trace_by(Tracing {
-            sink: Box::new(sink),
-            ratio,
-            follows_parent,
-        });
-        Ok(Self(Some(exporter)))
+        if wanted.spans {
+            way.trace(sampling);
+        }
+        if wanted.logs {
+            way.log();
+        }
+        Ok(Self {
+            way: Some(way),
+            reports: None,
+        })
     }
 
-    /// Sends what waits.
+    /// Whether metrics are sent.
+    pub(super) fn wants_metrics(&self) -> bool {
+        self.way.as_ref().is_some_and(|way| way.interval.is_some())
+    }
+
+    /// What has become of what was to be sent, of the node and of components.
+    pub(super) fn counts(&self) -> impl Fn() -> Vec<Measured> + Send + Sync + use<> {
+        let way = self.way.clone();
+        move || {
+            let lost = MeasuredValue::Total(wrt_otel::lost_records());
+            let mut all = vec![Measured::new(&GUESTS_LOST, lost)];
+            if let Some(way) = &way {
+                all.extend(told(way.exporter.counts()));
+            }
+            all
+        }
+    }
+
+    /// Sends what `source` says from now on, if metrics are sent.
+    pub(super) fn send_metrics(&mut self, source: Source) {
+        if let Some(way) = &self.way
+            && let Some(interval) = way.interval
+        {
+            self.reports = Some(Reports::start(way.clone(), interval, source));
+        }
+    }
+
+    /// Has metrics sent now: those of servers are gone with them.
+    pub(super) fn report(&self) {
+        if let Some(reports) = &self.reports {
+            reports.report();
+        }
+    }
+
+    /// Sends what waits, and metrics once more.
     pub(super) async fn finish(self) {
-        if let Some(exporter) = self.0 {
-            exporter.finish().await;
+        if let Some(reports) = self.reports {
+            reports.report();
+        }
+        if let Some(way) = self.way {
+            logging::export_ends();
+            way.exporter.finish().await;
         }
     }
 }
 
+impl Way {
+    fn trace(&self, sampling: Sampling) {
+        let Sampling {
+            ratio,
+            follows_parent,
+        } = sampling;
+        trace_by(Tracing {
+            sink: Box::new(spans::Sink {
+                exporter: Arc::clone(&self.exporter),
+                about: self.about.clone(),
+            }),
+            ratio,
+            follows_parent,
+        });
+    }
+
+    fn log(&self) {
+        let (exporter, about) = (Arc::clone(&self.exporter), self.about.clone());
+        logging::export_by(Box::new(move |message| {
+            // What does not fit is counted where it is dropped.
+            let _full = exporter.logs(vec![logs::told(message, about.clone())]);
+        }));
+    }
+}
+
+/// Who makes what the node tells.
+fn scope() -> Scope {
+    Scope {
+        name: "wrt".to_owned(),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ..Scope::default()
+    }
+}
+
+fn told(counts: Counts) -> impl Iterator<Item = Measured> {
+    let Counts {
+        sent,
+        dropped,
+        rejected,
+        retried,
+        waiting: _,
+    } = counts;
+    let outcomes = [
+        ("sent", sent),
+        ("dropped", dropped),
+        ("rejected", rejected),
+        ("retried", retried),
+    ];
+    outcomes.into_iter().map(|(outcome, count)| {
+        Measured::new(&RECORDS, MeasuredValue::Total(count)).with("wrt.event", outcome)
+    })
+}
+
 fn wrong(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
-    let what = "the environment asks for the node's spans, and it cannot be done";
+    let what = "the environment asks for the node's telemetry, and it cannot be done";
     Failure::from(anyhow::Error::from(error).context(what))
 }
 
-fn is_wanted(environment: Variables<'_>) -> Result<bool, Failure> {
-    let is_disabled = environment("OTEL_SDK_DISABLED");
-    if is_disabled.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Ok(false);
+impl Wanted {
+    const NOTHING: Self = Self {
+        spans: false,
+        metrics: false,
+        logs: false,
+    };
+
+    fn by(environment: Variables<'_>) -> Result<Self, Failure> {
+        let is_disabled = environment("OTEL_SDK_DISABLED");
+        if is_disabled.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+            return Ok(Self::NOTHING);
+        }
+        let by_default = environment("OTEL_EXPORTER_OTLP_ENDPOINT").is_some();
+        let is_wanted = |variable: &str| match environment(variable).as_deref() {
+            Some("otlp") => Ok(true),
+            Some("none") => Ok(false),
+            Some(_) => Err(Failure::usage(format!("{variable} is `otlp` or `none`"))),
+            None => Ok(by_default),
+        };
+        Ok(Self {
+            spans: is_wanted("OTEL_TRACES_EXPORTER")?,
+            metrics: is_wanted("OTEL_METRICS_EXPORTER")?,
+            logs: is_wanted("OTEL_LOGS_EXPORTER")?,
+        })
     }
-    match environment("OTEL_TRACES_EXPORTER").as_deref() {
-        Some("otlp") => Ok(true),
-        Some("none") => Ok(false),
-        Some(_) => Err(Failure::usage(
-            "OTEL_TRACES_EXPORTER is `otlp` or `none`".to_owned(),
-        )),
-        None => Ok(environment("OTEL_EXPORTER_OTLP_ENDPOINT").is_some()),
-    }
+}
+
+fn interval(environment: Variables<'_>) -> Result<Duration, Failure> {
+    let Some(text) = environment("OTEL_METRIC_EXPORT_INTERVAL") else {
+        return Ok(REPORT_INTERVAL_DEFAULT);
+    };
+    let millis = text
+        .trim()
+        .parse()
+        .ok()
+        .filter(|it| (100..=86_400_000).contains(it));
+    let interval = millis.map(Duration::from_millis);
+    interval.ok_or_else(|| {
+        let what = "OTEL_METRIC_EXPORT_INTERVAL is a number of milliseconds, from 100 to a day";
+        Failure::usage(what.to_owned())
+    })
 }
 
 fn sampling(environment: Variables<'_>) -> Result<Sampling, Failure> {
@@ -123,60 +286,6 @@ fn sampling(environment: Variables<'_>) -> Result<Sampling, Failure> {
     })
 }
 
-/// Takes the runtime's spans, and sends them under the node's name.
-struct Sink {
-    exporter: Arc<Exporter>,
-    about: Resource,
-}
-
-impl SpanSink for Sink {
-    fn ended(&self, span: EndedSpan) {
-        // What does not fit is counted, and told, where it is dropped.
-        let _full = self.exporter.spans(vec![told(span, self.about.clone())]);
-    }
-}
-
-fn told(span: EndedSpan, resource: Resource) -> Span {
-    let attribute = |(key, value): (&'static str, SpanValue)| match value {
-        SpanValue::Text(text) => Attribute::text(key, text),
-        SpanValue::Number(number) => Attribute {
-            key: key.to_owned(),
-            value: Decoded::Integer(number).into(),
-        },
-    };
-    let mut context = SpanContext::from(&span.context);
-    context.is_remote = false;
-    Span {
-        resource,
-        scope: Scope {
-            name: "wrt".to_owned(),
-            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            ..Scope::default()
-        },
-        context,
-        parent: span.parent,
-        kind: match span.kind {
-            SpanKind::Client => wrt_otel::SpanKind::Client,
-            SpanKind::Server => wrt_otel::SpanKind::Server,
-            SpanKind::Consumer => wrt_otel::SpanKind::Consumer,
-            SpanKind::Internal => wrt_otel::SpanKind::Internal,
-        },
-        name: span.name,
-        start: Timestamp(span.start_unix_nanos),
-        end: Timestamp(span.end_unix_nanos),
-        attributes: span.attributes.into_iter().map(attribute).collect(),
-        events: Vec::new(),
-        links: Vec::new(),
-        status: match span.error {
-            Some(why) => SpanStatus::Error(why),
-            None => SpanStatus::Unset,
-        },
-        dropped_attributes: 0,
-        dropped_events: 0,
-        dropped_links: 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,17 +300,53 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_traced_who_has_not_asked() {
+    fn nothing_is_sent_that_nobody_has_asked_for() {
         let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:1");
         for (variables, expected) in [
-            (&[][..], Some(false)),
-            (&[endpoint], Some(true)),
-            (&[("OTEL_TRACES_EXPORTER", "otlp")], Some(true)),
-            (&[endpoint, ("OTEL_TRACES_EXPORTER", "none")], Some(false)),
-            (&[endpoint, ("OTEL_SDK_DISABLED", "TRUE")], Some(false)),
+            (&[][..], Some([false; 3])),
+            (&[endpoint], Some([true; 3])),
+            (
+                &[("OTEL_TRACES_EXPORTER", "otlp")],
+                Some([true, false, false]),
+            ),
+            (
+                &[endpoint, ("OTEL_TRACES_EXPORTER", "none")],
+                Some([false, true, true]),
+            ),
+            (
+                &[
+                    ("OTEL_METRICS_EXPORTER", "otlp"),
+                    ("OTEL_LOGS_EXPORTER", "none"),
+                ],
+                Some([false, true, false]),
+            ),
+            (
+                &[("OTEL_LOGS_EXPORTER", "otlp")],
+                Some([false, false, true]),
+            ),
+            (&[endpoint, ("OTEL_SDK_DISABLED", "TRUE")], Some([false; 3])),
             (&[("OTEL_TRACES_EXPORTER", "zipkin")], None),
+            (&[("OTEL_METRICS_EXPORTER", "prometheus")], None),
         ] {
-            assert_eq!(is_wanted(&of(variables)).ok(), expected, "{variables:?}");
+            let wanted = Wanted::by(&of(variables)).ok();
+            let wanted = wanted.map(|it| [it.spans, it.metrics, it.logs]);
+            assert_eq!(wanted, expected, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn an_interval_is_read() {
+        for (text, expected) in [
+            ("", Some(60_000)),
+            ("250", Some(250)),
+            ("0", None),
+            ("1s", None),
+        ] {
+            let variables = [("OTEL_METRIC_EXPORT_INTERVAL", text)];
+            let variables = of(&variables);
+            let environment = |name: &str| variables(name).filter(|it| !it.is_empty());
+            let read = interval(&environment).ok();
+            assert_eq!(read.map(|it| it.as_millis()), expected, "{text}");
         }
     }
 

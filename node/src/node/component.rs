@@ -70,6 +70,7 @@ impl ComponentStart {
         Ok(Running {
             offers,
             probe: None,
+            close: None,
             gate: Arc::clone(gate),
         })
     }

@@ -75,6 +75,7 @@ impl ProviderStart {
         Ok(Running {
             offers: connected.offers,
             probe: Some(probe),
+            close: Some(connected.close),
             gate,
         })
     }

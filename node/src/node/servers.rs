@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{task::JoinSet, time::timeout};
-use wrt_contract::Permit;
+use wrt_contract::{Measured, Permit};
 use wrt_deployment::addresses_clash;
 use wrt_protocol::ActorAddress;
 use wrt_runtime::{ServerLoad, Serving};
@@ -132,6 +132,12 @@ impl Servers {
         counters
             .map(|(name, count)| (name.to_owned(), count))
             .collect()
+    }
+
+    /// What a provider's server measures.
+    pub(crate) fn measured(&self, provider: &ActorAddress) -> Vec<Measured> {
+        let server = self.running().get(provider).map(Arc::clone);
+        server.map(|it| it.serving.measured()).unwrap_or_default()
     }
 
     fn drain(&self, server: Option<Arc<Server>>) {

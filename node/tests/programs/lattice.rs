@@ -94,6 +94,11 @@ impl Lattice {
         self.nats.url()
     }
 
+    /// Takes its server away.
+    pub fn stop_bus(&self) {
+        self.nats.stop().unwrap();
+    }
+
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }

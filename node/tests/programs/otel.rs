@@ -36,11 +36,11 @@ fn text(json: &Json) -> String {
     json.as_str().unwrap_or_default().to_owned()
 }
 
-fn list<'a>(json: &'a Json, name: &str) -> &'a [Json] {
+pub fn list<'a>(json: &'a Json, name: &str) -> &'a [Json] {
     json[name].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn attribute(json: &Json, key: &str) -> String {
+pub fn attribute(json: &Json, key: &str) -> String {
     let mut attributes = list(json, "attributes").iter();
     let found = attributes.find(|it| it["key"] == key);
     found
@@ -134,7 +134,7 @@ fn becomes(collector: &OtelCollector, trace: &str, root: &str, expected: &str) {
     clippy::disallowed_methods,
     reason = "the pause between two looks at a level-triggered condition"
 )]
-fn wait() {
+pub fn wait() {
     std::thread::sleep(LOOK_INTERVAL);
 }
 
@@ -202,6 +202,44 @@ fn otel_with_a_collector() {
         wait();
     }
     running.stop();
+}
+
+/// What its components have said waits for its batch a minute long, and is sent when it stops.
+#[test]
+fn a_provider_that_stops_sends_what_it_has() {
+    let collector = OtelCollector::start().unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
+    let manifest = format!(
+        r#"
+[app]
+name = "shop"
+
+[component.orders]
+source = "{source}"
+links = {{ "wasi:otel" = "telemetry", "wasi:keyvalue" = "stock" }}
+
+[provider.telemetry]
+backend = "opentelemetry"
+config = {{ endpoint = "{url}", protocol = "grpc", delay_ms = 60000 }}
+
+[provider.stock]
+backend = "memory"
+
+[provider.web]
+backend = "http-server"
+config = {{ address = "127.0.0.1:0" }}
+calls = [{{ component = "orders" }}]
+"#,
+        source = guest("otel").display(),
+        url = collector.url()
+    );
+    let manifest = write_manifest(folder.path(), &manifest);
+    let running = Running::start(&[&manifest.display().to_string()]);
+    let (status, trace) = request(&running.address("web"), "POST", "/chair", "");
+    assert_eq!(status, 200, "{trace}");
+    running.stop();
+    let expected = "internal order [orders]\n  internal reserve [orders]\n";
+    becomes(&collector, &trace, "", expected);
 }
 
 /// The server on one node, the component on another, its store and the way to the collector on a third.

@@ -9,6 +9,7 @@ mod apt;
 mod azure;
 mod bench;
 mod command;
+mod cost;
 mod demo;
 mod ferretdb;
 mod guests;
@@ -29,6 +30,7 @@ const COMMANDS: &[Command] = &[
     demo::COMMAND,
     test::COMMAND,
     bench::COMMAND,
+    cost::COMMAND,
     setup::COMMAND,
     ferretdb::COMMAND,
     azure::COMMAND,

@@ -10,7 +10,9 @@ use toml::{Table, Value};
 use wrt_contract::{Gate, NamedInterface};
 use wrt_protocol::{InterfaceName, Name};
 
-use super::{BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, StartServing};
+use super::{
+    BackendClose, BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, StartServing,
+};
 use crate::{
     ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING, Environment, FromEnv, LatticeState, Referred,
     Server, Serving, Setting, Settings, SettingsError, Target,
@@ -259,6 +261,7 @@ impl<B: Backend> ErasedPart for Part<B> {
             });
             Ok(Connected {
                 offers,
+                close: close(Arc::clone(&backend)),
                 probe: probe(backend),
                 serve,
             })
@@ -351,6 +354,13 @@ fn refused_selection(complaint: Complaint) -> ConnectFailure {
         Complaint::Selection { message, .. } => message,
     };
     ConnectFailure::ForGood(text.into())
+}
+
+fn close<B: Backend>(backend: Arc<B>) -> BackendClose {
+    Arc::new(move || {
+        let backend = Arc::clone(&backend);
+        async move { backend.close().await }.boxed()
+    })
 }
 
 fn probe<B: Backend>(backend: Arc<B>) -> BackendProbe {

@@ -78,6 +78,9 @@ pub struct Service {
     pub hangs: AtomicBool,
     pub panics: AtomicBool,
     pub refuses: AtomicBool,
+    pub close_hangs: AtomicBool,
+    /// Ends that were begun, each after its gate was idle.
+    pub closes: AtomicU32,
     pub starts: AtomicU32,
     pub with_door: bool,
     pub gates: Mutex<Vec<Arc<Gate>>>,
@@ -98,6 +101,8 @@ impl Service {
             hangs: false.into(),
             panics: false.into(),
             refuses: false.into(),
+            close_hangs: false.into(),
+            closes: 0.into(),
             starts: 0.into(),
             with_door: !bell_only,
             gates: Mutex::default(),
@@ -144,9 +149,22 @@ impl Start for Connect {
                 }
                 .boxed()
             };
+            let (closed, idle) = (Arc::clone(&service), Arc::clone(&gate));
+            let close = move || {
+                let (service, gate) = (Arc::clone(&closed), Arc::clone(&idle));
+                async move {
+                    assert_eq!(gate.load().running, 0, "it is closed after its last call");
+                    service.closes.fetch_add(1, Relaxed);
+                    if service.close_hangs.load(Relaxed) {
+                        std::future::pending::<()>().await;
+                    }
+                }
+                .boxed()
+            };
             Ok(Running {
                 offers,
                 probe: Some(Arc::new(probe)),
+                close: Some(Arc::new(close)),
                 gate,
             })
         }
@@ -183,6 +201,7 @@ impl Start for Hotel {
             Ok(Running {
                 offers: vec![Offer::new::<BellInterface>(lodge, &gate)],
                 probe: None,
+                close: None,
                 gate,
             })
         }

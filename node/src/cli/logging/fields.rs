@@ -63,14 +63,24 @@ impl Visit for Line<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let causes = std::iter::successors(Some(value), |error| (*error).source());
-        let texts: Vec<String> = causes.map(ToString::to_string).collect();
-        self.record(field, &texts.join(": "));
+        self.record(field, &chain(value));
     }
 }
 
+/// An error with its causes.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
+/// As much of a value as is logged.
+pub(super) fn kept(text: &str) -> &str {
+    &text[..text.floor_char_boundary(VALUE_BYTES_MAX)]
+}
+
 fn write_value(writer: &mut dyn fmt::Write, text: &str) -> fmt::Result {
-    let kept = &text[..text.floor_char_boundary(VALUE_BYTES_MAX)];
+    let kept = kept(text);
     for (at, line) in kept.lines().enumerate() {
         if at > 0 {
             writer.write_str(FURTHER_LINE)?;

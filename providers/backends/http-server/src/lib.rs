@@ -28,6 +28,7 @@ mod path;
 mod request;
 mod request_body;
 mod response;
+mod route_meter;
 mod routing;
 mod server;
 mod service;

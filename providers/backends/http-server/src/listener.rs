@@ -11,6 +11,7 @@ use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::AbortOnDropHandle,
 };
+use wrt_contract::Measured;
 use wrt_http::HttpHandler;
 use wrt_websocket::PeerCounter;
 
@@ -18,8 +19,9 @@ use crate::{
     config::{HttpServerConfig, Route, RouteError},
     connection, descriptors,
     metrics::{HttpServerCounts, Metrics},
+    route_meter::RouteMeter,
     routing::RouteTable,
-    service::Service,
+    service::{Routed, Service},
     websocket::{Sockets, WebSockets},
 };
 
@@ -27,6 +29,8 @@ use crate::{
 pub struct HttpListener {
     address: SocketAddr,
     metrics: Arc<Metrics>,
+    /// Of each route, and of the requests that have none.
+    meters: Vec<Arc<RouteMeter>>,
     peers: Option<Arc<PeerCounter>>,
     draining: CancellationToken,
     drained: CancellationToken,
@@ -68,9 +72,14 @@ impl HttpListener {
         if routes.is_empty() && sockets.routes.is_empty() {
             return Err(RouteError::NoRoutes.into());
         }
-        let handlers = routes.iter();
-        let routes = RouteTable::new(handlers.map(|(route, handler)| (route, Arc::clone(handler))))
-            .map_err(|(_, error)| error)?;
+        let unrouted = Arc::<RouteMeter>::default();
+        let mut meters = vec![Arc::clone(&unrouted)];
+        let routed = routes.iter().map(|(route, handler)| {
+            let (handler, meter) = (Arc::clone(handler), Arc::new(RouteMeter::of(route)));
+            meters.push(Arc::clone(&meter));
+            (route, Routed { handler, meter })
+        });
+        let routes = RouteTable::new(routed).map_err(|(_, error)| error)?;
         let has_sockets = !sockets.routes.is_empty();
         let sockets = Sockets::new(sockets)?;
         let counter = Arc::clone(sockets.listener().table().counter());
@@ -86,6 +95,7 @@ impl HttpListener {
             routes,
             sockets,
             metrics: Arc::clone(&metrics),
+            unrouted,
         });
         let (draining, drained) = (CancellationToken::new(), CancellationToken::new());
         let acceptor = Acceptor {
@@ -97,6 +107,7 @@ impl HttpListener {
         Ok(Self {
             address,
             metrics,
+            meters,
             peers: has_sockets.then_some(counter),
             draining,
             drained,
@@ -114,6 +125,11 @@ impl HttpListener {
     #[must_use]
     pub fn counts(&self) -> HttpServerCounts {
         self.metrics.counts()
+    }
+
+    /// How long requests took.
+    pub(crate) fn durations(&self) -> impl Iterator<Item = Measured> {
+        self.meters.iter().flat_map(|meter| meter.measured())
     }
 
     /// What it has counted of its peers, if it has routes for such.

@@ -20,6 +20,7 @@ use crate::{
     connection_use::Request,
     metrics::Metrics,
     request::Refused,
+    route_meter::{RouteMeter, Timed},
     status::{retry_after_secs, status_of, text_of},
 };
 
@@ -57,6 +58,9 @@ pub(crate) struct Responder {
     pub(crate) request: Request,
     /// Whether the request was a HEAD.
     pub(crate) is_head: bool,
+    pub(crate) timed: Timed,
+    /// That of its route, once that is known.
+    pub(crate) meter: Arc<RouteMeter>,
 }
 
 impl Responder {
@@ -151,6 +155,7 @@ impl Responder {
 
     fn send(self, head: http::Response<()>, kind: Kind) -> http::Response<ResponseBody> {
         self.metrics.response(head.status());
+        self.meter.take(self.timed, head.status());
         head.map(|()| ResponseBody {
             kind,
             broken: None,

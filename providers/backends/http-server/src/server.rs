@@ -8,7 +8,7 @@ use std::{
 
 use futures::{FutureExt, future::BoxFuture};
 use toml::{Table, Value};
-use wrt_contract::Interface as _;
+use wrt_contract::{Instrument, Interface as _, Measured, MeasuredValue};
 use wrt_http::{HttpHandlerInterface, WasiHttp};
 use wrt_protocol::InterfaceName;
 use wrt_runtime::{
@@ -147,6 +147,22 @@ fn refused(at: usize, error: &RouteError) -> SelectionError {
     }
 }
 
+static CONNECTIONS: Instrument = Instrument {
+    name: "wrt.http.server.open_connections",
+    unit: "{connection}",
+    description: "Connections that are open.",
+};
+static REQUESTS: Instrument = Instrument {
+    name: "http.server.active_requests",
+    unit: "{request}",
+    description: "Requests in hand, until the last byte of their answer.",
+};
+static BROKEN_OFF: Instrument = Instrument {
+    name: "wrt.http.server.broken_off",
+    unit: "{event}",
+    description: "Connections that were refused, clients that left before their answer, bodies that broke off.",
+};
+
 impl Serving for HttpListener {
     fn address(&self) -> Option<SocketAddr> {
         Some(reachable(self.local_addr()))
@@ -166,6 +182,23 @@ impl Serving for HttpListener {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         self.peers().map(PeerCounter::by_name).unwrap_or_default()
+    }
+
+    fn measured(&self) -> Vec<Measured> {
+        let counts = self.counts();
+        let event = |name: &str, count| {
+            Measured::new(&BROKEN_OFF, MeasuredValue::Total(count)).with("wrt.event", name)
+        };
+        let open = MeasuredValue::Level(counts.connections_open.into());
+        let in_hand = MeasuredValue::Level(counts.requests_in_flight.into());
+        let told = [
+            Measured::new(&CONNECTIONS, open),
+            Measured::new(&REQUESTS, in_hand),
+            event("connection_refused", counts.connections_refused),
+            event("client_left", counts.clients_left),
+            event("body_broken", counts.bodies_broken),
+        ];
+        told.into_iter().chain(self.durations()).collect()
     }
 
     fn drain(&self, patience: Duration) -> BoxFuture<'_, bool> {

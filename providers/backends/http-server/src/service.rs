@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc};
 use http::{Method, StatusCode, uri::PathAndQuery};
 use wrt_contract::{Body, CallContext, OpenSpan, SpanKind, until};
 use wrt_http::HttpHandler;
-use wrt_protocol::{Fault, FaultKind, Hop, limits::BUDGET_GRACE};
+use wrt_protocol::{Fault, FaultKind, Hop, TraceContext, limits::BUDGET_GRACE};
 
 use crate::{
     config::HttpServerConfig,
@@ -14,16 +14,25 @@ use crate::{
     request::{Refused, for_handler, trace_of},
     request_body::RequestBody,
     response::{Responder, ResponseBody},
+    route_meter::{RouteMeter, Timed},
     routing::RouteTable,
     websocket::{Asked, Sockets},
 };
 
+/// Where the requests of a route go.
+pub(crate) struct Routed {
+    pub(crate) handler: Arc<dyn HttpHandler>,
+    pub(crate) meter: Arc<RouteMeter>,
+}
+
 /// What all connections of a server share.
 pub(crate) struct Service {
     pub(crate) config: HttpServerConfig,
-    pub(crate) routes: RouteTable<Arc<dyn HttpHandler>>,
+    pub(crate) routes: RouteTable<Routed>,
     pub(crate) sockets: Sockets,
     pub(crate) metrics: Arc<Metrics>,
+    /// Of requests that have no route.
+    pub(crate) unrouted: Arc<RouteMeter>,
 }
 
 const BUSY: Refused = Refused {
@@ -52,10 +61,12 @@ impl Service {
         in_hand: Request,
     ) -> Result<http::Response<ResponseBody>, Infallible> {
         let busy = in_hand.number() > self.config.requests_max;
-        let responder = Responder {
+        let mut responder = Responder {
             metrics: Arc::clone(&self.metrics),
             request: in_hand,
             is_head: request.method() == Method::HEAD,
+            timed: Timed::now(request.method()),
+            meter: Arc::clone(&self.unrouted),
         };
         if busy {
             return Ok(responder.refuse(BUSY));
@@ -81,21 +92,17 @@ impl Service {
             );
             return Ok(answer.await);
         }
-        let Some(handler) = self.routes.find(authority, path).map(Arc::clone) else {
+        let Some(Routed { handler, meter }) = self.routes.find(authority, path) else {
             return Ok(match self.sockets.find(authority, path) {
                 Some(_) => responder.refuse_unasked(NO_UPGRADE, version),
                 None => responder.refuse(NO_ROUTE),
             });
         };
-        let method = request.method().clone();
-        let path = request.uri().path_and_query().cloned();
-        Ok(match self.call(&*handler, request).await {
+        responder.meter = Arc::clone(meter);
+        let timed = responder.timed;
+        Ok(match self.call(&**handler, request, timed).await {
             Ok(response) => responder.answer(response).await,
-            Err(fault) => {
-                let path = path.as_ref().map_or("", PathAndQuery::path);
-                tracing::warn!(%method, path, %fault, "a request ended with a fault");
-                responder.fault(&fault)
-            }
+            Err(fault) => responder.fault(&fault),
         })
     }
 
@@ -103,14 +110,29 @@ impl Service {
         &self,
         handler: &dyn HttpHandler,
         request: http::Request<Body>,
+        timed: Timed,
     ) -> Result<http::Response<Body>, Fault> {
+        let method = request.method().clone();
+        let path = request.uri().path_and_query().cloned();
         let mut context = CallContext::with_budget(self.config.request_timeout())
             .with_trace(trace_of(request.headers()));
-        let mut span = span_of(&mut context, &request);
+        let mut span = span_of(&mut context, &request, timed.method());
         let answer = self.ask(&context, handler, request).await;
         match &answer {
             Ok(response) => told(&mut span, response.status()),
-            Err(fault) => span.faulted(fault),
+            Err(fault) => {
+                span.faulted(fault);
+                let path = path.as_ref().map_or("", PathAndQuery::path);
+                let place = context.trace().map(TraceContext::place).unwrap_or_default();
+                tracing::warn!(
+                    %method,
+                    path,
+                    trace = place.trace.map(display),
+                    span = place.span.map(display),
+                    %fault,
+                    "a request ended with a fault"
+                );
+            }
         }
         answer
     }
@@ -138,8 +160,7 @@ impl Service {
 }
 
 /// The span of a request, until its answer begins; in the words of the semantic conventions.
-fn span_of(context: &mut CallContext, request: &http::Request<Body>) -> OpenSpan {
-    let method = known(request.method());
+fn span_of(context: &mut CallContext, request: &http::Request<Body>, method: &str) -> OpenSpan {
     let mut span = context.begin_trace(SpanKind::Server, || method.to_owned());
     if span.is_kept() {
         let uri = request.uri();
@@ -153,24 +174,6 @@ fn span_of(context: &mut CallContext, request: &http::Request<Body>) -> OpenSpan
         });
     }
     span
-}
-
-/// A method that the conventions have a word for: what a client makes up must not become a name.
-fn known(method: &Method) -> &str {
-    let known = [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PUT,
-        Method::DELETE,
-        Method::OPTIONS,
-        Method::PATCH,
-        Method::TRACE,
-    ];
-    match known.contains(method) {
-        true => method.as_str(),
-        false => "_OTHER",
-    }
 }
 
 fn told(span: &mut OpenSpan, status: StatusCode) {

@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
 use tokio_util::sync::CancellationToken;
-use wrt_contract::{Body, CallContext, InterfaceError, until};
+use wrt_contract::{Body, CallContext, InterfaceError, SpanKind, until};
 use wrt_protocol::{Fault, FaultKind, Hop, limits::BUDGET_GRACE};
 use wrt_websocket::{
     Answer, Listener, Opening, Peer, PeerHandler, PeerId, PeerRoute, WebSocketError,
@@ -175,12 +175,15 @@ async fn open(
     request: &http::Request<Body>,
     opening: &Opening,
 ) -> Result<Option<HeaderValue>, Refusal> {
-    let context = CallContext::with_budget(route.options.handler_timeout())
+    let mut context = CallContext::with_budget(route.options.handler_timeout())
         .with_trace(trace_of(request.headers()));
+    let mut span = context.begin_trace(SpanKind::Server, || format!("open {}", route.name));
     // As with any request: the client is not left waiting by a handler that keeps to no deadline.
     let latest = context.deadline() + BUDGET_GRACE;
     let answer = until(latest, route.handler.open(&context, opening)).await;
-    match answer.unwrap_or_else(|| Err(late().into())) {
+    let answer = answer.unwrap_or_else(|| Err(late().into()));
+    span.judge(&answer);
+    match answer {
         Ok(Answer::Accept(None)) => Ok(None),
         Ok(Answer::Accept(Some(chosen))) if opening.protocols.contains(&chosen) => {
             let chosen = HeaderValue::try_from(chosen);

@@ -51,6 +51,11 @@ impl Backend for OpenTelemetry {
         matches!(error, ConnectError::Settings(_))
     }
 
+    /// What its components have said is on its way to the collector when they are told so, and not there.
+    async fn close(&self) {
+        self.0.finish().await;
+    }
+
     fn check(config: &OpenTelemetryConfig) -> Result<(), SettingsError> {
         config.parsed().map(drop)
     }

@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use tokio::time::{Instant, sleep};
 use wrt_command::{Exit, Start};
-use wrt_contract::CallContext;
+use wrt_contract::{CallContext, SpanKind};
 use wrt_protocol::{Execution, Fault, FaultKind, Hop};
 use wrt_runtime::Term;
 
@@ -98,20 +98,30 @@ impl Job {
     async fn attempt(&self, start: &Start, term: Option<&Term>) -> Result<Exit, Fault> {
         let budget = self.takes_max();
         let Some(term) = term else {
-            let context = CallContext::with_budget(budget).for_operation();
-            return self.client.run(&context, start).await;
+            let mut context = CallContext::with_budget(budget).for_operation();
+            let mut span = context.begin_trace(SpanKind::Internal, || self.span_name());
+            let ended = self.client.run(&context, start).await;
+            span.judge(&ended);
+            return ended;
         };
         let Some(context) = term.context(budget) else {
             let detail = "another replica runs it from now on";
             let kind = FaultKind::Fenced;
             return Err(Fault::not_executed(kind, Hop::Caller, detail));
         };
-        let context = context.for_operation();
-        tokio::select! {
+        let mut context = context.for_operation();
+        let mut span = context.begin_trace(SpanKind::Internal, || self.span_name());
+        let ended = tokio::select! {
             biased;
             ended = self.client.run(&context, start) => ended,
             () = term.over() => Err(stopped()),
-        }
+        };
+        span.judge(&ended);
+        ended
+    }
+
+    fn span_name(&self) -> String {
+        format!("run {}", self.component)
     }
 }
 

@@ -34,6 +34,7 @@ pub use message::{INBOX, Message, ReplyTo};
 pub use subscribed::{Subscribed, Subscriber, gather};
 pub use subscription::{DeliveryMode, Order, Subscription};
 pub use topic::{Topic, TopicFilter};
+pub use trace::carry as carry_trace;
 
 /// A broker: whoever takes messages and hands them to those who subscribe.
 #[interface(name = "wasi:messaging", error = MessagingError)]

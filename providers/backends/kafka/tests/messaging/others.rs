@@ -15,12 +15,34 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 use tokio::time::{Instant, sleep};
+use wrt_contract::CallContext;
 use wrt_kafka::KafkaGroupProtocol::{self, Classic, Consumer};
-use wrt_messaging::MessagingError;
+use wrt_messaging::{Message, Messaging as _, MessagingError, Topic, carry_trace};
+use wrt_protocol::TraceContext;
 
-use super::support::{A_WHILE, Component, World, gets, send, send_all, until};
+use super::support::{A_WHILE, Component, World, gets, header, send, send_all, until};
 
 const PROTOCOLS: [KafkaGroupProtocol; 2] = [Classic, Consumer];
+
+/// Whoever reads the topic goes on with the trace in which a component has sent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_names_its_place_in_the_trace() {
+    const PLACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let world = World::shared();
+    let topic = world.make("orders", 1).await;
+    let provider = world.connect(world.config()).await;
+    let place = TraceContext::parse(PLACE, Some("a=1"));
+    let context = CallContext::default().with_trace(place);
+    let mut message = Message::new("a chair");
+    carry_trace(&mut message, &context);
+    let named = Topic::new(&topic).expect("a legal topic");
+    let sent = provider.send(&context, &named, &message).await;
+    sent.expect("it is acknowledged");
+    let record = world.letters(&topic, 1).await.remove(0);
+    assert_eq!(record.payload(), Some(&b"a chair"[..]));
+    assert_eq!(header(&record, "traceparent"), PLACE);
+    assert_eq!(header(&record, "tracestate"), "a=1");
+}
 
 /// Fails when the offsets of a topic that was made anew are taken for those that were handled already.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

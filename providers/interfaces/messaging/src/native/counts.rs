@@ -1,6 +1,17 @@
 //! What has become of messages, counted.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use wrt_contract::{Durations, Instrument, Measured, MeasuredValue};
+
+static PROCESSED: Instrument = Instrument {
+    name: "messaging.process.duration",
+    unit: "s",
+    description: "Messages in the hands of their components.",
+};
 
 /// What has become of the messages of a provider's subscriptions since it began to serve.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,6 +45,8 @@ pub struct DeliveryCounter {
     duplicates: AtomicU64,
     dead_lettered: AtomicU64,
     dropped: AtomicU64,
+    handled_in: Durations,
+    failed_in: Durations,
 }
 
 /// A message in hand, for as long as this lives.
@@ -86,6 +99,25 @@ impl DeliveryCounter {
     /// A message is gone without having been handled; how many by now.
     pub fn dropped(&self) -> u64 {
         self.dropped.fetch_add(1, Relaxed) + 1
+    }
+
+    /// A handler has had a message in hand for so long.
+    pub(crate) fn processed(&self, is_handled: bool, took: Duration) {
+        match is_handled {
+            true => self.handled_in.take(took),
+            false => self.failed_in.take(took),
+        }
+    }
+
+    /// How long handlers had their messages in hand.
+    pub(crate) fn measured(&self) -> Vec<Measured> {
+        let told = |durations: &Durations| {
+            let value = MeasuredValue::Durations(durations.counts()?);
+            Some(Measured::new(&PROCESSED, value).with("messaging.operation.name", "process"))
+        };
+        // The conventions' word for an error that is not told from others.
+        let failed = told(&self.failed_in).map(|it| it.with("error.type", "_OTHER"));
+        told(&self.handled_in).into_iter().chain(failed).collect()
     }
 
     /// As of now.

@@ -1,12 +1,15 @@
 //! Subscriptions at work.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{Stream, StreamExt, future::BoxFuture};
 use parking_lot::Mutex;
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use wrt_contract::{CallContext, SpanKind};
+use wrt_contract::{CallContext, Measured, SpanKind};
 use wrt_runtime::{ServerLoad, Serving, State, Target, Term};
 
 use super::{admission::Admission, trace};
@@ -120,7 +123,9 @@ impl Subscriber {
         let topic = message.topic.as_ref();
         let name = || format!("process {}", topic.map_or("", |topic| topic.as_str()));
         let mut span = context.begin_trace(SpanKind::Consumer, name);
+        let begun = Instant::now();
         let handled = self.handler.handle(&context, message).await;
+        self.counter.processed(handled.is_ok(), begun.elapsed());
         span.judge(&handled);
         handled
     }
@@ -194,6 +199,10 @@ impl Serving for Subscribed {
             ("dead_lettered", counts.dead_lettered),
             ("dropped", counts.dropped),
         ]
+    }
+
+    fn measured(&self) -> Vec<Measured> {
+        self.counter.measured()
     }
 
     fn drain(&self, patience: Duration) -> BoxFuture<'_, bool> {

@@ -9,8 +9,9 @@ use crate::{Message, limits::METADATA_ENTRIES_MAX};
 const PARENT: &str = "traceparent";
 const STATE: &str = "tracestate";
 
-/// Adds the place of the call that sends it, unless its sender has named one, or there is no room for it.
-pub(crate) fn carry(message: &mut Message, context: &CallContext) {
+/// Adds the place of the call that sends it, unless its sender has named one, or there is no room for it. What a
+/// component sends has it.
+pub fn carry(message: &mut Message, context: &CallContext) {
     let Some(trace) = context.trace() else {
         return;
     };

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::time::{Instant, sleep, timeout};
-use wrt_contract::CallContext;
+use wrt_contract::{CallContext, SpanKind};
 
 use crate::{Closing, PeerCounter, PeerRoute, WebSocketError, count};
 
@@ -32,7 +32,7 @@ impl Calls {
             let (route, peer, data) = (Arc::clone(&route), Arc::clone(&peer), data.clone());
             async move { route.handler.receive(&context, &peer, is_text, data).await }.boxed()
         };
-        match self.patiently(call).await {
+        match self.patiently("receive", call).await {
             Ok(()) => count(&self.counter.messages_handled),
             Err(error) if error.is_not_executed() => {
                 count(&self.counter.messages_given_up);
@@ -55,7 +55,7 @@ impl Calls {
             let closing = closing.clone();
             async move { route.handler.close(&context, &peer, &closing).await }.boxed()
         };
-        let told = self.patiently(call);
+        let told = self.patiently("close", call);
         let told = match is_draining {
             true => timeout(DRAINING_PATIENCE, told).await,
             false => Ok(told.await),
@@ -74,22 +74,30 @@ impl Calls {
         }
     }
 
-    /// Makes a call until it was executed, or may have been.
+    /// Makes a call until it was executed, or may have been. All attempts are one trace, which begins here.
     async fn patiently(
         &self,
+        what: &str,
         call: impl Fn(CallContext) -> BoxFuture<'static, Result<(), WebSocketError>>,
     ) -> Result<(), WebSocketError> {
         let options = &self.route.options;
         let until = Instant::now() + options.handler_patience();
         let mut pause = PAUSE_MIN;
+        let mut whole = CallContext::default();
+        let name = || format!("{what} {}", self.route.name);
+        let mut span = whole.begin_trace(SpanKind::Consumer, name);
         loop {
-            let context = CallContext::with_budget(options.handler_timeout());
+            let context = CallContext::with_budget(options.handler_timeout())
+                .with_trace(whole.trace().cloned());
             match call(context).await {
                 Err(error) if error.is_not_executed() && Instant::now() + pause < until => {
                     count(&self.counter.put_back);
                     tracing::debug!(peer = &*self.peer, %error, "handed over again");
                 }
-                told => return told,
+                told => {
+                    span.judge(&told);
+                    return told;
+                }
             }
             sleep(pause).await;
             pause = (2 * pause).min(PAUSE_MAX);
