@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 use wrt_component::{CompiledComponent, EngineOptions, Engines, Stdio};
 use wrt_contract::Interface;
 use wrt_deployment::{Digest, Revision, Snapshot, StoredApp};
-use wrt_node::{AppEnvironment, Code, LocalCode, Node, NodeOptions};
+use wrt_node::{AppEnvironment, Code, LocalCode, LocalCodes, Node, NodeOptions};
 use wrt_protocol::{ActorAddress, Epoch, LatticeName, NodeId, heartbeat::ReplicaState};
 use wrt_runtime::Runtime;
 use wrt_transport::Loopback;
@@ -73,7 +73,8 @@ impl Inside {
         let code = BTreeMap::from([(digest, LocalCode::Artefact(component.clone()))]);
         let actors = app.actors().count();
         let node = tokio.block_on(async {
-            let node = node(runtime.clone(), engines, Code::Local(Arc::new(code))).await?;
+            let code = Code::Local(Arc::new(LocalCodes::new(code)));
+            let node = node(runtime.clone(), engines, code).await?;
             let stored = StoredApp {
                 revision: Revision(1),
                 app,
