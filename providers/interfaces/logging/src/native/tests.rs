@@ -65,7 +65,7 @@ fn logged(messages: &[(draft::logging::Level, &str, &str)]) -> String {
 }
 
 #[test]
-fn a_message_says_who_speaks_and_in_which_trace() {
+fn a_message_says_who_speaks_and_in_which_span() {
     use draft::logging::Level;
 
     let text = logged(&[
@@ -79,7 +79,7 @@ fn a_message_says_who_speaks_and_in_which_trace() {
     let of = |level: &str, message: &str, context: &str, end: &str| {
         format!(
             "{level:>5} wrt::guest: {message} app=shop component=cart{context} \
-             trace=4bf92f3577b34da6a3ce929d0e0e4736{end}\n"
+             trace=4bf92f3577b34da6a3ce929d0e0e4736 span=00f067aa0ba902b7{end}\n"
         )
     };
     let expected = [
