@@ -19,12 +19,7 @@ impl Check<'_> {
         }
         let calls = self.calls_between_components();
         for cycle in cycles(&calls) {
-            let path: Vec<&str> = cycle
-                .iter()
-                .chain(cycle.first())
-                .map(Name::as_str)
-                .collect();
-            let path = path.join(" -> ");
+            let path = path_of(&cycle);
             let (message, help) = match cycle.as_slice() {
                 [only] => (
                     format!("component `{only}` is linked to itself: {path}"),
@@ -64,6 +59,13 @@ impl Check<'_> {
             Ends::Provider(_) | Ends::Both | Ends::Nobody => None,
         })
     }
+}
+
+/// A cycle as people read it: back to where it began.
+pub(super) fn path_of(cycle: &[Name]) -> String {
+    let names = cycle.iter().chain(cycle.first());
+    let names: Vec<&str> = names.map(Name::as_str).collect();
+    names.join(" -> ")
 }
 
 /// A shortest cycle through each name that is on one, each cycle once, from its least name on.

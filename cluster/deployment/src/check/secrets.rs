@@ -4,7 +4,7 @@ use wrt_protocol::Name;
 
 use super::{
     Check,
-    cycles::{Calls, cycles},
+    cycles::{Calls, cycles, path_of},
 };
 use crate::{ProblemKind, ProviderManifest, SECRETS, SecretReference, Span};
 
@@ -63,12 +63,7 @@ impl Check<'_> {
 
     /// None of them could ever connect.
     fn vault_cycle(&self, cycle: &[Name]) {
-        let path: Vec<&str> = cycle
-            .iter()
-            .chain(cycle.first())
-            .map(Name::as_str)
-            .collect();
-        let path = path.join(" -> ");
+        let path = path_of(cycle);
         let message = match cycle {
             [only] => format!("provider `{only}` would read its own settings from itself: {path}"),
             _ => format!("settings lead from vault to vault in a circle: {path}"),
