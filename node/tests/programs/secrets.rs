@@ -2,11 +2,13 @@
 
 use std::{process::Command, time::Duration};
 
+use age::{secrecy::ExposeSecret as _, x25519::Identity};
+use tempfile::TempDir;
 use wrt_test_servers::{Deadline, RedisServer};
 
 use super::{
     lattice::{Lattice, address},
-    running::{guest, request, write_manifest},
+    running::{Running, guest, repository, request, write_manifest, wrt_node},
 };
 
 const A_WHILE: Duration = Duration::from_secs(60);
@@ -128,4 +130,40 @@ fn a_setting_is_what_the_vault_beside_it_has() {
 #[test]
 fn a_setting_is_what_the_vault_of_another_node_has() {
     a_setting_is_what_the_vault_has("a", "b");
+}
+
+/// In a process of its own, where servers come last: from a file that was filled before.
+#[test]
+fn a_setting_is_what_the_vault_of_its_process_has() {
+    let redis = RedisServer::start().unwrap();
+    guest("vault");
+    let (folder, identity) = (TempDir::new().unwrap(), Identity::generate().to_string());
+    let run = |manifest: &str, ready: &[&str]| {
+        let command = |at: &std::path::Path| -> Command {
+            let mut command = wrt_node(at);
+            command.env("AGE_FILE", folder.path().join("secrets.age"));
+            command.env("AGE_IDENTITY", identity.expose_secret());
+            command.env("WRT_ALLOW_ENV", "AGE_FILE,AGE_IDENTITY");
+            command.args(["run", manifest]);
+            command
+        };
+        let running = Running::launch_by(command, ready);
+        running.wait_for("is ready");
+        running
+    };
+    let filling = repository("examples/vault/age.toml").display().to_string();
+    let filling = run(&filling, &["--address", "web=127.0.0.1:0"]);
+    let set = request(&filling.address("web"), "PUT", "/redis", &redis.url());
+    assert_eq!(set.0, 200, "{}", set.1);
+    filling.stop();
+
+    let text = manifest("a", "a", ["127.0.0.1:0", "127.0.0.1:0"]);
+    let age = r#"backend = "age"
+config = { file = { env = "AGE_FILE" }, identity = { env = "AGE_IDENTITY" } }"#;
+    let text = text.replace(r#"backend = "memory""#, age);
+    let path = write_manifest(folder.path(), &text);
+    let running = run(path.to_str().unwrap(), &[]);
+    let counted = request(&running.address("web"), "POST", "/visits", "");
+    assert_eq!(counted, (200, "1".to_owned()));
+    running.stop();
 }
