@@ -56,7 +56,7 @@ async fn invoke(actor: &ComponentActor, context: &CallContext, part: &str) -> an
     }
     let pre = actor.instance_pre().clone();
     let calls = part == "and call";
-    let called = prepared.call(|mut lent| async move {
+    let called = prepared.call(move |mut lent| async move {
         let instance = lent.instance(&pre).await?;
         if !calls {
             return Ok(5);

@@ -276,11 +276,14 @@ impl SharedInstances for ComponentActor {
     }
 
     fn allowance(&self, context: &CallContext) -> Allowance {
-        let time = context.remaining().min(self.wall_time_max);
+        // Each invocation comes by here: the clock is looked at once.
+        let now = Instant::now();
+        let left = context.deadline().saturating_duration_since(now);
+        let time = left.min(self.wall_time_max);
         let reserve = ANSWER_RESERVE_MAX.min(time / ANSWER_RESERVE_SHARE);
         Allowance {
-            context: context.narrowed(time - reserve),
-            leash: Arc::new(Leash::until(Instant::now() + time)),
+            context: context.until(now + (time - reserve)),
+            leash: Arc::new(Leash::until(now + time)),
         }
     }
 

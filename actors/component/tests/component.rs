@@ -290,7 +290,7 @@ async fn limits_below_what_a_component_starts_with_are_told_with_the_number() {
         let actor = ComponentActor::new(spec, &[]).unwrap();
         let pre = actor.instance_pre().clone();
         let prepared = actor.prepare(&CallContext::default());
-        let made = prepared.call(|mut lent| async move { lent.instance(&pre).await });
+        let made = prepared.call(move |mut lent| async move { lent.instance(&pre).await });
         made.await
             .unwrap_or_else(|error| panic!("{limit}: {error:?}"));
     }
@@ -499,7 +499,7 @@ async fn more_instances_than_there_is_room_for_are_overload_and_nothing_breaks()
             let pre = actor.instance_pre().clone();
             let prepared = actor.prepare(&CallContext::default());
             let refused = Arc::clone(&one_is_refused);
-            let added = prepared.call(|mut lent| async move {
+            let added = prepared.call(move |mut lent| async move {
                 let instance = lent.instance(&pre).await?;
                 let _closed = refused.acquire().await;
                 let add = instance.get_typed_func::<(u32, u32), (u32,)>(&mut lent, "add");

@@ -159,7 +159,7 @@ async fn an_instance_that_waits_too_long_is_given_up_and_so_is_one_too_many() {
     let at_once = (0..5).map(|_| {
         let (pre, all_are_made) = (actor.instance_pre().clone(), Arc::clone(&all_are_made));
         let prepared = actor.prepare(&CallContext::default());
-        prepared.call(|mut lent| async move {
+        prepared.call(move |mut lent| async move {
             lent.instance(&pre).await?;
             all_are_made.wait().await;
             lent.keep();
@@ -271,7 +271,7 @@ async fn a_component_that_is_started_again_has_instances_of_its_own() {
         let pre = actor.instance_pre().clone();
         let (goes, gone) = tokio::sync::oneshot::channel();
         let prepared = actor.prepare(&CallContext::default());
-        let at_work = prepared.call(|mut lent| async move {
+        let at_work = prepared.call(move |mut lent| async move {
             lent.instance(&pre).await?;
             gone.await.unwrap();
             lent.keep();

@@ -110,9 +110,14 @@ impl CallContext {
     /// The same call with less time: `budget` from now, or what is left if that is less.
     #[must_use]
     pub fn narrowed(&self, budget: Duration) -> Self {
-        let deadline = self.deadline.min(Instant::now() + budget.min(BUDGET_MAX));
+        self.until(Instant::now() + budget.min(BUDGET_MAX))
+    }
+
+    /// The same call, which ends at `deadline` at the latest.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
         Self {
-            deadline,
+            deadline: self.deadline.min(deadline),
             ..self.clone()
         }
     }

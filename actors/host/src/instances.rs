@@ -44,21 +44,19 @@ impl Prepared {
     ///
     /// # Cancel safety
     /// Dropping the future stops the guest.
-    pub async fn call<T, E, F>(self, work: impl FnOnce(Lent) -> F) -> Result<T, E>
+    pub async fn call<T, E, F>(self, work: impl FnOnce(Lent) -> F + Send + 'static) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
         E: From<wasmtime::Error> + Send + 'static,
     {
         let leash = Arc::clone(&self.leash);
-        let run = self.run(|lent| {
-            let work = work(lent);
-            async move {
-                tokio::select! {
-                    biased;
-                    answer = work => answer,
-                    () = leash.over() => Err(wasmtime::Error::from(WallTimeExceeded).into()),
-                }
+        // The work begins where it stays: it has kilobytes, and would be moved once more.
+        let run = self.run(|lent| async move {
+            tokio::select! {
+                biased;
+                answer = work(lent) => answer,
+                () = leash.over() => Err(wasmtime::Error::from(WallTimeExceeded).into()),
             }
         });
         run.await

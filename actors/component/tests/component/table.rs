@@ -62,7 +62,7 @@ struct TableComponent(Arc<dyn Instances>);
 impl Table for TableComponent {
     async fn look_up(&self, context: &CallContext) -> Result<u32, Fault> {
         let pre = self.0.instance_pre().clone();
-        let called = self.0.prepare(context).call(|mut lent| async move {
+        let called = self.0.prepare(context).call(move |mut lent| async move {
             let instance = lent.instance(&pre).await?;
             let rows = instance.get_export_index(&mut lent, None, WIT);
             let look_up = instance.get_export_index(&mut lent, rows.as_ref(), "look-up");

@@ -70,7 +70,7 @@ where
     R: ComponentNamedList + Lift + Send + Sync + 'static,
 {
     let pre = actor.instance_pre().clone();
-    let called = actor.prepare(context).call(|mut lent| async move {
+    let called = actor.prepare(context).call(move |mut lent| async move {
         let instance = lent.instance(&pre).await?;
         let function = instance
             .get_func(&mut lent, function)

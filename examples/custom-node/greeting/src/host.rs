@@ -89,7 +89,7 @@ impl Listener for ComponentListener {
     async fn tick(&self, context: &CallContext, count: u64) -> Result<(), Fault> {
         let pre = self.instances.instance_pre().clone();
         let guest = Arc::clone(&self.guest);
-        let called = self.instances.prepare(context).call(|mut lent| async move {
+        let called = self.instances.prepare(context).call(move |mut lent| async move {
             let instance = lent.instance(&pre).await?;
             let guest = guest.load(&mut lent, &instance)?;
             let listener = guest.example_greeting_listener();

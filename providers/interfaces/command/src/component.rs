@@ -121,7 +121,7 @@ impl Command for CommandComponent {
         let own_name = std::iter::once(actor.name.to_string());
         let arguments = own_name.chain(start.arguments.iter().cloned()).collect();
         let prepared = self.instances.prepare_new(context);
-        let called = prepared.call(|mut lent| async move {
+        let called = prepared.call(move |mut lent| async move {
             lent.data_mut().set_arguments(arguments);
             export.run(&mut lent, &pre).await
         });

@@ -26,9 +26,10 @@ use futures::{FutureExt, StreamExt, future::select};
 use parking_lot::Mutex;
 use tokio::{
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
+use wrt_contract::until;
 use wrt_messaging::{MessagingError, PlaceInHand, Places, Subscriber, Verdict};
 
 use super::{
@@ -141,7 +142,10 @@ impl Consumer {
                 Ok((batch, places)) => {
                     let handle = |message, place| {
                         let (this, paused) = (Arc::clone(&self), Arc::clone(&paused));
-                        tasks.spawn(async move { this.handle(message, place, &paused).await });
+                        // In a box: a task moves what it is made of four times.
+                        tasks.spawn(Box::pin(async move {
+                            this.handle(message, place, &paused).await;
+                        }));
                     };
                     take(batch, places, &stop, handle).await
                 }
@@ -196,21 +200,27 @@ impl Consumer {
     /// Hands one message over, and does with it what follows from that. For as long the server is told that
     /// somebody has it in hand, also while its attempts are looked up or it is stored as a dead letter.
     async fn handle(&self, message: jetstream::Message, place: PlaceInHand, paused: &Paused) {
-        let work = pin!(self.settle(&message, paused));
-        let telling = pin!(self.tell_progress(&message));
-        // Beside the work and not between its steps: a server that is away must not hold up a handler's
-        // deadline.
-        select(work, telling).await;
+        let mut work = pin!(self.settle(&message, paused));
+        // Most are done before that, and have no timer of their own.
+        if until(Instant::now() + PROGRESS, work.as_mut())
+            .await
+            .is_none()
+        {
+            let telling = Box::pin(self.tell_progress(&message));
+            // Beside the work and not between its steps: a server that is away must not hold up a
+            // handler's deadline.
+            select(work, telling).await;
+        }
         drop(place);
     }
 
-    /// Tells the server each second that somebody has a message in hand, for as long as this is polled.
+    /// Tells the server now and each second that somebody has a message in hand, for as long as this is polled.
     async fn tell_progress(&self, message: &jetstream::Message) -> Infallible {
-        let mut ticks = interval_at(Instant::now() + PROGRESS, PROGRESS);
+        let mut ticks = interval(PROGRESS);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            Box::pin(self.tell(message, AckKind::Progress)).await;
+            self.tell(message, AckKind::Progress).await;
         }
     }
 
@@ -355,8 +365,10 @@ async fn take(
     stop: &CancellationToken,
     mut handle: impl FnMut(jetstream::Message, PlaceInHand),
 ) -> Result<(), String> {
+    // The server ends it before.
+    let latest = Instant::now() + PULL_FOR + PAUSE;
     while let Some(place) = places.pop() {
-        let next = timeout(PULL_FOR + PAUSE, batch.next());
+        let next = timeout_at(latest, batch.next());
         let next = tokio::select! {
             () = stop.cancelled() => break,
             next = next => next,

@@ -1,9 +1,6 @@
 //! Subscriptions at work.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, future::BoxFuture};
 use parking_lot::Mutex;
@@ -90,7 +87,7 @@ impl Subscriber {
     /// Dropping the future stops the handler.
     pub async fn hand_over(&self, message: &mut Message) -> Result<(), MessagingError> {
         let context = CallContext::with_budget(self.subscription.handler_timeout());
-        self.hand_over_with(&context, message).await
+        self.hand_over_with(context, message).await
     }
 
     /// The same for a work that is this replica's own during `term`; none when that is over. What the handler
@@ -104,28 +101,27 @@ impl Subscriber {
         message: &mut Message,
     ) -> Option<Result<(), MessagingError>> {
         let context = term.context(self.subscription.handler_timeout())?;
-        Some(self.hand_over_with(&context, message).await)
+        Some(self.hand_over_with(context, message).await)
     }
 
     async fn hand_over_with(
         &self,
-        context: &CallContext,
+        mut context: CallContext,
         message: &mut Message,
     ) -> Result<(), MessagingError> {
         if let Some(reply_to) = &mut message.reply_to {
             reply_to.link = self.subscription.reply_link.to_string();
         }
         let (_in_hand, _handed) = (self.counter.take(), self.admission.hand());
-        let mut context = match trace::named_by(message) {
-            Some(place) => context.clone().with_trace(Some(place)),
-            None => context.clone(),
-        };
+        if let Some(place) = trace::named_by(message) {
+            context = context.with_trace(Some(place));
+        }
         let topic = message.topic.as_ref();
         let name = || format!("process {}", topic.map_or("", |topic| topic.as_str()));
         let mut span = context.begin_trace(SpanKind::Consumer, name);
-        let begun = Instant::now();
         let handled = self.handler.handle(&context, message).await;
-        self.counter.processed(handled.is_ok(), begun.elapsed());
+        // The context was made for it just before.
+        self.counter.processed(handled.is_ok(), context.elapsed());
         span.judge(&handled);
         handled
     }

@@ -76,7 +76,7 @@ impl KeyValueComponent {
         let pre = self.instances.instance_pre().clone();
         let (export, bucket) = (Arc::clone(&self.export), bucket.clone());
         let prepared = self.instances.prepare(context);
-        let called = prepared.call(|lent| async move {
+        let called = prepared.call(move |lent| async move {
             let mut open = Open::new(lent, &pre, export, &bucket).await?;
             let answer = work(&mut open).await;
             if !matches!(answer, Err(Failure::Ended(_))) {

@@ -106,7 +106,7 @@ impl MessageHandler for MessageComponent {
         );
         let message = message.clone();
         let prepared = self.instances.prepare(context);
-        let called = prepared.call(|mut lent| async move {
+        let called = prepared.call(move |mut lent| async move {
             let answer = export.call(&mut lent, &pre, message).await?;
             lent.keep();
             answer.map_err(Failure::Told)
