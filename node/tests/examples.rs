@@ -35,5 +35,6 @@ mod programs {
     pub mod traced_message;
     pub mod vault;
     pub mod wasmcloud;
+    pub mod wasmcloud_postgres;
     pub mod websocket;
 }

@@ -48,6 +48,7 @@ pub(crate) fn base(ty: &Type) -> &Type {
 /// The name that the server shows.
 pub(crate) fn type_name(ty: &Type) -> String {
     match ty.kind() {
+        _ if is_a_vector(ty) => ty.name().to_owned(),
         Kind::Array(element) => format!("{}[]", element.name()),
         _ => ty.name().to_owned(),
     }
@@ -57,9 +58,15 @@ pub(crate) fn type_name(ty: &Type) -> String {
 pub(crate) fn is_known(ty: &Type) -> bool {
     let ty = base(ty);
     match ty.kind() {
+        _ if is_a_vector(ty) => false,
         Kind::Array(element) => is_known_scalar(base(element)),
         _ => is_known_scalar(ty),
     }
+}
+
+/// Whether a type of the server's own catalogs is an array that begins at 0, and is written without braces.
+fn is_a_vector(ty: &Type) -> bool {
+    matches!(*ty, Type::INT2_VECTOR | Type::OID_VECTOR)
 }
 
 fn is_known_scalar(ty: &Type) -> bool {

@@ -1,5 +1,5 @@
-//! SQL on the lattice: one trait, the host glue of wrt:sql and of wasi:sql, SQLite as the default, and
-//! the suite that every provider passes.
+//! SQL on the lattice: one trait, the host glue of wrt:sql, of wasi:sql and of wasmcloud:postgres, SQLite as the
+//! default, and the suite that every provider passes.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

@@ -5,6 +5,7 @@ mod error;
 mod provider;
 mod rows_body;
 mod scan;
+mod script;
 mod session;
 mod sqlite;
 mod statement;

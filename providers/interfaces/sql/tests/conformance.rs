@@ -13,7 +13,11 @@ const A_HANDLE: &str = "the handle has it";
 const A_LINK: &str = "a database is a link, and opening one is no call";
 
 const COVERAGE: WitCoverage = WitCoverage {
-    folders: &["../../../wit/sql", "../../../wit/deps/sql-0.2.0-draft"],
+    folders: &[
+        "../../../wit/sql",
+        "../../../wit/deps/sql-0.2.0-draft",
+        "../../../wit/deps/wasmcloud-postgres-0.1.1-draft",
+    ],
     not_served: &[],
     table: &[
         ("databases.[static]database.open", Locally(A_LINK)),
@@ -51,6 +55,10 @@ const COVERAGE: WitCoverage = WitCoverage {
         ("types.[static]connection.open", Locally(A_LINK)),
         ("readwrite.query", By("query")),
         ("readwrite.exec", By("execute")),
+        ("query.query", By("query")),
+        ("query.query-batch", By("batch")),
+        ("prepared.prepare", By("describe")),
+        ("prepared.exec", By("execute")),
     ],
 };
 

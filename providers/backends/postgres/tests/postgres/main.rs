@@ -8,3 +8,4 @@ mod support;
 mod tls;
 mod transactions;
 mod values;
+mod wasmcloud;

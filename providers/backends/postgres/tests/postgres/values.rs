@@ -37,6 +37,12 @@ fn unknown() -> Vec<(&'static str, Value)> {
             "'[2:3]={7,8}'::int4[]",
             other("int4[]", "[2:3]={\"7\",\"8\"}"),
         ),
+        ("'1 -2'::int2vector", other("int2vector", "1 -2")),
+        (
+            "array['1 2'::int2vector]",
+            other("int2vector[]", "{\"1 2\"}"),
+        ),
+        ("'26 27'::oidvector", other("oidvector", "26 27")),
         ("'infinity'::date", other("date", "infinity")),
         (
             "'-infinity'::timestamptz",

@@ -10,6 +10,7 @@ mod statements;
 mod streams;
 mod transactions;
 mod values;
+mod wasmcloud;
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use crate::Sql;
 /// # Panics
 /// With the cases that failed.
 pub async fn run(sql: Arc<dyn Sql>) {
-    let all: [&[Case<Fixture>]; 7] = [
+    let all: [&[Case<Fixture>]; 8] = [
         values::CASES,
         statements::CASES,
         errors::CASES,
@@ -31,6 +32,7 @@ pub async fn run(sql: Arc<dyn Sql>) {
         streams::CASES,
         transactions::CASES,
         cancelling::CASES,
+        wasmcloud::CASES,
     ];
     let fixture = |case| Fixture::new(case, Arc::clone(&sql));
     run_cases(all.into_iter().flatten(), fixture).await;

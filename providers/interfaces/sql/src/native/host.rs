@@ -1,4 +1,4 @@
-//! Host glue: the WIT of wrt:sql, and of wasi:sql, over the one trait.
+//! Host glue: the WIT of wrt:sql, of wasi:sql and of wasmcloud:postgres, over the one trait.
 //!
 //! What a guest holds is on the host: a database is a link, a statement a text, a transaction a lease.
 
@@ -8,6 +8,7 @@ mod handles;
 mod tests;
 mod transaction;
 mod wasi;
+pub mod wasmcloud;
 
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wrt_host::{Host, InstanceState, Package};
@@ -45,20 +46,27 @@ pub(crate) mod bindings {
 const TYPES: &str = "wrt:sql/types@0.1.0";
 const DATABASES: &str = "wrt:sql/databases@0.1.0";
 
-/// `wrt:sql`: databases. A component may say the same, and less, in the words of `wasi:sql`.
+/// `wrt:sql`: databases. A component may say the same, and less, in the words of `wasi:sql` and of
+/// `wasmcloud:postgres`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WrtSql;
 
 impl Host for WrtSql {
     fn describe(package: &mut Package) {
-        package.answers(&[TYPES, wasi::TYPES]);
-        package.imports::<SqlInterface>(&[DATABASES, wasi::READWRITE]);
+        package.answers(&[TYPES, wasi::TYPES, wasmcloud::TYPES]);
+        package.imports::<SqlInterface>(&[
+            DATABASES,
+            wasi::READWRITE,
+            wasmcloud::QUERY,
+            wasmcloud::PREPARED,
+        ]);
     }
 
     fn add_to_linker(linker: &mut Linker<InstanceState>) -> wasmtime::Result<()> {
         types::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
         databases::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
-        wasi::add_to_linker(linker)
+        wasi::add_to_linker(linker)?;
+        wasmcloud::add_to_linker(linker)
     }
 }
 

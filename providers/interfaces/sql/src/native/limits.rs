@@ -10,6 +10,8 @@ pub const PARAMETER_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const BATCH_COMMANDS_MAX: usize = 1000;
 /// What the rows take that are answered at once; more goes as a stream.
 pub const RESULT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What the names of columns take in all, where a package has them in each row.
+pub const NAMES_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// What one row of a stream takes.
 pub const ROW_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// After which a piece of a stream is sent.

@@ -1,7 +1,7 @@
 //! Values: how they are made, what they take, and how they are written.
 
 use crate::native::calendar::{date_text, interval_text, time_text, timestamp_text};
-use crate::{Array, Command, Row, Scalar, SqlError, Value};
+use crate::{Array, Command, Limit, Row, Rows, Scalar, SqlError, Value, limits::NAMES_BYTES_MAX};
 
 /// What a value takes beside its text or bytes, roughly.
 const VALUE_BYTES: usize = 16;
@@ -49,6 +49,12 @@ impl Command {
             parameters: parameters.into(),
         }
     }
+}
+
+/// Refuses rows each of which would have the names of its columns, where that is too much.
+pub(crate) fn check_names(rows: &Rows) -> Result<(), SqlError> {
+    let names: usize = rows.columns.iter().map(|column| column.name.len()).sum();
+    Limit::ResultBytes.check(names.saturating_mul(rows.rows.len()), NAMES_BYTES_MAX)
 }
 
 /// What rows take, roughly.

@@ -121,6 +121,7 @@ pub(super) fn hold<T: Any + Send>(
             || entry.is::<RowStream>()
             || entry.is::<Transaction>()
             || entry.is::<super::wasi::Statement>()
+            || entry.is::<super::wasmcloud::Statement>()
     };
     let held = state.table().iter_mut().filter(is_ours).count();
     Limit::Handles.check(held + 1, HANDLES_MAX)?;

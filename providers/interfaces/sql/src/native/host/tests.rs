@@ -274,6 +274,18 @@ mod of_wasi {
         assert!(matches!(cells[8].value, DataType::Null));
     }
 
+    /// The name of its column is a part of each cell.
+    #[tokio::test]
+    async fn a_long_name_in_many_rows_is_refused() {
+        let mut world = World::new().await;
+        let name = "n".repeat(50_000);
+        let numbers =
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1000)";
+        let text = format!("{numbers} select i as {name} from n");
+        let words = run(&mut world, &text, &[]).await.unwrap_err();
+        assert!(words.contains("50000000, of at most"), "{words}");
+    }
+
     #[tokio::test]
     async fn an_error_has_its_words() {
         let mut world = World::new().await;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::native::{
     scan::with_numbered_parameters,
-    value::{array_text, scalar_text},
+    value::{array_text, check_names, scalar_text},
 };
 use crate::{Command, Other, Rows, Scalar, SqlError, Value};
 
@@ -137,6 +137,7 @@ impl readwrite::Host for InstanceState {
 
 /// Row after row.
 fn cells(rows: Rows) -> Result<Vec<types::Row>, SqlError> {
+    check_names(&rows)?;
     let Rows { columns, rows } = rows;
     let mut cells = Vec::with_capacity(columns.len() * rows.len());
     for row in rows {
