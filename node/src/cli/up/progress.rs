@@ -63,7 +63,7 @@ impl Progress {
         let members = observer.members();
         let placement = place([app], &members);
         let statuses = lattice.statuses(placement.shares.keys()).await;
-        let takers = members.iter().filter(|member| member.takes_placement);
+        let takers = members.iter().filter(|member| member.takes_placement());
         let mut progress = Self {
             nodes: takers.map(|member| member.id.clone()).collect(),
             ..Self::default()
