@@ -1,6 +1,7 @@
 //! What can be written on a command line. Each flag of which a deployment may want a default has an
 //! environment variable. `PROGRAM` in an example becomes the program's name.
 
+mod capacity;
 mod developer;
 mod letters;
 mod metrics_address;
@@ -14,6 +15,7 @@ use wrt_nats_login::NatsLogin;
 use wrt_protocol::{LatticeName, NodeId};
 
 use crate::{AllowedVariable, LatticeServers};
+pub use capacity::CapacityArgs;
 pub use developer::{DevArgs, DeveloperCommand, NewArgs};
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
 pub use metrics_address::MetricsAddress;
@@ -119,6 +121,8 @@ pub struct JoinArgs {
     /// What placement may ask for; may be given several times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair, env = "WRT_NODE_LABELS", hide_env_values = true, value_delimiter = ',')]
     pub labels: Vec<(String, String)>,
+    #[command(flatten)]
+    pub capacity: CapacityArgs,
     #[command(flatten)]
     pub process: ProcessArgs,
     // Last: what follows the login would stand under its heading.
