@@ -44,6 +44,9 @@ fn mix(mut value: u64) -> u64 {
 /// The best of a group, as many as can be needed.
 pub(super) struct Best {
     limit: usize,
+    /// No lower score is among them. Nearly all nodes are turned away by it, without a look at the heap:
+    /// this is where the time of a decision goes.
+    floor: u64,
     heap: BinaryHeap<Reverse<Ranked>>,
 }
 
@@ -51,23 +54,30 @@ impl Best {
     pub(super) fn of(limit: usize) -> Self {
         Self {
             limit,
+            floor: 0,
             heap: BinaryHeap::new(),
         }
     }
 
     /// Whether `ranked` is among them, if it may be.
     pub(super) fn takes(&self, ranked: Ranked) -> bool {
-        self.heap.len() < self.limit
-            || self
-                .heap
-                .peek()
-                .is_some_and(|Reverse(least)| ranked > *least)
+        let (score, _) = ranked;
+        if score < self.floor || self.limit == 0 {
+            return false;
+        }
+        let least = self.heap.peek().filter(|_| self.heap.len() >= self.limit);
+        least.is_none_or(|Reverse(least)| ranked > *least)
     }
 
     pub(super) fn take(&mut self, ranked: Ranked) {
         self.heap.push(Reverse(ranked));
         if self.heap.len() > self.limit {
             self.heap.pop();
+        }
+        if let Some(Reverse((score, _))) =
+            self.heap.peek().filter(|_| self.heap.len() == self.limit)
+        {
+            self.floor = *score;
         }
     }
 
