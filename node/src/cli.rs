@@ -20,6 +20,7 @@ mod descriptors;
 mod dev;
 mod down;
 mod exit;
+mod explain;
 mod join;
 mod letters;
 mod logging;
@@ -121,6 +122,7 @@ async fn apps(
         match command {
             AppsCommand::Up(arguments) => up::up(runtime, lattice, arguments, output).await,
             AppsCommand::Ps(arguments) => ps::ps(lattice, arguments, output).await,
+            AppsCommand::Explain(arguments) => explain::explain(lattice, &arguments, output).await,
             AppsCommand::Down(arguments) => down::down(runtime, lattice, arguments, output).await,
             AppsCommand::Letters(arguments) => {
                 letters::letters(runtime, lattice, arguments.command, output).await

@@ -27,6 +27,7 @@ mod programs {
     pub mod new;
     pub mod otel;
     pub mod parts;
+    pub mod placement;
     pub mod proxy;
     pub mod running;
     pub mod secrets;

@@ -1,12 +1,13 @@
 //! A manifest as a whole: do its parts fit each other, and what the nodes can run?
 
 mod addresses;
+mod apart;
 mod cycles;
 mod links;
 mod providers;
 mod secrets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use wrt_protocol::{InterfaceName, Name, Shortage};
@@ -15,8 +16,8 @@ pub use addresses::addresses_clash;
 
 use crate::{
     BackendInfo, Catalog, ComponentManifest, ComponentSource, DesiredApp, DesiredComponent,
-    DesiredProvider, DesiredTarget, Digest, LinkTable, Manifest, Problem, ProblemKind, Problems,
-    ProviderFacts, ProviderManifest, TargetManifest, limits::COMPONENT_BYTES_MAX,
+    DesiredProvider, DesiredTarget, Digest, LinkEnd, LinkTable, Manifest, Problem, ProblemKind,
+    Problems, ProviderFacts, ProviderManifest, TargetManifest, limits::COMPONENT_BYTES_MAX,
     manifest::Findings, nearest,
 };
 
@@ -64,6 +65,7 @@ impl Manifest {
         check.cycles();
         check.secrets();
         check.addresses(scope, &facts, others);
+        let apart = check.apart();
         let found: Vec<Problem> = self
             .problems
             .iter()
@@ -73,7 +75,7 @@ impl Manifest {
         if !found.is_empty() {
             return Err(Problems::new(&self.file, &self.text, found));
         }
-        Ok(self.checked(&sources, links, facts))
+        Ok(self.checked(&sources, links, facts, apart))
     }
 
     /// The result, where nothing is wrong: each part that a check requires is there.
@@ -82,7 +84,9 @@ impl Manifest {
         sources: &Sources,
         mut links: BTreeMap<Name, LinkTable>,
         mut facts: BTreeMap<Name, ProviderFacts>,
+        mut apart: BTreeMap<LinkEnd, BTreeSet<LinkEnd>>,
     ) -> Checked {
+        let mut apart_from = |own| apart.remove(&own).unwrap_or_default();
         let mut components = BTreeMap::new();
         let mut app = DesiredApp::empty(self.app.get_ref().clone());
         for (name, component) in &self.components {
@@ -92,13 +96,17 @@ impl Manifest {
             let digest = Digest::of(&source.bytes);
             components.insert(digest, source.bytes.clone());
             let links = links.remove(name).unwrap_or_default();
-            app.components
-                .insert(name.clone(), component.desired(digest, links));
+            let mut desired = component.desired(digest, links);
+            desired.placement.apart_from = apart_from(LinkEnd::Component(name.clone()));
+            app.components.insert(name.clone(), desired);
         }
         for (name, provider) in &self.providers {
             let facts = facts.remove(name).unwrap_or_default();
-            app.providers.insert(name.clone(), provider.desired(facts));
+            let mut desired = provider.desired(facts);
+            desired.placement.apart_from = apart_from(LinkEnd::Provider(name.clone()));
+            app.providers.insert(name.clone(), desired);
         }
+        app.version = app.version_needed();
         Checked { app, components }
     }
 }

@@ -4,19 +4,24 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wrt_protocol::{
-    ActorAddress, ActorKind, ComponentLimits, InterfaceName, LimitError, Name, NodeId,
-    ProviderLimits,
+    ActorAddress, ActorKind, ComponentLimits, InterfaceName, LimitError, Name, ProviderLimits,
 };
 
-use crate::{Config, Digest};
+use crate::{Config, Digest, PlacementRule};
 
-/// The version of the stored form. A node refuses every other one rather than guess.
+/// The version of the stored form, as far as an app says nothing that came later. A node refuses what
+/// it does not know rather than guess.
 pub const DESIRED_VERSION: u32 = 2;
+
+/// The latest version of the stored form. An app has it that says something of what came with it, so
+/// that no node which would not keep that takes the app up: in 3 came `every_node`, `spread`,
+/// `apart_from` and `room` of a [`PlacementRule`].
+pub const DESIRED_VERSION_MAX: u32 = 3;
 
 /// The links of a component: interface, then the link's name, then who serves it.
 pub type LinkTable = BTreeMap<InterfaceName, BTreeMap<Name, LinkEnd>>;
 
-/// Who serves a link: an actor of the same app. Stored as `{"provider": "store"}`.
+/// An actor of the same app, for instance who serves a link. Stored as `{"provider": "store"}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LinkEnd {
@@ -26,11 +31,22 @@ pub enum LinkEnd {
     Component(Name),
 }
 
+impl LinkEnd {
+    /// Its address in `app`.
+    #[must_use]
+    pub fn of_app(&self, app: &Name) -> ActorAddress {
+        match self {
+            Self::Provider(name) => ActorAddress::provider(app.clone(), name.clone()),
+            Self::Component(name) => ActorAddress::component(app.clone(), name.clone()),
+        }
+    }
+}
+
 /// What one manifest asks for. Stored as JSON in the lattice's bucket, under the app's name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DesiredApp {
-    /// [`DESIRED_VERSION`].
+    /// [`DesiredApp::version_needed`].
     pub version: u32,
     /// The app.
     pub app: Name,
@@ -87,26 +103,14 @@ pub struct DesiredTarget {
     pub selection: Config,
 }
 
-/// Where replicas go. Named nodes, or a number of replicas on the nodes that have all the labels.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlacementRule {
-    /// One replica on each of these, if not empty.
-    pub nodes: Vec<NodeId>,
-    /// Labels that a node must have.
-    pub labels: BTreeMap<String, String>,
-    /// How many replicas; `None` is one on each matching node for a provider with an address, and
-    /// one for everything else.
-    pub replicas: Option<u32>,
-}
-
 /// Why a stored app cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DesiredError {
     /// Another version of WRT wrote it.
     #[error(
-        "stored in form {found}, and this build reads form {DESIRED_VERSION}: run `wrt up` of \
-         this build again, or bring the nodes to the build that wrote it"
+        "stored in form {found}, and this build reads forms {DESIRED_VERSION} to \
+         {DESIRED_VERSION_MAX}: run `wrt up` of this build again, or bring the nodes to the build \
+         that wrote it"
     )]
     Version {
         /// The version that it has.
@@ -157,12 +161,23 @@ impl DesiredApp {
         }
         let Versioned { version } =
             serde_json::from_slice(bytes).map_err(DesiredError::Malformed)?;
-        if version != DESIRED_VERSION {
+        if !(DESIRED_VERSION..=DESIRED_VERSION_MAX).contains(&version) {
             return Err(DesiredError::Version { found: version });
         }
         let app: Self = serde_json::from_slice(bytes).map_err(DesiredError::Malformed)?;
         app.validate_limits()?;
         Ok(app)
+    }
+
+    /// The least version whose readers understand all of it: nodes of an earlier build go on to take
+    /// up what says nothing new.
+    #[must_use]
+    pub fn version_needed(&self) -> u32 {
+        let is_old = self.actors().all(|(_, rule)| rule.is_of_first_form());
+        match is_old {
+            true => DESIRED_VERSION,
+            false => DESIRED_VERSION_MAX,
+        }
     }
 
     /// What stands for all of it.
@@ -204,16 +219,22 @@ impl DesiredApp {
         components.chain(providers)
     }
 
-    /// Whether `actor` gets a replica on each matching node where its rule names neither nodes nor a
-    /// number of replicas.
+    /// Whether `actor` gets a replica on each matching node where its rule names no nodes.
     #[must_use]
     pub fn goes_to_each_node(&self, actor: &ActorAddress) -> bool {
-        actor.app == self.app
-            && actor.kind == ActorKind::Provider
-            && self
+        if actor.app != self.app {
+            return false;
+        }
+        match actor.kind {
+            ActorKind::Component => self
+                .components
+                .get(&actor.name)
+                .is_some_and(|component| component.placement.every_node),
+            ActorKind::Provider => self
                 .providers
                 .get(&actor.name)
-                .is_some_and(DesiredProvider::goes_to_each_node)
+                .is_some_and(DesiredProvider::goes_to_each_node),
+        }
     }
 }
 
@@ -232,11 +253,16 @@ impl DesiredProvider {
         }
     }
 
-    /// Whether its rule's default is a replica on each matching node: what has an address is reached
-    /// at each node's own.
+    /// Whether it gets a replica on each matching node where its rule names no nodes: it asks for that,
+    /// or it asks for no number and has an address, since that is reached at each node's own.
     #[must_use]
     pub fn goes_to_each_node(&self) -> bool {
-        self.address.is_some()
+        let PlacementRule {
+            every_node,
+            replicas,
+            ..
+        } = &self.placement;
+        *every_node || self.address.is_some() && replicas.is_none()
     }
 }
 
@@ -246,9 +272,9 @@ mod tests {
 
     #[test]
     fn another_version_is_refused_with_what_to_do() {
-        let newer = br#"{"version": 3, "app": "x", "what": "ever"}"#;
+        let newer = br#"{"version": 4, "app": "x", "what": "ever"}"#;
         let error = DesiredApp::from_json(newer).unwrap_err();
-        assert!(matches!(error, DesiredError::Version { found: 3 }));
+        assert!(matches!(error, DesiredError::Version { found: 4 }));
         assert!(error.to_string().contains("wrt up"), "{error}");
         for wrong in ["", "{}", "[]", r#"{"version": 2}"#, r#"{"version": -1}"#] {
             let error = DesiredApp::from_json(wrong.as_bytes()).unwrap_err();
@@ -284,5 +310,42 @@ mod tests {
         });
         app.providers.insert(name("web"), web);
         assert_eq!(DesiredApp::from_json(&app.to_json()).unwrap(), app);
+    }
+
+    /// A node of the build before reads version 2 and no field that it does not know.
+    #[test]
+    fn only_what_says_something_new_is_of_the_new_version() {
+        let mut app = DesiredApp::empty(Name::new("shop").unwrap());
+        let mut store = DesiredProvider::new("memory");
+        store.placement.replicas = Some(3);
+        let name = Name::new("store").unwrap();
+        app.providers.insert(name.clone(), store.clone());
+        assert_eq!(app.version_needed(), DESIRED_VERSION);
+        let stored: serde_json::Value = serde_json::from_slice(&app.to_json()).unwrap();
+        let rule = stored["providers"]["store"]["placement"]
+            .as_object()
+            .unwrap();
+        assert_eq!(rule.len(), 3, "{rule:?}");
+
+        let rule = |change: fn(&mut PlacementRule)| {
+            let mut rule = PlacementRule::default();
+            change(&mut rule);
+            rule
+        };
+        for placement in [
+            rule(|rule| rule.every_node = true),
+            rule(|rule| rule.spread = Some("zone".to_owned())),
+            rule(|rule| rule.room.concurrency = 1),
+            rule(|rule| {
+                let other = LinkEnd::Component(Name::new("cart").unwrap());
+                rule.apart_from.insert(other);
+            }),
+        ] {
+            store.placement = placement;
+            app.providers.insert(name.clone(), store.clone());
+            app.version = app.version_needed();
+            assert_eq!(app.version, DESIRED_VERSION_MAX, "{:?}", store.placement);
+            assert_eq!(DesiredApp::from_json(&app.to_json()).unwrap(), app);
+        }
     }
 }

@@ -50,8 +50,8 @@ pub use config::{
     Config, ConfigValue, MissingSecret, Reference, SECRETS, SecretReference, VariableReference,
 };
 pub use desired::{
-    DESIRED_VERSION, DesiredApp, DesiredComponent, DesiredError, DesiredProvider, DesiredTarget,
-    LinkEnd, LinkTable, PlacementRule,
+    DESIRED_VERSION, DESIRED_VERSION_MAX, DesiredApp, DesiredComponent, DesiredError,
+    DesiredProvider, DesiredTarget, LinkEnd, LinkTable,
 };
 pub use digest::{Digest, DigestError};
 pub use known::{Known, Snapshot};
@@ -59,7 +59,10 @@ pub use lease::{Lease, LeaseRecord, LeaseTimes, Step as LeaseStep, Stored as Sto
 pub use manifest::{
     ComponentManifest, LinkManifest, Manifest, ProviderManifest, SettingsManifest, TargetManifest,
 };
-pub use placement::{PlacedMember, Placement, Shortage, place};
+pub use placement::{
+    Capacity, Explanation, Lack, OWN_LABELS, PlacedMember, Placement, PlacementRule, Refusal,
+    Resource, Room, Shortage, Standing, TurnedDown, Verdict, explain, place,
+};
 pub use problem::{Problem, ProblemKind, Problems, Span};
 pub use store::{
     BucketId, Collected, Download, Entry, Grant, Leases, NoteWritten, Pushed, Reading, Removed,

@@ -16,6 +16,12 @@ pub const REPLICAS: RangeInclusive<u64> = 1..=wrt_protocol::limits::MEMBERS_MAX 
 pub const ENVIRONMENT_KEY_BYTES_MAX: usize = 256;
 /// An environment variable's value.
 pub const ENVIRONMENT_VALUE_BYTES_MAX: usize = 128 * 1024;
+/// Actors that one names from which it is kept apart.
+pub const APART_FROM_MAX: usize = 64;
+/// Memory of a node that a replica may ask for: 64 TiB.
+pub const ROOM_MEMORY_BYTES: RangeInclusive<u64> = 1..=1 << 46;
+/// Calls at a time, of those of a node, that a replica may ask for.
+pub const ROOM_CONCURRENCY: RangeInclusive<u64> = 1..=1 << 20;
 /// A component that is pushed or fetched.
 pub const COMPONENT_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// One app in the desired state; what a NATS server takes in one message by default.

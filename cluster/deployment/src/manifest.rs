@@ -8,7 +8,9 @@
 //! source = "counter.wasm"                      # relative to the manifest
 //! build = "make counter.wasm"                  # for `wrt dev`, as is: watch = ["src"]
 //! environment = { GREETING = "hi" }
-//! nodes = ["a", "b"]                           # or: replicas = 2, labels = { zone = "west" }
+//! nodes = ["a", "b"]                           # or: replicas = 2 or "every", labels = { zone = "west" }, spread = "rack"
+//! apart_from = ["search"]                      # on no node with that component or provider
+//! room = { memory_bytes = 268435456, concurrency = 64 }   # of what a node offers, for each replica
 //! links = { "wasi:keyvalue" = "store" }        # a provider or a component; or: { default = "store", sessions = "cache" }
 //! limits = { memory_bytes_max = 67108864, wall_time_ms_max = 10000, concurrency_max = 64, queue_max = 256 }
 //!

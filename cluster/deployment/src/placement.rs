@@ -1,25 +1,57 @@
 //! Who runs what: a pure function of what is desired and who is there.
 //!
-//! An actor goes to the nodes that its rule names, or to as many of the matching nodes as it wants
-//! replicas, those with the highest score for that actor (rendezvous hashing). A score depends on one
-//! actor and one node and on nothing else, so a node that comes or goes moves only what it gains or
-//! loses, every node works out the same, and two replicas are never on one node.
+//! An actor goes to the nodes that its rule names, to each node that may have it, or to as many of
+//! those as it wants replicas, the ones that rank highest for it (`rank.rs`). Every node works out the
+//! same, from desired state and members alone and whatever their order; nothing that it forbids is ever
+//! done, and what cannot be done is a shortage.
+//!
+//! What moves when something changes:
+//! - an actor that no node turns down for room or for another actor, neither before nor after, does
+//!   not notice others. A node that comes gets at most one replica of it, and at most one other gives
+//!   one up; a node that goes loses what it had, and at most one other gets that. Labels and `spread`
+//!   change nothing of this. Expected is the fair share: replicas, by the number of nodes;
+//! - one that is turned down somewhere depends on those whose turn is earlier (`wish.rs`), and on
+//!   nobody else. What room a node brings or takes along may move one such actor after the other, each
+//!   of a later turn than the last. Nothing tighter holds: where there was one before, it is not known.
+
+mod ground;
+mod rank;
+mod reasons;
+mod room;
+mod rule;
+mod wish;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use wrt_protocol::{ActorAddress, NodeId};
 
-use crate::{DesiredApp, PlacementRule};
+use crate::DesiredApp;
+use ground::Ground;
+pub use reasons::{Explanation, Refusal, Verdict};
+pub use room::{Capacity, Lack, OWN_LABELS, Resource, Room};
+pub use rule::PlacementRule;
+use wish::wishes;
 
 /// A node, as placement sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacedMember {
     /// Its name.
     pub id: NodeId,
-    /// What its operator says of it.
+    /// What its operator says of it, and what it offers ([`Capacity`]).
     pub labels: BTreeMap<String, String>,
-    /// Whether it may get anything: neither dead nor draining.
-    pub takes_placement: bool,
+    /// Whether it may get anything.
+    pub standing: Standing,
+}
+
+/// Whether a node may get anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It may.
+    Serving,
+    /// It gives away what it has.
+    Draining,
+    /// It was not heard for too long.
+    Dead,
 }
 
 /// Who runs what.
@@ -31,7 +63,7 @@ pub struct Placement {
     pub shortages: Vec<Shortage>,
 }
 
-/// An actor that there are too few nodes for.
+/// An actor that there are too few nodes for. [`explain`] has what stands against each of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
     /// The actor.
@@ -42,6 +74,27 @@ pub struct Shortage {
     pub placed: usize,
     /// Nodes that it names and that are not there.
     pub absent: Vec<NodeId>,
+    /// The nodes that are there, and cannot have it.
+    pub turned_down: TurnedDown,
+}
+
+/// How many nodes cannot have an actor, by the reason; one may have several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TurnedDown {
+    /// They lack a label.
+    pub unfit: usize,
+    /// They have another actor that it is kept apart from.
+    pub apart: usize,
+    /// Too little is left of what they offer.
+    pub without_room: usize,
+}
+
+impl PlacedMember {
+    /// Whether it may get anything.
+    #[must_use]
+    pub fn takes_placement(&self) -> bool {
+        self.standing == Standing::Serving
+    }
 }
 
 impl Placement {
@@ -63,117 +116,52 @@ impl Placement {
 #[must_use]
 pub fn place<'a>(
     apps: impl IntoIterator<Item = &'a DesiredApp>,
-    members: &[PlacedMember],
+    members: &'a [PlacedMember],
 ) -> Placement {
-    let live: BTreeMap<&NodeId, &PlacedMember> = members
-        .iter()
-        .filter(|member| member.takes_placement)
-        .map(|member| (&member.id, member))
-        .collect();
-    let mut placement = Placement::default();
-    for app in apps {
-        for (actor, rule) in app.actors() {
-            let wants_every_node = app.goes_to_each_node(&actor);
-            let chosen = choose(&actor, rule, wants_every_node, &live);
-            for node in chosen.nodes {
-                placement
-                    .shares
-                    .entry(node.clone())
-                    .or_default()
-                    .insert(actor.clone());
-            }
-            placement.shortages.extend(chosen.shortage);
+    let mut ground = Ground::new(members);
+    let mut shares: BTreeMap<usize, Vec<ActorAddress>> = BTreeMap::new();
+    let mut shortages = Vec::new();
+    for wish in wishes(apps) {
+        let choice = ground.choose(&wish);
+        if choice.nodes.len() < choice.wanted {
+            shortages.push(Shortage {
+                actor: wish.actor.clone(),
+                wanted: choice.wanted,
+                placed: choice.nodes.len(),
+                absent: choice.absent.clone(),
+                turned_down: ground.turned_down(&wish),
+            });
+        }
+        ground.settle(&wish, &choice);
+        for node in choice.nodes {
+            shares.entry(node).or_default().push(wish.actor.clone());
         }
     }
-    placement.shortages.sort_by(|a, b| a.actor.cmp(&b.actor));
-    placement
+    shortages.sort_by(|a, b| a.actor.cmp(&b.actor));
+    let share =
+        |(node, actors): (_, Vec<_>)| (ground.id(node).clone(), actors.into_iter().collect());
+    Placement {
+        shares: shares.into_iter().map(share).collect(),
+        shortages,
+    }
 }
 
-struct Chosen<'a> {
-    nodes: Vec<&'a NodeId>,
-    shortage: Option<Shortage>,
-}
-
-fn choose<'a>(
+/// Why `actor` is where [`place`] puts it, and why not elsewhere; `None` if no app has it.
+#[must_use]
+pub fn explain<'a>(
+    apps: impl IntoIterator<Item = &'a DesiredApp>,
+    members: &'a [PlacedMember],
     actor: &ActorAddress,
-    rule: &PlacementRule,
-    wants_every_node: bool,
-    live: &BTreeMap<&'a NodeId, &'a PlacedMember>,
-) -> Chosen<'a> {
-    if !rule.nodes.is_empty() {
-        let named: BTreeSet<&NodeId> = rule.nodes.iter().collect();
-        let present = |node: &&NodeId| live.get_key_value(*node).map(|(id, _)| *id);
-        let nodes = named.iter().filter_map(present).collect();
-        let absent = named.iter().filter(|node| !live.contains_key(**node));
-        let absent = absent.map(|node| (*node).clone()).collect();
-        return Chosen::new(actor, nodes, named.len(), absent);
-    }
-    let matches = |member: &PlacedMember| {
-        rule.labels
-            .iter()
-            .all(|(key, value)| member.labels.get(key) == Some(value))
-    };
-    let matching = live
-        .iter()
-        .filter(|(_, member)| matches(member))
-        .map(|(id, _)| *id);
-    let wanted = match rule.replicas {
-        Some(replicas) => replicas as usize,
-        None if wants_every_node => {
-            let nodes: Vec<_> = matching.collect();
-            let wanted = nodes.len().max(1);
-            return Chosen::new(actor, nodes, wanted, Vec::new());
+) -> Option<Explanation> {
+    let mut ground = Ground::new(members);
+    for wish in wishes(apps) {
+        if wish.actor == *actor {
+            return Some(ground.explain(&wish));
         }
-        None => 1,
-    };
-    let mut ranked: Vec<_> = matching.map(|node| (score(actor, node), node)).collect();
-    // The name breaks a tie, so that all nodes break it alike.
-    ranked.sort_by(|a, b| b.cmp(a));
-    let nodes = ranked
-        .into_iter()
-        .take(wanted)
-        .map(|(_, node)| node)
-        .collect();
-    Chosen::new(actor, nodes, wanted, Vec::new())
-}
-
-impl<'a> Chosen<'a> {
-    fn new(
-        actor: &ActorAddress,
-        nodes: Vec<&'a NodeId>,
-        wanted: usize,
-        absent: Vec<NodeId>,
-    ) -> Self {
-        let placed = nodes.len();
-        let shortage = (placed < wanted).then(|| Shortage {
-            actor: actor.clone(),
-            wanted,
-            placed,
-            absent,
-        });
-        Self { nodes, shortage }
+        let choice = ground.choose(&wish);
+        ground.settle(&wish, &choice);
     }
-}
-
-/// How much `node` is preferred for `actor`. Part of the protocol: nodes of different builds must
-/// agree, so neither the hash nor the text that it is made of may change.
-fn score(actor: &ActorAddress, node: &NodeId) -> u64 {
-    let actor = fnv1a(&actor.to_string());
-    mix(mix(actor) ^ fnv1a(node.as_str()))
-}
-
-/// FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
-/// The finaliser of SplitMix64: every bit of the input moves about half of those of the output.
-fn mix(mut value: u64) -> u64 {
-    value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
+    None
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub enum ProblemKind {
     LinkCycle,
     /// Vaults whose settings are secrets of each other.
     VaultCycle,
+    /// A provider or component to be kept apart from that does not exist.
+    UnknownActor,
     /// An address that another provider has.
     AddressTaken,
     /// A variable that no environment can hold.
@@ -98,6 +100,7 @@ impl ProblemKind {
             Self::BadSelection => "bad-selection",
             Self::LinkCycle => "link-cycle",
             Self::VaultCycle => "vault-cycle",
+            Self::UnknownActor => "unknown-actor",
             Self::AddressTaken => "address-taken",
             Self::BadEnvironment => "bad-environment",
             Self::TooLarge => "too-large",

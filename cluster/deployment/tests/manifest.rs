@@ -11,6 +11,10 @@ use wrt_deployment::{
 };
 use wrt_protocol::{ComponentNeeds, InterfaceName, Name};
 
+mod manifests {
+    mod placement;
+}
+
 const KEYVALUE: InterfaceName = InterfaceName::from_static("wasi:keyvalue");
 const HTTP: InterfaceName = InterfaceName::from_static("wasi:http");
 const HTTP_HANDLER: InterfaceName = InterfaceName::from_static("wasi:http/handler");

@@ -1,7 +1,9 @@
 //! What can be written on a command line. Each flag of which a deployment may want a default has an
 //! environment variable. `PROGRAM` in an example becomes the program's name.
 
+mod capacity;
 mod developer;
+mod explain;
 mod letters;
 mod metrics_address;
 
@@ -14,7 +16,9 @@ use wrt_nats_login::NatsLogin;
 use wrt_protocol::{LatticeName, NodeId};
 
 use crate::{AllowedVariable, LatticeServers};
+pub use capacity::CapacityArgs;
 pub use developer::{DevArgs, DeveloperCommand, NewArgs};
+pub use explain::ExplainArgs;
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
 pub use metrics_address::MetricsAddress;
 
@@ -51,8 +55,8 @@ A component without a manifest gets, for each interface that it imports, the fir
 program names for it, set up by the environment. One that only exports `wasi:cli/run`, or that is
 given arguments, runs once to its end: with this program's standard streams, and with its code at
 the end (1 where it could not run, 3 where its time was up, 134 where it trapped, 130 where it was
-interrupted). `nodes`, `labels` and `replicas` of a manifest mean
-nothing here: everything runs once, in this process.")]
+interrupted). What a manifest asks of a place (`nodes`, `replicas`,
+`labels` and so on) means nothing here: everything runs once, in this process.")]
     Run(RunArgs),
     /// Join a lattice and run this node's share of what is deployed there
     #[command(after_help = "Example:
@@ -119,6 +123,8 @@ pub struct JoinArgs {
     /// What placement may ask for; may be given several times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair, env = "WRT_NODE_LABELS", hide_env_values = true, value_delimiter = ',')]
     pub labels: Vec<(String, String)>,
+    #[command(flatten)]
+    pub capacity: CapacityArgs,
     #[command(flatten)]
     pub process: ProcessArgs,
     // Last: what follows the login would stand under its heading.
@@ -237,6 +243,14 @@ why. It comes soon where something cannot mend by itself. The nodes go on trying
     Up(UpArgs),
     /// Show the nodes of the lattice and what runs on them
     Ps(PsArgs),
+    /// Say of each node why a component or a provider is there, or why not
+    #[command(after_help = "Examples:
+  PROGRAM explain shop/cart
+  PROGRAM explain provider/shop/store
+
+It is worked out here, from what is deployed and from what nodes say, as each node does it for itself.
+RUNS is what a node says that it has. Code 0 also where no node can have it.")]
+    Explain(ExplainArgs),
     /// Remove an app and wait until nothing of it runs
     Down(DownArgs),
     /// List, show, replay or drop dead letters: messages that a provider has given up
@@ -263,6 +277,7 @@ impl AppsCommand {
         match self {
             Self::Up(UpArgs { lattice, .. })
             | Self::Ps(PsArgs { lattice, .. })
+            | Self::Explain(ExplainArgs { lattice, .. })
             | Self::Down(DownArgs { lattice, .. })
             | Self::Letters(LettersArgs { lattice, .. })
             | Self::Call(CallArgs { lattice, .. }) => lattice,

@@ -9,6 +9,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 use wrt_component::Stdio;
+use wrt_deployment::OWN_LABELS;
 use wrt_protocol::{
     LatticeName, NodeId,
     limits::{LABEL_BYTES_MAX, LABELS_MAX},
@@ -76,12 +77,22 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
 }
 
 fn node_options(arguments: &JoinArgs, name: &NodeId, kept: &Kept) -> Result<NodeOptions, Failure> {
-    let labels = arguments.labels.clone();
+    let own = arguments
+        .labels
+        .iter()
+        .find(|(key, _)| key.starts_with(OWN_LABELS));
+    if let Some((key, _)) = own {
+        return Err(Failure::usage(format!(
+            "--label {key}: labels that begin with {OWN_LABELS} are the node's own"
+        )));
+    }
+    let offered = arguments.capacity.capacity().labels();
+    let labels = [arguments.labels.clone(), offered].concat();
     let is_long = |(k, v): &(String, String)| k.len().max(v.len()) > LABEL_BYTES_MAX;
     if labels.len() > LABELS_MAX || labels.iter().any(is_long) {
         return Err(Failure::usage(format!(
-            "a node has at most {LABELS_MAX} labels, each key and value of at most \
-             {LABEL_BYTES_MAX} bytes"
+            "a node has at most {LABELS_MAX} labels, what it offers among them, each key and value of \
+             at most {LABEL_BYTES_MAX} bytes"
         )));
     }
     let epoch = epoch::next(kept.epoch());

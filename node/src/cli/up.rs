@@ -56,6 +56,7 @@ pub async fn up(
             lattice: &lattice,
             store: &store,
             app: &app,
+            others: &others,
             revision,
             output,
         };

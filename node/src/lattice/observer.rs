@@ -9,7 +9,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, timeout_at},
 };
-use wrt_deployment::PlacedMember;
+use wrt_deployment::{PlacedMember, Standing};
 use wrt_membership::{claimed_interval, plausible_interval};
 use wrt_protocol::{
     NodeId,
@@ -104,7 +104,11 @@ impl Observer {
     #[must_use]
     pub fn members(&self) -> Vec<PlacedMember> {
         let member = |node: SeenNode| PlacedMember {
-            takes_placement: node.is_alive() && node.beat.state == NodeState::Serving,
+            standing: match node.beat.state {
+                _ if !node.is_alive() => Standing::Dead,
+                NodeState::Serving => Standing::Serving,
+                NodeState::Draining | NodeState::Leaving => Standing::Draining,
+            },
             id: node.beat.node,
             labels: node.beat.labels.into_iter().collect(),
         };

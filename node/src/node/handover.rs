@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use tokio::time::Instant;
-use wrt_deployment::{PlacedMember, Placement, Snapshot, place};
-use wrt_membership::{Member, Membership, View};
+use wrt_deployment::{PlacedMember, Placement, Snapshot, Standing, place};
+use wrt_membership::{Liveness, Member, Membership, View};
 use wrt_protocol::ActorAddress;
 
 /// Where everything goes, by what this node sees.
@@ -56,6 +56,10 @@ fn placed_member(member: &Member) -> PlacedMember {
     PlacedMember {
         id: member.id.clone(),
         labels: member.labels.iter().cloned().collect(),
-        takes_placement: member.takes_placement(),
+        standing: match member.liveness {
+            Liveness::Dead => Standing::Dead,
+            Liveness::Alive | Liveness::Suspect if member.takes_placement() => Standing::Serving,
+            Liveness::Alive | Liveness::Suspect => Standing::Draining,
+        },
     }
 }

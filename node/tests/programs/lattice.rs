@@ -33,6 +33,12 @@ impl Lattice {
 
     /// With variables in the environment of each node.
     pub fn start_with(names: &[&str], variables: &[(&str, &str)]) -> Self {
+        let nodes: Vec<_> = names.iter().map(|name| (*name, [].as_slice())).collect();
+        Self::start_each(&nodes, variables)
+    }
+
+    /// With flags of its own for each node.
+    pub fn start_each(nodes: &[(&str, &[&str])], variables: &[(&str, &str)]) -> Self {
         let (nats, redis) = (NatsServer::start().unwrap(), RedisServer::start().unwrap());
         let mut lattice = Self {
             nodes: Vec::new(),
@@ -40,9 +46,9 @@ impl Lattice {
             redis,
             folder: TempDir::new().unwrap(),
         };
-        lattice.nodes = names
+        lattice.nodes = nodes
             .iter()
-            .map(|name| lattice.join(name, variables))
+            .map(|(name, flags)| lattice.join(name, flags, variables))
             .collect();
         for node in &lattice.nodes {
             node.wait_for_log("has joined", JOIN_LIMIT).unwrap();
@@ -50,10 +56,11 @@ impl Lattice {
         lattice
     }
 
-    fn join(&self, name: &str, variables: &[(&str, &str)]) -> Process {
+    fn join(&self, name: &str, flags: &[&str], variables: &[(&str, &str)]) -> Process {
         let mut command = wrt_node(self.folder.path());
         command.envs(variables.iter().copied());
         command.args(["join", "--lattice", &self.nats.url(), "--name", name]);
+        command.args(flags);
         // All but the first can be asked for by what they are.
         if name != "a" {
             command.args(["--label", "role=worker"]);
@@ -362,7 +369,7 @@ calls = [{{ component = "probe" }}]
 #[test]
 fn one_name_is_one_node() {
     let lattice = Lattice::start(&["a"]);
-    let second = lattice.join("a", &[]);
+    let second = lattice.join("a", &[], &[]);
     let status = second.wait(JOIN_LIMIT).unwrap();
     let told = second.log().unwrap();
     assert_eq!(status.and_then(|status| status.code()), Some(1), "{told}");

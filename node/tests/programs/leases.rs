@@ -134,8 +134,7 @@ fn desired() -> Arc<Snapshot> {
         deduplicates_for_ms: None,
         placement: PlacementRule {
             nodes: vec![NodeId::new("b").unwrap()],
-            labels: BTreeMap::new(),
-            replicas: None,
+            ..PlacementRule::default()
         },
         limits: ProviderLimits {
             concurrency_max: 8,

@@ -61,6 +61,8 @@ pub fn program(path: impl AsRef<OsStr>, folder: &Path) -> Command {
         "WRT_LATTICE_NAME",
         "WRT_NODE_NAME",
         "WRT_NODE_LABELS",
+        "WRT_CAPACITY_MEMORY_MIB",
+        "WRT_CAPACITY_CONCURRENCY",
     ] {
         command.env_remove(variable);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::{Spanned, de::DeValue};
 use wrt_protocol::{ComponentLimits, InterfaceName, Name};
 
-use super::{limits, section::Section};
+use super::{limits, rule::read_apart_from, section::Section};
 use crate::{
     PlacementRule, ProblemKind,
     limits::{ENVIRONMENT_KEY_BYTES_MAX, ENVIRONMENT_VALUE_BYTES_MAX},
@@ -24,8 +24,10 @@ pub struct ComponentManifest {
     pub watch: Vec<Spanned<String>>,
     /// What the guest sees as its environment.
     pub environment: BTreeMap<String, String>,
-    /// Where it runs.
+    /// Where it runs, without `apart_from`.
     pub placement: PlacementRule,
+    /// The actors that it is kept apart from.
+    pub apart_from: Vec<Spanned<String>>,
     /// Who serves its imports.
     pub links: Vec<LinkManifest>,
     /// What it may use.
@@ -54,6 +56,7 @@ impl ComponentManifest {
                 .map_or_else(Vec::new, Spanned::into_inner),
             environment: read_environment(&mut section),
             placement: PlacementRule::read(&mut section),
+            apart_from: read_apart_from(&mut section),
             links: read_links(&mut section),
             limits: limits::of_component(&mut section),
         };

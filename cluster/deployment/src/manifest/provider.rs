@@ -3,7 +3,10 @@
 use toml::Spanned;
 use wrt_protocol::{Name, ProviderLimits};
 
-use super::{limits, section::Section, settings::SettingsManifest, target::TargetManifest};
+use super::{
+    limits, rule::read_apart_from, section::Section, settings::SettingsManifest,
+    target::TargetManifest,
+};
 use crate::{PlacementRule, Span};
 
 /// A provider, as the manifest has it.
@@ -21,8 +24,10 @@ pub struct ProviderManifest {
     pub(crate) calls_span: Option<Span>,
     /// Whether one of `calls` is no table, which is told by itself.
     pub(crate) calls_are_partial: bool,
-    /// Where it runs.
+    /// Where it runs, without `apart_from`.
     pub placement: PlacementRule,
+    /// The actors that it is kept apart from.
+    pub apart_from: Vec<Spanned<String>>,
     /// What it may take in hand.
     pub limits: ProviderLimits,
 }
@@ -42,6 +47,7 @@ impl ProviderManifest {
             calls_span: section.key_span("calls"),
             calls_are_partial,
             placement: PlacementRule::read(&mut section),
+            apart_from: read_apart_from(&mut section),
             limits: limits::of_provider(&mut section),
         };
         section.finish();

@@ -1,36 +1,50 @@
-//! `nodes`, `replicas` and `labels`.
+//! `nodes`, `replicas`, `labels`, `spread`, `apart_from` and `room`.
 
 use std::collections::BTreeSet;
 
+use toml::Spanned;
 use wrt_protocol::{
     NodeId,
     limits::{LABEL_BYTES_MAX, LABELS_MAX},
 };
 
-use super::section::Section;
-use crate::{PlacementRule, ProblemKind, limits::REPLICAS};
+use super::section::{NumberOrWord, Section};
+use crate::{
+    PlacementRule, ProblemKind, Room, Span,
+    limits::{APART_FROM_MAX, REPLICAS, ROOM_CONCURRENCY, ROOM_MEMORY_BYTES},
+};
+
+/// What `replicas` says for one on each node.
+const EVERY: &str = "every";
 
 impl PlacementRule {
+    /// All but `apart_from`, which names actors: whether they are there is seen when all are read.
     pub(super) fn read(section: &mut Section<'_, '_>) -> Self {
-        let replicas = section.number_u32("replicas", REPLICAS);
+        let (replicas, every_node) = match section.number_or_word("replicas", REPLICAS, EVERY) {
+            Some(NumberOrWord::Number(number)) => (u32::try_from(number).ok(), false),
+            Some(NumberOrWord::Word) => (None, true),
+            None => (None, false),
+        };
         let nodes = read_nodes(section);
         let labels = section.string_table("labels");
+        let spread = read_spread(section);
+        let is_chosen = section.has("replicas") || !labels.is_empty() || spread.is_some();
         let findings = section.findings();
-        if let (false, true) = (nodes.is_empty(), replicas.is_some() || !labels.is_empty()) {
+        if !nodes.is_empty() && is_chosen {
             let message = format!(
-                "{} has `nodes`, and `replicas` or `labels` too",
+                "{} has `nodes`, and `replicas`, `labels` or `spread` too",
                 section.title
             );
             let help = "keep `nodes` for one replica on each of them, or the others to let the \
                         lattice choose";
             findings.add(ProblemKind::Conflict, section.span.clone(), message, help);
+        } else if let (Some(spread), None) = (&spread, replicas) {
+            let message = format!("{} has `spread`, and no number of replicas", section.title);
+            let help = "say how many are spread: `replicas = 3`";
+            findings.add(ProblemKind::Conflict, spread.span(), message, help);
         }
         for (key, (span, value)) in &labels {
-            if key.is_empty() || key.len().max(value.get_ref().len()) > LABEL_BYTES_MAX {
-                let message = format!("no node can have this label of {}", section.title);
-                let help = format!("a label's key and value have at most {LABEL_BYTES_MAX} bytes");
-                findings.add(ProblemKind::OutOfRange, span.clone(), message, help);
-            }
+            check_label(section, span.clone(), key, value.get_ref());
         }
         if labels.len() > LABELS_MAX {
             let message = format!("{} asks for {} labels", section.title, labels.len());
@@ -45,7 +59,53 @@ impl PlacementRule {
             nodes,
             labels,
             replicas,
+            every_node,
+            spread: spread.map(Spanned::into_inner),
+            apart_from: BTreeSet::new(),
+            room: read_room(section),
         }
+    }
+}
+
+/// `apart_from`, as it is written.
+pub(super) fn read_apart_from(section: &mut Section<'_, '_>) -> Vec<Spanned<String>> {
+    let Some(list) = section.strings("apart_from") else {
+        return Vec::new();
+    };
+    if list.get_ref().len() > APART_FROM_MAX {
+        let message = format!("`apart_from` of {} is too long", section.title);
+        let help = format!("name at most {APART_FROM_MAX}, or give their nodes labels");
+        let findings = section.findings();
+        findings.add(ProblemKind::TooLarge, list.span(), message, help);
+    }
+    list.into_inner()
+}
+
+fn read_spread(section: &mut Section<'_, '_>) -> Option<Spanned<String>> {
+    let spread = section.string("spread")?;
+    check_label(section, spread.span(), spread.get_ref(), "");
+    Some(spread)
+}
+
+fn check_label(section: &Section<'_, '_>, span: Span, key: &str, value: &str) {
+    if key.is_empty() || key.len().max(value.len()) > LABEL_BYTES_MAX {
+        let message = format!("no node can have this label of {}", section.title);
+        let help = format!("a label's key and value have at most {LABEL_BYTES_MAX} bytes");
+        let findings = section.findings();
+        findings.add(ProblemKind::OutOfRange, span, message, help);
+    }
+}
+
+fn read_room(section: &mut Section<'_, '_>) -> Room {
+    let Some(mut table) = section.section("room") else {
+        return Room::default();
+    };
+    let memory_bytes = table.number("memory_bytes", ROOM_MEMORY_BYTES);
+    let concurrency = table.number("concurrency", ROOM_CONCURRENCY);
+    table.finish();
+    Room {
+        memory_bytes: memory_bytes.unwrap_or(0),
+        concurrency: concurrency.unwrap_or(0),
     }
 }
 

@@ -53,6 +53,12 @@ pub(crate) struct Section<'a, 'i> {
     findings: &'a Findings,
 }
 
+/// What [`Section::number_or_word`] has found.
+pub(crate) enum NumberOrWord {
+    Number(u64),
+    Word,
+}
+
 impl<'a, 'i> Section<'a, 'i> {
     pub(crate) fn new(
         title: impl Into<String>,
@@ -129,8 +135,34 @@ impl<'a, 'i> Section<'a, 'i> {
         range: RangeInclusive<u64>,
     ) -> Option<u64> {
         let value = self.value(field)?;
+        self.as_number(field, value, range, "a whole number")
+    }
+
+    /// A whole number within a range, or one word that stands for something else.
+    pub(crate) fn number_or_word(
+        &mut self,
+        field: &'static str,
+        range: RangeInclusive<u64>,
+        word: &str,
+    ) -> Option<NumberOrWord> {
+        let value = self.value(field)?;
+        if matches!(value.get_ref(), DeValue::String(text) if text == word) {
+            return Some(NumberOrWord::Word);
+        }
+        let expected = format!("a whole number, or {word:?}");
+        self.as_number(field, value, range, &expected)
+            .map(NumberOrWord::Number)
+    }
+
+    fn as_number(
+        &self,
+        field: &str,
+        value: &Spanned<DeValue<'_>>,
+        range: RangeInclusive<u64>,
+        expected: &str,
+    ) -> Option<u64> {
         let DeValue::Integer(integer) = value.get_ref() else {
-            self.wrong_type(field, value, "a whole number");
+            self.wrong_type(field, value, expected);
             return None;
         };
         let number = i128::from_str_radix(integer.as_str(), integer.radix()).ok();

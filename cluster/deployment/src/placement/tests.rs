@@ -1,12 +1,13 @@
-use proptest::{
-    collection::{btree_map, vec},
-    prelude::*,
-    sample::select,
-};
+//! Small worlds, each with one thing to see.
+
+mod movement;
+mod properties;
+mod worlds;
+
 use wrt_protocol::Name;
 
 use super::*;
-use crate::{DesiredComponent, DesiredProvider, Digest};
+use crate::{DesiredComponent, DesiredProvider, Digest, LinkEnd};
 
 fn node(name: &str) -> NodeId {
     NodeId::new(name).unwrap()
@@ -20,7 +21,7 @@ fn member(name: &str, labels: &[(&str, &str)]) -> PlacedMember {
     PlacedMember {
         id: node(name),
         labels,
-        takes_placement: true,
+        standing: Standing::Serving,
     }
 }
 
@@ -117,19 +118,11 @@ fn what_has_an_address_goes_to_each_node_and_everything_else_to_one() {
 #[test]
 fn a_draining_or_dead_node_gets_nothing() {
     let mut gone = member("a", &[]);
-    gone.takes_placement = false;
+    gone.standing = Standing::Draining;
     let app = app("shop", [("cart".to_owned(), replicas(2))]);
     let placement = place([&app], &[gone, member("b", &[])]);
     assert_eq!(on(&placement, "cart"), ["b"]);
     assert_eq!(place([&app], &[]).shortages[0].placed, 0);
-}
-
-/// Nodes of different builds must agree: the score is part of the protocol.
-#[test]
-fn the_score_does_not_change() {
-    let actor = ActorAddress::component(Name::new("shop").unwrap(), Name::new("cart").unwrap());
-    let scores = ["a", "b", "node-1"].map(|name| score(&actor, &node(name)));
-    insta::assert_debug_snapshot!(scores);
 }
 
 /// A hundred single replicas on ten nodes: nobody has a third of them, and nobody has none.
@@ -147,95 +140,190 @@ fn load_spreads() {
     );
 }
 
-fn rule() -> impl Strategy<Value = PlacementRule> {
-    let labels = btree_map(
-        select(vec!["zone".to_owned()]),
-        select(vec!["e".to_owned(), "w".to_owned()]),
-        0..2,
+#[test]
+fn every_is_one_on_each_node_whatever_it_is() {
+    let rule = PlacementRule {
+        every_node: true,
+        labels: [("zone".to_owned(), "west".to_owned())].into(),
+        ..PlacementRule::default()
+    };
+    let app = app("shop", [("cart".to_owned(), rule)]);
+    let west: &[_] = &[("zone", "west")];
+    let members = [member("a", west), member("b", &[]), member("c", west)];
+    let placement = place([&app], &members);
+    assert_eq!(on(&placement, "cart"), ["a", "c"]);
+    assert_eq!(placement.shortages, []);
+    let placement = place([&app], &members[1..2]);
+    assert_eq!(
+        (placement.shortages[0].wanted, placement.shortages[0].placed),
+        (1, 0)
     );
-    (labels, proptest::option::of(1..6_u32)).prop_map(|(labels, replicas)| PlacementRule {
-        nodes: Vec::new(),
-        labels,
-        replicas,
-    })
 }
 
-fn members() -> impl Strategy<Value = Vec<PlacedMember>> {
-    let zone = proptest::option::of(select(vec!["e".to_owned(), "w".to_owned()]));
-    vec((zone, proptest::bool::weighted(0.9)), 1..20).prop_map(|nodes| {
-        let make = |(n, (zone, takes_placement)): (usize, (Option<String>, bool))| PlacedMember {
-            id: node(&format!("n{n}")),
-            labels: zone
-                .map(|zone| ("zone".to_owned(), zone))
-                .into_iter()
-                .collect(),
-            takes_placement,
-        };
-        nodes.into_iter().enumerate().map(make).collect()
-    })
+#[test]
+fn replicas_are_spread_over_the_values_of_a_label() {
+    let rule = |replicas| PlacementRule {
+        spread: Some("zone".to_owned()),
+        replicas: Some(replicas),
+        ..PlacementRule::default()
+    };
+    let mut members: Vec<_> = (0..8)
+        .map(|n| member(&format!("e{n}"), &[("zone", "east")]))
+        .collect();
+    members.push(member("w0", &[("zone", "west")]));
+    members.push(member("s0", &[("zone", "south")]));
+    members.push(member("x", &[]));
+    for (replicas, east) in [(3, 1), (4, 2), (7, 5), (10, 8), (11, 8)] {
+        let app = app("shop", [("cart".to_owned(), rule(replicas))]);
+        let placement = place([&app], &members);
+        let nodes = on(&placement, "cart");
+        let of = |zone: char| nodes.iter().filter(|node| node.starts_with(zone)).count();
+        assert_eq!(
+            (of('e'), of('w'), of('s'), of('x')),
+            (east, 1, 1, 0),
+            "{replicas}"
+        );
+    }
+    let app = app("shop", [("cart".to_owned(), rule(11))]);
+    let shortage = place([&app], &members).shortages.remove(0);
+    assert_eq!((shortage.placed, shortage.turned_down.unfit), (10, 1));
 }
 
-fn apps() -> impl Strategy<Value = Vec<DesiredApp>> {
-    vec(vec(rule(), 1..12), 1..4).prop_map(|apps| {
-        let named = |rules: Vec<_>| {
-            rules
-                .into_iter()
-                .enumerate()
-                .map(|(n, rule)| (format!("c{n}"), rule))
-                .collect::<Vec<_>>()
-        };
-        apps.into_iter()
-            .enumerate()
-            .map(|(n, rules)| app(&format!("app{n}"), named(rules)))
-            .collect()
-    })
+/// Two actors, one of which is kept apart from the other; whichever says so.
+#[test]
+fn actors_are_kept_apart() {
+    let members = [member("a", &[]), member("b", &[]), member("c", &[])];
+    for (first, second) in [("cart", "search"), ("search", "cart")] {
+        let mut rule = replicas(2);
+        rule.apart_from
+            .insert(LinkEnd::Component(Name::new(second).unwrap()));
+        let app = app(
+            "shop",
+            [(first.to_owned(), rule), (second.to_owned(), replicas(2))],
+        );
+        let placement = place([&app], &members);
+        let (cart, search) = (on(&placement, "cart"), on(&placement, "search"));
+        assert!(
+            cart.iter().all(|node| !search.contains(node)),
+            "{placement:?}"
+        );
+        assert_eq!(cart.len() + search.len(), 3);
+        let shortage = &placement.shortages[0];
+        assert_eq!(
+            (shortage.wanted, shortage.placed, shortage.turned_down.apart),
+            (2, 1, 2)
+        );
+    }
 }
 
-proptest! {
-    #[test]
-    fn the_order_does_not_matter(apps in apps(), members in members()) {
-        let placement = place(&apps, &members);
-        let reversed: Vec<_> = members.iter().rev().cloned().collect();
-        prop_assert_eq!(&placement, &place(apps.iter().rev(), &reversed));
-    }
+/// "One on each, but where the store is": who says so yields, and it is no shortage.
+#[test]
+fn what_wants_each_node_yields_to_those_it_is_kept_apart_from() {
+    let mut each = PlacementRule {
+        every_node: true,
+        ..PlacementRule::default()
+    };
+    each.apart_from
+        .insert(LinkEnd::Component(Name::new("store").unwrap()));
+    let app = app(
+        "shop",
+        [
+            ("agent".to_owned(), each),
+            ("store".to_owned(), replicas(1)),
+        ],
+    );
+    let members = [member("a", &[]), member("b", &[]), member("c", &[])];
+    let placement = place([&app], &members);
+    assert_eq!(
+        (on(&placement, "store").len(), on(&placement, "agent").len()),
+        (1, 2)
+    );
+    assert_eq!(placement.shortages, []);
+}
 
-    #[test]
-    fn a_death_moves_only_the_share_of_the_dead(apps in apps(), members in members(), dead: prop::sample::Index) {
-        let before = place(&apps, &members);
-        let mut members = members;
-        let dead = members.remove(dead.index(members.len()));
-        let after = place(&apps, &members);
-        for member in &members {
-            let had: BTreeSet<_> = before.share(&member.id).collect();
-            let has: BTreeSet<_> = after.share(&member.id).collect();
-            prop_assert!(has.is_superset(&had), "{} lost what it had", member.id);
-            let gained = has.difference(&had);
-            let of_the_dead: BTreeSet<_> = before.share(&dead.id).collect();
-            for actor in gained {
-                prop_assert!(of_the_dead.contains(*actor), "{} moved without need", actor);
-            }
-        }
-    }
+/// What is larger comes first, so that what is smaller finds what it leaves; who asks for nothing goes
+/// anywhere.
+#[test]
+fn a_node_gives_what_it_offers_and_no_more() {
+    let asking = |memory_bytes| PlacementRule {
+        room: Room {
+            memory_bytes,
+            concurrency: 0,
+        },
+        ..replicas(2)
+    };
+    let app = app(
+        "shop",
+        [
+            ("small".to_owned(), asking(3)),
+            ("large".to_owned(), asking(8)),
+            ("modest".to_owned(), replicas(2)),
+        ],
+    );
+    let offering = |name, bytes| member(name, &[("wrt/capacity-memory-bytes", bytes)]);
+    let members = [offering("a", "10"), offering("b", "9")];
+    let placement = place([&app], &members);
+    assert_eq!(on(&placement, "large"), ["a", "b"]);
+    assert_eq!(on(&placement, "small"), [""; 0]);
+    assert_eq!(on(&placement, "modest"), ["a", "b"]);
+    let [shortage] = placement.shortages.as_slice() else {
+        panic!("{placement:?}");
+    };
+    assert_eq!((shortage.placed, shortage.turned_down.without_room), (0, 2));
 
-    #[test]
-    fn another_app_moves_nothing(apps in apps(), members in members()) {
-        let all = place(&apps, &members);
-        let fewer = place(&apps[1..], &members);
-        for (node, share) in &fewer.shares {
-            prop_assert!(share.is_subset(&all.shares[node]));
-        }
-    }
+    let small = ActorAddress::component(app.app.clone(), Name::new("small").unwrap());
+    let explained = explain([&app], &members, &small).unwrap();
+    let lack = |left, offered| {
+        let (resource, wanted) = (Resource::Memory, 3);
+        Verdict::Refused(vec![Refusal::NoRoom(Lack {
+            resource,
+            wanted,
+            left,
+            offered,
+        })])
+    };
+    let expected = [(node("a"), lack(2, 10)), (node("b"), lack(1, 9))];
+    assert_eq!(explained.nodes, expected);
+    // Whoever offers no bound has room for all.
+    let more = [members.as_slice(), &[member("c", &[])]].concat();
+    let placement = place([&app], &more);
+    assert_eq!(on(&placement, "small").len(), 2);
+    assert_eq!(placement.shortages, []);
+}
 
-    #[test]
-    fn each_gets_what_it_wants_where_there_is_room(apps in apps(), members in members()) {
-        let placement = place(&apps, &members);
-        for (actor, rule) in apps.iter().flat_map(DesiredApp::actors) {
-            let room = members.iter().filter(|member| {
-                member.takes_placement
-                    && rule.labels.iter().all(|(k, v)| member.labels.get(k) == Some(v))
-            });
-            let wanted = rule.replicas.unwrap_or(1) as usize;
-            prop_assert_eq!(placement.nodes(&actor).count(), wanted.min(room.count()));
-        }
-    }
+#[test]
+fn a_named_node_without_room_is_a_shortage_too() {
+    let rule = PlacementRule {
+        nodes: vec![node("a"), node("b"), node("x")],
+        room: Room {
+            memory_bytes: 0,
+            concurrency: 7,
+        },
+        ..PlacementRule::default()
+    };
+    let app = app("shop", [("cart".to_owned(), rule)]);
+    let members = [
+        member("a", &[("wrt/capacity-concurrency", "6")]),
+        member("b", &[]),
+    ];
+    let placement = place([&app], &members);
+    assert_eq!(on(&placement, "cart"), ["b"]);
+    let shortage = &placement.shortages[0];
+    assert_eq!((shortage.placed, shortage.turned_down.without_room), (1, 1));
+    assert_eq!(shortage.absent, [node("x")]);
+    let cart = ActorAddress::component(app.app.clone(), Name::new("cart").unwrap());
+    let explained = explain([&app], &members, &cart).unwrap();
+    let (last, verdict) = explained.nodes.last().unwrap();
+    assert_eq!(
+        (last, verdict),
+        (&node("x"), &Verdict::Refused(vec![Refusal::Absent]))
+    );
+    assert_eq!(
+        explain(
+            [&app],
+            &members,
+            &ActorAddress::provider(app.app.clone(), cart.name)
+        ),
+        None
+    );
 }

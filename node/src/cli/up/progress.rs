@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wrt_deployment::{DesiredApp, Placement, place};
+use wrt_deployment::{DesiredApp, PlacedMember, Placement, Shortage, place};
 use wrt_host::Printable;
 use wrt_protocol::{ActorAddress, Name, NodeId, heartbeat::ReplicaState};
 
@@ -58,12 +58,17 @@ pub enum Hope {
 }
 
 impl Progress {
-    /// Asks every node that has a share of the app.
-    pub async fn look(lattice: &Lattice, observer: &Observer, app: &DesiredApp) -> Self {
+    /// Asks every node that has a share of the app; `others` are there too, and take room.
+    pub async fn look(
+        lattice: &Lattice,
+        observer: &Observer,
+        app: &DesiredApp,
+        others: &[&DesiredApp],
+    ) -> Self {
         let members = observer.members();
-        let placement = place([app], &members);
+        let placement = of_app(app, others, &members);
         let statuses = lattice.statuses(placement.shares.keys()).await;
-        let takers = members.iter().filter(|member| member.takes_placement);
+        let takers = members.iter().filter(|member| member.takes_placement());
         let mut progress = Self {
             nodes: takers.map(|member| member.id.clone()).collect(),
             ..Self::default()
@@ -159,18 +164,51 @@ fn not_taken_up(status: &NodeStatus, node: &NodeId, app: &Name) -> String {
     format!("node {node} has not taken it up yet{why}")
 }
 
+/// Where the app's own actors go.
+fn of_app(app: &DesiredApp, others: &[&DesiredApp], members: &[PlacedMember]) -> Placement {
+    let others = others.iter().filter(|other| other.app != app.app);
+    let mut placement = place(others.copied().chain([app]), members);
+    placement.shares.retain(|_, share| {
+        share.retain(|actor| actor.app == app.app);
+        !share.is_empty()
+    });
+    placement.shortages.retain(|it| it.actor.app == app.app);
+    placement
+}
+
 fn shortages(placement: &Placement) -> impl Iterator<Item = String> {
     placement.shortages.iter().map(|shortage| {
         let (actor, placed, wanted) = (&shortage.actor, shortage.placed, shortage.wanted);
-        let absent: Vec<String> = shortage.absent.iter().map(ToString::to_string).collect();
-        match absent.as_slice() {
-            [] => format!("{actor} has {placed} of {wanted} replicas: no other node matches"),
-            absent => {
-                let nodes = absent.join(", ");
-                format!("{actor} has {placed} of {wanted} replicas: not on the lattice: {nodes}")
-            }
-        }
+        let why = why_short(shortage);
+        format!("{actor} has {placed} of {wanted} replicas: {why}")
     })
+}
+
+fn why_short(shortage: &Shortage) -> String {
+    let nodes = |count: usize| match count {
+        1 => "1 node".to_owned(),
+        count => format!("{count} nodes"),
+    };
+    let mut reasons = Vec::new();
+    if !shortage.absent.is_empty() {
+        let absent: Vec<_> = shortage.absent.iter().map(NodeId::as_str).collect();
+        reasons.push(format!("not on the lattice: {}", absent.join(", ")));
+    }
+    let down = &shortage.turned_down;
+    if down.without_room > 0 {
+        reasons.push(format!("no room on {}", nodes(down.without_room)));
+    }
+    if down.apart > 0 {
+        reasons.push(format!("kept apart from what {} have", nodes(down.apart)));
+    }
+    if reasons.is_empty() {
+        reasons.push("no other node matches".to_owned());
+    }
+    let (program, actor) = (program::name(), &shortage.actor);
+    format!(
+        "{}; `{program} explain {actor}` says more",
+        reasons.join("; ")
+    )
 }
 
 fn missing(status: &NodeStatus, node: &NodeId, actor: &ActorAddress) -> Option<ToDo> {
@@ -208,6 +246,8 @@ fn missing(status: &NodeStatus, node: &NodeId, actor: &ActorAddress) -> Option<T
 
 #[cfg(test)]
 mod tests {
+    use wrt_deployment::TurnedDown;
+
     use super::*;
 
     fn progress(outlooks: &[Outlook]) -> Progress {
@@ -235,6 +275,31 @@ mod tests {
             let hope = progress(outlooks).hope(awaited);
             assert_eq!(hope, expected, "{outlooks:?} {awaited}");
         }
+    }
+
+    #[test]
+    fn a_shortage_is_told_with_its_reasons() {
+        let name = |text| Name::new(text).expect("a legal name");
+        let mut shortage = Shortage {
+            actor: ActorAddress::component(name("shop"), name("cart")),
+            wanted: 3,
+            placed: 1,
+            absent: Vec::new(),
+            turned_down: TurnedDown::default(),
+        };
+        let told = |shortage: &Shortage| {
+            let told = why_short(shortage);
+            let (reasons, help) = told.rsplit_once("; ").expect("what to do next");
+            assert!(help.ends_with("explain component/shop/cart` says more"));
+            reasons.to_owned()
+        };
+        assert_eq!(told(&shortage), "no other node matches");
+        shortage.turned_down.without_room = 1;
+        assert_eq!(told(&shortage), "no room on 1 node");
+        shortage.absent = vec![NodeId::from(name("x"))];
+        shortage.turned_down.apart = 2;
+        let all = "not on the lattice: x; no room on 1 node; kept apart from what 2 nodes have";
+        assert_eq!(told(&shortage), all);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Waiting<'a> {
     pub lattice: &'a Lattice,
     pub store: &'a Store,
     pub app: &'a DesiredApp,
+    /// What was there when it was deployed.
+    pub others: &'a [&'a DesiredApp],
     pub revision: Revision,
     pub output: Output,
 }
@@ -78,7 +80,7 @@ impl Waiting<'_> {
     }
 
     async fn look(&self, observer: &Observer) -> Progress {
-        Progress::look(self.lattice, observer, self.app).await
+        Progress::look(self.lattice, observer, self.app, self.others).await
     }
 
     /// Fails when another one was stored in its place.
