@@ -59,7 +59,7 @@ pub use lease::{Lease, LeaseRecord, LeaseTimes, Step as LeaseStep, Stored as Sto
 pub use manifest::{
     ComponentManifest, LinkManifest, Manifest, ProviderManifest, SettingsManifest, TargetManifest,
 };
-pub use placement::{PlacedMember, Placement, Shortage, place};
+pub use placement::{PlacedMember, Placement, Shortage, next_for, place};
 pub use problem::{Problem, ProblemKind, Problems, Span};
 pub use store::{
     BucketId, Collected, Download, Entry, Grant, Leases, NoteWritten, Pushed, Reading, Removed,

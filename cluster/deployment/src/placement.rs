@@ -65,11 +65,7 @@ pub fn place<'a>(
     apps: impl IntoIterator<Item = &'a DesiredApp>,
     members: &[PlacedMember],
 ) -> Placement {
-    let live: BTreeMap<&NodeId, &PlacedMember> = members
-        .iter()
-        .filter(|member| member.takes_placement)
-        .map(|member| (&member.id, member))
-        .collect();
+    let live = live(members);
     let mut placement = Placement::default();
     for app in apps {
         for (actor, rule) in app.actors() {
@@ -89,6 +85,42 @@ pub fn place<'a>(
     placement
 }
 
+/// What `node` would get if one of the nodes that run it went: of these it is the next one. The order of
+/// `apps` and `members` does not matter.
+#[must_use]
+pub fn next_for<'a>(
+    apps: impl IntoIterator<Item = &'a DesiredApp>,
+    members: &[PlacedMember],
+    node: &NodeId,
+) -> BTreeSet<ActorAddress> {
+    let live = live(members);
+    let is_next = |(app, (actor, rule)): &(&DesiredApp, (ActorAddress, &PlacementRule))| {
+        let wanted = match rule.replicas {
+            // What names its nodes goes to no other one.
+            _ if !rule.nodes.is_empty() => return false,
+            Some(0) => return false,
+            Some(replicas) => replicas as usize,
+            None if app.goes_to_each_node(actor) => return false,
+            None => 1,
+        };
+        let next = ranked(actor, matching(rule, &live)).into_iter().nth(wanted);
+        next == Some(node)
+    };
+    let apps = apps.into_iter();
+    let actors = apps.flat_map(|app| app.actors().map(move |it| (app, it)));
+    actors
+        .filter(is_next)
+        .map(|(_, (actor, _))| actor)
+        .collect()
+}
+
+type Live<'a> = BTreeMap<&'a NodeId, &'a PlacedMember>;
+
+fn live(members: &[PlacedMember]) -> Live<'_> {
+    let live = members.iter().filter(|member| member.takes_placement);
+    live.map(|member| (&member.id, member)).collect()
+}
+
 struct Chosen<'a> {
     nodes: Vec<&'a NodeId>,
     shortage: Option<Shortage>,
@@ -98,7 +130,7 @@ fn choose<'a>(
     actor: &ActorAddress,
     rule: &PlacementRule,
     wants_every_node: bool,
-    live: &BTreeMap<&'a NodeId, &'a PlacedMember>,
+    live: &Live<'a>,
 ) -> Chosen<'a> {
     if !rule.nodes.is_empty() {
         let named: BTreeSet<&NodeId> = rule.nodes.iter().collect();
@@ -108,15 +140,7 @@ fn choose<'a>(
         let absent = absent.map(|node| (*node).clone()).collect();
         return Chosen::new(actor, nodes, named.len(), absent);
     }
-    let matches = |member: &PlacedMember| {
-        rule.labels
-            .iter()
-            .all(|(key, value)| member.labels.get(key) == Some(value))
-    };
-    let matching = live
-        .iter()
-        .filter(|(_, member)| matches(member))
-        .map(|(id, _)| *id);
+    let matching = matching(rule, live);
     let wanted = match rule.replicas {
         Some(replicas) => replicas as usize,
         None if wants_every_node => {
@@ -126,15 +150,27 @@ fn choose<'a>(
         }
         None => 1,
     };
-    let mut ranked: Vec<_> = matching.map(|node| (score(actor, node), node)).collect();
+    let mut nodes = ranked(actor, matching);
+    nodes.truncate(wanted);
+    Chosen::new(actor, nodes, wanted, Vec::new())
+}
+
+/// The nodes that have all labels that the rule asks for.
+fn matching<'a>(rule: &PlacementRule, live: &Live<'a>) -> impl Iterator<Item = &'a NodeId> {
+    let matches = |member: &PlacedMember| {
+        let mut labels = rule.labels.iter();
+        labels.all(|(key, value)| member.labels.get(key) == Some(value))
+    };
+    let matching = live.iter().filter(move |(_, member)| matches(member));
+    matching.map(|(id, _)| *id)
+}
+
+/// Nodes by how much each is preferred for `actor`, the most preferred first.
+fn ranked<'a>(actor: &ActorAddress, nodes: impl Iterator<Item = &'a NodeId>) -> Vec<&'a NodeId> {
+    let mut ranked: Vec<_> = nodes.map(|node| (score(actor, node), node)).collect();
     // The name breaks a tie, so that all nodes break it alike.
     ranked.sort_by(|a, b| b.cmp(a));
-    let nodes = ranked
-        .into_iter()
-        .take(wanted)
-        .map(|(_, node)| node)
-        .collect();
-    Chosen::new(actor, nodes, wanted, Vec::new())
+    ranked.into_iter().map(|(_, node)| node).collect()
 }
 
 impl<'a> Chosen<'a> {

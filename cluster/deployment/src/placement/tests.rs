@@ -124,6 +124,31 @@ fn a_draining_or_dead_node_gets_nothing() {
     assert_eq!(place([&app], &[]).shortages[0].placed, 0);
 }
 
+#[test]
+fn what_names_its_nodes_or_goes_to_each_has_no_next_one() {
+    let named = PlacementRule {
+        nodes: vec![node("a")],
+        ..Default::default()
+    };
+    let rules = [
+        ("named", named),
+        ("none", replicas(0)),
+        ("one", replicas(1)),
+        ("all", replicas(3)),
+    ];
+    let rules = rules.map(|(name, rule)| (name.to_owned(), rule));
+    let mut app = app("shop", rules);
+    let mut listening = DesiredProvider::new("http-server");
+    listening.address = Some("127.0.0.1:80".to_owned());
+    app.providers.insert(Name::new("web").unwrap(), listening);
+    let members = ["a", "b", "c"].map(|name| member(name, &[]));
+    let next = members
+        .iter()
+        .flat_map(|it| next_for([&app], &members, &it.id));
+    let next: Vec<_> = next.map(|actor| actor.name.to_string()).collect();
+    assert_eq!(next, ["one"]);
+}
+
 /// Nodes of different builds must agree: the score is part of the protocol.
 #[test]
 fn the_score_does_not_change() {
@@ -214,6 +239,28 @@ proptest! {
             for actor in gained {
                 prop_assert!(of_the_dead.contains(*actor), "{} moved without need", actor);
             }
+        }
+    }
+
+    /// Whichever node dies, what another one gains it was the next one for; and it is for nothing that no
+    /// death brings it.
+    #[test]
+    fn what_a_death_brings_a_node_it_was_next_for(apps in apps(), members in members()) {
+        let before = place(&apps, &members);
+        let mut gained: BTreeMap<NodeId, BTreeSet<ActorAddress>> = BTreeMap::new();
+        for at in 0..members.len() {
+            let mut survivors = members.clone();
+            survivors.remove(at);
+            let after = place(&apps, &survivors);
+            for member in &survivors {
+                let had: BTreeSet<_> = before.share(&member.id).collect();
+                let gains = after.share(&member.id).filter(|actor| !had.contains(actor));
+                gained.entry(member.id.clone()).or_default().extend(gains.cloned());
+            }
+        }
+        for member in &members {
+            let next = next_for(&apps, &members, &member.id);
+            prop_assert_eq!(next, gained.remove(&member.id).unwrap_or_default());
         }
     }
 
