@@ -64,6 +64,42 @@ impl Code {
     }
 }
 
+impl Code {
+    /// Has the code lie where [`Code::compiled`] finds it at once, and not run.
+    ///
+    /// # Errors
+    /// As [`Code::compiled`].
+    pub(crate) async fn make_ready(
+        &self,
+        engines: &Engines,
+        digest: Digest,
+    ) -> Result<MadeReady, StartError> {
+        match self {
+            Self::Lattice(fetched) => Ok(fetched.make_ready(engines, digest).await?),
+            Self::Local(_) => Ok(MadeReady::NotKept),
+        }
+    }
+
+    /// How many components are ready that do not have to run.
+    pub(crate) fn ready_count(&self) -> usize {
+        match self {
+            Self::Lattice(fetched) => fetched.ready_count(),
+            Self::Local(_) => 0,
+        }
+    }
+}
+
+/// What has become of code that was to be ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MadeReady {
+    /// It is, from now on.
+    Now,
+    /// It was before.
+    Before,
+    /// There is nowhere to keep it, or as much is ready as may be.
+    NotKept,
+}
+
 impl From<CodeError> for StartError {
     fn from(error: CodeError) -> Self {
         match error {

@@ -15,6 +15,7 @@ mod replica;
 mod secrets;
 mod servers;
 mod siblings;
+mod standby;
 mod status;
 
 use std::{
@@ -47,6 +48,7 @@ use ownership::StoreSource;
 use reconcile::Reconciler;
 use replica::StartAttempts;
 use servers::Servers;
+use standby::Standby;
 
 /// How a node is set up.
 #[derive(Debug, Clone)]
@@ -171,6 +173,15 @@ impl Node {
         );
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&hosting).run());
+        let standby = Standby {
+            node: options.node.clone(),
+            parts: Arc::clone(&parts),
+            seat: seat.clone(),
+        };
+        let (stopped, standby) = (stop.clone(), standby.run(desires.clone()));
+        tasks.spawn(async move {
+            stopped.run_until_cancelled(standby).await;
+        });
         let stopped = stop.clone();
         tasks.spawn(async move {
             stopped.run_until_cancelled(reconciler.run(desires)).await;

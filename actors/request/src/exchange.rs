@@ -249,6 +249,8 @@ impl Exchange {
                     }
                 }
             }
+            // Membership answers it. That this lane listens as well tells the bus that somebody is there.
+            Some(subject::Inbound::Presence) => {}
             None => self.counters.malformed.add_one(),
         }
     }

@@ -146,6 +146,27 @@ pub fn place<'a>(
     }
 }
 
+/// What `node` would get if one of the nodes that run it went: of these it is the next one. Exact for what
+/// counts on nobody else; where room or neighbours decide, what a loss moves besides is not looked at. The
+/// order of `apps` and `members` does not matter.
+#[must_use]
+pub fn next_for<'a>(
+    apps: impl IntoIterator<Item = &'a DesiredApp>,
+    members: &'a [PlacedMember],
+    node: &NodeId,
+) -> BTreeSet<ActorAddress> {
+    let mut ground = Ground::new(members);
+    let mut next = BTreeSet::new();
+    for wish in wishes(apps) {
+        if ground.next(&wish).into_iter().any(|it| ground.id(it) == node) {
+            next.insert(wish.actor.clone());
+        }
+        let choice = ground.choose(&wish);
+        ground.settle(&wish, &choice);
+    }
+    next
+}
+
 /// Why `actor` is where [`place`] puts it, and why not elsewhere; `None` if no app has it.
 #[must_use]
 pub fn explain<'a>(

@@ -21,6 +21,10 @@ pub struct MembershipCounts {
     pub unsent: u64,
     /// Times that a node fell silent.
     pub silences: u64,
+    /// Questions to silent nodes whether they are there.
+    pub asked: u64,
+    /// Nodes that were dead because the bus knew nobody there.
+    pub absent: u64,
 }
 
 impl MembershipCounts {
@@ -35,6 +39,8 @@ impl MembershipCounts {
             ("sent", self.sent),
             ("unsent", self.unsent),
             ("silences", self.silences),
+            ("asked", self.asked),
+            ("absent", self.absent),
         ]
         .into_iter()
     }
@@ -51,6 +57,7 @@ pub(crate) struct Counters {
     pub(crate) sent: Counter,
     pub(crate) unsent: Counter,
     pub(crate) silences: Counter,
+    pub(crate) asked: Counter,
 }
 
 impl Counters {
@@ -64,6 +71,9 @@ impl Counters {
             sent: self.sent.get(),
             unsent: self.unsent.get(),
             silences: self.silences.get(),
+            asked: self.asked.get(),
+            // The table counts them.
+            absent: 0,
         }
     }
 }

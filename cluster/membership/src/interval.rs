@@ -32,6 +32,13 @@ pub fn heartbeat_interval(members: usize) -> Duration {
     shared.max(HEARTBEAT_INTERVAL)
 }
 
+/// Silence after which a node that beats at `interval` has missed a heartbeat: it is late by a quarter of
+/// the interval.
+#[must_use]
+pub fn missed_after(interval: Duration) -> Duration {
+    interval + interval / 4
+}
+
 /// Silence after which a node that beats at `interval` is suspect: so many heartbeats are missing,
 /// and the last of them is late by a quarter of the interval.
 #[must_use]
@@ -106,6 +113,7 @@ mod tests {
         assert_eq!(dead_after(shortest * 4), DEAD_AFTER * 4);
         assert_eq!(dead_after(shortest / 2), DEAD_AFTER);
         for interval in [shortest, shortest * 3, shortest * 40] {
+            assert!(missed_after(interval) < suspect_after(interval));
             assert!(suspect_after(interval) < dead_after(interval));
             assert!(dead_after(interval) < mass_death_hold(interval));
         }

@@ -3,8 +3,9 @@
 //! ```text
 //!              beats               3 missed                silent for DEAD_AFTER
 //! (unknown) ---------> Alive ---------------------> Suspect --------------------> Dead
-//!                        ^   its `lost` is cancelled   |   its share moves          |
-//!                        +----- heard again: Alive with a fresh `lost` token -------+
+//!                       ^ |   its `lost` is cancelled   |   its share moves         ^ |
+//!                       | +---- 1 missed, and the bus knows nobody there, twice ----+ |
+//!                       +------ heard again: Alive with a fresh `lost` token ---------+
 //! ```
 //!
 //! Invariants:
@@ -14,6 +15,8 @@
 //! - a node that cannot hear the others blames itself first: while its own link is down, or it does
 //!   not hear even itself, or most members fell silent at once, it suspects them (calls must not
 //!   wait) and declares nobody dead;
+//! - one who is silent is asked on the bus whether it is there. That nobody subscribes where it would makes
+//!   it dead long before its silence does, unless something may be amiss with the bus: see [`Question`];
 //! - no peer can make it panic or grow without bound: see [`MemberTable::observe`].
 //!
 //! Start reading at [`Membership`], then [`MemberTable`].
@@ -30,9 +33,9 @@ pub use clock::{ClockOffset, NodeClock};
 pub use counters::MembershipCounts;
 pub use interval::{
     MASS_DEATH_HOLD, claimed_interval, dead_after, heartbeat_interval, mass_death_hold,
-    plausible_interval, suspect_after,
+    missed_after, plausible_interval, suspect_after,
 };
 pub use member::{Liveness, Member};
 pub use membership::{Membership, MembershipError, MembershipOptions, Report};
-pub use table::{MemberTable, Observed, ViewChange};
+pub use table::{MemberTable, Observed, Presence, Question, ViewChange};
 pub use view::{Candidate, View};

@@ -1,8 +1,10 @@
 //! The driver: moves heartbeats between the bus and the [`MemberTable`].
 
+mod asker;
 mod beater;
 mod listener;
 mod sent;
+mod there;
 mod told;
 
 use std::sync::Arc;
@@ -26,9 +28,11 @@ use crate::{
     MemberTable, MembershipCounts, NodeClock, Observed, View, ViewChange, counters::Counters,
     table::is_within_label_limits,
 };
+use asker::Asker;
 use beater::Beater;
 use listener::Listener;
 use sent::SentBeats;
+use there::There;
 
 /// Says what this node's replicas do at the moment. Called for each heartbeat: it must be quick, and
 /// must not wait for anything that waits for a heartbeat.
@@ -87,7 +91,7 @@ pub struct Membership {
     tasks: TaskTracker,
 }
 
-/// What the two tasks and their owner have in common.
+/// What the tasks and their owner have in common.
 struct Shared {
     options: MembershipOptions,
     subjects: Subjects,
@@ -99,7 +103,7 @@ struct Shared {
     sent: Mutex<SentBeats>,
     announce: Notify,
     fenced: CancellationToken,
-    /// Ends both tasks.
+    /// Ends the tasks.
     stop: CancellationToken,
     /// Cancelled by the beater after its last heartbeat.
     silent: CancellationToken,
@@ -135,16 +139,20 @@ impl Membership {
             .subscribe(Lane::Control, subject, None)
             .await
             .map_err(|source| MembershipError::Subscribe { node, source })?;
-        let mut listener = Listener::new(Arc::clone(&shared), heartbeats, transport.link());
+        let asker = Asker::new(Arc::clone(&shared), Arc::clone(&transport));
+        let mut listener = Listener::new(Arc::clone(&shared), heartbeats, transport.link(), asker);
         if !transport.is_alone() {
             listener.find_namesake().await?;
         }
+        // Before anybody can hear that it is there.
+        let there = There::listen(Arc::clone(&shared), Arc::clone(&transport)).await?;
 
         let mut beater = Beater::new(Arc::clone(&shared), transport, report);
         beater.beat().await;
         let tasks = TaskTracker::new();
         tasks.spawn(beater.run());
         tasks.spawn(listener.run());
+        tasks.spawn(there.run());
         tasks.close();
         Ok(Arc::new(Self { shared, tasks }))
     }
@@ -215,7 +223,10 @@ impl Membership {
     /// What became of heartbeats so far.
     #[must_use]
     pub fn counts(&self) -> MembershipCounts {
-        self.shared.counters.read()
+        MembershipCounts {
+            absent: lock(&self.shared.table).absent_count(),
+            ..self.shared.counters.read()
+        }
     }
 
     /// Says goodbye and stops. The others drop this node as soon as they hear it. Takes at most an

@@ -32,10 +32,13 @@
 //! - **A body flows**: a machine that is busy with bodies may hold heartbeats up. Their frames are signs of
 //!   life and put suspicion off, for [`dead_after`] at the most: what came may have lain somewhere, and a
 //!   node that beats no more must be given up some time. They bring back nobody who is suspect.
+//! - **Nobody is there**: what the bus says of one who is silent can make it dead sooner, by the rules of
+//!   `absence.rs`, which are stricter.
 //! - **Own pause**: when two ticks are [`PAUSE_MIN`] apart, this node was stopped and could hear
 //!   nobody. Everyone's silence counts from the end of the pause. The first tick is the end of one:
 //!   a node that joins cannot know how long it took.
 
+mod absence;
 mod entry;
 #[cfg(test)]
 mod tests;
@@ -52,6 +55,8 @@ use wrt_transport::LinkState;
 
 use crate::{ClockOffset, Liveness, NodeClock, View, dead_after, mass_death_hold, suspect_after};
 use entry::Entry;
+
+pub use absence::{Presence, Question};
 
 /// Others that must be known for a majority of them to mean something.
 const MASS_SILENCE_MEMBERS_MIN: usize = 3;
@@ -101,6 +106,11 @@ pub struct MemberTable {
     /// When this node last heard itself; none before the first time, and for ever on a bus that
     /// gives nobody what he sent.
     echo_at: Option<Instant>,
+    /// Since when nothing was amiss with this node's own hearing; none before the first tick.
+    calm_since: Option<Instant>,
+    /// Whether somebody is being asked whether it is there.
+    asks: bool,
+    absent: u64,
     generation: u64,
 }
 
@@ -117,6 +127,9 @@ impl MemberTable {
             mass_silence: false,
             ticked_at: None,
             echo_at: None,
+            calm_since: None,
+            asks: false,
+            absent: 0,
             generation: 0,
         }
     }
@@ -204,10 +217,12 @@ impl MemberTable {
             for entry in self.silent_ones() {
                 entry.heard_at = entry.heard_at.max(now);
             }
+            self.calm_since = Some(now);
         }
         self.suspect(now);
         self.weigh_silence(now);
         self.bury(now);
+        self.bury_absent(now);
         if was_isolated != self.is_isolated() {
             self.change = ViewChange::Membership;
         }
@@ -306,6 +321,7 @@ impl MemberTable {
             for entry in self.silent_ones() {
                 entry.spared_until = now + suspect_after(entry.interval);
             }
+            self.calm_since = Some(now);
         }
     }
 

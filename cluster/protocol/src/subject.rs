@@ -4,6 +4,7 @@
 //! wrt.v1.<lattice>.beat.<node>                                     heartbeats       (control)
 //! wrt.v1.<lattice>.node.<node>.call.<kind>.<app>.<name>.<interface>.<operation>     (calls)
 //! wrt.v1.<lattice>.node.<node>.cancel                              cancellations    (calls)
+//! wrt.v1.<lattice>.node.<node>.presence                            is it there?     (calls and control)
 //! wrt.v1.<lattice>.any.<kind>.<app>.<name>.<interface>.<operation> queue group      (calls)
 //! wrt.v1.<lattice>.body.<node>                                     stream frames    (bulk)
 //! wrt.v1.<lattice>.status.<node>                                   statistics       (control)
@@ -11,7 +12,9 @@
 //!
 //! Operation names are readable, so that a server's permissions can allow one operation and refuse
 //! another, and its metrics can tell them apart. A cancellation is under the same wildcard as the
-//! calls, so that one subscription keeps them in order.
+//! calls, so that one subscription keeps them in order. A question whether a node is there is as well, and
+//! the node listens for it on the control lane beside: so the bus knows somebody there for as long as one of
+//! the two connections stands.
 
 use std::sync::Arc;
 
@@ -45,6 +48,8 @@ pub enum Inbound<'a> {
     Call(CallParts<'a>),
     /// A cancellation.
     Cancel,
+    /// A question whether the node is there.
+    Presence,
 }
 
 /// The readable part of the subject of a call.
@@ -125,7 +130,13 @@ impl Subjects {
         format!("{}.node.{node}.cancel", self.prefix)
     }
 
-    /// Everything that is meant for `node` itself: calls and cancellations.
+    /// Where `node` is asked whether it is there.
+    #[must_use]
+    pub fn presence(&self, node: &NodeId) -> String {
+        format!("{}.node.{node}.presence", self.prefix)
+    }
+
+    /// Everything that is meant for `node` itself: calls, cancellations, and whether it is there.
     #[must_use]
     pub fn node_inbound(&self, node: &NodeId) -> String {
         format!("{}.node.{node}.>", self.prefix)
@@ -192,6 +203,7 @@ impl Subjects {
                 let _node = tokens.next()?;
                 match tokens.next()? {
                     "cancel" => tokens.next().is_none().then_some(Inbound::Cancel),
+                    "presence" => tokens.next().is_none().then_some(Inbound::Presence),
                     "call" => parse_parts(tokens),
                     _ => None,
                 }

@@ -200,6 +200,8 @@ proptest! {
         }
         let cancel = subjects.cancel(&node);
         prop_assert_eq!(subjects.parse_inbound(&cancel), Some(Inbound::Cancel));
+        let presence = subjects.presence(&node);
+        prop_assert_eq!(subjects.parse_inbound(&presence), Some(Inbound::Presence));
         for elsewhere in [
             subjects.heartbeat(&node),
             subjects.body(&node),
@@ -223,6 +225,7 @@ proptest! {
         let any = subjects.call_any(&target, &interface, &operation);
         prop_assert!(under(subjects.node_inbound(&node), call));
         prop_assert!(under(subjects.node_inbound(&node), subjects.cancel(&node)));
+        prop_assert!(under(subjects.node_inbound(&node), subjects.presence(&node)));
         prop_assert!(under(subjects.any_inbound(&target), any));
     }
 

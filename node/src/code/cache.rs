@@ -85,6 +85,11 @@ impl CodeCache {
         self.components.as_ref()
     }
 
+    /// Whether both a component and what was compiled of it are found again.
+    pub(super) fn keeps_code(&self) -> bool {
+        self.components.is_some() && self.artefacts.is_some()
+    }
+
     pub(super) fn flights(&self) -> &Arc<Flights> {
         &self.flights
     }

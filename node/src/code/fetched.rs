@@ -1,12 +1,14 @@
 //! Code from the lattice's store: fetched once for a digest, by way of the disk.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write as _},
     sync::Arc,
 };
 
 use bytes::Bytes;
 use futures::FutureExt as _;
+use parking_lot::Mutex;
 use tokio::{
     sync::{Semaphore, watch},
     task::spawn_blocking,
@@ -17,13 +19,16 @@ use wrt_component::{
 use wrt_deployment::{Digest, Store};
 
 use super::{
-    CodeError,
+    CodeError, MadeReady,
     cache::{CodeCache, component_file},
     flights::{Flights, SharedError},
 };
 
 /// Components that are fetched at once: one more would only share the link with them.
 const FETCHES_MAX: usize = 2;
+
+/// Components that are kept ready without running. The cache's own bound is one of bytes.
+const READY_MAX: usize = 1024;
 
 /// Code from the lattice's store, once that is open. What was fetched is kept, so that a node that starts
 /// while JetStream is away has what it had.
@@ -34,6 +39,8 @@ struct Inner {
     cache: Arc<CodeCache>,
     flights: Arc<Flights>,
     fetches: Semaphore,
+    /// What was made ready, and lies in the cache since.
+    ready: Mutex<BTreeSet<Digest>>,
 }
 
 impl FetchedCode {
@@ -45,7 +52,32 @@ impl FetchedCode {
             flights: Arc::clone(cache.flights()),
             cache,
             fetches: Semaphore::new(FETCHES_MAX),
+            ready: Mutex::default(),
         }))
+    }
+
+    /// Fetches and compiles into the cache, unless that was done before; nothing of it stays in memory.
+    pub(super) async fn make_ready(
+        &self,
+        engines: &Engines,
+        digest: Digest,
+    ) -> Result<MadeReady, CodeError> {
+        {
+            let ready = self.0.ready.lock();
+            if ready.contains(&digest) {
+                return Ok(MadeReady::Before);
+            }
+            if ready.len() >= READY_MAX || !self.0.cache.keeps_code() {
+                return Ok(MadeReady::NotKept);
+            }
+        }
+        drop(self.compiled(engines, digest).await?);
+        self.0.ready.lock().insert(digest);
+        Ok(MadeReady::Now)
+    }
+
+    pub(super) fn ready_count(&self) -> usize {
+        self.0.ready.lock().len()
     }
 
     pub(super) async fn compiled(

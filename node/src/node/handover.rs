@@ -9,8 +9,15 @@ use wrt_protocol::ActorAddress;
 
 /// Where everything goes, by what this node sees.
 pub(crate) fn placement(snapshot: &Snapshot, view: &View) -> Placement {
-    let members: Vec<_> = view.members().map(|member| placed_member(member)).collect();
-    place(snapshot.apps.values().map(|stored| &stored.app), &members)
+    place(
+        snapshot.apps.values().map(|stored| &stored.app),
+        &members(view),
+    )
+}
+
+/// Everyone, as placement sees them.
+pub(crate) fn members(view: &View) -> Vec<PlacedMember> {
+    view.members().map(|member| placed_member(member)).collect()
 }
 
 /// Whether every node that `actor` goes to serves it, and there is one.

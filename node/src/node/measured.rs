@@ -92,6 +92,11 @@ static CONNECTED: Instrument = Instrument {
     unit: "{state}",
     description: "1 while all connections to the bus are there.",
 };
+static CODE_READY: Instrument = Instrument {
+    name: "wrt.code.ready",
+    unit: "{component}",
+    description: "Components whose code was made ready for when another node is lost.",
+};
 static PAYLOADS_DROPPED: Instrument = Instrument {
     name: "wrt.bus.payloads.dropped",
     unit: "{payload}",
@@ -147,6 +152,7 @@ impl Measures {
             level(&CONNECTED, u32::from(is_up)),
             total(&PAYLOADS_DROPPED, self.transport.dropped_payloads()),
             level(&ISOLATED, u32::from(membership.is_isolated())),
+            level(&CODE_READY, self.parts.code.ready_count()),
             level(&IN_FLIGHT, exchange.in_hand()),
             level(&BODIES, streams.open_count()),
         ];

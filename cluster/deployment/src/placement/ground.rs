@@ -102,6 +102,27 @@ impl<'a> Ground<'a> {
         }
     }
 
+    /// Who gets a replica of an actor whose turn it is when one of its nodes goes. What names its nodes, or
+    /// goes to each, goes to no other one.
+    pub(super) fn next(&mut self, wish: &Wish<'a>) -> BTreeSet<usize> {
+        let Reach::Number(wanted) = wish.reach else {
+            return BTreeSet::new();
+        };
+        let neighbours = self.neighbours(wish);
+        let groups = self.ranked_groups(wish, &neighbours, wanted.saturating_add(1));
+        let placed = in_rounds(&groups, wanted);
+        let after = |gone: &usize| {
+            let stay = |group: &Vec<Ranked>| -> Vec<Ranked> {
+                let stay = group.iter().filter(|(_, node)| node != gone);
+                stay.copied().collect()
+            };
+            let left: Vec<_> = groups.iter().map(stay).collect();
+            in_rounds(&left, wanted)
+        };
+        let after = placed.iter().flat_map(after);
+        after.filter(|node| !placed.contains(node)).collect()
+    }
+
     /// Writes down where an actor went.
     pub(super) fn settle(&mut self, wish: &Wish<'_>, choice: &Choice) {
         for node in &choice.nodes {
@@ -204,6 +225,16 @@ impl<'a> Ground<'a> {
 
     /// The first `limit` of the nodes that may have it.
     fn ranked(&mut self, wish: &Wish<'a>, neighbours: &Neighbours, limit: usize) -> Vec<usize> {
+        in_rounds(&self.ranked_groups(wish, neighbours, limit), limit)
+    }
+
+    /// The first `limit` of each group of them.
+    fn ranked_groups(
+        &mut self,
+        wish: &Wish<'a>,
+        neighbours: &Neighbours,
+        limit: usize,
+    ) -> Vec<Vec<Ranked>> {
         let (fit, seed) = (self.fit(wish.rule), seed(&wish.actor));
         let best = |group: &Vec<(u64, usize)>| -> Vec<Ranked> {
             let mut best = Best::of(limit);
@@ -215,8 +246,7 @@ impl<'a> Ground<'a> {
             }
             best.in_order()
         };
-        let groups: Vec<_> = fit.groups.iter().map(best).collect();
-        in_rounds(&groups, limit)
+        fit.groups.iter().map(best).collect()
     }
 
     fn may_have(&self, wish: &Wish<'_>, neighbours: &Neighbours, node: usize) -> bool {

@@ -125,6 +125,31 @@ fn a_draining_or_dead_node_gets_nothing() {
     assert_eq!(place([&app], &[]).shortages[0].placed, 0);
 }
 
+#[test]
+fn what_names_its_nodes_or_goes_to_each_has_no_next_one() {
+    let named = PlacementRule {
+        nodes: vec![node("a")],
+        ..Default::default()
+    };
+    let rules = [
+        ("named", named),
+        ("none", replicas(0)),
+        ("one", replicas(1)),
+        ("all", replicas(3)),
+    ];
+    let rules = rules.map(|(name, rule)| (name.to_owned(), rule));
+    let mut app = app("shop", rules);
+    let mut listening = DesiredProvider::new("http-server");
+    listening.address = Some("127.0.0.1:80".to_owned());
+    app.providers.insert(Name::new("web").unwrap(), listening);
+    let members = ["a", "b", "c"].map(|name| member(name, &[]));
+    let next = members
+        .iter()
+        .flat_map(|it| next_for([&app], &members, &it.id));
+    let next: Vec<_> = next.map(|actor| actor.name.to_string()).collect();
+    assert_eq!(next, ["one"]);
+}
+
 /// A hundred single replicas on ten nodes: nobody has a third of them, and nobody has none.
 #[test]
 fn load_spreads() {

@@ -15,11 +15,13 @@ use wrt_protocol::{
 };
 use wrt_transport::{Inbound, LinkState, Subscription};
 
-use super::{MembershipError, Shared, lock, sent::Sender};
+use super::{MembershipError, Shared, asker::Asker, lock, sent::Sender};
 use crate::{Observed, ViewChange, interval::claimed_interval};
 
 /// Time between two judgements of silence, and between two views when only load changed.
 const TICK: Duration = Duration::from_millis(50);
+/// Time between two judgements while somebody is asked whether it is there.
+const TICK_ASKING: Duration = Duration::from_millis(10);
 /// Heartbeats taken in before the view is published and silence may be judged.
 const BATCH_MAX: usize = 256;
 
@@ -27,6 +29,9 @@ pub(super) struct Listener {
     shared: Arc<Shared>,
     heartbeats: Subscription,
     link: watch::Receiver<LinkState>,
+    asker: Asker,
+    /// When the view is published next, though only load changed.
+    load_at: Instant,
     /// Whether `heartbeats` may still have some; it ends when the transport is closed.
     open: bool,
     /// The older incarnation that was told last.
@@ -38,11 +43,14 @@ impl Listener {
         shared: Arc<Shared>,
         heartbeats: Subscription,
         link: watch::Receiver<LinkState>,
+        asker: Asker,
     ) -> Self {
         Self {
             shared,
             heartbeats,
             link,
+            asker,
+            load_at: Instant::now(),
             open: true,
             told: Mutex::default(),
         }
@@ -73,14 +81,34 @@ impl Listener {
         }
     }
 
-    /// Judges silence; publishes what changed since, load included.
-    fn tick(&self) {
-        let link = match self.open {
-            true => *self.link.borrow(),
-            false => LinkState::Down,
+    /// Judges silence, and has those asked who are to be; publishes what changed since, from time to time
+    /// load as well. Answers when it is due again.
+    fn tick(&mut self) -> Instant {
+        let link = self.link_since_last_tick();
+        let began = Instant::now();
+        let threshold = match began >= self.load_at {
+            true => ViewChange::Load,
+            false => ViewChange::Membership,
         };
-        self.shared
-            .update(ViewChange::Load, |table, now| table.tick(now, link));
+        if threshold == ViewChange::Load {
+            self.load_at = began + TICK;
+        }
+        let (questions, asks) = self.shared.update(threshold, |table, now| {
+            table.tick(now, link);
+            (table.questions(now), table.asks())
+        });
+        self.asker.ask(questions);
+        Instant::now() + if asks { TICK_ASKING } else { TICK }
+    }
+
+    /// One that went down and came up in between was down.
+    fn link_since_last_tick(&mut self) -> LinkState {
+        let has_moved = self.link.has_changed().unwrap_or(true);
+        let link = *self.link.borrow_and_update();
+        match self.open && !has_moved {
+            true => link,
+            false => LinkState::Down,
+        }
     }
 
     /// Listens until it is stopped.
@@ -100,8 +128,7 @@ impl Listener {
                 () = sleep_until(tick_at) => {}
             }
             if Instant::now() >= tick_at {
-                self.tick();
-                tick_at = Instant::now() + TICK;
+                tick_at = self.tick();
             }
         }
     }

@@ -10,7 +10,7 @@ use wrt_protocol::{
     limits::HEARTBEATS_MISSED_SUSPECT,
 };
 
-use super::ViewChange;
+use super::{ViewChange, absence::Absence};
 use crate::{
     ClockOffset, Liveness, Member, dead_after, interval::claimed_interval, member::PeerClock,
     suspect_after,
@@ -32,6 +32,10 @@ pub(super) struct Entry {
     pub(super) spared_until: Instant,
     /// When it died or left.
     pub(super) ended_at: Option<Instant>,
+    /// What the bus says of it since it was heard last.
+    pub(super) absence: Absence,
+    /// When it died of that, the last time.
+    pub(super) absent_at: Option<Instant>,
     /// An older incarnation that is heard.
     older: Option<Older>,
 }
@@ -67,6 +71,8 @@ impl Entry {
             shown_at: now,
             spared_until: now,
             ended_at: left.then_some(now),
+            absence: Absence::default(),
+            absent_at: None,
             older: None,
             member: Arc::new(Member {
                 clock: PeerClock::new(&offset),
@@ -129,6 +135,7 @@ impl Entry {
         self.sequence = heartbeat.sequence;
         self.interval = claimed_interval(heartbeat.interval_ms);
         self.heard_at = now;
+        self.absence = Absence::default();
         let change = self.compare(&heartbeat);
         if change == ViewChange::None {
             return change;

@@ -1,5 +1,6 @@
 //! The table under synthetic time: 250 ms beats, 50 ms ticks.
 
+mod absence;
 mod property;
 mod scene;
 

@@ -43,6 +43,10 @@ const BULK_PAYLOADS_QUEUED_MAX: usize = 128;
 const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// How long one attempt to connect may take.
 const HANDSHAKE_WAIT_MAX: Duration = Duration::from_secs(2);
+/// The first attempts come quickly: a server that is lost may leave others, and who is with them in time was
+/// never away.
+const QUICK_ATTEMPTS: usize = 2;
+const QUICK_DELAY: Duration = Duration::from_millis(100);
 const RECONNECT_DELAY_MIN: Duration = Duration::from_millis(250);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
 
@@ -388,9 +392,39 @@ fn client_options(options: &NatsOptions, lane: Lane, signals: Arc<Signals>) -> C
 
 /// Doubles up to a limit, and spreads: when a server comes back, all nodes want it.
 fn reconnect_delay(attempt: usize) -> Duration {
-    let doublings = u32::try_from(attempt.saturating_sub(1)).map_or(8, |n| n.min(8));
-    let delay = RECONNECT_DELAY_MIN
-        .saturating_mul(1 << doublings)
-        .min(RECONNECT_DELAY_MAX);
+    let slow_attempts = attempt.saturating_sub(QUICK_ATTEMPTS);
+    let delay = match slow_attempts.checked_sub(1) {
+        None => QUICK_DELAY,
+        Some(doublings) => RECONNECT_DELAY_MIN
+            .saturating_mul(1 << doublings.min(8))
+            .min(RECONNECT_DELAY_MAX),
+    };
     delay.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_quick_at_first_and_then_bounded() {
+        for (attempt, millis) in [
+            (0, 100),
+            (1, 100),
+            (2, 100),
+            (3, 250),
+            (4, 500),
+            (5, 1000),
+            (6, 2000),
+            (7, 2000),
+            (usize::MAX, 2000),
+        ] {
+            let delay = reconnect_delay(attempt);
+            let longest = Duration::from_millis(millis);
+            assert!(
+                delay >= longest / 2 && delay <= longest,
+                "{attempt}: {delay:?}"
+            );
+        }
+    }
 }

@@ -67,6 +67,28 @@ proptest! {
         }
     }
 
+    /// Whichever node dies, what another one gains it was the next one for; and it is for nothing that no
+    /// death brings it.
+    #[test]
+    fn what_a_death_brings_a_node_it_was_next_for(apps in free_apps(), members in members()) {
+        let before = place(&apps, &members);
+        let mut gained: BTreeMap<NodeId, BTreeSet<ActorAddress>> = BTreeMap::new();
+        for at in 0..members.len() {
+            let mut survivors = members.clone();
+            survivors.remove(at);
+            let after = place(&apps, &survivors);
+            for member in &survivors {
+                let had: BTreeSet<_> = before.share(&member.id).collect();
+                let gains = after.share(&member.id).filter(|actor| !had.contains(actor));
+                gained.entry(member.id.clone()).or_default().extend(gains.cloned());
+            }
+        }
+        for member in &members {
+            let next = next_for(&apps, &members, &member.id);
+            prop_assert_eq!(next, gained.remove(&member.id).unwrap_or_default());
+        }
+    }
+
     /// The same, with room and with actors that are kept apart, of all that nobody turned down for that.
     #[test]
     fn only_what_was_turned_down_for_others_moves_otherwise(

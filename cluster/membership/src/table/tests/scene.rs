@@ -1,6 +1,6 @@
 //! A table, the time that it is told, and a few nodes that beat.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use wrt_protocol::{
@@ -10,7 +10,7 @@ use wrt_protocol::{
 };
 use wrt_transport::LinkState;
 
-use crate::{Liveness, Member, MemberTable, NodeClock, Observed};
+use crate::{Liveness, Member, MemberTable, NodeClock, Observed, Presence};
 
 pub(super) const TICK: Duration = Duration::from_millis(50);
 pub(super) const BEAT: Duration = HEARTBEAT_INTERVAL;
@@ -56,6 +56,12 @@ pub(super) struct Scene {
     pub(super) link: LinkState,
     /// Whether the bus gives this node its own heartbeats back.
     pub(super) echo: bool,
+    /// What becomes of a question to one, if it is not that it has no answer.
+    pub(super) presence: BTreeMap<String, Presence>,
+    /// What was answered of whom so far.
+    pub(super) answers: BTreeMap<String, Vec<(Instant, Presence)>>,
+    /// Questions that were put at the last tick.
+    pub(super) asked: usize,
     sequence: u64,
 }
 
@@ -69,6 +75,9 @@ impl Scene {
             began: now,
             link: LinkState::Up,
             echo: true,
+            presence: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            asked: 0,
             sequence: 0,
         };
         scene.table.observe_own(heartbeat("own", 1, 0), now);
@@ -80,13 +89,37 @@ impl Scene {
     pub(super) fn run(&mut self, duration: Duration, beating: &[&str]) {
         let end = self.now + duration;
         while self.now < end {
+            let beats = self.beats_next();
             self.now += TICK;
-            let since = self.now - self.began;
-            if since.as_millis().is_multiple_of(BEAT.as_millis()) {
+            if beats {
                 self.beat(beating);
             }
             self.table.tick(self.now, self.link);
+            self.ask();
         }
+    }
+
+    /// Whether heartbeats are due at the next tick.
+    pub(super) fn beats_next(&self) -> bool {
+        let since = self.now + TICK - self.began;
+        since.as_millis().is_multiple_of(BEAT.as_millis())
+    }
+
+    fn ask(&mut self) {
+        let questions = self.table.questions(self.now);
+        self.asked = questions.len();
+        for question in questions {
+            let told = self.presence.get(question.node.as_str());
+            let presence = told.copied().unwrap_or(Presence::Unanswered);
+            let answers = self.answers.entry(question.node.to_string()).or_default();
+            answers.push((self.now, presence));
+            self.table.observe_presence(&question, presence, self.now);
+        }
+    }
+
+    /// The bus knows nobody there any more.
+    pub(super) fn crash(&mut self, name: &str) {
+        self.presence.insert(name.to_owned(), Presence::Unknown);
     }
 
     pub(super) fn beat(&mut self, names: &[&str]) {
