@@ -61,8 +61,7 @@ pub use manifest::{
 };
 pub use placement::{
     Capacity, Explanation, Lack, OWN_LABELS, PlacedMember, Placement, PlacementRule, Refusal,
-    Resource, Room, Shortage, Standing, TurnedDown, Verdict, explain, next_for,
-    place,
+    Resource, Room, Shortage, Standing, TurnedDown, Verdict, explain, next_for, place,
 };
 pub use problem::{Problem, ProblemKind, Problems, Span};
 pub use store::{

@@ -158,7 +158,11 @@ pub fn next_for<'a>(
     let mut ground = Ground::new(members);
     let mut next = BTreeSet::new();
     for wish in wishes(apps) {
-        if ground.next(&wish).into_iter().any(|it| ground.id(it) == node) {
+        if ground
+            .next(&wish)
+            .into_iter()
+            .any(|it| ground.id(it) == node)
+        {
             next.insert(wish.actor.clone());
         }
         let choice = ground.choose(&wish);
