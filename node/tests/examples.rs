@@ -28,6 +28,7 @@ mod programs {
     pub mod otel;
     pub mod parts;
     pub mod proxy;
+    pub mod revisions;
     pub mod running;
     pub mod secrets;
     pub mod swaps;

@@ -31,6 +31,7 @@ mod catalog;
 mod check;
 mod config;
 mod desired;
+mod difference;
 mod digest;
 mod known;
 mod lease;
@@ -53,6 +54,7 @@ pub use desired::{
     DESIRED_VERSION, DesiredApp, DesiredComponent, DesiredError, DesiredProvider, DesiredTarget,
     LinkEnd, LinkTable, PlacementRule,
 };
+pub use difference::{Change, Difference, differences};
 pub use digest::{Digest, DigestError};
 pub use known::{Known, Snapshot};
 pub use lease::{Lease, LeaseRecord, LeaseTimes, Step as LeaseStep, Stored as StoredLease};
@@ -62,7 +64,7 @@ pub use manifest::{
 pub use placement::{PlacedMember, Placement, Shortage, place};
 pub use problem::{Problem, ProblemKind, Problems, Span};
 pub use store::{
-    BucketId, Collected, Download, Entry, Grant, Leases, NoteWritten, Pushed, Reading, Removed,
-    Revision, Sight, Store, StoreError, StoredApp, StoredAt, StoredNote,
+    BucketId, Collected, Download, Entry, Grant, Leases, NoteWritten, PastApp, Pushed, Reading,
+    Removed, Revision, Sight, Store, StoreError, StoredApp, StoredAt, StoredNote,
 };
 pub use suggestion::nearest;
