@@ -317,6 +317,8 @@ impl Cluster {
             .args(arguments)
             .args(["--lattice", &self.nats.url()])
             .env("NO_COLOR", "1")
+            // Nobody is there to be asked.
+            .env("WRT_YES", "1")
             .output()
             .map_err(|source| ClusterError::File {
                 path: self.programs.wrt.clone(),

@@ -16,11 +16,14 @@ mod backends;
 mod call;
 mod collect;
 mod compile;
+mod consent;
+mod deploy;
 mod descriptors;
 mod dev;
 mod down;
 mod exit;
 mod explain;
+mod history;
 mod join;
 mod letters;
 mod logging;
@@ -30,6 +33,7 @@ mod new;
 mod output;
 pub(crate) mod program;
 mod ps;
+mod rollback;
 mod run;
 mod signals;
 #[cfg(feature = "opentelemetry")]
@@ -121,6 +125,10 @@ async fn apps(
     let work = async {
         match command {
             AppsCommand::Up(arguments) => up::up(runtime, lattice, arguments, output).await,
+            AppsCommand::History(arguments) => history::history(lattice, arguments, output).await,
+            AppsCommand::Rollback(arguments) => {
+                rollback::rollback(lattice, arguments, output).await
+            }
             AppsCommand::Ps(arguments) => ps::ps(lattice, arguments, output).await,
             AppsCommand::Explain(arguments) => explain::explain(lattice, &arguments, output).await,
             AppsCommand::Down(arguments) => down::down(runtime, lattice, arguments, output).await,

@@ -29,6 +29,7 @@ mod programs {
     pub mod parts;
     pub mod placement;
     pub mod proxy;
+    pub mod revisions;
     pub mod running;
     pub mod secrets;
     pub mod swaps;

@@ -31,6 +31,7 @@ mod catalog;
 mod check;
 mod config;
 mod desired;
+mod difference;
 mod digest;
 mod known;
 mod lease;
@@ -53,6 +54,7 @@ pub use desired::{
     DESIRED_VERSION, DESIRED_VERSION_MAX, DesiredApp, DesiredComponent, DesiredError,
     DesiredProvider, DesiredTarget, LinkEnd, LinkTable,
 };
+pub use difference::{Change, Difference, differences};
 pub use digest::{Digest, DigestError};
 pub use known::{Known, Snapshot};
 pub use lease::{Lease, LeaseRecord, LeaseTimes, Step as LeaseStep, Stored as StoredLease};
@@ -65,7 +67,7 @@ pub use placement::{
 };
 pub use problem::{Problem, ProblemKind, Problems, Span};
 pub use store::{
-    BucketId, Collected, Download, Entry, Grant, Leases, NoteWritten, Pushed, Reading, Removed,
-    Revision, Sight, Store, StoreError, StoredApp, StoredAt, StoredNote,
+    BucketId, Collected, Download, Entry, Grant, Leases, NoteWritten, PastApp, Pushed, Reading,
+    Removed, Revision, Sight, Store, StoreError, StoredApp, StoredAt, StoredNote,
 };
 pub use suggestion::nearest;

@@ -15,6 +15,8 @@ use wrt_test_servers::NatsServer;
 
 const OBJECTS: &str = "OBJ_wrt-test-components";
 const APPS: &str = "KV_wrt-test-desired";
+/// Of each app that are kept, with their code.
+const REVISIONS: u64 = 8;
 
 fn lattice() -> LatticeName {
     LatticeName::new("test").unwrap()
@@ -106,15 +108,59 @@ async fn what_no_app_names_any_more_goes() {
     let (one, _) = holds(&server, OBJECTS).await;
     for n in 0..20 {
         let collected = up(&store, "shop", &[&code(n), &shared]).await.unwrap();
-        assert_eq!(collected.components, usize::from(n > 0), "{n}");
-        assert_eq!(holds(&server, OBJECTS).await.0, 2 * one, "{n}");
+        let past = u64::from(n).min(REVISIONS - 1);
+        assert_eq!(
+            collected.components,
+            usize::from(u64::from(n) > past),
+            "{n}"
+        );
+        assert_eq!(holds(&server, OBJECTS).await.0, (2 + past) * one, "{n}");
     }
-    assert_eq!(down(&store, "shop").await.unwrap().components, 1);
+    assert_eq!(
+        down(&store, "shop").await.unwrap().components,
+        REVISIONS as usize
+    );
     assert!(has(&store, &shared).await, "the other app's");
     assert!(!has(&store, &code(19)).await);
     assert_eq!(down(&store, "blog").await.unwrap().components, 1);
     assert_eq!(holds(&server, OBJECTS).await, (0, 0));
     assert_eq!(holds(&server, APPS).await.0, 2, "two marks");
+}
+
+/// An earlier revision can be deployed again, and its code is there; a removal ends all that.
+#[tokio::test]
+async fn what_an_app_was_is_kept_with_its_code_until_it_is_removed() {
+    let server = NatsServer::start().unwrap();
+    let store = store(&server).await;
+    let shop = name("shop");
+    assert!(store.history(&shop).await.unwrap().is_empty());
+    for n in 1..=3 {
+        up(&store, "shop", &[&code(n)]).await.unwrap();
+    }
+    let past = store.history(&shop).await.unwrap();
+    let apps: Vec<_> = past.iter().map(|it| it.app.clone().unwrap()).collect();
+    assert_eq!(apps, [1, 2, 3].map(|n| app("shop", &[&code(n)])));
+    let deployed = past.last().unwrap().revision;
+    assert_eq!(deployed, store.app(&shop).await.unwrap().unwrap().revision);
+
+    assert!(store.missing_code(&apps[0]).await.unwrap().is_empty());
+    let revision = store.put(&apps[0], Some(deployed)).await.unwrap();
+    store.claim_stored(&apps[0], revision).await.unwrap();
+    let released = apps[2].code().collect();
+    assert_eq!(store.collect(&released).await.unwrap().components, 0);
+    assert_eq!(store.history(&shop).await.unwrap().len(), 4);
+    assert!(has(&store, &code(1)).await && has(&store, &code(3)).await);
+
+    assert_eq!(down(&store, "shop").await.unwrap().components, 3);
+    assert!(store.history(&shop).await.unwrap().is_empty());
+    let missing = store.missing_code(&apps[0]).await.unwrap();
+    assert_eq!(missing, BTreeSet::from([Digest::of(&code(1))]));
+    up(&store, "shop", &[&code(5)]).await.unwrap();
+    assert_eq!(store.history(&shop).await.unwrap().len(), 1);
+    assert!(matches!(
+        store.claim_stored(&apps[0], revision).await,
+        Err(StoreError::NoComponent { .. })
+    ));
 }
 
 /// Silence is no order: nodes run what the bucket has lost, and need its code.

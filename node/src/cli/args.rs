@@ -237,10 +237,24 @@ pub enum AppsCommand {
     #[command(after_help = "Example:
   PROGRAM up app.toml --lattice nats://127.0.0.1:4222
 
-The manifest is checked as a whole before anything changes. What keeps a replica from being ready is
+The manifest is checked as a whole before anything changes, and what it changes is shown: + what is new,
+- what goes, ~ what becomes another. Where that is more than new actors, it is asked for. What keeps a replica from being ready is
 told as it comes. Code 3: it is deployed, and not every replica is ready; the message says which and
 why. It comes soon where something cannot mend by itself. The nodes go on trying.")]
     Up(UpArgs),
+    /// List the revisions of an app that are kept, and what each has changed
+    #[command(after_help = "Example:
+  PROGRAM history shop
+
+Eight are kept, with their code. A removal ends what was before it.")]
+    History(HistoryArgs),
+    /// Deploy an app as it was in an earlier revision, and wait until it runs
+    #[command(after_help = "Examples:
+  PROGRAM rollback shop                         to the last that was another one
+  PROGRAM rollback shop --to 17
+
+It becomes a new revision. Code 3: it is deployed, and not every replica is ready.")]
+    Rollback(RollbackArgs),
     /// Show the nodes of the lattice and what runs on them
     Ps(PsArgs),
     /// Say of each node why a component or a provider is there, or why not
@@ -276,6 +290,8 @@ impl AppsCommand {
     pub fn lattice(&self) -> &LatticeArgs {
         match self {
             Self::Up(UpArgs { lattice, .. })
+            | Self::History(HistoryArgs { lattice, .. })
+            | Self::Rollback(RollbackArgs { lattice, .. })
             | Self::Ps(PsArgs { lattice, .. })
             | Self::Explain(ExplainArgs { lattice, .. })
             | Self::Down(DownArgs { lattice, .. })
@@ -404,6 +420,9 @@ pub struct LoginArgs {
 pub struct UpArgs {
     /// The manifest
     pub manifest: PathBuf,
+    /// Ask nobody before something that is deployed changes
+    #[arg(short = 'y', long, env = "WRT_YES", hide_env_values = true)]
+    pub yes: bool,
     /// How long to wait until every replica is ready, in seconds; 0 does not wait
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub timeout: u64,
@@ -418,6 +437,33 @@ pub struct UpArgs {
         hide_env_values = true
     )]
     pub state_copies: usize,
+    #[command(flatten)]
+    pub lattice: LatticeArgs,
+}
+
+/// `wrt history`
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// The app
+    pub app: String,
+    #[command(flatten)]
+    pub lattice: LatticeArgs,
+}
+
+/// `wrt rollback`
+#[derive(Debug, Args)]
+pub struct RollbackArgs {
+    /// The app
+    pub app: String,
+    /// The revision, as `history` lists it [default: the last that is another one than what is deployed]
+    #[arg(long, value_name = "REVISION")]
+    pub to: Option<u64>,
+    /// Ask nobody
+    #[arg(short = 'y', long, env = "WRT_YES", hide_env_values = true)]
+    pub yes: bool,
+    /// How long to wait until every replica is ready, in seconds; 0 does not wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub timeout: u64,
     #[command(flatten)]
     pub lattice: LatticeArgs,
 }

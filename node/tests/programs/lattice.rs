@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    process::Output,
+    process::{Command, Output},
     time::{Duration, Instant},
 };
 
@@ -77,12 +77,17 @@ impl Lattice {
     }
 
     pub fn wrt(&self, arguments: &[&str]) -> Output {
-        output(
-            // In front: what follows `--` is a component's.
-            wrt(self.folder.path())
-                .args(["--lattice", &self.nats.url()])
-                .args(arguments),
-        )
+        self.wrt_with(arguments, |_command| {})
+    }
+
+    /// The same, with what is done to the command before it starts.
+    pub fn wrt_with(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Output {
+        let mut command = wrt(self.folder.path());
+        // In front: what follows `--` is a component's.
+        command.args(["--lattice", &self.nats.url()]);
+        command.args(arguments);
+        change(&mut command);
+        output(&mut command)
     }
 
     pub fn wrt_ok(&self, arguments: &[&str]) -> String {

@@ -71,6 +71,8 @@ pub fn program(path: impl AsRef<OsStr>, folder: &Path) -> Command {
     command
         .env("WRT_CACHE", cache)
         .env("RUST_LOG", "info")
+        // Nobody is there to be asked.
+        .env("WRT_YES", "1")
         .current_dir(folder);
     command
 }

@@ -26,7 +26,7 @@ pub struct Collected {
 }
 
 impl Store {
-    /// Removes the code that nobody names any more; of what an earlier build has stored only what the
+    /// Removes the code that nobody names any more, and no revision that is kept; of what an earlier build has stored only what the
     /// caller has `released`, an app that named it being replaced or removed.
     ///
     /// # Errors
@@ -38,15 +38,18 @@ impl Store {
         let listing = objects.list().await?;
         // After the list: whatever names something of it by now is seen.
         let reading = self.reading().await?;
-        collect(&objects, listing, &reading, released).await
+        // What apps were before keeps its code, so that they can be it again.
+        let past = self.past_code(&reading).await?;
+        collect(&objects, listing, &reading, &past, released).await
     }
 }
 
-/// Removes what nobody names by `reading`.
+/// Removes what nobody names by `reading`, nor did in the `past` that is kept.
 pub(super) async fn collect(
     objects: &Objects,
     listing: Listing,
     reading: &Reading,
+    past: &BTreeSet<Digest>,
     released: &BTreeSet<Digest>,
 ) -> Result<Collected, StoreError> {
     let mut collected = Collected::default();
@@ -60,7 +63,8 @@ pub(super) async fn collect(
     };
     for object in &listing.objects {
         let claims = Claims::of(object.notes());
-        if evidence.is_nobodys(object.digest, &claims, object.touched_at)
+        if !past.contains(&object.digest)
+            && evidence.is_nobodys(object.digest, &claims, object.touched_at)
             && objects.remove(object).await?
         {
             collected.components += 1;

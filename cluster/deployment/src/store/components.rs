@@ -104,6 +104,39 @@ impl Store {
         Ok(())
     }
 
+    /// Notes that a stored app names its components, which are in the store.
+    ///
+    /// # Errors
+    /// [`StoreError::NoComponent`] where one is not, and when JetStream fails.
+    pub async fn claim_stored(
+        &self,
+        app: &DesiredApp,
+        revision: Revision,
+    ) -> Result<(), StoreError> {
+        let reading = self.reading().await?;
+        let claim = Claim {
+            bucket: reading.bucket,
+            revision,
+            is_named: true,
+        };
+        let note = Note {
+            app: &app.app,
+            claim,
+            reading: &reading,
+        };
+        let objects = self.objects().await?.ok_or_else(|| self.absent())?;
+        for digest in app.code().collect::<BTreeSet<_>>() {
+            for _ in 0..NOTE_ATTEMPTS_MAX {
+                let found = objects.look(digest).await?;
+                let object = found.ok_or(StoreError::NoComponent { digest })?;
+                if note_beside(&objects, &object, &note).await? {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub(super) async fn objects(&self) -> Result<Option<Objects>, StoreError> {
         streams::components(&self.bulk, &self.lattice).await
     }

@@ -86,7 +86,10 @@ impl Store {
                     app: None,
                 };
                 reading.entries.insert(name.to_string(), mark);
-                collect(&objects, listing, &reading, code).await.map(drop)
+                let past = BTreeSet::new();
+                collect(&objects, listing, &reading, &past, code)
+                    .await
+                    .map(drop)
             }
             // From here to the mark nodes hold what they know of it.
             Step::ItsRevisions => self.purge_revisions(name.as_str(), 0).await,
