@@ -32,7 +32,9 @@ mod programs {
     pub mod secrets;
     pub mod swaps;
     pub mod tls;
+    pub mod traced_events;
     pub mod traced_message;
+    pub mod traces;
     pub mod vault;
     pub mod wasmcloud;
     pub mod websocket;
