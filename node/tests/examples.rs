@@ -28,8 +28,11 @@ mod programs {
     pub mod otel;
     pub mod parts;
     pub mod proxy;
+    pub mod reference;
     pub mod running;
     pub mod secrets;
+    #[path = "../tidy/spelling.rs"]
+    pub mod spelling;
     pub mod swaps;
     pub mod tls;
     pub mod traced_events;
