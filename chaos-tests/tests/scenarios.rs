@@ -21,5 +21,6 @@ mod scenarios {
     mod ordered_messages;
     mod paused_node;
     mod peers_that_stay;
+    mod services_in_hand;
     mod store;
 }

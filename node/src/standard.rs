@@ -45,3 +45,7 @@ wrt_node::runtime!({
     WrtVault: [VaultDefault, #[cfg(feature = "age")] Age, #[cfg(feature = "azure")] Azure],
     WrtIdentity: [IdentityDefault, #[cfg(feature = "azure")] Azure],
 });
+
+#[cfg(test)]
+#[path = "standard/reference.rs"]
+mod reference;

@@ -29,12 +29,17 @@ mod programs {
     pub mod parts;
     pub mod placement;
     pub mod proxy;
+    pub mod reference;
     pub mod revisions;
     pub mod running;
     pub mod secrets;
+    #[path = "../tidy/spelling.rs"]
+    pub mod spelling;
     pub mod swaps;
     pub mod tls;
+    pub mod traced_events;
     pub mod traced_message;
+    pub mod traces;
     pub mod vault;
     pub mod wasmcloud;
     pub mod wasmcloud_postgres;

@@ -13,8 +13,10 @@ mod tidy {
     pub mod duplicates;
     pub mod manifests;
     pub mod names;
+    pub mod reference;
     pub mod registry;
     pub mod sizes;
+    pub mod spelling;
     pub mod subjects;
     pub mod tree;
 }
@@ -85,4 +87,9 @@ fn no_block_is_written_twice() {
 #[test]
 fn the_registration_table_lists_the_providers() {
     check(tidy::registry::providers);
+}
+
+#[test]
+fn the_reference_tells_the_limits() {
+    check(tidy::reference::limits);
 }

@@ -4,16 +4,12 @@ use std::time::Duration;
 
 use wrt_chaos_tests::{Sample, Scene, invariants};
 
-use super::away::{BUDGET, Recovery, while_away};
+use super::away::{BUDGET, IN_WORDS_MIN, Recovery, share_in_words, while_away};
 
 const RECOVERY: Recovery = Recovery {
     limit: Duration::from_secs(3),
     watched: Duration::from_secs(4),
 };
-
-/// Of the errors, how many a guest must give in the store's words where each takes until the end of
-/// its time: one that a busy machine keeps from answering in what it has left is a 504.
-const IN_STORES_WORDS_MIN: f64 = 0.9;
 
 /// While Redis does not answer, every request ends within its budget, and none with a trap: the guest
 /// gets an error of its own interface and says so, with 503 and the words of the store. All succeed
@@ -25,9 +21,9 @@ async fn paused() -> anyhow::Result<()> {
     let (harm, heal) = (|| Ok(redis.pause()?), || Ok(redis.resume()?));
     let samples = lost("paused", &scene, harm, heal).await?;
     invariants::all_answer(&samples, &[200, 503, 504])?;
-    let share = share_in_stores_words(&samples);
+    let share = share_in_words(&samples);
     anyhow::ensure!(
-        share >= IN_STORES_WORDS_MIN,
+        share >= IN_WORDS_MIN,
         "{share} have the store's words: {samples:?}"
     );
     Ok(())
@@ -41,18 +37,9 @@ async fn killed_and_restarted() -> anyhow::Result<()> {
     let (harm, heal) = (|| Ok(redis.kill()?), || Ok(redis.restart()?));
     let samples = lost("killed", &scene, harm, heal).await?;
     invariants::all_answer(&samples, &[200, 503])?;
-    let share = share_in_stores_words(&samples);
+    let share = share_in_words(&samples);
     anyhow::ensure!(share >= 1.0, "{share} have the store's words: {samples:?}");
     Ok(())
-}
-
-/// Of the errors, those that name the fault of the call to the store.
-fn share_in_stores_words(samples: &[Sample]) -> f64 {
-    let failed = samples.iter().filter(|sample| !sample.is_success());
-    let told: Vec<bool> = failed
-        .map(|sample| sample.outcome.text().contains("executed; hop "))
-        .collect();
-    told.iter().filter(|told| **told).count() as f64 / told.len() as f64
 }
 
 async fn lost(

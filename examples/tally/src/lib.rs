@@ -1,4 +1,5 @@
-//! Counts how often it gets each message, and fails for some of them: for tests that look for lost ones.
+//! Counts how often it gets each message, of a topic or of a peer, and fails for some of them: for tests that look
+//! for lost ones.
 //!
 //! A message is a number, and whatever stands behind it. Of every `FAILS_EACH` numbers in its environment, one
 //! fails whenever it comes, and one the first time; each takes `TAKES_MS`. `GET /counts/<number>` lists a thousand
@@ -15,6 +16,7 @@ use wrt_guest::{
         clocks::monotonic_clock::subscribe_duration,
         http::types::{IncomingRequest, ResponseOutparam},
     },
+    websocket::{self, Answer, Closing, Opening, Peer},
 };
 
 struct Tally;
@@ -24,23 +26,47 @@ const LISTED: u64 = 1000;
 
 wasip2::http::proxy::export!(Tally);
 messaging::export!(Tally);
+websocket::export!(Tally);
 
 impl messaging::Guest for Tally {
     fn handle(message: Message) -> Result<(), Error> {
-        let text = String::from_utf8_lossy(&message.data()).into_owned();
-        let number = text.split_whitespace().next().unwrap_or_default();
-        let came = bucket().and_then(|bucket| bucket.increment(number, 1));
-        let number: u64 = number.parse().map_err(other)?;
-        let came = came.map_err(other)?;
-        subscribe_duration(setting("TAKES_MS").unwrap_or(0) * 1_000_000).block();
-        match setting("FAILS_EACH").map(|each| (number % each, each / 2)) {
-            Some((0, _)) => Err(other("it never succeeds")),
-            Some((place, half)) if place == half && came == 1 => Err(other("the first time")),
-            _ => match setting("KEYS") {
-                Some(keys) => note_place(number, keys).map_err(other),
-                None => Ok(()),
-            },
+        tally(&message.data())
+    }
+}
+
+impl websocket::Guest for Tally {
+    fn open(_: Opening) -> Answer {
+        Answer::Accept(None)
+    }
+
+    fn receive(_: Peer, message: websocket::Message) {
+        let data = match message {
+            websocket::Message::Text(text) => text.into_bytes(),
+            websocket::Message::Binary(data) => data,
+        };
+        // A peer is told nothing: what came is in the counts.
+        if let Err(error) = tally(&data) {
+            eprintln!("not counted: {error:?}");
         }
+    }
+
+    fn close(_: Peer, _: Closing) {}
+}
+
+fn tally(data: &[u8]) -> Result<(), Error> {
+    let text = String::from_utf8_lossy(data);
+    let number = text.split_whitespace().next().unwrap_or_default();
+    let came = bucket().and_then(|bucket| bucket.increment(number, 1));
+    let number: u64 = number.parse().map_err(other)?;
+    let came = came.map_err(other)?;
+    subscribe_duration(setting("TAKES_MS").unwrap_or(0) * 1_000_000).block();
+    match setting("FAILS_EACH").map(|each| (number % each, each / 2)) {
+        Some((0, _)) => Err(other("it never succeeds")),
+        Some((place, half)) if place == half && came == 1 => Err(other("the first time")),
+        _ => match setting("KEYS") {
+            Some(keys) => note_place(number, keys).map_err(other),
+            None => Ok(()),
+        },
     }
 }
 

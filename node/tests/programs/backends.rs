@@ -17,13 +17,14 @@ fn told(arguments: &[&str]) -> (Option<i32>, String, String) {
     (told.status.code(), text(&told.stdout), text(&told.stderr))
 }
 
-fn all() -> Vec<Value> {
+/// What the program says of all of them.
+pub fn all() -> Vec<Value> {
     let (code, json, _) = told(&["backends", "--output", "json"]);
     assert_eq!(code, Some(0), "{json}");
     serde_json::from_str(&json).unwrap()
 }
 
-fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
+pub fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
     value[field].as_str()
 }
 

@@ -125,6 +125,14 @@ impl Lattice {
         self.node(name).kill().unwrap();
     }
 
+    /// Starts a node anew that was killed.
+    pub fn start_again(&mut self, name: &str) {
+        self.nodes.retain(|node| node.name() != name);
+        let node = self.join(name, &[]);
+        node.wait_for_log("has joined", JOIN_LIMIT).unwrap();
+        self.nodes.push(node);
+    }
+
     /// A node, by its name.
     pub fn node(&self, name: &str) -> &Process {
         let is_it = |node: &&Process| node.name() == name;

@@ -7,15 +7,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hyper::body::Bytes;
 use prometheus_parse::{Scrape, Value};
 use serde_json::Value as Json;
+use tokio_tungstenite::tungstenite::{self, Message};
 use wrt_test_servers::OtelCollector;
 
 use super::{
+    client::{Version, pattern, send},
     examples::run_component,
     lattice::Lattice,
-    otel::{attribute, list, wait},
     running::{Running, guest, request, wrt_node},
+    traces::{attribute, list, wait},
 };
 
 /// Far more than a report or a batch waits.
@@ -134,6 +137,103 @@ fn prometheus_reads_what_a_process_measures() {
     );
     assert_eq!(request(&metrics, "GET", "/", "").0, 404);
     assert_eq!(request(&metrics, "POST", "/metrics", "").0, 405);
+    running.stop();
+}
+
+/// Over HTTP/2, with no length and in pieces, a request is one like any other.
+#[test]
+fn requests_of_http_2_are_measured() {
+    let (running, address) = run_component("hello_http_p3", &["--metrics", "0"]);
+    let metrics = metrics_address(&running.log());
+    for (version, method, path, count) in [
+        (Version::Http2, "GET", "/", 3),
+        (Version::Http2, "POST", "/echo", 2),
+        (Version::Http1, "GET", "/", 1),
+    ] {
+        for _ in 0..count {
+            let asked = http::Request::builder().method(method).uri(path);
+            let body = if method == "POST" {
+                pattern(100_000)
+            } else {
+                Bytes::new()
+            };
+            let answer = send(version, &address, asked, body);
+            assert_eq!(answer.status, 200, "{method} {path}: {answer:?}");
+        }
+    }
+    let scraped = scrape(&metrics);
+    for (method, count) in [("GET", 4), ("POST", 2)] {
+        let labels = [
+            ("http_route", "/"),
+            ("http_request_method", method),
+            ("http_response_status_class", "2xx"),
+            ("url_scheme", "http"),
+        ];
+        assert_eq!(value(&scraped, REQUESTS, &labels), Some(count), "{method}");
+    }
+    let server = [("wrt_actor", "provider/hello-http-p3/http-server")];
+    let in_hand = ["wrt_provider_events_in_hand", "http_server_active_requests"];
+    let started = Instant::now();
+    // A client has its answer a moment before the server is done with it.
+    while in_hand.map(|metric| value(&scrape(&metrics), metric, &server)) != [Some(0); 2] {
+        assert!(started.elapsed() < SEEN_WITHIN, "{in_hand:?}");
+        wait();
+    }
+    running.stop();
+}
+
+/// Who asks to come in is a request of the route; who is in, and what was said, are counted.
+#[test]
+fn peers_are_measured() {
+    let (running, address) = run_component("tally", &["--metrics", "0"]);
+    let metrics = metrics_address(&running.log());
+    let connect = || {
+        let stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(SEEN_WITHIN)).unwrap();
+        let (peer, _) = tungstenite::client(format!("ws://{address}/"), stream).unwrap();
+        peer
+    };
+    let (mut stays, mut leaves) = (connect(), connect());
+    for number in ["1", "2", "3"] {
+        stays.send(Message::text(number)).unwrap();
+    }
+    leaves.close(None).unwrap();
+    while leaves.read().is_ok() {}
+    let server = ("wrt_actor", "provider/tally/http-server");
+    let counted = |scraped: &Scrape, event: &str| {
+        let labels = [server, ("wrt_event", event)];
+        value(scraped, "wrt_provider_events_counted_total", &labels)
+    };
+    let started = Instant::now();
+    let scraped = loop {
+        let scraped = scrape(&metrics);
+        let told =
+            ["messages_handled", "closed"].map(|it| counted(&scraped, &format!("peers_{it}")));
+        if told == [Some(3), Some(1)] {
+            break scraped;
+        }
+        assert!(started.elapsed() < SEEN_WITHIN, "{told:?}");
+        wait();
+    };
+    assert_eq!(counted(&scraped, "peers_accepted"), Some(2));
+    assert_eq!(counted(&scraped, "peers_messages_failed"), Some(0));
+    let asked = [
+        server,
+        ("http_route", "/"),
+        ("http_request_method", "GET"),
+        ("http_response_status_class", "1xx"),
+    ];
+    assert_eq!(value(&scraped, REQUESTS, &asked), Some(2));
+    let open = "wrt_http_server_open_connections";
+    assert_eq!(value(&scraped, open, &[server]), Some(1));
+    for (method, count) in [("open", 2), ("receive", 3), ("close", 1)] {
+        let labels = [
+            ("rpc_service", "wrt:websocket/handler"),
+            ("rpc_method", method),
+        ];
+        assert_eq!(value(&scraped, CALLS, &labels), Some(count), "{method}");
+    }
+    drop(stays);
     running.stop();
 }
 

@@ -1,142 +1,22 @@
 //! The example of wasi:otel: in memory, with the genuine collector, and as one trace across three nodes.
 
 use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
     io::{Read as _, Write as _},
     net::TcpStream,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use serde_json::Value as Json;
 use wrt_test_servers::OtelCollector;
 
 use super::{
     examples::run_app,
     lattice::{Lattice, address},
     running::{Running, guest, repository, request, write_manifest, wrt_node},
+    traces::{SEEN_WITHIN, becomes, wait},
 };
 
-/// Far more than a batch waits.
-const SEEN_WITHIN: Duration = Duration::from_secs(30);
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
-
-/// What a test needs of a span.
-struct Seen {
-    id: String,
-    parent: String,
-    start: u64,
-    /// Kind and name, and whose it is.
-    line: String,
-}
-
-fn text(json: &Json) -> String {
-    json.as_str().unwrap_or_default().to_owned()
-}
-
-pub fn list<'a>(json: &'a Json, name: &str) -> &'a [Json] {
-    json[name].as_array().map_or(&[], Vec::as_slice)
-}
-
-pub fn attribute(json: &Json, key: &str) -> String {
-    let mut attributes = list(json, "attributes").iter();
-    let found = attributes.find(|it| it["key"] == key);
-    found
-        .map(|it| text(&it["value"]["stringValue"]))
-        .unwrap_or_default()
-}
-
-/// The spans of a trace that the collector has so far.
-fn spans(collector: &OtelCollector, trace: &str) -> Vec<Seen> {
-    let mut seen = Vec::new();
-    for line in collector.taken().unwrap() {
-        let line: Json = serde_json::from_str(&line).unwrap();
-        for of in list(&line, "resourceSpans") {
-            let resource = &of["resource"];
-            let instance = attribute(resource, "service.instance.id");
-            let whose = match instance.is_empty() {
-                true => attribute(resource, "service.name"),
-                false => format!("node {instance}"),
-            };
-            let spans = list(of, "scopeSpans").iter();
-            for span in spans.flat_map(|scope| list(scope, "spans")) {
-                if span["traceId"] == trace {
-                    seen.push(read(span, &whose));
-                }
-            }
-        }
-    }
-    seen
-}
-
-fn read(span: &Json, whose: &str) -> Seen {
-    let kinds = ["", "internal", "server", "client", "producer", "consumer"];
-    let kind = span["kind"]
-        .as_u64()
-        .and_then(|kind| kinds.get(usize::try_from(kind).ok()?));
-    let failed = match span["status"]["code"].as_u64() {
-        Some(2) => format!(": {}", text(&span["status"]["message"])),
-        _ => String::new(),
-    };
-    Seen {
-        id: text(&span["spanId"]),
-        parent: text(&span["parentSpanId"]),
-        start: text(&span["startTimeUnixNano"]).parse().unwrap(),
-        line: format!(
-            "{} {} [{whose}]{failed}",
-            kind.unwrap(),
-            text(&span["name"])
-        ),
-    }
-}
-
-/// The tree below a span, each line under what it is a part of.
-fn tree(spans: &[Seen], root: &str) -> String {
-    let mut children: BTreeMap<&str, Vec<&Seen>> = BTreeMap::new();
-    for span in spans {
-        children.entry(&span.parent).or_default().push(span);
-    }
-    let mut text = String::new();
-    write(&mut text, &children, root, 0);
-    text
-}
-
-fn write(text: &mut String, children: &BTreeMap<&str, Vec<&Seen>>, of: &str, depth: usize) {
-    let mut below: Vec<_> = children.get(of).into_iter().flatten().collect();
-    below.sort_by_key(|span| span.start);
-    for span in below {
-        writeln!(text, "{:indent$}{}", "", span.line, indent = 2 * depth).unwrap();
-        write(text, children, &span.id, depth + 1);
-    }
-}
-
-/// Waits until the tree below `root` is `expected`, and nothing else is in the trace.
-fn becomes(collector: &OtelCollector, trace: &str, root: &str, expected: &str) {
-    let started = Instant::now();
-    loop {
-        let spans = spans(collector, trace);
-        let tree = tree(&spans, root);
-        if tree == expected && spans.len() == expected.lines().count() {
-            return;
-        }
-        assert!(
-            started.elapsed() < SEEN_WITHIN,
-            "{} spans:\n{tree}\nand not\n{expected}",
-            spans.len()
-        );
-        wait();
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the pause between two looks at a level-triggered condition"
-)]
-pub fn wait() {
-    std::thread::sleep(LOOK_INTERVAL);
-}
 
 /// `POST`, as a part of a trace.
 fn order(address: &str, item: &str, flags: &str) -> String {

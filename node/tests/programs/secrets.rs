@@ -68,58 +68,139 @@ fn redis_cli(url: &str, arguments: &[&str]) {
     );
 }
 
-fn a_setting_is_what_the_vault_has(vault: &str, store: &str) {
-    let redis = RedisServer::start().unwrap();
-    let plain = redis.url();
-    let with = |password: &str| plain.replace("redis://", &format!("redis://default:{password}@"));
-    redis_cli(&plain, &["CONFIG", "SET", "requirepass", "first-password"]);
+/// The reader of a setting behind its vault.
+struct Kept {
+    redis: RedisServer,
+    lattice: Lattice,
+    /// The node of the vault, and that of the reader.
+    nodes: [String; 2],
+    tokens: String,
+    web: String,
+}
 
-    let lattice = Lattice::start(&["a", "b"]);
-    let [tokens, web] = [address(), address()];
-    let text = manifest(vault, store, [&tokens, &web]);
-    let path = write_manifest(lattice.folder(), &text);
-    lattice.wrt_ok(&["up", path.to_str().unwrap(), "--timeout", "0"]);
+/// What is said of a secret that is not there yet, or not any more.
+const MISSING: &str =
+    r#"config.url refers to secret "redis" of locker "tokens" of vault `secrets`"#;
+/// What is said of a vault that does not answer.
+const NOT_READ: &str = "of vault `secrets` is not read";
 
-    // It waits for what is not there yet, and says for what.
-    let is_told = || {
-        let missing =
-            r#"config.url refers to secret "redis" of locker "tokens" of vault `secrets`"#;
-        lattice.log(store).contains(missing).then_some(())
-    };
-    let told = Deadline::after(A_WHILE).poll(is_told);
-    assert!(told.is_some(), "{}", lattice.log(store));
-    let set = |password: &str| {
-        let (status, text) = request(&tokens, "PUT", "/redis", &with(password));
+impl Kept {
+    /// Redis asks for `first-password`, and the vault has nothing yet.
+    fn up(vault: &str, store: &str) -> Self {
+        let redis = RedisServer::start().unwrap();
+        let password = ["CONFIG", "SET", "requirepass", "first-password"];
+        redis_cli(&redis.url(), &password);
+        let lattice = Lattice::start(&["a", "b"]);
+        let [tokens, web] = [address(), address()];
+        let text = manifest(vault, store, [&tokens, &web]);
+        let path = write_manifest(lattice.folder(), &text);
+        lattice.wrt_ok(&["up", path.to_str().unwrap(), "--timeout", "0"]);
+        Self {
+            redis,
+            lattice,
+            nodes: [vault.to_owned(), store.to_owned()],
+            tokens,
+            web,
+        }
+    }
+
+    fn log(&self) -> String {
+        self.lattice.log(&self.nodes[1])
+    }
+
+    /// It is said in the reader's log, from a place on.
+    fn is_told(&self, text: &str, from: usize) {
+        let is_told = || self.log()[from..].contains(text).then_some(());
+        let told = Deadline::after(A_WHILE).poll(is_told);
+        assert!(told.is_some(), "{text}: {}", self.log());
+    }
+
+    fn url_with(&self, password: &str) -> String {
+        let with = format!("redis://default:{password}@");
+        self.redis.url().replace("redis://", &with)
+    }
+
+    fn set(&self, password: &str) {
+        let set = || request(&self.tokens, "PUT", "/redis", &self.url_with(password));
+        let (status, text) = set();
         assert_eq!(status, 200, "{text}");
-    };
-    let counts = |expected: &str| {
+    }
+
+    fn counts(&self, expected: &str) {
         let has_counted = || {
-            let answer = request(&web, "POST", "/visits", "");
+            let answer = request(&self.web, "POST", "/visits", "");
             (answer == (200, expected.to_owned())).then_some(())
         };
         let counted = Deadline::after(A_WHILE).poll(has_counted);
-        assert!(counted.is_some(), "{expected}: {}", lattice.log(store));
-    };
-    set("first-password");
-    counts("1");
-
-    // The service takes another one from now on, and the vault has it a little later.
-    let first = with("first-password");
-    redis_cli(&first, &["CONFIG", "SET", "requirepass", "second-password"]);
-    redis_cli(
-        &first.replace("first", "second"),
-        &["CLIENT", "KILL", "TYPE", "normal"],
-    );
-    let refused = || (request(&web, "POST", "/visits", "").0 == 503).then_some(());
-    assert!(Deadline::after(A_WHILE).poll(refused).is_some());
-    set("second-password");
-    counts("2");
-    for node in ["a", "b"] {
-        let log = lattice.log(node);
-        assert!(!log.contains("-password"), "{log}");
+        assert!(counted.is_some(), "{expected}: {}", self.log());
     }
-    let stored = lattice.wrt_ok(&["ps", "kept", "--output", "json"]);
-    assert!(!stored.contains("-password"), "{stored}");
+
+    /// The service takes another one from now on, and the reader hears it at once.
+    fn changes_to(&self, before: &str, password: &str) {
+        let change = ["CONFIG", "SET", "requirepass", password];
+        redis_cli(&self.url_with(before), &change);
+        let hang_up = ["CLIENT", "KILL", "TYPE", "normal"];
+        redis_cli(&self.url_with(password), &hang_up);
+        let refused = || (request(&self.web, "POST", "/visits", "").0 == 503).then_some(());
+        assert!(Deadline::after(A_WHILE).poll(refused).is_some());
+    }
+
+    /// No password is in a log, or in what is stored.
+    fn has_told_no_password(&self) {
+        for node in ["a", "b"] {
+            let log = self.lattice.log(node);
+            assert!(!log.contains("-password"), "{log}");
+        }
+        let stored = self.lattice.wrt_ok(&["ps", "kept", "--output", "json"]);
+        assert!(!stored.contains("-password"), "{stored}");
+    }
+}
+
+fn a_setting_is_what_the_vault_has(vault: &str, store: &str) {
+    let kept = Kept::up(vault, store);
+    // It waits for what is not there yet, and says for what.
+    kept.is_told(MISSING, 0);
+    kept.set("first-password");
+    kept.counts("1");
+    // The vault has the next one a little later.
+    kept.changes_to("first-password", "second-password");
+    kept.set("second-password");
+    kept.counts("2");
+    kept.has_told_no_password();
+}
+
+/// What runs does not need its vault. What connects anew waits for it, says so, and has what the vault has when its
+/// node is back.
+#[test]
+fn a_reader_goes_on_without_its_vault_until_it_connects_anew() {
+    let mut kept = Kept::up("a", "b");
+    kept.is_told(MISSING, 0);
+    kept.set("first-password");
+    kept.counts("1");
+    let before = kept.log().len();
+    kept.lattice.kill("a");
+    for expected in ["2", "3"] {
+        kept.counts(expected);
+    }
+    let meanwhile = &kept.log()[before..];
+    assert!(!meanwhile.contains(NOT_READ), "{meanwhile}");
+
+    kept.changes_to("first-password", "second-password");
+    kept.is_told(NOT_READ, before);
+    let ps = || {
+        let ps = kept.lattice.wrt_ok(&["ps", "kept", "--output", "json"]);
+        ps.contains(NOT_READ).then_some(ps)
+    };
+    let told = Deadline::after(A_WHILE).poll(ps);
+    assert!(told.is_some(), "{}", kept.lattice.wrt_ok(&["ps", "kept"]));
+
+    // It has lost what it had, as this one does; and is asked again.
+    let before = kept.log().len();
+    kept.lattice.start_again("a");
+    kept.is_told(MISSING, before);
+    kept.set("second-password");
+    kept.counts("4");
+    kept.has_told_no_password();
 }
 
 #[test]

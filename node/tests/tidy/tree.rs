@@ -4,8 +4,14 @@ use std::{fmt, fs, path::Path};
 
 use walkdir::{DirEntry, WalkDir};
 
-/// What is read: Rust sources, manifests, the architecture page, and services for compose.
-const ENDINGS: [&str; 4] = [".rs", "Cargo.toml", "ARCHITECTURE.md", "compose.yaml"];
+/// What is read: Rust sources, manifests, the architecture page, the reference, and services for compose.
+const ENDINGS: [&str; 5] = [
+    ".rs",
+    "Cargo.toml",
+    "ARCHITECTURE.md",
+    "REFERENCE.md",
+    "compose.yaml",
+];
 
 /// The sources of the repository, or of a test.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What the SDK's errors mean. Their texts are for people who have the request before them: they quote it, and
 //! what came back.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as StdError, time::Duration};
 
 use azure_core::{
     error::{ErrorKind, ErrorResponse},
@@ -31,9 +31,19 @@ pub(crate) enum What {
     NotSent,
     /// The connection broke.
     Broken,
+    /// Nobody was asked: [`NotLetThrough`].
+    NotLetThrough,
     /// Something else: an answer that it cannot read, a file that is not there.
     Other,
 }
+
+/// The process is in an app service, and what says so was not let through, or something else was.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error(
+    "this node is in an app service: its identity is used where IDENTITY_ENDPOINT and IDENTITY_HEADER are let through, \
+     and no other values stand in their place"
+)]
+pub(crate) struct NotLetThrough;
 
 impl Failure {
     pub(crate) fn of(error: &azure_core::Error) -> Self {
@@ -52,6 +62,9 @@ impl Failure {
                 _ => {}
             }
             let source = error.source();
+            if source.is_some_and(<dyn StdError>::is::<NotLetThrough>) {
+                what = What::NotLetThrough;
+            }
             next = source.and_then(|source| source.downcast_ref::<azure_core::Error>());
         }
         Self { of_token, what }
@@ -97,6 +110,10 @@ impl Failure {
             }
             What::Status { status, code, .. } => format!("azure{of}: status {status}, {code}"),
             What::Broken => format!("azure{of}: the connection broke"),
+            What::NotLetThrough => {
+                let detail = format!("azure{of}: {NotLetThrough}");
+                return not_executed(FaultKind::Unavailable, detail);
+            }
             What::Other => format!("azure{of}: the SDK failed"),
         };
         match self.of_token {

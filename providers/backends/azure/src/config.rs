@@ -50,10 +50,16 @@ pub struct AzureConfig {
         default = "https://login.microsoftonline.com"
     )]
     pub authority_host: String,
-    /// Where a machine's managed identity is asked for, in place of `http://169.254.169.254`. An app service says
-    /// that itself, by `IDENTITY_ENDPOINT` in the node's environment.
+    /// Where a machine's managed identity is asked for, in place of `http://169.254.169.254`.
     #[config(env = "AZURE_POD_IDENTITY_AUTHORITY_HOST")]
     pub metadata_url: Option<String>,
+    /// Where an app service gives the tokens of its managed identity. It says that itself, in the environment of the
+    /// node, whose operator lets this variable and the next one through.
+    #[config(env = "IDENTITY_ENDPOINT")]
+    pub identity_endpoint: Option<String>,
+    /// What has to be shown there.
+    #[config(env = "IDENTITY_HEADER")]
+    pub identity_header: Option<SecretString>,
     /// A PEM file with the authority that signed the certificates of all of these, in place of the system's own.
     #[config(env = "AZURE_AUTHORITY_FILE")]
     pub authority_file: Option<PathBuf>,
@@ -87,7 +93,15 @@ pub(crate) struct Parsed {
     pub(crate) vault_url: Option<Url>,
     pub(crate) authority_host: Url,
     pub(crate) metadata_url: Option<Url>,
+    pub(crate) app_service: Option<AppService>,
     pub(crate) identities: BTreeMap<IdentityName, Proof>,
+}
+
+/// Where an app service gives tokens.
+#[derive(Debug, Clone)]
+pub(crate) struct AppService {
+    pub(crate) endpoint: Url,
+    pub(crate) header: SecretString,
 }
 
 /// What one identity is proved with.
@@ -107,6 +121,8 @@ pub(crate) enum Proof {
         path: PathBuf,
     },
 }
+
+const BOTH: &str = "an app service has both an endpoint and a header";
 
 impl AzureConfig {
     pub(crate) fn parsed(&self) -> Result<Parsed, SettingsError> {
@@ -129,8 +145,21 @@ impl AzureConfig {
             vault_url: vault_url.transpose()?,
             authority_host: over_tls("authority_host", &self.authority_host)?,
             metadata_url: metadata_url.transpose()?,
+            app_service: self.app_service()?,
             identities,
         })
+    }
+
+    fn app_service(&self) -> Result<Option<AppService>, SettingsError> {
+        let (endpoint, header) = match (&self.identity_endpoint, &self.identity_header) {
+            (Some(endpoint), Some(header)) => (endpoint, header),
+            (None, None) => return Ok(None),
+            (None, _) => return Err(refuse("identity_endpoint", BOTH)),
+            (_, None) => return Err(refuse("identity_header", BOTH)),
+        };
+        let endpoint = address("identity_endpoint", endpoint)?;
+        let header = header.clone();
+        Ok(Some(AppService { endpoint, header }))
     }
 
     fn proof(
@@ -276,6 +305,24 @@ mod tests {
                 check(table).as_ref().map_err(|it| it.as_str()),
                 expected.as_ref().map_err(|it| *it)
             );
+        }
+    }
+
+    #[test]
+    fn an_app_service_is_named_by_both_of_its_values() {
+        let both = toml::toml! {
+            identity_endpoint = "http://127.0.0.1:1/msi/token"
+            identity_header = "s3cr3t"
+        };
+        assert_eq!(check(both.clone()), Ok(()));
+        for (given, missing) in [
+            ("identity_endpoint", "identity_header"),
+            ("identity_header", "identity_endpoint"),
+        ] {
+            let mut one = both.clone();
+            one.retain(|field, _| field == given);
+            let words = "an app service has both an endpoint and a header";
+            assert_eq!(check(one), Err(format!("`{missing}`: {words}")));
         }
     }
 }

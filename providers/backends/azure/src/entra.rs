@@ -20,7 +20,7 @@ use wrt_identity::{Identity, IdentityError, IdentityName, NewToken, Scopes, Toke
 
 use crate::{
     Azure,
-    answer::{Failure, What},
+    answer::{Failure, NotLetThrough, What},
     config::{Parsed, Proof},
     transport::Transport,
 };
@@ -29,6 +29,8 @@ use crate::{
 pub(crate) struct Entra {
     identities: BTreeMap<IdentityName, Proof>,
     options: ClientOptions,
+    /// For managed identities.
+    managed: ClientOptions,
 }
 
 impl Entra {
@@ -39,8 +41,9 @@ impl Entra {
             identities: settings.identities.clone(),
             options: ClientOptions {
                 cloud: Some(Arc::new(cloud.into())),
-                ..transport.options()
+                ..transport.clone().options()
             },
+            managed: transport.managed(settings.metadata_url.clone(), settings.app_service.clone()),
         }
     }
 
@@ -48,7 +51,10 @@ impl Entra {
     ///
     /// The SDK's credentials keep what they were given, so each request has one of its own.
     async fn ask(&self, proof: Proof, scopes: &[&str]) -> azure_core::Result<AccessToken> {
-        let options = self.options.clone();
+        let options = match proof {
+            Proof::Managed { .. } => self.managed.clone(),
+            Proof::Secret { .. } | Proof::File { .. } => self.options.clone(),
+        };
         // It may read a file.
         let made = tokio::task::spawn_blocking(move || credential(proof, options));
         let made = made
@@ -169,6 +175,7 @@ fn words(error: &Error) -> IdentityError {
                 false => IdentityError::denied(format!("status {status}, {code}")),
             }
         }
+        What::NotLetThrough => IdentityError::other(NotLetThrough.to_string()),
         What::Other => IdentityError::other(
             "no token could be asked for: the file of the token cannot be read, or the answer",
         ),

@@ -10,6 +10,8 @@
 //!   call has that much time left, and is *overloaded* at once if not;
 //! - the SDK's cache of tokens is not used: it would give a token again that a service has refused. The tokens of
 //!   `wrt:identity` are in that interface's own cache, the vault's own one is with the client of the vault;
+//! - the managed identity of an app service is used where the settings name it: that the SDK finds it in the
+//!   environment of the process is not enough;
 //! - no text of the SDK's is passed on that may quote what it could not read.
 //!
 //! Start reading at [`Azure`].
@@ -57,7 +59,6 @@ impl Backend for Azure {
         let transport = transport
             .await
             .map_err(|_stopped| ConnectError::Stopped)??;
-        let transport = transport.with_metadata_at(settings.metadata_url.clone());
         let entra = Arc::new(Entra::new(&settings, transport.clone()));
         let vault = settings.vault_url.as_ref().map(|url| {
             let options = vault::client_options(transport, config.check_audience);

@@ -19,7 +19,7 @@ use crate::{
     config::{HttpServerConfig, Route, RouteError},
     connection, descriptors,
     metrics::{HttpServerCounts, Metrics},
-    route_meter::RouteMeter,
+    route_meter::RouteMeters,
     routing::RouteTable,
     service::{Routed, Service},
     websocket::{Sockets, WebSockets},
@@ -29,8 +29,7 @@ use crate::{
 pub struct HttpListener {
     address: SocketAddr,
     metrics: Arc<Metrics>,
-    /// Of each route, and of the requests that have none.
-    meters: Vec<Arc<RouteMeter>>,
+    meters: RouteMeters,
     peers: Option<Arc<PeerCounter>>,
     draining: CancellationToken,
     drained: CancellationToken,
@@ -72,16 +71,14 @@ impl HttpListener {
         if routes.is_empty() && sockets.routes.is_empty() {
             return Err(RouteError::NoRoutes.into());
         }
-        let unrouted = Arc::<RouteMeter>::default();
-        let mut meters = vec![Arc::clone(&unrouted)];
+        let mut meters = RouteMeters::default();
         let routed = routes.iter().map(|(route, handler)| {
-            let (handler, meter) = (Arc::clone(handler), Arc::new(RouteMeter::of(route)));
-            meters.push(Arc::clone(&meter));
+            let (handler, meter) = (Arc::clone(handler), meters.of(route));
             (route, Routed { handler, meter })
         });
         let routes = RouteTable::new(routed).map_err(|(_, error)| error)?;
         let has_sockets = !sockets.routes.is_empty();
-        let sockets = Sockets::new(sockets)?;
+        let sockets = Sockets::new(sockets, &mut meters)?;
         let counter = Arc::clone(sockets.listener().table().counter());
         let listen = |source| BindError::Listen {
             address: config.address,
@@ -95,7 +92,7 @@ impl HttpListener {
             routes,
             sockets,
             metrics: Arc::clone(&metrics),
-            unrouted,
+            unrouted: Arc::clone(meters.unrouted()),
         });
         let (draining, drained) = (CancellationToken::new(), CancellationToken::new());
         let acceptor = Acceptor {
@@ -129,7 +126,7 @@ impl HttpListener {
 
     /// How long requests took.
     pub(crate) fn durations(&self) -> impl Iterator<Item = Measured> {
-        self.meters.iter().flat_map(|meter| meter.measured())
+        self.meters.measured()
     }
 
     /// What it has counted of its peers, if it has routes for such.

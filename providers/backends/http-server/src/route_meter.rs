@@ -2,7 +2,7 @@
 //! routes, whatever clients ask for.
 
 use std::{
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -33,6 +33,14 @@ pub(crate) struct RouteMeter {
     cells: [[OnceLock<Box<Durations>>; CLASSES.len()]; METHODS.len() + 1],
 }
 
+/// The meters of a server. A route of requests and one of websockets at one place have one together: nobody could
+/// tell what two say apart.
+#[derive(Debug, Default)]
+pub(crate) struct RouteMeters {
+    unrouted: Arc<RouteMeter>,
+    routed: Vec<Arc<RouteMeter>>,
+}
+
 /// A request that is measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timed {
@@ -55,9 +63,35 @@ impl Timed {
     }
 }
 
-impl RouteMeter {
+impl RouteMeters {
+    /// That of requests that have no route.
+    pub(crate) fn unrouted(&self) -> &Arc<RouteMeter> {
+        &self.unrouted
+    }
+
     /// That of `route`.
-    pub(crate) fn of(route: &Route) -> Self {
+    pub(crate) fn of(&mut self, route: &Route) -> Arc<RouteMeter> {
+        let meter = RouteMeter::of(route);
+        let known = self.routed.iter().find(|known| known.about == meter.about);
+        match known {
+            Some(known) => Arc::clone(known),
+            None => {
+                let meter = Arc::new(meter);
+                self.routed.push(Arc::clone(&meter));
+                meter
+            }
+        }
+    }
+
+    /// What they have measured.
+    pub(crate) fn measured(&self) -> impl Iterator<Item = Measured> {
+        let all = [&self.unrouted].into_iter().chain(&self.routed);
+        all.flat_map(|meter| meter.measured())
+    }
+}
+
+impl RouteMeter {
+    fn of(route: &Route) -> Self {
         let mut about = vec![("http.route", route.path.clone())];
         if let Some(host) = route.host.as_deref().filter(|host| *host != "*") {
             about.push(("server.address", host.to_owned()));
@@ -81,8 +115,7 @@ impl RouteMeter {
         }
     }
 
-    /// What it has measured.
-    pub(crate) fn measured(&self) -> impl Iterator<Item = Measured> {
+    fn measured(&self) -> impl Iterator<Item = Measured> {
         let cells = self.cells.iter().enumerate();
         let cells = cells.flat_map(|(method, row)| {
             let row = row.iter().enumerate();
@@ -135,5 +168,22 @@ mod tests {
             ("/api a.example _OTHER 5xx http".to_owned(), 1),
         ];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_is_at_one_place_has_one_meter() {
+        let mut meters = RouteMeters::default();
+        let mut of = |host: Option<&str>, path: &str, is_socket: bool| {
+            meters.of(&Route {
+                host: host.map(str::to_owned),
+                path: path.to_owned(),
+                websocket: is_socket.then(Default::default),
+            })
+        };
+        let requests = of(None, "/a", false);
+        assert!(Arc::ptr_eq(&requests, &of(None, "/a", true)));
+        assert!(Arc::ptr_eq(&requests, &of(Some("*"), "/a", true)));
+        assert!(!Arc::ptr_eq(&requests, &of(None, "/b", true)));
+        assert!(!Arc::ptr_eq(&requests, &of(Some("b"), "/a", true)));
     }
 }

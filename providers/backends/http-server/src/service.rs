@@ -85,6 +85,7 @@ impl Service {
         if let Some((asked, upgrade)) = asked
             && let Some(socket) = self.sockets.find(authority, path)
         {
+            responder.meter = Arc::clone(&socket.meter);
             // In a box of its own: most requests ask for none.
             let answer = Box::pin(
                 self.sockets
@@ -94,7 +95,10 @@ impl Service {
         }
         let Some(Routed { handler, meter }) = self.routes.find(authority, path) else {
             return Ok(match self.sockets.find(authority, path) {
-                Some(_) => responder.refuse_unasked(NO_UPGRADE, version),
+                Some(socket) => {
+                    responder.meter = Arc::clone(&socket.meter);
+                    responder.refuse_unasked(NO_UPGRADE, version)
+                }
                 None => responder.refuse(NO_ROUTE),
             });
         };

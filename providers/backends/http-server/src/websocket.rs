@@ -30,6 +30,7 @@ use crate::{
     connection_use::ConnectionUse,
     request::{Refused, trace_of},
     response::{Responder, ResponseBody},
+    route_meter::{RouteMeter, RouteMeters},
     routing::RouteTable,
 };
 pub(crate) use handshake::Asked;
@@ -54,6 +55,8 @@ pub(crate) struct Sockets {
 pub(crate) struct Socket {
     options: WebSocketOptions,
     route: Arc<PeerRoute>,
+    /// Of the requests that ask for it, whatever becomes of them.
+    pub(crate) meter: Arc<RouteMeter>,
 }
 
 const ORIGIN: Refused = Refused {
@@ -68,7 +71,7 @@ const BAD_ANSWER: Refused = Refused {
 impl Sockets {
     /// # Errors
     /// Routes that make no sense.
-    pub(crate) fn new(sockets: WebSockets) -> Result<Self, RouteError> {
+    pub(crate) fn new(sockets: WebSockets, meters: &mut RouteMeters) -> Result<Self, RouteError> {
         let WebSockets { listener, routes } = sockets;
         let routes = routes.iter().map(|(route, handler)| {
             let options = route.websocket.clone().unwrap_or_default();
@@ -79,6 +82,7 @@ impl Sockets {
                     handler: Arc::clone(handler),
                 }),
                 options,
+                meter: meters.of(route),
             };
             (route, Arc::new(socket))
         });

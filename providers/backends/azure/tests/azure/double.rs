@@ -40,6 +40,9 @@ pub const CLIENTS: [(&str, &str); 2] =
     [("shop-id", "s3cr3t-shop"), ("reports-id", "s3cr3t-reports")];
 /// What a file of workload identity must hold.
 pub const ASSERTION: &str = "an.assertion.of-kubernetes";
+/// Where an app service gives tokens, and what it wants to be shown.
+pub const APP_SERVICE_PATH: &str = "/msi/token";
+pub const APP_SERVICE_HEADER: &str = "s3cr3t-header";
 /// Whom a token for the vault is for.
 pub const AUDIENCE: &str = "https://vault.azure.net";
 /// What each token begins with.
@@ -87,7 +90,12 @@ pub type Answer = Response<Full<Bytes>>;
 
 impl Double {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(0).await
+    }
+
+    /// On a port that its clients know already.
+    pub async fn start_at(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
         let url = format!("https://localhost:{}", address.port());
         let folder = TempDir::new().unwrap();

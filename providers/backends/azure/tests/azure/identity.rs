@@ -37,7 +37,7 @@ impl Issuer for Entra {
     }
 }
 
-fn issuer(double: &Double) -> Arc<dyn Issuer> {
+pub fn issuer(double: &Double) -> Arc<dyn Issuer> {
     Arc::new(Entra(Arc::clone(&double.state)))
 }
 

@@ -77,6 +77,14 @@ assert "AADSTS7000215" in str(fails(ClientAuthenticationError, lambda: wrong.get
 assert client(ManagedIdentityCredential()).get_secret("s2").value == "v"
 assert client(ManagedIdentityCredential(client_id="reports-id")).get_secret("s2").value == "v"
 fails(ClientAuthenticationError, lambda: ManagedIdentityCredential(client_id="nobody").get_token("https://a/.default"))
+# In an app service there are these two; nothing else has to be said.
+os.environ["IDENTITY_ENDPOINT"] = f"{url}/msi/token"
+os.environ["IDENTITY_HEADER"] = "wrong"
+fails(ClientAuthenticationError, lambda: ManagedIdentityCredential().get_token("https://a/.default"))
+os.environ["IDENTITY_HEADER"] = "s3cr3t-header"
+assert client(ManagedIdentityCredential()).get_secret("s2").value == "v"
+assert client(ManagedIdentityCredential(client_id="reports-id")).get_secret("s2").value == "v"
+fails(ClientAuthenticationError, lambda: ManagedIdentityCredential(client_id="nobody").get_token("https://a/.default"))
 workload = WorkloadIdentityCredential(
     tenant_id=TENANT, client_id="shop-id", token_file_path=token_file, **AT
 )

@@ -29,6 +29,8 @@ pub fn config(double: &Double, credential: Credential) -> AzureConfig {
         check_audience: false,
         authority_host: double.url.clone(),
         metadata_url: Some(double.url.clone()),
+        identity_endpoint: None,
+        identity_header: None,
         authority_file: Some(double.authority()),
     }
 }

@@ -1,9 +1,14 @@
 //! Every limit of the interface.
 
+use std::time::Duration;
+
 /// A record as its guest gives it, all of its texts together. A larger one is dropped, and counted.
 pub const RECORD_BYTES_MAX: usize = 256 * 1024;
 /// What one export of metrics has, all of its texts and points together.
 pub const METRICS_BYTES_MAX: usize = 1024 * 1024;
+/// How long a guest waits until its metrics are taken. Where the node of their provider is lost each of its requests
+/// would wait for most of its time otherwise, and a component runs without telemetry.
+pub const METRICS_WAIT_MAX: Duration = Duration::from_millis(250);
 /// Records that an invocation gathers before they are sent; they go earlier, when no span is open.
 pub const GATHERED_MAX: usize = 512;
 /// Bytes of them.

@@ -1,16 +1,19 @@
-//! Who gives tokens: the endpoint of a tenant, and the metadata of a machine.
+//! Who gives tokens: the endpoint of a tenant, the metadata of a machine, and an app service.
 
 use std::{collections::HashMap, time::Instant};
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use wrt_identity::conformance::Behaviour;
 
 use super::{
-    ASSERTION, Answer, Asked, CLIENTS, Given, State, TENANT, TOKEN_MARK, answer, vault::seconds,
+    APP_SERVICE_HEADER, APP_SERVICE_PATH, ASSERTION, Answer, Asked, CLIENTS, Given, State, TENANT,
+    TOKEN_MARK, answer, vault::seconds,
 };
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// The version that an app service speaks.
+const APP_SERVICE_VERSION: &str = "2019-08-01";
 /// What Entra's scopes end with where an app asks for itself.
 const DEFAULT: &str = "/.default";
 
@@ -37,6 +40,9 @@ impl State {
         }
         if path == "/metadata/identity/oauth2/token" {
             return self.of_machine(asked).await;
+        }
+        if path == APP_SERVICE_PATH {
+            return self.of_app_service(asked).await;
         }
         answer(404, &json!({}))
     }
@@ -89,9 +95,34 @@ impl State {
 
     async fn of_machine(&self, asked: &Asked) -> Answer {
         let is_marked = asked.headers.get("metadata").is_some_and(|it| it == "true");
+        match is_marked && asked.query.contains_key("api-version") {
+            true => {
+                self.managed(
+                    asked,
+                    |behaviour| json!({ "expires_in": behaviour.life.as_secs().to_string() }),
+                )
+                .await
+            }
+            false => answer(400, &json!({ "error": "invalid_request" })),
+        }
+    }
+
+    async fn of_app_service(&self, asked: &Asked) -> Answer {
+        let shown = asked.headers.get("x-identity-header");
+        if shown.is_none_or(|it| it != APP_SERVICE_HEADER) {
+            return answer(401, &json!({ "statusCode": 401, "message": "in words" }));
+        }
+        let version = asked.query.get("api-version");
+        match version.is_some_and(|it| it == APP_SERVICE_VERSION) {
+            true => self.managed(asked, |_| json!({})).await,
+            false => answer(400, &json!({ "statusCode": 400, "message": "in words" })),
+        }
+    }
+
+    /// A token of a managed identity; `more` is what is said of it besides.
+    async fn managed(&self, asked: &Asked, more: impl Fn(&Behaviour) -> Value) -> Answer {
         let query = |name: &str| asked.query.get(name).map(String::as_str);
-        let (true, Some(_), Some(audience)) = (is_marked, query("api-version"), query("resource"))
-        else {
+        let Some(audience) = query("resource") else {
             return answer(400, &json!({ "error": "invalid_request" }));
         };
         let client = query("client_id").unwrap_or(CLIENTS[0].0);
@@ -103,17 +134,13 @@ impl State {
         match self.give(client, audience).await {
             Some((text, behaviour)) => {
                 let ends = seconds() + behaviour.life.as_secs();
-                answer(
-                    200,
-                    &json!({
-                        "access_token": text,
-                        "client_id": client,
-                        "expires_in": behaviour.life.as_secs().to_string(),
-                        "expires_on": ends.to_string(),
-                        "resource": audience,
-                        "token_type": "Bearer",
-                    }),
-                )
+                let mut told = more(&behaviour);
+                told["access_token"] = text.into();
+                told["client_id"] = client.into();
+                told["expires_on"] = ends.to_string().into();
+                told["resource"] = audience.into();
+                told["token_type"] = "Bearer".into();
+                answer(200, &told)
             }
             None => answer(400, &json!({ "error": "invalid_resource" })),
         }

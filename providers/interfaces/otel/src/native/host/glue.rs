@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Attribute, OtelError, OtelInterface, Resource, SpanContext,
-    limits::{METRICS_BYTES_MAX, RECORD_BYTES_MAX},
+    limits::{METRICS_BYTES_MAX, METRICS_WAIT_MAX, RECORD_BYTES_MAX},
 };
 
 /// By which link telemetry goes.
@@ -139,7 +139,8 @@ impl metrics::Host for InstanceState {
         let Some(otel) = self.link::<OtelInterface>(LINK) else {
             return Ok(Err("wasi:otel is not linked".to_owned()));
         };
-        let context = self.context().clone().with_trace(None);
+        let context = self.context().narrowed(METRICS_WAIT_MAX);
+        let context = context.with_trace(None);
         let taken = otel.metrics(&context, batch).await;
         Ok(taken.map_err(|error: OtelError| error.to_string()))
     }
