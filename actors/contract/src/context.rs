@@ -19,9 +19,11 @@ use crate::{Admission, deadlines::Until};
 pub struct CallContext {
     started: Instant,
     deadline: Instant,
-    trace: Option<Arc<TraceContext>>,
+    /// Of the id 0, which no trace has, if it is in none. In place, as each node would allocate one for each call
+    /// otherwise; and no larger than that, as the futures of calls have contexts in them.
+    trace: TraceContext,
     tenant: Option<Tenant>,
-    fence: Option<Fence>,
+    fence: Option<Arc<Fence>>,
     key: Option<IdempotencyKey>,
     attempt: u32,
     served_by: Option<Incarnation>,
@@ -50,6 +52,13 @@ impl Clone for DeadlineWatch {
     }
 }
 
+const IN_NO_TRACE: TraceContext = TraceContext {
+    trace_id: 0,
+    span_id: 0,
+    flags: 0,
+    state: None,
+};
+
 impl CallContext {
     /// A call that starts now and may take `budget`, at most [`BUDGET_MAX`].
     #[must_use]
@@ -58,7 +67,7 @@ impl CallContext {
         Self {
             started,
             deadline: started + budget.min(BUDGET_MAX),
-            trace: None,
+            trace: IN_NO_TRACE,
             tenant: None,
             fence: None,
             key: None,
@@ -125,12 +134,13 @@ impl CallContext {
     /// With its place in a trace.
     #[must_use]
     pub fn with_trace(mut self, trace: Option<TraceContext>) -> Self {
-        self.trace = trace.map(Arc::new);
+        self.trace = trace.unwrap_or(IN_NO_TRACE);
         self
     }
 
+    #[inline]
     pub(crate) fn set_trace(&mut self, trace: TraceContext) {
-        self.trace = Some(Arc::new(trace));
+        self.trace = trace;
     }
 
     /// On behalf of a tenant.
@@ -143,7 +153,7 @@ impl CallContext {
     /// Under a lease of the lattice: see [`CallContext::fence`]. It takes the place of another one.
     #[must_use]
     pub fn with_fence(mut self, fence: Option<Fence>) -> Self {
-        self.fence = fence;
+        self.fence = fence.map(Arc::new);
         self
     }
 
@@ -202,8 +212,9 @@ impl CallContext {
 
     /// Its place in a trace.
     #[must_use]
+    #[inline]
     pub fn trace(&self) -> Option<&TraceContext> {
-        self.trace.as_deref()
+        (self.trace.trace_id != IN_NO_TRACE.trace_id).then_some(&self.trace)
     }
 
     /// On whose behalf it is made.
@@ -218,7 +229,7 @@ impl CallContext {
     /// it writes ([`Fences`](crate::Fences)). None on most calls.
     #[must_use]
     pub fn fence(&self) -> Option<&Fence> {
-        self.fence.as_ref()
+        self.fence.as_deref()
     }
 
     /// The caller's intent: every attempt of one operation comes under the same key, co-located or

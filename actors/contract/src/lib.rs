@@ -138,7 +138,7 @@ pub use leases::{LeaseLimits, Leases};
 pub use link::{Links, LocalDirectory, Offer};
 pub use measured::{DurationCounts, Durations, Instrument, Measured, MeasuredValue};
 pub use meter::{CallMeter, measure_calls, measured_calls};
-pub use open_span::OpenSpan;
+pub use open_span::{CallSpan, OpenSpan};
 pub use permit::Permit;
 pub use schema::{Fingerprint, Schema};
 pub use secret::SecretBytes;

@@ -126,6 +126,7 @@ impl CallMeter {
         })
     }
 
+    #[inline(never)]
     fn take(&'static self, started: Instant, Outcome(outcome): Outcome) {
         self.by_outcome[outcome].take(started.elapsed());
         if !self.is_known.load(Relaxed) && !self.is_known.swap(true, Relaxed) {
@@ -150,6 +151,7 @@ impl CallMeter {
 }
 
 impl Drop for MeasuredCall {
+    #[inline]
     fn drop(&mut self) {
         self.meter.take(self.started, self.outcome);
     }

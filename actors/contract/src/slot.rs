@@ -8,7 +8,7 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use wrt_protocol::ActorAddress;
 
-use crate::{CallContext, CallMeter, Gate, Lease, OpenSpan, SpanKind, arrivals::Home};
+use crate::{CallContext, CallMeter, CallSpan, Gate, Lease, OpenSpan, SpanKind, arrivals::Home};
 
 /// The place where a node's own replica of an actor's interface stands, if it has one. All links to
 /// that actor share it, so they change over in one step when the replica starts or stops.
@@ -107,18 +107,24 @@ impl<T: ?Sized> LocalSlot<T> {
 
     /// The span of such an operation, which `context` goes on in: there and back, wherever it is served. Its
     /// meter takes the same time.
-    pub fn span(&self, context: &mut CallContext, meter: &'static CallMeter) -> OpenSpan {
-        let (interface, operation) = (meter.interface(), meter.operation());
-        let mut span = context.begin_span(SpanKind::Client, || format!("{interface}/{operation}"));
+    #[inline]
+    pub fn span(&self, context: &mut CallContext, meter: &'static CallMeter) -> CallSpan {
+        let name = || format!("{}/{}", meter.interface(), meter.operation());
+        let mut span = context.begin_span(SpanKind::Client, name);
         if span.is_kept() {
-            span.text("rpc.system", || "wrt".to_owned());
-            span.text("rpc.service", || interface.to_string());
-            span.text("rpc.method", || operation.to_owned());
-            if let Some(actor) = &self.actor {
-                span.text("wrt.actor", || actor.to_string());
-            }
+            self.describe(&mut span, meter);
         }
         span.measured_by(meter)
+    }
+
+    #[cold]
+    fn describe(&self, span: &mut OpenSpan, meter: &CallMeter) {
+        span.text("rpc.system", || "wrt".to_owned());
+        span.text("rpc.service", || meter.interface().to_string());
+        span.text("rpc.method", || meter.operation().to_owned());
+        if let Some(actor) = &self.actor {
+            span.text("wrt.actor", || actor.to_string());
+        }
     }
 
     /// Whether a lease is of this node in its incarnation, so that no other one can serve it.

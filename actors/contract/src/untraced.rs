@@ -8,6 +8,10 @@ use crate::{CallContext, InterfaceError, SpanKind, meter::CallMeter};
 #[derive(Debug, Default)]
 pub struct OpenSpan;
 
+/// None of a call, and no measure.
+#[derive(Debug)]
+pub struct CallSpan;
+
 impl CallContext {
     /// Begins none.
     #[inline]
@@ -23,8 +27,9 @@ impl CallContext {
 }
 
 impl OpenSpan {
-    pub(crate) fn measured_by(self, _meter: &'static CallMeter) -> Self {
-        self
+    #[inline]
+    pub(crate) fn measured_by(self, _meter: &'static CallMeter) -> CallSpan {
+        CallSpan
     }
 
     /// It is not.
@@ -49,6 +54,20 @@ impl OpenSpan {
     /// Says nothing.
     #[inline]
     pub fn failed(&mut self, _kind: &str, _why: impl FnOnce() -> String) {}
+
+    /// Says nothing.
+    #[inline]
+    pub fn faulted(&mut self, _fault: &Fault) {}
+
+    /// Says nothing.
+    #[inline]
+    pub fn judge<T, E: InterfaceError>(&mut self, _answer: &Result<T, E>) {}
+}
+
+impl CallSpan {
+    /// Says nothing.
+    #[inline]
+    pub fn done(&mut self) {}
 
     /// Says nothing.
     #[inline]

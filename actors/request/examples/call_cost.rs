@@ -20,6 +20,10 @@ use wrt_protocol::{
 use wrt_request::Seat;
 use wrt_transport::Loopback;
 
+/// As in `wrt-node`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What is kept of spans that have ended.
 const ENDED_MAX: usize = 512;
 const RATIO: f64 = 0.01;

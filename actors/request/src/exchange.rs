@@ -7,13 +7,13 @@ use std::{
     io,
     sync::{Arc, Weak},
     task::{Context, Waker},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
 use wrt_contract::Offer;
 use wrt_membership::Membership;

@@ -150,13 +150,13 @@ impl Accepted {
 
     /// The span of the call on this node, of which all that it calls is a part.
     fn span(&mut self, request: &DispatchRequest) -> OpenSpan {
-        let (interface, operation) = (self.dispatch.interface(), &request.operation);
-        let name = || format!("{interface}/{operation}");
+        let dispatch = &self.dispatch;
+        let name = || format!("{}/{}", dispatch.interface(), request.operation);
         let mut span = self.context.begin_span(SpanKind::Server, name);
         if span.is_kept() {
             span.text("rpc.system", || "wrt".to_owned());
-            span.text("rpc.service", || interface.to_string());
-            span.text("rpc.method", || operation.to_string());
+            span.text("rpc.service", || dispatch.interface().to_string());
+            span.text("rpc.method", || request.operation.to_string());
             span.text("wrt.caller", || self.caller.to_string());
         }
         span
