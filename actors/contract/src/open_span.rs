@@ -77,7 +77,7 @@ impl CallContext {
             let half = rand::random::<u64>().max(1);
             if tracing.keeps(half.into()) {
                 let other = rand::random::<u64>();
-                return Some(Place::first(u128::from(other) << 64 | u128::from(half)));
+                return Some(Place::first((u128::from(other) << 64) | u128::from(half)));
             }
             let trace_id = half.into();
             self.set_trace(TraceContext {

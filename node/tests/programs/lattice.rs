@@ -128,7 +128,7 @@ impl Lattice {
     /// Starts a node anew that was killed.
     pub fn start_again(&mut self, name: &str) {
         self.nodes.retain(|node| node.name() != name);
-        let node = self.join(name, &[]);
+        let node = self.join(name, &[], &[]);
         node.wait_for_log("has joined", JOIN_LIMIT).unwrap();
         self.nodes.push(node);
     }
