@@ -27,8 +27,7 @@ pub(crate) fn failure(error: &Error, execution: Execution) -> SqlError {
     {
         return SqlError::Database(Box::new(of_database(refused).bounded()));
     }
-    // A value that does not fit its place, before anything was sent.
-    if let Some(refused) = error.source().and_then(|it| it.downcast_ref::<SqlError>()) {
+    if let Some(refused) = refused_here(error) {
         return refused.clone();
     }
     let detail = format!("postgres: {}", words(error));
@@ -57,6 +56,15 @@ pub(crate) fn is_stale(error: &Error) -> bool {
     error.as_db_error().is_some_and(|refused| {
         refused.routine() == Some(STALE_PLAN_ROUTINE) || refused.code().code() == UNKNOWN_STATEMENT
     })
+}
+
+/// Whether a value did not fit its place: nothing was sent.
+pub(crate) fn is_refused_here(error: &Error) -> bool {
+    refused_here(error).is_some()
+}
+
+fn refused_here(error: &Error) -> Option<&SqlError> {
+    error.source()?.downcast_ref()
 }
 
 /// Whether the server will never take it: who asks, or for which database.

@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use deadpool_postgres::Object;
 use futures::Stream as _;
-use tokio_postgres::{RowStream, Statement};
+use tokio_postgres::{Error, RowStream, Statement};
 use wrt_protocol::Execution;
 use wrt_sql::{
     Column, Command, Description, End, Isolation, Row, Savepoint, Session, SqlError,
@@ -16,7 +16,7 @@ use crate::{
     client::Parts,
     decode::{Cell, other, type_name},
     encode::Parameter,
-    error::{CANCELLED, READ_ONLY, failure, is_stale},
+    error::{CANCELLED, READ_ONLY, failure, is_refused_here, is_stale},
 };
 
 /// How long a connection may take to be of use again, before it is closed.
@@ -47,6 +47,8 @@ struct Rows {
 /// A statement that can be run.
 struct Prepared {
     statement: Statement,
+    /// It was prepared for an earlier call: what it says of types may be of another time.
+    is_from_cache: bool,
     columns: Vec<Column>,
     as_texts: Vec<(usize, tokio_postgres::types::Type)>,
 }
@@ -69,24 +71,29 @@ impl PostgresSession {
         client.expect("it is there until the session is dropped")
     }
 
-    /// Prepares a statement, or has it from the cache. Nothing of it is executed.
-    async fn statement(&mut self, text: &str) -> Result<Statement, SqlError> {
+    /// Prepares a statement, or has it from the cache, and whether it has. Nothing of it is executed.
+    async fn statement(&mut self, text: &str) -> Result<(Statement, bool), SqlError> {
         let cache = &self.client().statement_cache;
         if cache.size() >= self.parts.statements_max() {
             cache.clear();
         }
+        // Nobody else fills it: the connection is this session's.
+        let kept = cache.size();
         self.is_running = true;
         let prepared = self.client().prepare_cached(text).await;
-        self.answered(prepared, Execution::NotExecuted)
+        let is_from_cache = self.client().statement_cache.size() == kept;
+        let statement = self.answered(prepared, Execution::NotExecuted)?;
+        Ok((statement, is_from_cache))
     }
 
     async fn prepared(&mut self, text: &str) -> Result<Prepared, SqlError> {
-        let statement = self.statement(text).await?;
+        let (statement, is_from_cache) = self.statement(text).await?;
         let columns = columns_of(&statement);
         let unknown: Vec<_> = unknown_columns(&statement).collect();
         let Some(first) = unknown.first() else {
             return Ok(Prepared {
                 statement,
+                is_from_cache,
                 columns,
                 as_texts: Vec::new(),
             });
@@ -97,8 +104,9 @@ impl PostgresSession {
         });
         let as_texts = types.collect();
         match self.statement(&with_texts(text, &statement)).await {
-            Ok(statement) => Ok(Prepared {
+            Ok((statement, is_from_cache)) => Ok(Prepared {
                 statement,
+                is_from_cache,
                 columns,
                 as_texts,
             }),
@@ -118,7 +126,7 @@ impl PostgresSession {
     /// Takes note of an answer.
     fn answered<T>(
         &mut self,
-        answer: Result<T, tokio_postgres::Error>,
+        answer: Result<T, Error>,
         execution: Execution,
     ) -> Result<T, SqlError> {
         let answer = answer.map_err(|error| failure(&error, execution));
@@ -134,15 +142,20 @@ impl PostgresSession {
     }
 
     /// Whether a statement may be prepared anew and sent again, now that it was refused. In a transaction
-    /// it may not: that has failed.
-    fn may_prepare_anew(&self, text: &str, error: &tokio_postgres::Error) -> bool {
-        if !is_stale(error) {
+    /// it may so only if nothing was sent: else that has failed. One that had failed before runs no statements.
+    fn may_prepare_anew(&self, text: &str, is_from_cache: bool, error: &Error) -> bool {
+        let cache = &self.client().statement_cache;
+        if is_stale(error) {
+            cache.clear();
+            return !self.in_transaction;
+        }
+        if !is_from_cache || !is_refused_here(error) {
             return false;
         }
+        let of_text = cache.remove(text, &[]);
         // Also the one that stands for it, if there is one.
-        self.client().statement_cache.remove(text, &[]);
-        self.client().statement_cache.clear();
-        !self.in_transaction
+        of_text.and_then(|of_text| cache.remove(&with_texts(text, &of_text), &[]));
+        true
     }
 
     /// Runs words of the provider's own.
@@ -195,13 +208,15 @@ impl Session for PostgresSession {
         let Command { text, parameters } = command;
         let mut is_first = true;
         loop {
-            let statement = self.statement(text).await?;
+            let (statement, is_from_cache) = self.statement(text).await?;
             check_count(&statement, parameters)?;
             self.is_running = true;
             let values = parameters.iter().map(Parameter);
             let count = self.client().execute_raw(&statement, values).await;
             match count {
-                Err(error) if is_first && self.may_prepare_anew(text, &error) => is_first = false,
+                Err(error) if is_first && self.may_prepare_anew(text, is_from_cache, &error) => {
+                    is_first = false;
+                }
                 count => return self.answered(count, Execution::MaybeExecuted),
             }
         }
@@ -217,7 +232,11 @@ impl Session for PostgresSession {
             let values = parameters.iter().map(Parameter);
             let stream = self.client().query_raw(&prepared.statement, values).await;
             match stream {
-                Err(error) if is_first && self.may_prepare_anew(text, &error) => is_first = false,
+                Err(error)
+                    if is_first && self.may_prepare_anew(text, prepared.is_from_cache, &error) =>
+                {
+                    is_first = false;
+                }
                 Err(error) => return self.answered(Err(error), Execution::MaybeExecuted),
                 Ok(stream) => {
                     self.rows = Some(Rows {
@@ -270,7 +289,7 @@ impl Session for PostgresSession {
     }
 
     async fn describe(&mut self, text: &str) -> Result<Description, SqlError> {
-        let statement = self.statement(text).await?;
+        let (statement, _) = self.statement(text).await?;
         Ok(Description {
             parameters: statement.params().iter().map(type_name).collect(),
             columns: columns_of(&statement),
@@ -303,7 +322,7 @@ fn check_count(statement: &Statement, parameters: &[Value]) -> Result<(), SqlErr
 fn values_of(
     row: &tokio_postgres::Row,
     as_texts: &[(usize, tokio_postgres::types::Type)],
-) -> Result<Row, tokio_postgres::Error> {
+) -> Result<Row, Error> {
     let cells = (0..row.len()).map(|at| row.try_get::<_, Cell>(at).map(|Cell(value)| value));
     let mut values = cells.collect::<Result<Row, _>>()?;
     for (at, ty) in as_texts {
