@@ -67,6 +67,13 @@ fn refused_here(error: &Error) -> Option<&SqlError> {
     error.source()?.downcast_ref()
 }
 
+/// Whether a statement that was refused before it ran may have been because its types are of another time:
+/// a value does not fit, is not read, or the server finds no operator for it.
+pub(crate) fn may_be_of_types(error: &Error) -> bool {
+    let is_of_values = |state: &str| state.starts_with("22") || state.starts_with("42");
+    is_refused_here(error) || error.code().is_some_and(|code| is_of_values(code.code()))
+}
+
 /// Whether the server will never take it: who asks, or for which database.
 pub(crate) fn is_refused_for_good(error: &Error) -> bool {
     let code = error.code().map(|code| code.code());

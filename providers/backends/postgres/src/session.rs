@@ -1,9 +1,14 @@
 //! A connection that is one caller's for a while.
 
-use std::{pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use deadpool_postgres::Object;
-use futures::Stream as _;
+use futures::{Stream as _, TryStreamExt as _};
 use tokio_postgres::{Error, RowStream, Statement};
 use wrt_protocol::Execution;
 use wrt_sql::{
@@ -16,7 +21,7 @@ use crate::{
     client::Parts,
     decode::{Cell, other, type_name},
     encode::Parameter,
-    error::{CANCELLED, READ_ONLY, failure, is_refused_here, is_stale},
+    error::{CANCELLED, READ_ONLY, failure, is_refused_here, is_stale, may_be_of_types},
 };
 
 /// How long a connection may take to be of use again, before it is closed.
@@ -49,6 +54,7 @@ struct Prepared {
     statement: Statement,
     /// It was prepared for an earlier call: what it says of types may be of another time.
     is_from_cache: bool,
+    /// As they are told, if its rows are read.
     columns: Vec<Column>,
     as_texts: Vec<(usize, tokio_postgres::types::Type)>,
 }
@@ -71,8 +77,8 @@ impl PostgresSession {
         client.expect("it is there until the session is dropped")
     }
 
-    /// Prepares a statement, or has it from the cache, and whether it has. Nothing of it is executed.
-    async fn statement(&mut self, text: &str) -> Result<(Statement, bool), SqlError> {
+    /// Prepares a statement, or has it from the cache. Nothing of it is executed.
+    async fn statement(&mut self, text: &str) -> Result<Prepared, SqlError> {
         let cache = &self.client().statement_cache;
         if cache.size() >= self.parts.statements_max() {
             cache.clear();
@@ -80,35 +86,34 @@ impl PostgresSession {
         // Nobody else fills it: the connection is this session's.
         let kept = cache.size();
         self.is_running = true;
-        let prepared = self.client().prepare_cached(text).await;
+        let statement = self.client().prepare_cached(text).await;
         let is_from_cache = self.client().statement_cache.size() == kept;
-        let statement = self.answered(prepared, Execution::NotExecuted)?;
-        Ok((statement, is_from_cache))
+        Ok(Prepared {
+            statement: self.answered(statement, Execution::NotExecuted)?,
+            is_from_cache,
+            columns: Vec::new(),
+            as_texts: Vec::new(),
+        })
     }
 
-    async fn prepared(&mut self, text: &str) -> Result<Prepared, SqlError> {
-        let (statement, is_from_cache) = self.statement(text).await?;
-        let columns = columns_of(&statement);
-        let unknown: Vec<_> = unknown_columns(&statement).collect();
+    /// Prepares a statement whose rows are read.
+    async fn readable(&mut self, text: &str) -> Result<Prepared, SqlError> {
+        let plain = self.statement(text).await?;
+        let columns = columns_of(&plain.statement);
+        let unknown: Vec<_> = unknown_columns(&plain.statement).collect();
         let Some(first) = unknown.first() else {
-            return Ok(Prepared {
-                statement,
-                is_from_cache,
-                columns,
-                as_texts: Vec::new(),
-            });
+            return Ok(Prepared { columns, ..plain });
         };
         let types = unknown.iter().map(|at| {
-            let ty = statement.columns()[*at].type_().clone();
+            let ty = plain.statement.columns()[*at].type_().clone();
             (*at, ty)
         });
         let as_texts = types.collect();
-        match self.statement(&with_texts(text, &statement)).await {
-            Ok((statement, is_from_cache)) => Ok(Prepared {
-                statement,
-                is_from_cache,
+        match self.statement(&with_texts(text, &plain.statement)).await {
+            Ok(whole) => Ok(Prepared {
                 columns,
                 as_texts,
+                ..whole
             }),
             Err(SqlError::Database(error)) => {
                 let Column { name, type_name } = &columns[*first];
@@ -120,6 +125,32 @@ impl PostgresSession {
                 Err(SqlError::refused("0A000", message))
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Has the server take a statement with its values, and run it from then on.
+    async fn begun(
+        &mut self,
+        command: &Command,
+        is_read: bool,
+    ) -> Result<(Prepared, RowStream), SqlError> {
+        let Command { text, parameters } = command;
+        let mut is_first = true;
+        loop {
+            let prepared = match is_read {
+                true => self.readable(text).await?,
+                false => self.statement(text).await?,
+            };
+            check_count(&prepared.statement, parameters)?;
+            self.is_running = true;
+            let values = parameters.iter().map(Parameter);
+            match self.client().query_raw(&prepared.statement, values).await {
+                Ok(stream) => return Ok((prepared, stream)),
+                Err(error) if is_first && self.may_prepare_anew(text, &prepared, &error) => {
+                    is_first = false;
+                }
+                Err(error) => return self.answered(Err(error), Execution::MaybeExecuted),
+            }
         }
     }
 
@@ -141,21 +172,21 @@ impl PostgresSession {
         answer
     }
 
-    /// Whether a statement may be prepared anew and sent again, now that it was refused. In a transaction
-    /// it may so only if nothing was sent: else that has failed. One that had failed before runs no statements.
-    fn may_prepare_anew(&self, text: &str, is_from_cache: bool, error: &Error) -> bool {
+    /// Whether a statement may be prepared anew and sent again, now that it was refused before it ran. In a
+    /// transaction it may so only if nothing was sent: else that has failed. One that had failed before runs no
+    /// statements.
+    fn may_prepare_anew(&self, text: &str, prepared: &Prepared, error: &Error) -> bool {
         let cache = &self.client().statement_cache;
         if is_stale(error) {
             cache.clear();
-            return !self.in_transaction;
-        }
-        if !is_from_cache || !is_refused_here(error) {
+        } else if prepared.is_from_cache && may_be_of_types(error) {
+            let of_text = cache.remove(text, &[]);
+            // Also the one that stands for it, if there is one.
+            of_text.and_then(|of_text| cache.remove(&with_texts(text, &of_text), &[]));
+        } else {
             return false;
         }
-        let of_text = cache.remove(text, &[]);
-        // Also the one that stands for it, if there is one.
-        of_text.and_then(|of_text| cache.remove(&with_texts(text, &of_text), &[]));
-        true
+        is_refused_here(error) || !self.in_transaction
     }
 
     /// Runs words of the provider's own.
@@ -205,48 +236,18 @@ impl Session for PostgresSession {
     }
 
     async fn execute(&mut self, command: &Command) -> Result<u64, SqlError> {
-        let Command { text, parameters } = command;
-        let mut is_first = true;
-        loop {
-            let (statement, is_from_cache) = self.statement(text).await?;
-            check_count(&statement, parameters)?;
-            self.is_running = true;
-            let values = parameters.iter().map(Parameter);
-            let count = self.client().execute_raw(&statement, values).await;
-            match count {
-                Err(error) if is_first && self.may_prepare_anew(text, is_from_cache, &error) => {
-                    is_first = false;
-                }
-                count => return self.answered(count, Execution::MaybeExecuted),
-            }
-        }
+        let (_prepared, stream) = self.begun(command, false).await?;
+        let count = count_of(stream).await;
+        self.answered(count, Execution::MaybeExecuted)
     }
 
     async fn query(&mut self, command: &Command) -> Result<Vec<Column>, SqlError> {
-        let Command { text, parameters } = command;
-        let mut is_first = true;
-        loop {
-            let prepared = self.prepared(text).await?;
-            check_count(&prepared.statement, parameters)?;
-            self.is_running = true;
-            let values = parameters.iter().map(Parameter);
-            let stream = self.client().query_raw(&prepared.statement, values).await;
-            match stream {
-                Err(error)
-                    if is_first && self.may_prepare_anew(text, prepared.is_from_cache, &error) =>
-                {
-                    is_first = false;
-                }
-                Err(error) => return self.answered(Err(error), Execution::MaybeExecuted),
-                Ok(stream) => {
-                    self.rows = Some(Rows {
-                        stream: Box::pin(stream),
-                        as_texts: prepared.as_texts,
-                    });
-                    return Ok(prepared.columns);
-                }
-            }
-        }
+        let (prepared, stream) = self.begun(command, true).await?;
+        self.rows = Some(Rows {
+            stream: Box::pin(stream),
+            as_texts: prepared.as_texts,
+        });
+        Ok(prepared.columns)
     }
 
     async fn next(&mut self) -> Result<Vec<Row>, SqlError> {
@@ -289,12 +290,19 @@ impl Session for PostgresSession {
     }
 
     async fn describe(&mut self, text: &str) -> Result<Description, SqlError> {
-        let (statement, _) = self.statement(text).await?;
+        let Prepared { statement, .. } = self.statement(text).await?;
         Ok(Description {
             parameters: statement.params().iter().map(type_name).collect(),
             columns: columns_of(&statement),
         })
     }
+}
+
+/// How many rows a statement has changed, or answered with: these go nowhere.
+async fn count_of(stream: RowStream) -> Result<u64, Error> {
+    let mut stream = pin!(stream);
+    while stream.try_next().await?.is_some() {}
+    Ok(stream.rows_affected().unwrap_or_default())
 }
 
 fn columns_of(statement: &Statement) -> Vec<Column> {

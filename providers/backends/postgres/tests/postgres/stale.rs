@@ -198,3 +198,78 @@ async fn a_transaction_goes_on_from_a_savepoint_after_a_value_that_does_not_fit(
     assert_eq!(world.ask("select a from t").await, ["7", "7", "8"]);
     world.is_at_rest().await;
 }
+
+/// A text is read by the server, which refused it as the type of the time when the statement was prepared.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_are_read_as_the_type_that_a_column_has_now() {
+    let world = world().await;
+    let changes = [
+        change(("int4", 7), ("text", "eight"), 7),
+        change(("text", "7"), ("int4", "8"), true),
+        change(("int4", 7), ("jsonb", "[8]"), 7),
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let (table, name) = (format!("t{number}"), change.name());
+        change.prepare(&world, &table).await;
+        change.make(&world, &table).await;
+        for text in statements(&table) {
+            let taken = run(&world, None, &text, &change.after).await;
+            taken.unwrap_or_else(|error| panic!("{name}: {text}: {error}"));
+        }
+        let count = format!("select count(*) from {table}");
+        assert_eq!(world.ask(&count).await, ["4"], "{name}: each once");
+        for text in statements(&table) {
+            for _ in 0..2 {
+                let refused = run(&world, None, &text, &change.wrong).await.unwrap_err();
+                assert_eq!(refused.state(), Some("42804"), "{name}: {text}: {refused}");
+            }
+        }
+    }
+    world.is_at_rest().await;
+}
+
+/// The server has refused it, and with it the transaction: the next one has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_ends_a_transaction_is_read_in_the_next_one() {
+    let world = world().await;
+    let change = change(("int4", 7), ("text", "eight"), 7);
+    change.prepare(&world, "t").await;
+    change.make(&world, "t").await;
+    for text in statements("t") {
+        let lease = begin(&world).await;
+        let refused = run(&world, Some(&lease), &text, &change.after).await;
+        assert_eq!(refused.unwrap_err().state(), Some("22P02"), "{text}");
+        let context = CallContext::default();
+        let done = world.provider.rollback(&context, &lease).await;
+        done.expect("rollback");
+        let lease = begin(&world).await;
+        let taken = run(&world, Some(&lease), &text, &change.after).await;
+        taken.unwrap_or_else(|error| panic!("{text}: {error}"));
+        commit(&world, &lease).await;
+    }
+    assert_eq!(world.ask("select count(*) from t").await, ["4"]);
+    world.is_at_rest().await;
+}
+
+/// What fails while it runs has run, whatever its state.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_that_fails_while_it_runs_is_not_sent_again() {
+    let world = world().await;
+    world
+        .ask("create table t (a int8); create sequence begun")
+        .await;
+    let divide = "1 / ($1::int8 + 0 * nextval('begun'))";
+    let texts = [
+        format!("insert into t (a) select {divide}"),
+        format!("insert into t (a) select {divide} returning a"),
+        format!("select {divide}"),
+    ];
+    for (number, text) in (1..).zip(&texts) {
+        run(&world, None, text, &1.into()).await.expect(text);
+        let refused = run(&world, None, text, &0.into()).await.unwrap_err();
+        assert_eq!(refused.state(), Some("22012"), "{text}: {refused}");
+        let begun = world.ask("select last_value from begun").await;
+        assert_eq!(begun, [(2 * number).to_string()], "{text}");
+    }
+    world.is_at_rest().await;
+}
