@@ -27,8 +27,7 @@ pub(crate) fn failure(error: &Error, execution: Execution) -> SqlError {
     {
         return SqlError::Database(Box::new(of_database(refused).bounded()));
     }
-    // A value that does not fit its place, before anything was sent.
-    if let Some(refused) = error.source().and_then(|it| it.downcast_ref::<SqlError>()) {
+    if let Some(refused) = refused_here(error) {
         return refused.clone();
     }
     let detail = format!("postgres: {}", words(error));
@@ -57,6 +56,22 @@ pub(crate) fn is_stale(error: &Error) -> bool {
     error.as_db_error().is_some_and(|refused| {
         refused.routine() == Some(STALE_PLAN_ROUTINE) || refused.code().code() == UNKNOWN_STATEMENT
     })
+}
+
+/// Whether a value did not fit its place: nothing was sent.
+pub(crate) fn is_refused_here(error: &Error) -> bool {
+    refused_here(error).is_some()
+}
+
+fn refused_here(error: &Error) -> Option<&SqlError> {
+    error.source()?.downcast_ref()
+}
+
+/// Whether a statement that was refused before it ran may have been because its types are of another time:
+/// a value does not fit, is not read, or the server finds no operator for it.
+pub(crate) fn may_be_of_types(error: &Error) -> bool {
+    let is_of_values = |state: &str| state.starts_with("22") || state.starts_with("42");
+    is_refused_here(error) || error.code().is_some_and(|code| is_of_values(code.code()))
 }
 
 /// Whether the server will never take it: who asks, or for which database.

@@ -1,10 +1,15 @@
 //! A connection that is one caller's for a while.
 
-use std::{pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use deadpool_postgres::Object;
-use futures::Stream as _;
-use tokio_postgres::{RowStream, Statement};
+use futures::{Stream as _, TryStreamExt as _};
+use tokio_postgres::{Error, RowStream, Statement};
 use wrt_protocol::Execution;
 use wrt_sql::{
     Column, Command, Description, End, Isolation, Row, Savepoint, Session, SqlError,
@@ -16,7 +21,7 @@ use crate::{
     client::Parts,
     decode::{Cell, other, type_name},
     encode::Parameter,
-    error::{CANCELLED, READ_ONLY, failure, is_stale},
+    error::{CANCELLED, READ_ONLY, failure, is_refused_here, is_stale, may_be_of_types},
 };
 
 /// How long a connection may take to be of use again, before it is closed.
@@ -47,6 +52,9 @@ struct Rows {
 /// A statement that can be run.
 struct Prepared {
     statement: Statement,
+    /// It was prepared for an earlier call: what it says of types may be of another time.
+    is_from_cache: bool,
+    /// As they are told, if its rows are read.
     columns: Vec<Column>,
     as_texts: Vec<(usize, tokio_postgres::types::Type)>,
 }
@@ -70,37 +78,42 @@ impl PostgresSession {
     }
 
     /// Prepares a statement, or has it from the cache. Nothing of it is executed.
-    async fn statement(&mut self, text: &str) -> Result<Statement, SqlError> {
+    async fn statement(&mut self, text: &str) -> Result<Prepared, SqlError> {
         let cache = &self.client().statement_cache;
         if cache.size() >= self.parts.statements_max() {
             cache.clear();
         }
+        // Nobody else fills it: the connection is this session's.
+        let kept = cache.size();
         self.is_running = true;
-        let prepared = self.client().prepare_cached(text).await;
-        self.answered(prepared, Execution::NotExecuted)
+        let statement = self.client().prepare_cached(text).await;
+        let is_from_cache = self.client().statement_cache.size() == kept;
+        Ok(Prepared {
+            statement: self.answered(statement, Execution::NotExecuted)?,
+            is_from_cache,
+            columns: Vec::new(),
+            as_texts: Vec::new(),
+        })
     }
 
-    async fn prepared(&mut self, text: &str) -> Result<Prepared, SqlError> {
-        let statement = self.statement(text).await?;
-        let columns = columns_of(&statement);
-        let unknown: Vec<_> = unknown_columns(&statement).collect();
+    /// Prepares a statement whose rows are read.
+    async fn readable(&mut self, text: &str) -> Result<Prepared, SqlError> {
+        let plain = self.statement(text).await?;
+        let columns = columns_of(&plain.statement);
+        let unknown: Vec<_> = unknown_columns(&plain.statement).collect();
         let Some(first) = unknown.first() else {
-            return Ok(Prepared {
-                statement,
-                columns,
-                as_texts: Vec::new(),
-            });
+            return Ok(Prepared { columns, ..plain });
         };
         let types = unknown.iter().map(|at| {
-            let ty = statement.columns()[*at].type_().clone();
+            let ty = plain.statement.columns()[*at].type_().clone();
             (*at, ty)
         });
         let as_texts = types.collect();
-        match self.statement(&with_texts(text, &statement)).await {
-            Ok(statement) => Ok(Prepared {
-                statement,
+        match self.statement(&with_texts(text, &plain.statement)).await {
+            Ok(whole) => Ok(Prepared {
                 columns,
                 as_texts,
+                ..whole
             }),
             Err(SqlError::Database(error)) => {
                 let Column { name, type_name } = &columns[*first];
@@ -115,10 +128,36 @@ impl PostgresSession {
         }
     }
 
+    /// Has the server take a statement with its values, and run it from then on.
+    async fn begun(
+        &mut self,
+        command: &Command,
+        is_read: bool,
+    ) -> Result<(Prepared, RowStream), SqlError> {
+        let Command { text, parameters } = command;
+        let mut is_first = true;
+        loop {
+            let prepared = match is_read {
+                true => self.readable(text).await?,
+                false => self.statement(text).await?,
+            };
+            check_count(&prepared.statement, parameters)?;
+            self.is_running = true;
+            let values = parameters.iter().map(Parameter);
+            match self.client().query_raw(&prepared.statement, values).await {
+                Ok(stream) => return Ok((prepared, stream)),
+                Err(error) if is_first && self.may_prepare_anew(text, &prepared, &error) => {
+                    is_first = false;
+                }
+                Err(error) => return self.answered(Err(error), Execution::MaybeExecuted),
+            }
+        }
+    }
+
     /// Takes note of an answer.
     fn answered<T>(
         &mut self,
-        answer: Result<T, tokio_postgres::Error>,
+        answer: Result<T, Error>,
         execution: Execution,
     ) -> Result<T, SqlError> {
         let answer = answer.map_err(|error| failure(&error, execution));
@@ -133,16 +172,21 @@ impl PostgresSession {
         answer
     }
 
-    /// Whether a statement may be prepared anew and sent again, now that it was refused. In a transaction
-    /// it may not: that has failed.
-    fn may_prepare_anew(&self, text: &str, error: &tokio_postgres::Error) -> bool {
-        if !is_stale(error) {
+    /// Whether a statement may be prepared anew and sent again, now that it was refused before it ran. In a
+    /// transaction it may so only if nothing was sent: else that has failed. One that had failed before runs no
+    /// statements.
+    fn may_prepare_anew(&self, text: &str, prepared: &Prepared, error: &Error) -> bool {
+        let cache = &self.client().statement_cache;
+        if is_stale(error) {
+            cache.clear();
+        } else if prepared.is_from_cache && may_be_of_types(error) {
+            let of_text = cache.remove(text, &[]);
+            // Also the one that stands for it, if there is one.
+            of_text.and_then(|of_text| cache.remove(&with_texts(text, &of_text), &[]));
+        } else {
             return false;
         }
-        // Also the one that stands for it, if there is one.
-        self.client().statement_cache.remove(text, &[]);
-        self.client().statement_cache.clear();
-        !self.in_transaction
+        is_refused_here(error) || !self.in_transaction
     }
 
     /// Runs words of the provider's own.
@@ -192,42 +236,18 @@ impl Session for PostgresSession {
     }
 
     async fn execute(&mut self, command: &Command) -> Result<u64, SqlError> {
-        let Command { text, parameters } = command;
-        let mut is_first = true;
-        loop {
-            let statement = self.statement(text).await?;
-            check_count(&statement, parameters)?;
-            self.is_running = true;
-            let values = parameters.iter().map(Parameter);
-            let count = self.client().execute_raw(&statement, values).await;
-            match count {
-                Err(error) if is_first && self.may_prepare_anew(text, &error) => is_first = false,
-                count => return self.answered(count, Execution::MaybeExecuted),
-            }
-        }
+        let (_prepared, stream) = self.begun(command, false).await?;
+        let count = count_of(stream).await;
+        self.answered(count, Execution::MaybeExecuted)
     }
 
     async fn query(&mut self, command: &Command) -> Result<Vec<Column>, SqlError> {
-        let Command { text, parameters } = command;
-        let mut is_first = true;
-        loop {
-            let prepared = self.prepared(text).await?;
-            check_count(&prepared.statement, parameters)?;
-            self.is_running = true;
-            let values = parameters.iter().map(Parameter);
-            let stream = self.client().query_raw(&prepared.statement, values).await;
-            match stream {
-                Err(error) if is_first && self.may_prepare_anew(text, &error) => is_first = false,
-                Err(error) => return self.answered(Err(error), Execution::MaybeExecuted),
-                Ok(stream) => {
-                    self.rows = Some(Rows {
-                        stream: Box::pin(stream),
-                        as_texts: prepared.as_texts,
-                    });
-                    return Ok(prepared.columns);
-                }
-            }
-        }
+        let (prepared, stream) = self.begun(command, true).await?;
+        self.rows = Some(Rows {
+            stream: Box::pin(stream),
+            as_texts: prepared.as_texts,
+        });
+        Ok(prepared.columns)
     }
 
     async fn next(&mut self) -> Result<Vec<Row>, SqlError> {
@@ -270,12 +290,19 @@ impl Session for PostgresSession {
     }
 
     async fn describe(&mut self, text: &str) -> Result<Description, SqlError> {
-        let statement = self.statement(text).await?;
+        let Prepared { statement, .. } = self.statement(text).await?;
         Ok(Description {
             parameters: statement.params().iter().map(type_name).collect(),
             columns: columns_of(&statement),
         })
     }
+}
+
+/// How many rows a statement has changed, or answered with: these go nowhere.
+async fn count_of(stream: RowStream) -> Result<u64, Error> {
+    let mut stream = pin!(stream);
+    while stream.try_next().await?.is_some() {}
+    Ok(stream.rows_affected().unwrap_or_default())
 }
 
 fn columns_of(statement: &Statement) -> Vec<Column> {
@@ -303,7 +330,7 @@ fn check_count(statement: &Statement, parameters: &[Value]) -> Result<(), SqlErr
 fn values_of(
     row: &tokio_postgres::Row,
     as_texts: &[(usize, tokio_postgres::types::Type)],
-) -> Result<Row, tokio_postgres::Error> {
+) -> Result<Row, Error> {
     let cells = (0..row.len()).map(|at| row.try_get::<_, Cell>(at).map(|Cell(value)| value));
     let mut values = cells.collect::<Result<Row, _>>()?;
     for (at, ty) in as_texts {

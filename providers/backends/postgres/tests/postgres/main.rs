@@ -4,6 +4,7 @@ mod conformance;
 mod connections;
 mod failures;
 mod proxy;
+mod stale;
 mod support;
 mod tls;
 mod transactions;
