@@ -215,8 +215,17 @@ mod tests {
         });
         after.providers.insert(name("store"), store);
 
-        insta::assert_snapshot!(told(Some(&before), &after).join("\n"), @"");
-        insta::assert_snapshot!(told(None, &after).join("\n"), @"");
+        insta::assert_snapshot!(told(Some(&before), &after).join("\n"), @r"
+        ~ component/shop/cart: code 4bf5122f3445 -> dbc1b4c900ff, environment MODE +NEW -OLD
+        - component/shop/old
+        + component/shop/young
+        ~ provider/shop/store: backend redis -> memory, config -url, calls, placement
+        ");
+        insta::assert_snapshot!(told(None, &after).join("\n"), @r"
+        + component/shop/cart
+        + component/shop/young
+        + provider/shop/store
+        ");
         assert!(told(Some(&after), &after).is_empty());
     }
 

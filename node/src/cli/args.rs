@@ -6,12 +6,13 @@ mod developer;
 mod explain;
 mod letters;
 mod metrics_address;
+mod revisions;
+mod up;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
-use wrt_deployment::limits::STATE_COPIES;
 use wrt_nats_login::NatsLogin;
 use wrt_protocol::{LatticeName, NodeId};
 
@@ -21,6 +22,8 @@ pub use developer::{DevArgs, DeveloperCommand, NewArgs};
 pub use explain::ExplainArgs;
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
 pub use metrics_address::MetricsAddress;
+pub use revisions::{HistoryArgs, RollbackArgs};
+pub use up::UpArgs;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
 
@@ -237,10 +240,11 @@ pub enum AppsCommand {
     #[command(after_help = "Example:
   PROGRAM up app.toml --lattice nats://127.0.0.1:4222
 
-The manifest is checked as a whole before anything changes, and what it changes is shown: + what is new,
-- what goes, ~ what becomes another. Where that is more than new actors, it is asked for. What keeps a replica from being ready is
-told as it comes. Code 3: it is deployed, and not every replica is ready; the message says which and
-why. It comes soon where something cannot mend by itself. The nodes go on trying.")]
+The manifest is checked as a whole before anything changes, and what it changes is shown: + what is
+new, - what goes, ~ what becomes another. Where something that is deployed changes, you are asked.
+What keeps a replica from being ready is told as it comes. Code 3: it is deployed, and not every
+replica is ready; the message says which and why. It comes soon where something cannot mend by itself.
+The nodes go on trying.")]
     Up(UpArgs),
     /// List the revisions of an app that are kept, and what each has changed
     #[command(after_help = "Example:
@@ -415,59 +419,6 @@ pub struct LoginArgs {
     pub tls_ca: Option<PathBuf>,
 }
 
-/// `wrt up`
-#[derive(Debug, Args)]
-pub struct UpArgs {
-    /// The manifest
-    pub manifest: PathBuf,
-    /// Ask nobody before something that is deployed changes
-    #[arg(short = 'y', long, env = "WRT_YES", hide_env_values = true)]
-    pub yes: bool,
-    /// How long to wait until every replica is ready, in seconds; 0 does not wait
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    pub timeout: u64,
-    /// Copies of the desired state in a cluster of NATS servers, 1 to 5, where this makes it: what is
-    /// there stays as its operator has set it
-    #[arg(
-        long,
-        value_name = "COPIES",
-        default_value_t = 1,
-        value_parser = copies,
-        env = "WRT_STATE_COPIES",
-        hide_env_values = true
-    )]
-    pub state_copies: usize,
-    #[command(flatten)]
-    pub lattice: LatticeArgs,
-}
-
-/// `wrt history`
-#[derive(Debug, Args)]
-pub struct HistoryArgs {
-    /// The app
-    pub app: String,
-    #[command(flatten)]
-    pub lattice: LatticeArgs,
-}
-
-/// `wrt rollback`
-#[derive(Debug, Args)]
-pub struct RollbackArgs {
-    /// The app
-    pub app: String,
-    /// The revision, as `history` lists it [default: the last that is another one than what is deployed]
-    #[arg(long, value_name = "REVISION")]
-    pub to: Option<u64>,
-    /// Ask nobody
-    #[arg(short = 'y', long, env = "WRT_YES", hide_env_values = true)]
-    pub yes: bool,
-    /// How long to wait until every replica is ready, in seconds; 0 does not wait
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    pub timeout: u64,
-    #[command(flatten)]
-    pub lattice: LatticeArgs,
-}
-
 /// `wrt ps`
 #[derive(Debug, Args)]
 pub struct PsArgs {
@@ -517,13 +468,6 @@ pub enum Format {
     Text,
     /// For programs: one JSON value a line.
     Json,
-}
-
-fn copies(text: &str) -> Result<usize, String> {
-    let copies = text.parse::<u64>().ok();
-    let copies = copies.filter(|copies| STATE_COPIES.contains(copies));
-    let copies = copies.and_then(|copies| usize::try_from(copies).ok());
-    copies.ok_or_else(|| "a number from 1 to 5".to_owned())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -199,9 +199,13 @@ impl Known<'_> {
             },
             Expr::Paren(inner) => self.value(&inner.expr),
             Expr::Cast(cast) => self.value(&cast.expr),
-            Expr::Binary(both) if matches!(both.op, BinOp::Mul(_)) => {
+            Expr::Binary(both) => {
                 let (left, right) = (self.number(&both.left)?, self.number(&both.right)?);
-                Some(Value::Number(left.checked_mul(right)?))
+                Some(Value::Number(match both.op {
+                    BinOp::Mul(_) => left.checked_mul(right)?,
+                    BinOp::Shl(_) => left.checked_shl(u32::try_from(right).ok()?)?,
+                    _ => return None,
+                }))
             }
             Expr::Range(range) => {
                 let from = self.number(range.start.as_deref()?)?;
