@@ -89,15 +89,18 @@ impl Listener for ComponentListener {
     async fn tick(&self, context: &CallContext, count: u64) -> Result<(), Fault> {
         let pre = self.instances.instance_pre().clone();
         let guest = Arc::clone(&self.guest);
-        let called = self.instances.prepare(context).call(move |mut lent| async move {
-            let instance = lent.instance(&pre).await?;
-            let guest = guest.load(&mut lent, &instance)?;
-            let listener = guest.example_greeting_listener();
-            listener.call_tick(&mut lent, count).await?;
-            // It has ended as it should, and may serve another call.
-            lent.keep();
-            Ok(())
-        });
+        let called = self
+            .instances
+            .prepare(context)
+            .call(move |mut lent| async move {
+                let instance = lent.instance(&pre).await?;
+                let guest = guest.load(&mut lent, &instance)?;
+                let listener = guest.example_greeting_listener();
+                listener.call_tick(&mut lent, count).await?;
+                // It has ended as it should, and may serve another call.
+                lent.keep();
+                Ok(())
+            });
         called.await.map_err(|error: wasmtime::Error| {
             let actor = self.instances.actor();
             tracing::error!(%actor, count, ?error, "the guest failed");
