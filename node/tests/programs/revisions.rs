@@ -33,7 +33,9 @@ fn revisions(lattice: &Lattice) -> Vec<Value> {
 
 /// Without `WRT_YES`, which all other tests have, and without a terminal.
 fn unasked(lattice: &Lattice, arguments: &[&str]) -> (Option<i32>, String) {
-    let output = lattice.wrt_with(arguments, |command| drop(command.env_remove("WRT_YES")));
+    let output = lattice.wrt_with(arguments, |command| {
+        command.env_remove("WRT_YES");
+    });
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.code(), said)
 }
