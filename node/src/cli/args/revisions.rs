@@ -1,6 +1,6 @@
 //! What an app was, and what it becomes again.
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 
 use super::LatticeArgs;
 
@@ -22,7 +22,13 @@ pub struct RollbackArgs {
     #[arg(long, value_name = "REVISION")]
     pub to: Option<u64>,
     /// Ask nobody
-    #[arg(short = 'y', long, env = "WRT_YES", hide_env_values = true)]
+    #[arg(
+        short = 'y',
+        long,
+        env = "WRT_YES",
+        hide_env_values = true,
+        value_parser = FalseyValueParser::new()
+    )]
     pub yes: bool,
     /// How long to wait until every replica is ready, in seconds; 0 does not wait
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 use wrt_deployment::limits::STATE_COPIES;
 
 use super::LatticeArgs;
@@ -13,7 +13,13 @@ pub struct UpArgs {
     /// The manifest
     pub manifest: PathBuf,
     /// Ask nobody before something that is deployed changes
-    #[arg(short = 'y', long, env = "WRT_YES", hide_env_values = true)]
+    #[arg(
+        short = 'y',
+        long,
+        env = "WRT_YES",
+        hide_env_values = true,
+        value_parser = FalseyValueParser::new()
+    )]
     pub yes: bool,
     /// How long to wait until every replica is ready, in seconds; 0 does not wait
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
