@@ -7,23 +7,32 @@ use super::{
     running::{guest, request, write_manifest},
 };
 
-fn manifest(address: &str, component: &str) -> String {
+fn manifest(address: &str, component: &str, more: &str) -> String {
     format!(
         r#"
 [app]
 name = "site"
 
-[component.page]
-source = "{}"
-
 [provider.web]
 backend = "http-server"
 config = {{ address = "{address}" }}
 calls = [{{ component = "page" }}]
+
+[component.page]
+source = "{}"
+{more}
 "#,
         guest(component).display()
     )
 }
+
+/// What the counter has besides.
+const STORE: &str = r#"
+links = { "wasi:keyvalue" = "store" }
+
+[provider.store]
+backend = "memory"
+"#;
 
 fn revisions(lattice: &Lattice) -> Vec<Value> {
     let told = lattice.wrt_ok(&["history", "site", "--output", "json"]);
@@ -45,7 +54,7 @@ fn what_is_deployed_changes_when_it_is_said_and_goes_back() {
     let lattice = Lattice::start(&["a"]);
     let at = address();
     let page = || request(&at, "GET", "/", "");
-    let path = write_manifest(lattice.folder(), &manifest(&at, "hello_http"));
+    let path = write_manifest(lattice.folder(), &manifest(&at, "hello_http", ""));
     let path = path.to_str().unwrap();
 
     // What is new needs no word, and the same again changes nothing.
@@ -58,7 +67,7 @@ fn what_is_deployed_changes_when_it_is_said_and_goes_back() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("nothing changes"), "{said}");
 
-    write_manifest(lattice.folder(), &manifest(&at, "counter"));
+    write_manifest(lattice.folder(), &manifest(&at, "counter", STORE));
     let (code, said) = unasked(&lattice, &["up", path]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("~ component/site/page: code "), "{said}");
@@ -66,7 +75,6 @@ fn what_is_deployed_changes_when_it_is_said_and_goes_back() {
     assert_eq!(page(), first, "nothing has changed");
     assert_eq!(revisions(&lattice).len(), 1);
 
-    write_manifest(lattice.folder(), &manifest(&at, "hello_http_p3"));
     let (code, said) = unasked(&lattice, &["up", path, "--yes"]);
     assert_eq!(code, Some(0), "{said}");
     let second = page();
