@@ -88,6 +88,8 @@ impl Deployment<'_> {
                 && stored == self.app
             {
                 self.output.progress("nothing changes");
+                // The store may have lost it.
+                self.push(components).await?;
                 return Ok((revision, BTreeSet::new()));
             }
             let differences = differences(stored.as_ref(), self.app);
@@ -119,7 +121,7 @@ impl Deployment<'_> {
         }
     }
 
-    /// Once it is agreed, and before anything names it.
+    /// Once it is agreed, and before anything names it that does not yet.
     async fn push(&self, components: Option<&BTreeMap<Digest, Bytes>>) -> Result<(), Failure> {
         for bytes in components.into_iter().flat_map(BTreeMap::values) {
             let (digest, pushed) = self.store.push(&self.app.app, bytes).await?;
