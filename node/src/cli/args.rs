@@ -23,7 +23,7 @@ pub use explain::ExplainArgs;
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
 pub use metrics_address::MetricsAddress;
 pub use revisions::{HistoryArgs, RollbackArgs};
-pub use up::UpArgs;
+pub use up::{DeploymentArgs, UpArgs};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
 

@@ -1,6 +1,9 @@
 //! What `wrt up` and `wrt rollback` have in common: an app takes the place of what is deployed under its
 //! name.
 
+mod progress;
+mod wait;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -14,9 +17,9 @@ use super::{
     consent::{Consent, ask},
     exit::Failure,
     output::Output,
-    up::wait::Waiting,
 };
 use crate::lattice::Lattice;
+use wait::Waiting;
 
 /// How often somebody else may get in between reading an app and changing it.
 const PUT_ATTEMPTS_MAX: usize = 5;

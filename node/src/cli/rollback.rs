@@ -43,15 +43,15 @@ pub async fn rollback(
         store: &store,
         app: &app,
         others: &others,
-        consent: Consent::of(arguments.yes),
-        timeout: arguments.timeout,
+        consent: Consent::of(arguments.deployment.yes),
+        timeout: arguments.deployment.timeout,
         output,
     };
     let done = deploy(&deployment, None).await;
     lattice.close().await;
     let revision = done?;
     let json = serde_json::json!({
-        "app": name, "revision": revision.0, "of": to.0, "ready": arguments.timeout > 0
+        "app": name, "revision": revision.0, "of": to.0, "ready": arguments.deployment.timeout > 0
     });
     let text = format!(
         "{name} is what it was in revision {}, in revision {}",

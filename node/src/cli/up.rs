@@ -1,8 +1,5 @@
 //! `wrt up`
 
-mod progress;
-pub(super) mod wait;
-
 use wrt_deployment::{DesiredApp, Scope};
 use wrt_runtime::Runtime;
 
@@ -37,14 +34,14 @@ pub async fn up(
         store: &store,
         app: &app,
         others: &others,
-        consent: Consent::of(arguments.yes),
-        timeout: arguments.timeout,
+        consent: Consent::of(arguments.deployment.yes),
+        timeout: arguments.deployment.timeout,
         output,
     };
     let revision = deploy(&deployment, Some(components)).await?;
     lattice.close().await;
-    let json = serde_json::json!({ "app": app.app, "revision": revision.0, "ready": arguments.timeout > 0 });
-    let text = match arguments.timeout {
+    let json = serde_json::json!({ "app": app.app, "revision": revision.0, "ready": arguments.deployment.timeout > 0 });
+    let text = match arguments.deployment.timeout {
         0 => format!(
             "{} is deployed; `{} ps` shows how far it is",
             app.app,

@@ -84,16 +84,7 @@ impl Store {
             return Ok(());
         };
         let reading = self.reading().await?;
-        let claim = Claim {
-            bucket: reading.bucket,
-            revision,
-            is_named: true,
-        };
-        let note = Note {
-            app: &app.app,
-            claim,
-            reading: &reading,
-        };
+        let note = Note::that_it_names(app, revision, &reading);
         for (digest, bytes) in components {
             match self.note(&objects, *digest, bytes, &note).await {
                 // It is there, with the claim that it was pushed under.
@@ -114,16 +105,7 @@ impl Store {
         revision: Revision,
     ) -> Result<(), StoreError> {
         let reading = self.reading().await?;
-        let claim = Claim {
-            bucket: reading.bucket,
-            revision,
-            is_named: true,
-        };
-        let note = Note {
-            app: &app.app,
-            claim,
-            reading: &reading,
-        };
+        let note = Note::that_it_names(app, revision, &reading);
         let objects = self.objects().await?.ok_or_else(|| self.absent())?;
         for digest in app.code().collect::<BTreeSet<_>>() {
             for _ in 0..NOTE_ATTEMPTS_MAX {
@@ -224,7 +206,20 @@ struct Note<'a> {
     reading: &'a Reading,
 }
 
-impl Note<'_> {
+impl<'a> Note<'a> {
+    fn that_it_names(app: &'a DesiredApp, revision: Revision, reading: &'a Reading) -> Self {
+        let claim = Claim {
+            bucket: reading.bucket,
+            revision,
+            is_named: true,
+        };
+        Self {
+            app: &app.app,
+            claim,
+            reading,
+        }
+    }
+
     fn beside(
         &self,
         notes: &HashMap<String, String>,

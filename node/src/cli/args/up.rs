@@ -12,18 +12,8 @@ use super::LatticeArgs;
 pub struct UpArgs {
     /// The manifest
     pub manifest: PathBuf,
-    /// Ask nobody before something that is deployed changes
-    #[arg(
-        short = 'y',
-        long,
-        env = "WRT_YES",
-        hide_env_values = true,
-        value_parser = FalseyValueParser::new()
-    )]
-    pub yes: bool,
-    /// How long to wait until every replica is ready, in seconds; 0 does not wait
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
-    pub timeout: u64,
+    #[command(flatten)]
+    pub deployment: DeploymentArgs,
     /// Copies of the desired state in a cluster of NATS servers, 1 to 5, where this makes it: what is
     /// there stays as its operator has set it
     #[arg(
@@ -37,6 +27,23 @@ pub struct UpArgs {
     pub state_copies: usize,
     #[command(flatten)]
     pub lattice: LatticeArgs,
+}
+
+/// How an app takes the place of what is deployed.
+#[derive(Debug, Clone, Args)]
+pub struct DeploymentArgs {
+    /// Ask nobody before something that is deployed changes
+    #[arg(
+        short = 'y',
+        long,
+        env = "WRT_YES",
+        hide_env_values = true,
+        value_parser = FalseyValueParser::new()
+    )]
+    pub yes: bool,
+    /// How long to wait until every replica is ready, in seconds; 0 does not wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub timeout: u64,
 }
 
 fn copies(text: &str) -> Result<usize, String> {
