@@ -26,7 +26,7 @@ pub(super) enum Taken {
     ByNobodyYet {
         id: InstanceId,
         jobs: Receiver<Box<Job>>,
-        first: Allowance,
+        first: Box<Allowance>,
     },
 }
 
@@ -50,7 +50,7 @@ impl Open {
             }
         }
         let (sender, jobs) = mpsc::channel(at_once_max as usize);
-        let (id, first) = (InstanceId(self.next), job.allowance().clone());
+        let (id, first) = (InstanceId(self.next), Box::new(job.allowance().clone()));
         self.next += 1;
         self.instances.push(Instance {
             id,
