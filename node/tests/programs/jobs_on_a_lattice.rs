@@ -191,7 +191,12 @@ fn a_tick_runs_once_where_its_owner_stands_still_and_comes_back() {
     );
     let started = Instant::now();
     world.wait_for("ticks", 3);
+    let ticked = Instant::now();
     let owner = world.only_one_with("ran").expect("one of three runs all");
+    // A lease ends 1.7 s after its owner was heard last at the earliest: who stops a second after a tick has no
+    // successor in time for the next one.
+    let wait = || (ticked.elapsed() > Duration::from_millis(1100)).then_some(());
+    Deadline::after(A_WHILE).poll(wait).expect("time passes");
     world.lattice.node(&owner).pause().unwrap();
     let before = world.count("ticks");
     world.wait_for("ticks", before + 3);
