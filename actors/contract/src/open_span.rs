@@ -315,21 +315,7 @@ fn now() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SpanSink;
-
-    struct Nowhere;
-
-    impl SpanSink for Nowhere {
-        fn ended(&self, _: EndedSpan) {}
-    }
-
-    fn tracing(ratio: f64, follows_parent: bool) -> Tracing {
-        Tracing {
-            sink: Box::new(Nowhere),
-            ratio,
-            follows_parent,
-        }
-    }
+    use crate::spans::tests::tracing;
 
     fn before(flags: u8) -> TraceContext {
         TraceContext {

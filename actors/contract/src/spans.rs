@@ -103,7 +103,7 @@ impl Tracing {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     struct Nowhere;
@@ -112,7 +112,8 @@ mod tests {
         fn ended(&self, _: EndedSpan) {}
     }
 
-    fn tracing(ratio: f64, follows_parent: bool) -> Tracing {
+    /// One that sends spans nowhere.
+    pub(crate) fn tracing(ratio: f64, follows_parent: bool) -> Tracing {
         Tracing {
             sink: Box::new(Nowhere),
             ratio,

@@ -163,6 +163,24 @@ async fn what_an_app_was_is_kept_with_its_code_until_it_is_removed() {
     ));
 }
 
+/// An operator may keep no revision but the last: then there is nothing to go back to, and no code of it.
+#[tokio::test]
+async fn a_bucket_that_keeps_one_revision_keeps_no_other_code() {
+    let server = NatsServer::start().unwrap();
+    let store = store(&server).await;
+    let context = jetstream(&server).await;
+    let stream = context.get_stream(APPS).await.unwrap();
+    let mut config = stream.cached_info().config.clone();
+    config.max_messages_per_subject = 1;
+    context.update_stream(config).await.unwrap();
+    up(&store, "shop", &[&code(1)]).await.unwrap();
+    assert_eq!(up(&store, "shop", &[&code(2)]).await.unwrap().components, 1);
+    let past = store.history(&name("shop")).await.unwrap();
+    let apps: Vec<_> = past.into_iter().map(|it| it.app.unwrap()).collect();
+    assert_eq!(apps, [app("shop", &[&code(2)])]);
+    assert!(!has(&store, &code(1)).await && has(&store, &code(2)).await);
+}
+
 /// Silence is no order: nodes run what the bucket has lost, and need its code.
 #[tokio::test]
 async fn what_got_lost_keeps_its_code() {
