@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use tokio::task::spawn_blocking;
 use wrt_deployment::{Change, Difference};
 
 use super::{exit::Failure, output::Output};
@@ -31,7 +32,7 @@ impl Consent {
 
 /// Shows what changes, and fails unless it may be done. What is all new changes nothing that is deployed,
 /// and is not asked for; unless it takes the place of what this build `cannot_read`.
-pub fn ask(
+pub async fn ask(
     differences: &[Difference],
     cannot_read: bool,
     consent: Consent,
@@ -49,10 +50,14 @@ pub fn ask(
     }
     match consent {
         Consent::Given => Ok(()),
-        Consent::Asked => match is_answered_yes(&mut io::stdin().lock())? {
-            true => Ok(()),
-            false => Err(Failure::failed(anyhow::anyhow!("nothing was changed"))),
-        },
+        Consent::Asked => {
+            // On a thread of its own: whoever is asked may also interrupt.
+            let answer = spawn_blocking(|| is_answered_yes(&mut io::stdin().lock()));
+            match answer.await?? {
+                true => Ok(()),
+                false => Err(Failure::failed(anyhow::anyhow!("nothing was changed"))),
+            }
+        }
         Consent::Nobody => Err(Failure::usage(format!(
             "this changes what is deployed, and nobody is here to be asked: --yes does it. It would be\n{}",
             lines(differences)

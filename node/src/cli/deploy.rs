@@ -98,7 +98,7 @@ impl Deployment<'_> {
             let differences = differences(stored.as_ref(), self.app);
             if agreed.as_ref() != Some(&differences) {
                 let cannot_read = expected.is_some() && stored.is_none();
-                ask(&differences, cannot_read, self.consent, self.output)?;
+                ask(&differences, cannot_read, self.consent, self.output).await?;
                 agreed = Some(differences);
                 self.push(components).await?;
             }
