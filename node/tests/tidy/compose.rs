@@ -1,18 +1,23 @@
-//! The services of the compose file are pinned, stay on this machine, and say whether they are well.
+//! The services of the compose files are pinned, stay on this machine, and say whether they are well.
 //!
-//! No parser of YAML is among what the workspace builds. So the file keeps to a form of which each line tells
+//! No parser of YAML is among what the workspace builds. So a file keeps to a form of which each line tells
 //! what it is: blocks by two spaces, `key: value`, texts in quotes, lists of them in brackets.
 
 use std::collections::BTreeSet;
 
 use super::tree::{File, Tree, Violation};
 
-const FILE: &str = "examples/compose.yaml";
+const FILES: [&str; 2] = ["examples/compose.yaml", "node/deploy/compose.yaml"];
 
 pub fn services(tree: &Tree) -> Vec<Violation> {
-    let Some(file) = tree.find(FILE) else {
+    let of_each = FILES.iter().map(|path| services_of(tree, path));
+    of_each.flatten().collect()
+}
+
+fn services_of(tree: &Tree, path: &str) -> Vec<Violation> {
+    let Some(file) = tree.find(path) else {
         return vec![Violation {
-            path: FILE.into(),
+            path: path.into(),
             line: 0,
             message: "is missing".into(),
         }];
@@ -204,7 +209,7 @@ services:
 ";
 
     fn check(text: &str, expected: &[&str]) {
-        let found = services(&Tree::of(&[(FILE, text)]));
+        let found = services_of(&Tree::of(&[(FILES[0], text)]), FILES[0]);
         let found: Vec<_> = found
             .iter()
             .map(|it| format!("{} {}", it.line, it.message))
@@ -301,7 +306,7 @@ services:
 
     #[test]
     fn a_file_that_is_missing_or_has_no_services_is_found() {
-        assert_eq!(services(&Tree::of(&[])).len(), 1);
+        assert_eq!(services(&Tree::of(&[])).len(), FILES.len());
         check("volumes:\n  redis:\n", &["0 has no services"]);
     }
 }

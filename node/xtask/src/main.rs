@@ -8,6 +8,7 @@
 mod apt;
 mod azure;
 mod bench;
+mod charts;
 mod command;
 mod cost;
 mod demo;
@@ -34,6 +35,7 @@ const COMMANDS: &[Command] = &[
     setup::COMMAND,
     ferretdb::COMMAND,
     azure::COMMAND,
+    charts::COMMAND,
     guests::COMMAND,
     languages::COMMAND,
     websockets::COMMAND,
