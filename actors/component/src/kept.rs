@@ -36,6 +36,30 @@ impl Keeping {
     }
 }
 
+/// One that waits.
+struct Kept {
+    since: Instant,
+    /// Who has brought it.
+    by: Thread,
+    lent: Lent,
+}
+
+/// A thread, as long as it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Thread(usize);
+
+impl Thread {
+    fn current() -> Self {
+        thread_local! {
+            static HERE: u8 = const { 0 };
+        }
+        HERE.with(|here| Self(std::ptr::from_ref(here).addr()))
+    }
+}
+
+/// How many of the last ones are looked at for one that the same thread has brought.
+const LOOKED_AT: usize = 8;
+
 /// The instances of one component that wait.
 pub(crate) struct Shelf {
     keeping: Keeping,
@@ -45,8 +69,8 @@ pub(crate) struct Shelf {
 
 #[derive(Default)]
 struct Waiting {
-    /// In the order in which they came: the last one, whose memory is still in the caches, goes first.
-    instances: Vec<(Instant, Lent)>,
+    /// In the order in which they came.
+    instances: Vec<Kept>,
     /// Whether there is a task that sorts out those whose time is over.
     is_sorted_out: bool,
 }
@@ -63,10 +87,17 @@ impl Shelf {
         })
     }
 
-    /// An instance that has served before.
+    /// An instance that has served before: the last one that came from this thread, whose memory and stack are
+    /// in the caches of its core, or else the last one.
     pub(crate) fn take(&self) -> Option<Lent> {
-        let (_since, lent) = self.waiting.lock().instances.pop()?;
-        Some(lent)
+        let here = Thread::current();
+        let mut waiting = self.waiting.lock();
+        let instances = &mut waiting.instances;
+        let last = instances.len().checked_sub(1)?;
+        let looked_at = instances.iter().enumerate().rev().take(LOOKED_AT);
+        let own = looked_at.into_iter().find(|(_, kept)| kept.by == here);
+        let taken = own.map_or(last, |(at, _)| at);
+        Some(instances.remove(taken).lent)
     }
 
     /// As whom its instances come back.
@@ -83,11 +114,11 @@ impl Shelf {
     fn sort_out(&self) -> Option<Instant> {
         let mut waiting = self.waiting.lock();
         let now = Instant::now();
-        let is_over = |(since, _): &(Instant, Lent)| *since + self.keeping.idle_max <= now;
+        let is_over = |kept: &Kept| kept.since + self.keeping.idle_max <= now;
         let over = waiting.instances.partition_point(is_over);
         let dropped: Vec<_> = waiting.instances.drain(..over).collect();
         let next = waiting.instances.first();
-        let next = next.map(|(since, _)| *since + self.keeping.idle_max);
+        let next = next.map(|kept| kept.since + self.keeping.idle_max);
         waiting.is_sorted_out = next.is_some();
         drop(waiting);
         // Only now: to unmap memory takes its time.
@@ -106,7 +137,11 @@ impl Home for Shelf {
             drop(waiting);
             return;
         }
-        waiting.instances.push((Instant::now(), lent));
+        waiting.instances.push(Kept {
+            since: Instant::now(),
+            by: Thread::current(),
+            lent,
+        });
         if waiting.is_sorted_out {
             return;
         }

@@ -14,7 +14,10 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::HttpServerConfig, metrics::Counted};
+use crate::{
+    config::HttpServerConfig,
+    metrics::{Counted, Metrics},
+};
 
 /// Time between two looks at whether the client of a request in hand is still there.
 pub(crate) const IN_USE_LOOK: Duration = Duration::from_secs(1);
@@ -57,6 +60,11 @@ impl Request {
     /// How many requests the server has in hand, this one included.
     pub(crate) fn number(&self) -> u32 {
         self.counted.number
+    }
+
+    /// Where it is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.counted.metrics
     }
 
     /// The connection that it has come on.

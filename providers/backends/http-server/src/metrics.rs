@@ -44,7 +44,7 @@ pub(crate) struct Metrics {
 /// One request or one connection in hand; counted until dropped.
 #[derive(Debug)]
 pub(crate) struct Counted {
-    metrics: Arc<Metrics>,
+    pub(crate) metrics: Arc<Metrics>,
     gauge: fn(&Metrics) -> &AtomicU32,
     /// How many there were, this one included.
     pub(crate) number: u32,

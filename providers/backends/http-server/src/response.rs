@@ -2,7 +2,6 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -29,8 +28,7 @@ pub(crate) struct ResponseBody {
     kind: Kind,
     /// With what it breaks off, and when.
     broken: Option<(Pin<Box<Sleep>>, Fault)>,
-    metrics: Arc<Metrics>,
-    _request: Request,
+    request: Request,
 }
 
 /// How long what has been sent before goes first, when a body breaks off: head and bytes are given away,
@@ -53,17 +51,17 @@ enum Kind {
 }
 
 /// What a response is made with.
-pub(crate) struct Responder {
-    pub(crate) metrics: Arc<Metrics>,
+pub(crate) struct Responder<'a> {
+    pub(crate) metrics: &'a Metrics,
     pub(crate) request: Request,
     /// Whether the request was a HEAD.
     pub(crate) is_head: bool,
     pub(crate) timed: Timed,
     /// That of its route, once that is known.
-    pub(crate) meter: Arc<RouteMeter>,
+    pub(crate) meter: &'a RouteMeter,
 }
 
-impl Responder {
+impl Responder<'_> {
     /// The handler's own response.
     pub(crate) async fn answer(
         self,
@@ -159,8 +157,7 @@ impl Responder {
         head.map(|()| ResponseBody {
             kind,
             broken: None,
-            metrics: self.metrics,
-            _request: self.request,
+            request: self.request,
         })
     }
 }
@@ -212,7 +209,7 @@ impl http_body::Body for ResponseBody {
                 let Some(Err(fault)) = frame else {
                     return Poll::Ready(frame);
                 };
-                self.metrics.body_broken();
+                self.request.metrics().body_broken();
                 tracing::warn!(%fault, "the body of a response broke off");
                 let mut until = Box::pin(sleep(BEFORE_A_BREAK));
                 // It is polled again when its time has come.

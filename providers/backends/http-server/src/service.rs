@@ -62,11 +62,11 @@ impl Service {
     ) -> Result<http::Response<ResponseBody>, Infallible> {
         let busy = in_hand.number() > self.config.requests_max;
         let mut responder = Responder {
-            metrics: Arc::clone(&self.metrics),
+            metrics: &self.metrics,
             request: in_hand,
             is_head: request.method() == Method::HEAD,
             timed: Timed::now(request.method()),
-            meter: Arc::clone(&self.unrouted),
+            meter: &self.unrouted,
         };
         if busy {
             return Ok(responder.refuse(BUSY));
@@ -85,24 +85,27 @@ impl Service {
         if let Some((asked, upgrade)) = asked
             && let Some(socket) = self.sockets.find(authority, path)
         {
-            responder.meter = Arc::clone(&socket.meter);
+            responder.meter = &socket.meter;
             // In a box of its own: most requests ask for none.
-            let answer = Box::pin(
-                self.sockets
-                    .answer(socket, asked, upgrade, request, responder),
-            );
+            let answer = Box::pin(self.sockets.answer(
+                Arc::clone(socket),
+                asked,
+                upgrade,
+                request,
+                responder,
+            ));
             return Ok(answer.await);
         }
         let Some(Routed { handler, meter }) = self.routes.find(authority, path) else {
             return Ok(match self.sockets.find(authority, path) {
                 Some(socket) => {
-                    responder.meter = Arc::clone(&socket.meter);
+                    responder.meter = &socket.meter;
                     responder.refuse_unasked(NO_UPGRADE, version)
                 }
                 None => responder.refuse(NO_ROUTE),
             });
         };
-        responder.meter = Arc::clone(meter);
+        responder.meter = meter;
         let timed = responder.timed;
         Ok(match self.call(&**handler, request, timed).await {
             Ok(response) => responder.answer(response).await,

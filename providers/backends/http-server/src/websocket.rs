@@ -95,8 +95,8 @@ impl Sockets {
     }
 
     /// The websocket at `path` of `host`.
-    pub(crate) fn find(&self, host: Option<&Authority>, path: &str) -> Option<Arc<Socket>> {
-        self.routes.find(host, path).map(Arc::clone)
+    pub(crate) fn find(&self, host: Option<&Authority>, path: &str) -> Option<&Arc<Socket>> {
+        self.routes.find(host, path)
     }
 
     /// Answers a request that asks for a websocket of `socket`. When it is accepted the connection is the
@@ -107,7 +107,7 @@ impl Sockets {
         asked: Asked,
         upgrade: OnUpgrade,
         request: http::Request<Body>,
-        responder: Responder,
+        responder: Responder<'_>,
     ) -> http::Response<ResponseBody> {
         let authority = request.uri().authority();
         let key = match asked.check() {
@@ -257,7 +257,7 @@ fn refused_with(status: u16) -> Refused {
     }
 }
 
-impl Responder {
+impl Responder<'_> {
     /// The connection becomes a websocket.
     fn switch(
         self,

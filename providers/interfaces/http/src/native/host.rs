@@ -158,7 +158,7 @@ impl HttpHandler for HttpComponent {
             return Ok(ResponseHead::split(response));
         }
         let prepared = self.instances.prepare(context);
-        let exchange = GuestExchange::new(self.instances.actor(), prepared.leash(), &request);
+        let exchange = GuestExchange::new(&self.instances, prepared.leash(), &request);
         let export = Arc::clone(&self.export);
         let start =
             |exchange: GuestExchange, asked| exchange.start(export, prepared, asked, permit);

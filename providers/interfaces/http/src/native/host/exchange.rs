@@ -12,8 +12,10 @@ use http::{Method, StatusCode, uri::PathAndQuery};
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use wasmtime_wasi_http::Error;
 use wrt_contract::{Body, Permit};
-use wrt_host::{GuestRun, Leash, Lent, Prepared, WallTimeExceeded, guest_exit, guest_fault};
-use wrt_protocol::{ActorAddress, Fault, FaultKind, Hop};
+use wrt_host::{
+    GuestRun, Instances, Leash, Lent, Prepared, WallTimeExceeded, guest_exit, guest_fault,
+};
+use wrt_protocol::{Fault, FaultKind, Hop};
 
 use super::{
     Export,
@@ -57,7 +59,7 @@ const NO_RESPONSE: &str = "the guest ended without a response";
 
 /// One request in the hands of one guest.
 pub(super) struct GuestExchange {
-    actor: ActorAddress,
+    instances: Arc<dyn Instances>,
     method: Method,
     path: Option<PathAndQuery>,
     progress: Arc<Progress>,
@@ -65,12 +67,12 @@ pub(super) struct GuestExchange {
 
 impl GuestExchange {
     pub(super) fn new(
-        actor: &ActorAddress,
+        instances: &Arc<dyn Instances>,
         leash: &Arc<Leash>,
         request: &http::Request<Body>,
     ) -> Self {
         Self {
-            actor: actor.clone(),
+            instances: Arc::clone(instances),
             method: request.method().clone(),
             path: request.uri().path_and_query().cloned(),
             progress: Arc::new(Progress::new(Arc::clone(leash))),
@@ -89,7 +91,7 @@ impl GuestExchange {
         request: http::Request<Body>,
         start: impl FnOnce(Self, Asked) -> GuestRun<()>,
     ) -> Result<http::Response<Body>, Fault> {
-        let (actor, method) = (self.actor.clone(), self.method.clone());
+        let (instances, method) = (Arc::clone(&self.instances), self.method.clone());
         let progress = Arc::clone(&self.progress);
         let ending = Arc::<Ending>::default();
         let (caller, mut answer) = oneshot::channel();
@@ -122,6 +124,7 @@ impl GuestExchange {
         match answer {
             Ok(response) => Ok(respond(response, &method, rest, ending, progress).await),
             Err(error) => {
+                let actor = instances.actor();
                 tracing::warn!(%actor, %method, %error, "the guest answered with an error code");
                 progress.set_answered();
                 rest.detach();
@@ -184,11 +187,12 @@ impl GuestExchange {
     /// What a guest's failure is to its caller; the log gets the whole chain.
     pub(super) fn fault(&self, error: &wasmtime::Error) -> Fault {
         let Self {
-            actor,
+            instances,
             method,
             path,
             ..
         } = self;
+        let actor = instances.actor();
         let path = path.as_ref().map_or("", PathAndQuery::path);
         let fault = guest_fault(error);
         if guest_exit(error) == Some(0) {

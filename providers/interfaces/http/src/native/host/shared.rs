@@ -53,7 +53,7 @@ impl Shared {
         permit: Option<Permit>,
     ) -> Result<http::Response<Body>, Fault> {
         let allowance = self.lender().allowance(context);
-        let exchange = GuestExchange::new(self.instances.actor(), &allowance.leash, &request);
+        let exchange = GuestExchange::new(&self.instances, &allowance.leash, &request);
         let leash = Arc::clone(&allowance.leash);
         let answered = exchange.run(request, |exchange, asked| {
             let (job, guest) = Job::new(self, exchange, asked, allowance, permit);
