@@ -13,6 +13,7 @@ pub struct Manifest {
     app: &'static str,
     source: PathBuf,
     placement: Placement,
+    is_exclusive: bool,
     limits: Vec<(&'static str, u64)>,
     store: Option<Store>,
     listeners: Vec<Listener>,
@@ -61,11 +62,19 @@ impl Manifest {
             app,
             source: guest(app)?,
             placement: Placement::Nodes(owned(nodes)),
+            is_exclusive: false,
             limits: Vec::new(),
             store: None,
             listeners: Vec::new(),
             request_timeout: None,
         })
+    }
+
+    /// Of the component one replica serves at a time.
+    #[must_use]
+    pub fn exclusive(mut self) -> Self {
+        self.is_exclusive = true;
+        self
     }
 
     /// So many replicas of the component, on whatever nodes there are; with a role only on those that
@@ -140,6 +149,7 @@ impl Manifest {
             app,
             source,
             placement,
+            is_exclusive,
             limits,
             store,
             listeners,
@@ -155,6 +165,9 @@ impl Manifest {
                 role: Some(role),
             } => writeln!(text, "replicas = {count}\nlabels = {{ role = {role:?} }}"),
         };
+        if *is_exclusive {
+            text += "exclusive = true\n";
+        }
         if store.is_some() {
             text += "links = { \"wasi:keyvalue\" = \"store\" }\n";
         }
@@ -215,6 +228,7 @@ mod tests {
             app: "counter",
             source: PathBuf::from("/guests/counter.wasm"),
             placement: Placement::Nodes(owned(&["a", "b"])),
+            is_exclusive: false,
             limits: Vec::new(),
             store: None,
             listeners: Vec::new(),

@@ -9,6 +9,7 @@ mod scenarios {
     mod cut_off_node;
     mod deduplicated_increments;
     mod drained_node;
+    mod exclusive;
     mod failover;
     mod fenced_owner;
     mod impatient_clients;

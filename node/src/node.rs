@@ -5,6 +5,7 @@ mod component;
 mod deduplication;
 mod deployed;
 mod desired;
+mod exclusive;
 mod handover;
 mod hosting;
 mod measured;
@@ -13,6 +14,7 @@ mod provider;
 mod reconcile;
 mod replica;
 mod secrets;
+mod seen;
 mod servers;
 mod siblings;
 mod standby;
@@ -39,6 +41,7 @@ use wrt_runtime::{Runtime, ServerLoad};
 use wrt_supervision::Supervision;
 use wrt_transport::Transport;
 
+pub use seen::{SeenActor, SeenApp, SeenLattice, SeenLink, SeenMember, SeenOperation, SeenReplica};
 pub use status::{NodeStatus, ReplicaStatus};
 
 use crate::{AppEnvironment, Code};
@@ -100,6 +103,7 @@ pub(crate) struct Parts {
     pub(crate) node: NodeId,
     pub(crate) stdio: Stdio,
     pub(crate) store: StoreSource,
+    pub(crate) tenancies: Arc<exclusive::Tenancies>,
     /// What shall run, as it was said last.
     pub(crate) desired: watch::Receiver<Option<Arc<Snapshot>>>,
 }
@@ -157,6 +161,7 @@ impl Node {
             node: options.node.clone(),
             stdio: options.stdio,
             store: StoreSource::new(),
+            tenancies: Arc::default(),
             desired: desires.clone(),
         });
         let started = Supervision::start(hosting.on_change()).await;
@@ -278,6 +283,18 @@ impl Node {
             parts: Arc::clone(&self.parts),
         };
         move || measures.take()
+    }
+
+    /// The lattice as this node sees it, for whoever does not have the node. What its calls have come to is there
+    /// since they are measured.
+    pub fn seen(&self) -> impl Fn() -> SeenLattice + Send + Sync + 'static {
+        let (lattice, node) = (self.options.lattice.clone(), self.options.node.clone());
+        let membership = Arc::clone(&self.seat.membership);
+        let desired = self.desired.subscribe();
+        move || {
+            let snapshot = desired.borrow().clone().unwrap_or_default();
+            seen::lattice(&lattice, &node, &membership.view(), &snapshot)
+        }
     }
 
     /// Cancelled when another node took the name: this one must stop.

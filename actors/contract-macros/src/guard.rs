@@ -62,8 +62,10 @@ impl Passage {
         if !operation.has_body() {
             return quote_spanned! {hygienic()=>
                 let _permit = #admit.await?;
-                let work = #object.#ident(#lent, #arguments);
-                #gate.guard(#lent, work).await?
+                let fenced = #gate.fenced(#lent);
+                let context = ::core::option::Option::as_deref(&fenced).unwrap_or(#lent);
+                let work = #object.#ident(context, #arguments);
+                #gate.guard(context, work).await?
             };
         }
         let own = (!has_context).then(|| {
@@ -76,6 +78,7 @@ impl Passage {
             let permit = #admit.await?;
             #own
             let admitted = ::wrt_contract::generated::Admitted::new(permit, &mut context);
+            #gate.fence(&mut context);
             let work = #object.#ident(&context, #arguments);
         };
         if !operation.answer.has_body() {

@@ -153,8 +153,12 @@ impl CallContext {
     /// Under a lease of the lattice: see [`CallContext::fence`]. It takes the place of another one.
     #[must_use]
     pub fn with_fence(mut self, fence: Option<Fence>) -> Self {
-        self.fence = fence.map(Arc::new);
+        self.set_fence(fence);
         self
+    }
+
+    pub(crate) fn set_fence(&mut self, fence: Option<Fence>) {
+        self.fence = fence.map(Arc::new);
     }
 
     /// The same operation after its first attempt, by the replica on this node, has ended with `fault`.

@@ -4,7 +4,7 @@ use std::{
     any::Any,
     collections::HashSet,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -20,7 +20,9 @@ use wrt_protocol::{
     actor_limits::{CONCURRENCY_DEFAULT, QUEUE_DEFAULT},
 };
 
-use crate::{Admission, CallContext, Fences, Lease, Permit, permit::Permits};
+use crate::{
+    Admission, CallContext, Fences, Lease, Permit, Tenure, permit::Permits, tenure::Tenured,
+};
 
 /// How much an actor takes in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +87,8 @@ pub struct Gate {
     held: Mutex<Held>,
     /// Whose calls have come.
     fences: Mutex<Fences>,
+    /// Until when its actor may serve, if that is one of which one replica at a time does.
+    tenure: OnceLock<Arc<dyn Tenure>>,
 }
 
 /// What leases hold.
@@ -169,21 +173,29 @@ impl Gate {
             fenced: AtomicU64::new(0),
             held: Mutex::default(),
             fences: Mutex::default(),
+            tenure: OnceLock::new(),
         })
+    }
+
+    /// From now on it lets nobody in after `tenure` is over, what then still runs ends with a fault, and the
+    /// calls that are made while one is served carry its fence. Said once, before anybody comes: what is said
+    /// later changes nothing.
+    pub fn belongs_to(&self, tenure: Arc<dyn Tenure>) {
+        let _said_before = self.tenure.set(tenure);
     }
 
     /// Admits a call: at once, or when a running one ends, in the order of asking.
     ///
     /// # Errors
     /// All *not executed*: [`FaultKind::Overloaded`] at once when the queue is full,
-    /// [`FaultKind::Draining`] when the actor is, [`FaultKind::DeadlineExceeded`] when the
-    /// call's time is up before its turn comes, and [`FaultKind::Fenced`] when by then a call under the same
+    /// [`FaultKind::Draining`] when the actor is, or when its tenure is over,
+    /// [`FaultKind::DeadlineExceeded`] when the call's time is up before its turn comes, and [`FaultKind::Fenced`] when by then a call under the same
     /// lease has come in a later epoch.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the queue.
     pub async fn admit(self: &Arc<Self>, context: &CallContext) -> Result<Permit, Fault> {
-        self.fence_off(context)?;
+        self.check(context)?;
         if let Some(permit) = context
             .early()
             .and_then(|early| early.take_of(&self.permits))
@@ -209,7 +221,7 @@ impl Gate {
         context: &CallContext,
         lease: &Lease,
     ) -> Result<Permit, Fault> {
-        self.fence_off(context)?;
+        self.check(context)?;
         if let Some(permit) = context
             .early()
             .and_then(|early| early.take_of(&self.permits))
@@ -244,7 +256,7 @@ impl Gate {
         match tokio::time::timeout_at(context.deadline(), turn).await {
             Ok(Ok(permit)) => {
                 // Another may have come meanwhile, and has not waited for its turn.
-                self.fence_off(context)?;
+                self.check(context)?;
                 Ok(self.permit(permit))
             }
             Ok(Err(AcquireError { .. })) => Err(self.refuse(
@@ -267,7 +279,7 @@ impl Gate {
     /// As there.
     pub async fn admit_early(self: &Arc<Self>, context: CallContext) -> Result<CallContext, Fault> {
         if self.is_draining() && self.leases_held() > 0 {
-            self.fence_off(&context)?;
+            self.check(&context)?;
             return Ok(context);
         }
         let permit = self.admit(&context).await?;
@@ -292,7 +304,24 @@ impl Gate {
         context: &CallContext,
         work: impl Future<Output = T>,
     ) -> impl Future<Output = Result<T, Fault>> {
-        context.guard(self.hop, work)
+        let work = context.guard(self.hop, work);
+        Tenured::new(self.tenure.get(), self.hop, work)
+    }
+
+    /// The context of what a call does, where its actor has a tenure: under its fence. None where it has none,
+    /// as most have.
+    #[doc(hidden)]
+    pub fn fenced(&self, context: &CallContext) -> Option<Box<CallContext>> {
+        let tenure = self.tenure.get()?;
+        Some(Box::new(context.clone().with_fence(Some(tenure.fence()))))
+    }
+
+    /// The same of a context that is the call's own.
+    #[doc(hidden)]
+    pub fn fence(&self, context: &mut CallContext) {
+        if let Some(tenure) = self.tenure.get() {
+            context.set_fence(Some(tenure.fence()));
+        }
     }
 
     /// What the actor has in hand now.
@@ -383,6 +412,15 @@ impl Gate {
         let drained = tokio::time::timeout(patience, emptied).await.is_ok();
         self.permits.free().close();
         drained
+    }
+
+    /// Whether a call may come in at all, now.
+    fn check(&self, context: &CallContext) -> Result<(), Fault> {
+        if self.tenure.get().is_some_and(|tenure| tenure.is_over()) {
+            let detail = "the lease under which this replica alone serves is over";
+            return Err(self.refuse(context, FaultKind::Draining, detail));
+        }
+        self.fence_off(context)
     }
 
     /// Refuses a call whose caller had a lease that another has by now. Most calls have none, and pay nothing.

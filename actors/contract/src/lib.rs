@@ -120,6 +120,7 @@ mod schema;
 mod secret;
 mod slot;
 mod spans;
+mod tenure;
 mod wire;
 
 pub use admission::Admission;
@@ -144,6 +145,7 @@ pub use schema::{Fingerprint, Schema};
 pub use secret::SecretBytes;
 pub use slot::{LocalSlot, Replica};
 pub use spans::{EndedSpan, SpanKind, SpanSink, SpanValue, Tracing, trace_by};
+pub use tenure::Tenure;
 /// Writes [`trait@InterfaceError`] for the error of an interface, and `From<Fault>` with it.
 ///
 /// The error is an enum. One of its variants carries the fault and nothing else: the one marked

@@ -39,10 +39,11 @@ use crate::{
 
 /// Carries calls to the nodes that serve them. The only place that retries.
 ///
-/// It never chooses this node itself: a local replica is reached through its slot, and when that
+/// It does not choose this node itself: a local replica is reached through its slot, and when that
 /// has refused a call, asking it again over the bus would be the same refusal, later. What that has
 /// failed comes here with its fault, and whether another replica is asked is decided as after any
-/// other attempt.
+/// other attempt. The one exception is a call whose slot was empty, and which has waited here for the
+/// replica that was starting on this node: it cannot go back to the slot, and nobody has refused it there.
 pub struct RequestPath {
     transport: Arc<dyn Transport>,
     link: watch::Receiver<LinkState>,
@@ -69,6 +70,8 @@ struct Progress {
     attempt: u32,
     /// How often nothing could be sent: see [`Tried::Unsent`].
     unsent: u32,
+    /// Whether it has waited for a replica that was starting on this node.
+    awaited_here: bool,
     /// What has failed last.
     last: Tried,
     /// Who has failed it since it last had to wait.
@@ -183,9 +186,9 @@ impl RequestPath {
                         progress.found(home);
                         continue;
                     }
-                    Err(fault) => self.unsent(fault, &view, call, progress),
+                    Err(fault) => self.unsent(fault, &view, context, call, progress),
                 },
-                Err(NotReady::Fault(fault)) => self.unsent(fault, &view, call, progress),
+                Err(NotReady::Fault(fault)) => self.unsent(fault, &view, context, call, progress),
             };
             if let Some(wait) = self.try_again(fault, &view, context, call, progress)? {
                 Box::pin(tokio::time::sleep(wait)).await;
@@ -281,10 +284,13 @@ impl RequestPath {
         &self,
         fault: Fault,
         view: &View,
+        context: &CallContext,
         call: &Invocation,
         progress: &mut Progress,
     ) -> Fault {
-        if self.passes_by_itself(&fault, view, call) {
+        let is_starting_here = context.failed_here().is_none() && view.starts_here(&call.target);
+        progress.awaited_here |= is_starting_here;
+        if is_starting_here || self.passes_by_itself(&fault, view, call) {
             progress.take_attempt_back();
         }
         fault
@@ -362,6 +368,11 @@ impl RequestPath {
         {
             return Ok(to_member(&candidate.member));
         }
+        let is_own = |candidate: &&Candidate| candidate.member.is_self;
+        let own = view.candidates(target).iter().find(is_own);
+        if let Some(own) = own.filter(|_| progress.awaited_here) {
+            return Ok(to_member(&own.member));
+        }
         if let Some(home) = &progress.asked {
             let known = view.member(&home.node).filter(|it| it.epoch == home.epoch);
             let stranger = || self.stranger(home, call, budget_micros);
@@ -414,6 +425,7 @@ impl Caller for RequestPath {
                 now: started,
                 attempt: 0,
                 unsent: 0,
+                awaited_here: false,
                 last: Tried::Attempt(0),
                 tried: Vec::new(),
                 asked: None,

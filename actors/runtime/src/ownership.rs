@@ -99,6 +99,12 @@ impl Term {
         (!self.is_over()).then_some(context)
     }
 
+    /// What calls that are made for the work carry; none where no lease of a lattice is behind it.
+    #[must_use]
+    pub fn fence(&self) -> Option<&Fence> {
+        self.fence.as_ref()
+    }
+
     /// Whether it is over now: asked right before what must not be done afterwards.
     #[must_use]
     pub fn is_over(&self) -> bool {

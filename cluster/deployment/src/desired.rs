@@ -15,8 +15,8 @@ pub const DESIRED_VERSION: u32 = 2;
 
 /// The latest version of the stored form. An app has it that says something of what came with it, so
 /// that no node which would not keep that takes the app up: in 3 came `every_node`, `spread`,
-/// `apart_from` and `room` of a [`PlacementRule`].
-pub const DESIRED_VERSION_MAX: u32 = 3;
+/// `apart_from` and `room` of a [`PlacementRule`], in 4 `exclusive`.
+pub const DESIRED_VERSION_MAX: u32 = 4;
 
 /// The links of a component: interface, then the link's name, then who serves it.
 pub type LinkTable = BTreeMap<InterfaceName, BTreeMap<Name, LinkEnd>>;
@@ -173,11 +173,8 @@ impl DesiredApp {
     /// up what says nothing new.
     #[must_use]
     pub fn version_needed(&self) -> u32 {
-        let is_old = self.actors().all(|(_, rule)| rule.is_of_first_form());
-        match is_old {
-            true => DESIRED_VERSION,
-            false => DESIRED_VERSION_MAX,
-        }
+        let needed = self.actors().map(|(_, rule)| rule.version_needed());
+        needed.max().unwrap_or(DESIRED_VERSION)
     }
 
     /// What stands for all of it.
@@ -260,9 +257,10 @@ impl DesiredProvider {
         let PlacementRule {
             every_node,
             replicas,
+            exclusive,
             ..
         } = &self.placement;
-        *every_node || self.address.is_some() && replicas.is_none()
+        *every_node || self.address.is_some() && replicas.is_none() && !exclusive
     }
 }
 
@@ -272,9 +270,9 @@ mod tests {
 
     #[test]
     fn another_version_is_refused_with_what_to_do() {
-        let newer = br#"{"version": 4, "app": "x", "what": "ever"}"#;
+        let newer = br#"{"version": 5, "app": "x", "what": "ever"}"#;
         let error = DesiredApp::from_json(newer).unwrap_err();
-        assert!(matches!(error, DesiredError::Version { found: 4 }));
+        assert!(matches!(error, DesiredError::Version { found: 5 }));
         assert!(error.to_string().contains("wrt up"), "{error}");
         for wrong in ["", "{}", "[]", r#"{"version": 2}"#, r#"{"version": -1}"#] {
             let error = DesiredApp::from_json(wrong.as_bytes()).unwrap_err();
@@ -332,19 +330,23 @@ mod tests {
             change(&mut rule);
             rule
         };
-        for placement in [
-            rule(|rule| rule.every_node = true),
-            rule(|rule| rule.spread = Some("zone".to_owned())),
-            rule(|rule| rule.room.concurrency = 1),
-            rule(|rule| {
-                let other = LinkEnd::Component(Name::new("cart").unwrap());
-                rule.apart_from.insert(other);
-            }),
+        for (version, placement) in [
+            (3, rule(|rule| rule.every_node = true)),
+            (3, rule(|rule| rule.spread = Some("zone".to_owned()))),
+            (3, rule(|rule| rule.room.concurrency = 1)),
+            (
+                3,
+                rule(|rule| {
+                    let other = LinkEnd::Component(Name::new("cart").unwrap());
+                    rule.apart_from.insert(other);
+                }),
+            ),
+            (4, rule(|rule| rule.exclusive = true)),
         ] {
             store.placement = placement;
             app.providers.insert(name.clone(), store.clone());
             app.version = app.version_needed();
-            assert_eq!(app.version, DESIRED_VERSION_MAX, "{:?}", store.placement);
+            assert_eq!(app.version, version, "{:?}", store.placement);
             assert_eq!(DesiredApp::from_json(&app.to_json()).unwrap(), app);
         }
     }

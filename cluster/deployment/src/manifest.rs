@@ -9,6 +9,7 @@
 //! build = "make counter.wasm"                  # for `wrt dev`, as is: watch = ["src"]
 //! environment = { GREETING = "hi" }
 //! nodes = ["a", "b"]                           # or: replicas = 2 or "every", labels = { zone = "west" }, spread = "rack"
+//! exclusive = true                             # one replica serves at a time, also on the two sides of a split
 //! apart_from = ["search"]                      # on no node with that component or provider
 //! room = { memory_bytes = 268435456, concurrency = 64 }   # of what a node offers, for each replica
 //! links = { "wasi:keyvalue" = "store" }        # a provider or a component; or: { default = "store", sessions = "cache" }

@@ -8,8 +8,8 @@ use wrt_protocol::{ActorAddress, ActorKind, Name};
 use wrt_supervision::Start;
 
 use super::{
-    Parts, component::ComponentStart, deduplication::Deduplication, provider::ProviderStart,
-    replica::Recorded,
+    Parts, component::ComponentStart, deduplication::Deduplication, exclusive::Exclusive,
+    provider::ProviderStart, replica::Recorded,
 };
 
 /// The apps that the node has taken up: each one's revision, and what stands for its content.
@@ -63,6 +63,7 @@ pub(crate) fn wanted(
     if actor.kind == ActorKind::Component {
         let deduplication = Deduplication::of(app);
         let (desired, specification) = component(app, &actor.name, &deduplication)?;
+        let is_exclusive = desired.placement.exclusive;
         let start = ComponentStart {
             actor: actor.clone(),
             desired,
@@ -70,17 +71,30 @@ pub(crate) fn wanted(
             specification,
             parts: Arc::clone(parts),
         };
-        return Some(WantedActor::new(actor, specification, start, parts));
+        return Some(WantedActor::new(
+            actor,
+            specification,
+            start,
+            is_exclusive,
+            parts,
+        ));
     }
     let mut desired = app.providers.get(&actor.name)?.clone();
-    desired.placement = PlacementRule::default();
+    desired.placement = what_it_is(&desired.placement);
     let specification = digest(&desired);
+    let is_exclusive = desired.placement.exclusive;
     let start = ProviderStart {
         actor: actor.clone(),
         desired,
         parts: Arc::clone(parts),
     };
-    Some(WantedActor::new(actor, specification, start, parts))
+    Some(WantedActor::new(
+        actor,
+        specification,
+        start,
+        is_exclusive,
+        parts,
+    ))
 }
 
 /// What stands for everything that a component of `app` is made of; none of one that it does not have.
@@ -89,13 +103,21 @@ pub(crate) fn specification(app: &DesiredApp, name: &Name) -> Option<Digest> {
     Some(specification)
 }
 
+/// Of where an actor goes, what it is made of: whether it is the only one.
+fn what_it_is(rule: &PlacementRule) -> PlacementRule {
+    PlacementRule {
+        exclusive: rule.exclusive,
+        ..PlacementRule::default()
+    }
+}
+
 fn component(
     app: &DesiredApp,
     name: &Name,
     deduplication: &Deduplication,
 ) -> Option<(DesiredComponent, Digest)> {
     let mut desired = app.components.get(name)?.clone();
-    desired.placement = PlacementRule::default();
+    desired.placement = what_it_is(&desired.placement);
     let specification = digest(&(&desired, deduplication.of_links(&desired.links)));
     Some((desired, specification))
 }
@@ -105,8 +127,16 @@ impl WantedActor {
         actor: &ActorAddress,
         specification: Digest,
         start: impl Start,
+        is_exclusive: bool,
         parts: &Arc<Parts>,
     ) -> Self {
+        let lease = parts.store.get().filter(|_| is_exclusive);
+        let lease = lease.map(|store| parts.ownership(store, actor));
+        let start = Exclusive {
+            start,
+            lease,
+            tenancies: Arc::clone(&parts.tenancies),
+        };
         let recorded = Recorded {
             start,
             actor: actor.clone(),

@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use tokio::time::Instant;
-use wrt_deployment::{PlacedMember, Placement, Snapshot, Standing, place};
+use wrt_deployment::{PlacedMember, Placement, PlacementRule, Snapshot, Standing, place};
 use wrt_membership::{Liveness, Member, Membership, View};
-use wrt_protocol::ActorAddress;
+use wrt_protocol::{ActorAddress, NodeId};
 
 /// Where everything goes, by what this node sees.
 pub(crate) fn placement(snapshot: &Snapshot, view: &View) -> Placement {
@@ -20,6 +20,14 @@ pub(crate) fn members(view: &View) -> Vec<PlacedMember> {
     view.members().map(|member| placed_member(member)).collect()
 }
 
+/// Where `actor` is to go; none where nobody wants it.
+pub(crate) fn rule<'a>(snapshot: &'a Snapshot, actor: &ActorAddress) -> Option<&'a PlacementRule> {
+    let stored = snapshot.apps.get(&actor.app)?;
+    let mut actors = stored.app.actors();
+    let (_, rule) = actors.find(|(desired, _)| desired == actor)?;
+    Some(rule)
+}
+
 /// Whether every node that `actor` goes to serves it, and there is one.
 pub(crate) fn has_moved(actor: &ActorAddress, placement: &Placement, view: &View) -> bool {
     let ready: BTreeSet<_> = view
@@ -29,6 +37,17 @@ pub(crate) fn has_moved(actor: &ActorAddress, placement: &Placement, view: &View
         .collect();
     let mut successors = placement.nodes(actor).peekable();
     successors.peek().is_some() && successors.all(|node| ready.contains(node))
+}
+
+/// Whether every node that `actor` goes to has begun to bring it up, and there is one: as far as the successor of
+/// what is exclusive gets while this one serves. So those who call it meanwhile wait for it.
+pub(crate) fn is_awaited(actor: &ActorAddress, placement: &Placement, view: &View) -> bool {
+    let reports = |node: &NodeId| {
+        view.member(node)
+            .is_some_and(|member| member.reports(actor))
+    };
+    let mut successors = placement.nodes(actor).peekable();
+    successors.peek().is_some() && successors.all(reports)
 }
 
 /// Waits until nobody misses `actors` when this node, which drains, stops them: another one serves
@@ -46,8 +65,12 @@ pub(crate) async fn handed_over(
             views.borrow_and_update();
             let view = membership.view();
             let placement = placement(snapshot, &view);
+            let is_exclusive =
+                |actor: &ActorAddress| rule(snapshot, actor).is_some_and(|rule| rule.exclusive);
             let may_go = |actor: &ActorAddress| {
-                !view.remote_candidates(actor).is_empty() || placement.nodes(actor).next().is_none()
+                (is_exclusive(actor) && is_awaited(actor, &placement, &view))
+                    || !view.remote_candidates(actor).is_empty()
+                    || placement.nodes(actor).next().is_none()
             };
             if actors.iter().all(may_go) || views.changed().await.is_err() {
                 return;

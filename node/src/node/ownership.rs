@@ -11,6 +11,7 @@ use wrt_deployment::{LeaseTimes, Leases, NoteWritten, Revision, Store};
 use wrt_protocol::{ActorAddress, LeaseName, NodeId};
 use wrt_runtime::{NOTE_BYTES_MAX, Note, Owned, Ownership, Record, RecordError};
 
+use super::Parts;
 use crate::catalog::chain;
 
 /// Pause before leases are looked for again.
@@ -28,6 +29,21 @@ pub(crate) struct LatticeOwnership {
     pub(crate) store: watch::Receiver<Option<Store>>,
     pub(crate) actor: ActorAddress,
     pub(crate) node: NodeId,
+}
+
+impl Parts {
+    /// The works of `actor` here, by the leases in `store`.
+    pub(crate) fn ownership(
+        &self,
+        store: &watch::Receiver<Option<Store>>,
+        actor: &ActorAddress,
+    ) -> LatticeOwnership {
+        LatticeOwnership {
+            store: store.clone(),
+            actor: actor.clone(),
+            node: self.node.clone(),
+        }
+    }
 }
 
 impl Ownership for LatticeOwnership {

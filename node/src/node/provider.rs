@@ -11,8 +11,8 @@ use wrt_runtime::{BackendEntry, ConnectFailure, Facts, LatticeState, Settings, S
 use wrt_supervision::{Probe, Running, Start, StartError};
 
 use super::{
-    Parts, capacity::Reported, deployed::DeployedApp, ownership::LatticeOwnership,
-    replica::AddressTaken, secrets::read_secrets, servers::Server, siblings::LatticeSiblings,
+    Parts, capacity::Reported, deployed::DeployedApp, replica::AddressTaken, secrets::read_secrets,
+    servers::Server, siblings::LatticeSiblings,
 };
 use crate::catalog::{chain, referred};
 
@@ -141,11 +141,7 @@ impl ProviderStart {
         };
         match parts.store.get() {
             None => state,
-            Some(store) => state.with_ownership(Arc::new(LatticeOwnership {
-                store: store.clone(),
-                actor: actor.clone(),
-                node: parts.node.clone(),
-            })),
+            Some(store) => state.with_ownership(Arc::new(parts.ownership(store, actor))),
         }
     }
 

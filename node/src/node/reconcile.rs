@@ -163,11 +163,11 @@ impl Reconciler {
         {
             return false;
         }
-        let is_desired = snapshot
-            .apps
-            .get(&actor.app)
-            .is_some_and(|stored| stored.app.actors().any(|(desired, _)| desired == *actor));
-        if !is_desired {
+        let Some(rule) = handover::rule(snapshot, actor) else {
+            return true;
+        };
+        // Its successor waits for this one's lease.
+        if rule.exclusive && handover::is_awaited(actor, placement, view) {
             return true;
         }
         let since = *self

@@ -27,6 +27,7 @@ fn parts(environment: AppEnvironment) -> Arc<Parts> {
         node: NodeId::new("here").unwrap(),
         stdio: Stdio::Log,
         store: StoreSource::new(),
+        tenancies: Arc::default(),
         desired: tokio::sync::watch::channel(None).1,
     })
 }

@@ -1,4 +1,4 @@
-use wrt_protocol::{Epoch, Fence, LeaseName};
+use wrt_protocol::{Epoch, Execution, Fence, LeaseName};
 
 use super::*;
 
@@ -114,4 +114,83 @@ async fn a_call_is_fenced_off_also_while_it_waits() {
     assert_eq!(fault.kind(), FaultKind::Fenced, "{fault}");
     drop(early);
     assert_eq!(gate.load().running, 0);
+}
+
+/// A tenure that ends when it is told.
+#[derive(Debug)]
+struct Told(tokio::sync::watch::Receiver<bool>);
+
+impl Tenure for Told {
+    fn fence(&self) -> Fence {
+        Fence::new(
+            LeaseName::new("component.shop.cart.exclusive").unwrap(),
+            Epoch(3),
+        )
+    }
+
+    fn is_over(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    fn over(&self) -> futures::future::BoxFuture<'static, ()> {
+        let mut told = self.0.clone();
+        Box::pin(async move {
+            let _gone = told.wait_for(|is_over| *is_over).await;
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_tenure_is_over_nobody_comes_in_and_what_runs_ends() {
+    let gate = gate(2, 8);
+    let (end, told) = tokio::sync::watch::channel(false);
+    gate.belongs_to(Arc::new(Told(told)));
+    let context = CallContext::default();
+    let first = gate.admit(&context).await.unwrap();
+    let second = gate.admit(&context).await.unwrap();
+    assert_eq!(gate.guard(&context, async { 7 }).await, Ok(7));
+
+    let turn = {
+        let (gate, context) = (Arc::clone(&gate), context.clone());
+        tokio::spawn(async move { gate.admit(&context).await.map(drop) })
+    };
+    let runs = gate.guard(&context, std::future::pending::<()>());
+    let ended = tokio::join!(runs, async {
+        tokio::task::yield_now().await;
+        end.send_replace(true);
+    });
+    let fault = ended.0.unwrap_err();
+    assert_eq!(fault.kind(), FaultKind::Draining);
+    assert_eq!(fault.execution(), Execution::MaybeExecuted, "{fault}");
+    // One that waits for its turn, and one that comes.
+    drop((first, second));
+    let waited = turn.await.unwrap().unwrap_err();
+    let comes = gate.admit(&context).await.unwrap_err();
+    for fault in [waited, comes] {
+        assert_eq!(fault.kind(), FaultKind::Draining);
+        assert_eq!(fault.execution(), Execution::NotExecuted, "{fault}");
+    }
+    // Also what would be ready at once.
+    assert!(gate.guard(&context, async {}).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_called_while_one_is_served_carries_the_fence_of_the_tenure() {
+    let free = gate(1, 0);
+    let (_end, told) = tokio::sync::watch::channel(false);
+    let gate = gate(1, 0);
+    gate.belongs_to(Arc::new(Told(told.clone())));
+    let expected = Told(told).fence();
+    let of_another = Fence::new(LeaseName::new("of.another").unwrap(), Epoch(9));
+    for before in [None, Some(of_another)] {
+        let mut context = CallContext::default().with_fence(before.clone());
+        assert!(free.fenced(&context).is_none());
+        free.fence(&mut context);
+        assert_eq!(context.fence(), before.as_ref());
+
+        let fenced = gate.fenced(&context).unwrap();
+        assert_eq!(fenced.for_operation().fence(), Some(&expected));
+        gate.fence(&mut context);
+        assert_eq!(context.fence(), Some(&expected));
+    }
 }

@@ -7,7 +7,7 @@ use super::{
     limits, rule::read_apart_from, section::Section, settings::SettingsManifest,
     target::TargetManifest,
 };
-use crate::{PlacementRule, Span};
+use crate::{PlacementRule, ProblemKind, Span};
 
 /// A provider, as the manifest has it.
 #[derive(Debug, Clone)]
@@ -39,6 +39,17 @@ impl ProviderManifest {
         let found = section.findings().count();
         let targets = section.sections("calls", "a target");
         let calls_are_partial = section.findings().count() > found;
+        let placement = PlacementRule::read(&mut section);
+        if placement.exclusive && section.has("calls") {
+            let message = format!("{} calls components, and is `exclusive`", section.title);
+            let help = "make the component exclusive that it calls: what this one takes from a broker in order, or by \
+                        the clock, one replica does at a time already";
+            let span = section
+                .key_span("exclusive")
+                .unwrap_or(section.span.clone());
+            let findings = section.findings();
+            findings.add(ProblemKind::Conflict, span, message, help);
+        }
         let provider = Self {
             name,
             backend,
@@ -46,7 +57,7 @@ impl ProviderManifest {
             calls: targets.into_iter().map(TargetManifest::read).collect(),
             calls_span: section.key_span("calls"),
             calls_are_partial,
-            placement: PlacementRule::read(&mut section),
+            placement,
             apart_from: read_apart_from(&mut section),
             limits: limits::of_provider(&mut section),
         };

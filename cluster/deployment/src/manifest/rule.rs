@@ -1,4 +1,4 @@
-//! `nodes`, `replicas`, `labels`, `spread`, `apart_from` and `room`.
+//! `nodes`, `replicas`, `exclusive`, `labels`, `spread`, `apart_from` and `room`.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,17 @@ impl PlacementRule {
         let labels = section.string_table("labels");
         let spread = read_spread(section);
         let is_chosen = section.has("replicas") || !labels.is_empty() || spread.is_some();
+        let exclusive = section.boolean("exclusive").filter(|it| *it.get_ref());
         let findings = section.findings();
+        let is_several = every_node || nodes.len() > 1 || replicas.is_some_and(|it| it > 1);
+        if let Some(exclusive) = exclusive.as_ref().filter(|_| is_several) {
+            let message = format!(
+                "{} is `exclusive`, and goes to several nodes",
+                section.title
+            );
+            let help = "name one node at most, and leave `replicas` out: of what is exclusive one replica serves";
+            findings.add(ProblemKind::Conflict, exclusive.span(), message, help);
+        }
         if !nodes.is_empty() && is_chosen {
             let message = format!(
                 "{} has `nodes`, and `replicas`, `labels` or `spread` too",
@@ -60,6 +70,7 @@ impl PlacementRule {
             labels,
             replicas,
             every_node,
+            exclusive: exclusive.is_some(),
             spread: spread.map(Spanned::into_inner),
             apart_from: BTreeSet::new(),
             room: read_room(section),

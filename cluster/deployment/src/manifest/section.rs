@@ -128,6 +128,16 @@ impl<'a, 'i> Section<'a, 'i> {
         self.string(field)
     }
 
+    /// Yes or no.
+    pub(crate) fn boolean(&mut self, field: &'static str) -> Option<Spanned<bool>> {
+        let value = self.value(field)?;
+        let DeValue::Boolean(boolean) = value.get_ref() else {
+            self.wrong_type(field, value, "true or false");
+            return None;
+        };
+        Some(Spanned::new(value.span(), *boolean))
+    }
+
     /// A whole number within a range.
     pub(crate) fn number(
         &mut self,

@@ -23,6 +23,9 @@ pub struct PlacementRule {
     /// One on each matching node, whatever it is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub every_node: bool,
+    /// Of all replicas on the lattice, those of other sides of a split included, one serves at a time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exclusive: bool,
     /// The label over whose values replicas are spread evenly. A node without it gets none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<String>,
@@ -35,12 +38,17 @@ pub struct PlacementRule {
 }
 
 impl PlacementRule {
-    /// Whether it says nothing that a build before [`crate::DESIRED_VERSION_MAX`] would not know.
-    pub(crate) fn is_of_first_form(&self) -> bool {
-        !self.every_node
+    /// The first version of the stored form whose readers know all that it says.
+    pub(crate) fn version_needed(&self) -> u32 {
+        let is_of_first_form = !self.every_node
             && self.spread.is_none()
             && self.apart_from.is_empty()
-            && self.room.is_nothing()
+            && self.room.is_nothing();
+        match (self.exclusive, is_of_first_form) {
+            (true, _) => 4,
+            (false, false) => 3,
+            (false, true) => 2,
+        }
     }
 
     /// The actors of `own`'s app that `own` is kept apart from, by its own wish.

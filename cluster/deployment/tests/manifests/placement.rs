@@ -12,6 +12,16 @@ const MISTAKES: &[(&str, &str)] = &[
     ("replicas_in_words", "replicas = \"all\""),
     ("no_room_at_all", "room = { memory_bytes = 0, memory = 1 }"),
     ("apart_from_nobody", "apart_from = [\"stor\"]"),
+    ("exclusive_and_several", "exclusive = true\nreplicas = 2"),
+    (
+        "exclusive_on_each",
+        "exclusive = true\nreplicas = \"every\"",
+    ),
+    (
+        "exclusive_on_two",
+        "exclusive = true\nnodes = [\"a\", \"b\"]",
+    ),
+    ("exclusive_by_number", "exclusive = 1"),
     ("apart_from_itself", "apart_from = [\"counter\"]"),
 ];
 
@@ -44,7 +54,7 @@ fn what_a_place_must_have_is_read() {
         (rule.room.memory_bytes, rule.room.concurrency),
         (1_048_576, 0)
     );
-    assert_eq!(app.version, DESIRED_VERSION_MAX);
+    assert_eq!(app.version, 3);
 
     let app = stored("replicas = \"every\"\napart_from = [\"counter\", \"web\"]");
     let rule = &app.providers[&name("store")].placement;
@@ -71,4 +81,28 @@ fn what_is_kept_apart_does_not_name_one_node() {
     insta::assert_snapshot!(told(
         &text.replace("calls =", "nodes = [\"c\", \"b\"]\ncalls =")
     ));
+}
+
+#[test]
+fn what_is_exclusive_is_stored_and_goes_to_one_node() {
+    let store = |more: &str| {
+        let more = format!("backend = \"memory\"\n{more}");
+        counter_with("backend = \"memory\"", &more)
+    };
+    let name = Name::new("store").unwrap();
+    for one in ["exclusive = true", "exclusive = true\nnodes = [\"a\"]"] {
+        let app = read(&store(one), Scope::Lattice).unwrap().app;
+        assert!(app.providers[&name].placement.exclusive, "{one}");
+        assert!(!app.providers[&name].goes_to_each_node(), "{one}");
+        assert_eq!(app.version, DESIRED_VERSION_MAX);
+        assert_eq!(DesiredApp::from_json(&app.to_json()).unwrap(), app);
+    }
+    let app = read(&store("exclusive = false"), Scope::Lattice)
+        .unwrap()
+        .app;
+    assert!(!app.providers[&name].placement.exclusive);
+    assert_eq!(app.version, DESIRED_VERSION);
+
+    let calls = store("").replace("calls =", "exclusive = true\ncalls =");
+    insta::assert_snapshot!(told(&calls));
 }
