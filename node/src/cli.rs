@@ -31,6 +31,7 @@ mod manifest_file;
 mod metrics;
 mod new;
 mod output;
+mod port;
 pub(crate) mod program;
 mod ps;
 mod rollback;
@@ -41,7 +42,9 @@ mod telemetry;
 #[cfg(not(feature = "opentelemetry"))]
 #[path = "cli/no_telemetry.rs"]
 mod telemetry;
+mod top;
 mod up;
+mod view;
 mod whereabouts;
 
 use std::process::ExitCode;
@@ -122,6 +125,7 @@ async fn apps(
     command: AppsCommand,
     output: Output,
 ) -> Result<ExitCode, Failure> {
+    let is_ended_so = matches!(command, AppsCommand::Top(_));
     let work = async {
         match command {
             AppsCommand::Up(arguments) => up::up(runtime, lattice, arguments, output).await,
@@ -135,6 +139,7 @@ async fn apps(
             AppsCommand::Letters(arguments) => {
                 letters::letters(runtime, lattice, arguments.command, output).await
             }
+            AppsCommand::Top(arguments) => top::top(lattice, arguments, output).await,
             AppsCommand::Call(arguments) => {
                 return call::call(runtime, lattice, arguments, output).await;
             }
@@ -143,7 +148,10 @@ async fn apps(
     };
     tokio::select! {
         done = work => done,
-        () = signals::asked_to_stop() => Err(Failure::interrupted()),
+        () = signals::asked_to_stop() => match is_ended_so {
+            true => Ok(ExitCode::SUCCESS),
+            false => Err(Failure::interrupted()),
+        },
     }
 }
 

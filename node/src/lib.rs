@@ -30,4 +30,7 @@ pub use environment::{AllowedVariable, AppEnvironment, NoVariable};
 pub use lattice::{Lattice, LatticeError, LatticeServers, Observer, SeenNode};
 pub use wrt_runtime::{Runtime, RuntimeError, runtime_value};
 
-pub use node::{Node, NodeError, NodeOptions, NodeStatus, ReplicaStatus};
+pub use node::{
+    Node, NodeError, NodeOptions, NodeStatus, ReplicaStatus, SeenActor, SeenApp, SeenLattice,
+    SeenLink, SeenMember, SeenOperation, SeenReplica,
+};

@@ -41,6 +41,7 @@ mod programs {
     pub mod traced_message;
     pub mod traces;
     pub mod vault;
+    pub mod view;
     pub mod wasmcloud;
     pub mod wasmcloud_postgres;
     pub mod websocket;

@@ -5,8 +5,9 @@ mod capacity;
 mod developer;
 mod explain;
 mod letters;
-mod metrics_address;
+mod listen_address;
 mod revisions;
+mod top;
 mod up;
 
 use std::path::PathBuf;
@@ -21,8 +22,9 @@ pub use capacity::CapacityArgs;
 pub use developer::{DevArgs, DeveloperCommand, NewArgs};
 pub use explain::ExplainArgs;
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
-pub use metrics_address::MetricsAddress;
+pub use listen_address::ListenAddress;
 pub use revisions::{HistoryArgs, RollbackArgs};
+pub use top::{Sorted, TopArgs};
 pub use up::{DeploymentArgs, UpArgs};
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not done in time.";
@@ -128,6 +130,15 @@ pub struct JoinArgs {
     pub labels: Vec<(String, String)>,
     #[command(flatten)]
     pub capacity: CapacityArgs,
+    /// Show the lattice at this address, as a web page that changes nothing: a port of this machine alone, or
+    /// IP and port, and then to everybody who reaches it [default: nowhere]
+    #[arg(
+        long,
+        value_name = "[IP:]PORT",
+        env = "WRT_VIEW",
+        hide_env_values = true
+    )]
+    pub view: Option<ListenAddress>,
     #[command(flatten)]
     pub process: ProcessArgs,
     // Last: what follows the login would stand under its heading.
@@ -197,7 +208,7 @@ pub struct ProcessArgs {
         env = "WRT_METRICS",
         hide_env_values = true
     )]
-    pub metrics: Option<MetricsAddress>,
+    pub metrics: Option<ListenAddress>,
 }
 
 /// `wrt-node compile`
@@ -261,6 +272,14 @@ It becomes a new revision. Code 3: it is deployed, and not every replica is read
     Rollback(RollbackArgs),
     /// Show the nodes of the lattice and what runs on them
     Ps(PsArgs),
+    /// Show on the whole terminal what is busy, again and again
+    #[command(after_help = "Examples:
+  PROGRAM top
+  PROGRAM top shop --sort waiting
+  PROGRAM top --output json --count 1
+
+Ctrl-C ends it. A call counts when it is taken in hand, by each actor that it comes to.")]
+    Top(TopArgs),
     /// Say of each node why a component or a provider is there, or why not
     #[command(after_help = "Examples:
   PROGRAM explain shop/cart
@@ -297,6 +316,7 @@ impl AppsCommand {
             | Self::History(HistoryArgs { lattice, .. })
             | Self::Rollback(RollbackArgs { lattice, .. })
             | Self::Ps(PsArgs { lattice, .. })
+            | Self::Top(TopArgs { lattice, .. })
             | Self::Explain(ExplainArgs { lattice, .. })
             | Self::Down(DownArgs { lattice, .. })
             | Self::Letters(LettersArgs { lattice, .. })

@@ -26,6 +26,7 @@ use super::{
     run::{cache_folder, cache_options, drain, engines},
     signals::{asked_to_stop, bear_file_limit},
     telemetry::Telemetry,
+    view::Shown,
 };
 use crate::{
     AppEnvironment, Code, CodeCache, FetchedCode, Node, NodeOptions, NodeStatus, lattice::shown,
@@ -39,6 +40,7 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     let name = node_name(&arguments)?;
     let mut telemetry = Telemetry::start(name.as_str())?;
     let mut metrics = Metrics::listen(arguments.process.metrics).await?;
+    let mut shown_at = Shown::listen(arguments.view).await?;
     let url = &arguments.lattice.lattice;
     let folder = cache_folder(&arguments.process).map(|folder| folder.join("desired"));
     let kept = Kept::open(folder, url, &lattice, &name);
@@ -53,6 +55,7 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     let bus = Arc::clone(&transport) as Arc<dyn Transport>;
     let node = Node::start(options, runtime, bus, engines, code).await?;
     metrics.tell_of(&node, &mut telemetry, output);
+    shown_at.show(&node, output);
     node.takes_leases_from(store);
     let _announced = announce(&transport, &node, &lattice, output).await?;
     let text = format!("node {name} has joined lattice {lattice} at {}", shown(url));

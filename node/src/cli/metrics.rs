@@ -1,17 +1,24 @@
 //! What the process measures, told in two ways from one source: to whoever asks (`--metrics`), and to a
 //! collector.
 
-mod endpoint;
 mod process;
 mod prometheus;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
 use wrt_contract::{Instrument, Measured, MeasuredValue, measure_calls};
 
-use super::{args::MetricsAddress, exit::Failure, output::Output, telemetry::Telemetry};
+use super::{
+    args::ListenAddress,
+    exit::Failure,
+    output::Output,
+    port::{Port, text},
+    telemetry::Telemetry,
+};
 use crate::Node;
-use endpoint::Endpoint;
 use process::Process;
 
 static LOG_DROPPED: Instrument = Instrument {
@@ -24,16 +31,16 @@ static LOG_DROPPED: Instrument = Instrument {
 pub(super) type Source = Arc<dyn Fn() -> Vec<Measured> + Send + Sync>;
 
 /// Tells, where somebody wants to know, until it is dropped.
-pub(super) struct Metrics(Option<Endpoint>);
+pub(super) struct Metrics(Option<Port>);
 
 impl Metrics {
     /// Takes the address that was asked for.
     ///
     /// # Errors
     /// When it cannot be taken.
-    pub(super) async fn listen(address: Option<MetricsAddress>) -> Result<Self, Failure> {
+    pub(super) async fn listen(address: Option<ListenAddress>) -> Result<Self, Failure> {
         Ok(Self(match address {
-            Some(MetricsAddress(address)) => Some(Endpoint::bind(address).await?),
+            Some(address) => Some(Port::bind(address, "metrics", "--metrics").await?),
             None => None,
         }))
     }
@@ -54,11 +61,22 @@ impl Metrics {
             all.extend(sent());
             all
         });
-        if let Some(endpoint) = &mut self.0 {
-            let address = endpoint.address();
+        if let Some(port) = &mut self.0 {
+            let address = port.address();
             output.progress(&format!("metrics are at http://{address}/metrics"));
-            endpoint.serve(Arc::clone(&source));
+            let source = Arc::clone(&source);
+            port.serve(Arc::new(move |request| page(request.uri().path(), &source)));
         }
         telemetry.send_metrics(source);
     }
+}
+
+fn page(path: &str, source: &Source) -> Response<Full<Bytes>> {
+    if path != "/metrics" {
+        return text(StatusCode::NOT_FOUND, "metrics are at /metrics\n");
+    }
+    let mut response = Response::new(Full::from(prometheus::text(source())));
+    let text = HeaderValue::from_static(prometheus::CONTENT_TYPE);
+    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    response
 }

@@ -55,6 +55,18 @@ impl Output {
         }
     }
 
+    /// How results are printed.
+    pub fn format(self) -> Format {
+        self.format
+    }
+
+    /// Draws on the terminal that standard output is.
+    pub fn draw(self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+
     /// Tells a person how far it is; programs are not told.
     pub fn progress(self, text: &str) {
         if self.format == Format::Text {

@@ -68,6 +68,17 @@ impl Browser {
         Window(session.expect("it has one").to_owned())
     }
 
+    /// Gives a window a size, in CSS pixels.
+    pub fn sized(&mut self, window: &Window, width: u32, height: u32) {
+        let size = json!({
+            "width": width,
+            "height": height,
+            "deviceScaleFactor": 1,
+            "mobile": false,
+        });
+        self.ask(Some(window), "Emulation.setDeviceMetricsOverride", &size);
+    }
+
     /// What a script says.
     pub fn says(&mut self, window: &Window, script: &str) -> Value {
         let script = json!({ "expression": script, "returnByValue": true });

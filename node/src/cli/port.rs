@@ -1,4 +1,4 @@
-//! The port where metrics are read: HTTP/1.1, one answer for each connection.
+//! A port where something of this process is read: HTTP/1.1, one answer for each connection.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,8 +14,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Source, prometheus};
-use crate::cli::exit::Failure;
+use super::{args::ListenAddress, exit::Failure};
 
 /// Connections at a time. One more is closed at once.
 const CONNECTIONS_MAX: usize = 8;
@@ -30,26 +29,33 @@ const HEADERS_MAX: usize = 64;
 /// How long accepting rests after it failed, as it does while the process has no file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What is read, at each path.
+pub(super) type Pages = Arc<dyn Fn(&Request<Incoming>) -> Response<Full<Bytes>> + Send + Sync>;
+
 /// A port that is taken, and serves once it is told what. Dropping it closes it.
-pub(super) struct Endpoint {
+pub(super) struct Port {
     listener: Option<TcpListener>,
     address: SocketAddr,
     serving: JoinSet<()>,
 }
 
-impl Endpoint {
-    /// Takes the port.
+impl Port {
+    /// Takes the port, which was asked for by an option: for `what`.
     ///
     /// # Errors
     /// When it cannot be taken.
-    pub(super) async fn bind(address: SocketAddr) -> Result<Self, Failure> {
+    pub(super) async fn bind(
+        ListenAddress(address): ListenAddress,
+        what: &str,
+        option: &str,
+    ) -> Result<Self, Failure> {
         let bound = async {
             let listener = TcpListener::bind(address).await?;
             let address = listener.local_addr()?;
             Ok::<_, std::io::Error>((listener, address))
         };
         let (listener, address) = bound.await.map_err(|error| {
-            let what = format!("metrics cannot be told on {address}: give another --metrics");
+            let what = format!("{what} cannot be told on {address}: give another {option}");
             Failure::from(anyhow::Error::from(error).context(what))
         })?;
         Ok(Self {
@@ -65,14 +71,14 @@ impl Endpoint {
     }
 
     /// Answers from now on.
-    pub(super) fn serve(&mut self, source: Source) {
+    pub(super) fn serve(&mut self, pages: Pages) {
         if let Some(listener) = self.listener.take() {
-            self.serving.spawn(accept(listener, source));
+            self.serving.spawn(accept(listener, pages));
         }
     }
 }
 
-async fn accept(listener: TcpListener, source: Source) {
+async fn accept(listener: TcpListener, pages: Pages) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
@@ -84,18 +90,18 @@ async fn accept(listener: TcpListener, source: Source) {
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             continue;
         };
-        let source = Arc::clone(&source);
+        let pages = Arc::clone(&pages);
         connections.spawn(async move {
             // Whoever is slower than that has no answer, and asks again.
-            let _slow = timeout(CONNECTION_MAX, connection(stream, source)).await;
+            let _slow = timeout(CONNECTION_MAX, connection(stream, pages)).await;
             drop(place);
         });
     }
 }
 
-async fn connection(stream: TcpStream, source: Source) {
+async fn connection(stream: TcpStream, pages: Pages) {
     let service = service_fn(move |request| {
-        let answer = answer(&request, &source);
+        let answer = answer(&request, &pages);
         async { Ok::<_, Infallible>(answer) }
     });
     let served = http1::Builder::new()
@@ -106,27 +112,23 @@ async fn connection(stream: TcpStream, source: Source) {
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = served.await {
-        tracing::debug!(%error, "who asks for metrics has broken off");
+        tracing::debug!(%error, "who asks has broken off");
     }
 }
 
-fn answer(request: &Request<Incoming>, source: &Source) -> Response<Full<Bytes>> {
-    let refused = |status, text| {
-        let mut response = Response::new(Full::from(text));
-        *response.status_mut() = status;
-        response
-    };
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refused = refused(StatusCode::METHOD_NOT_ALLOWED, "GET it\n");
-        let allowed = HeaderValue::from_static("GET, HEAD");
-        refused.headers_mut().insert(header::ALLOW, allowed);
-        return refused;
+fn answer(request: &Request<Incoming>, pages: &Pages) -> Response<Full<Bytes>> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return pages(request);
     }
-    if request.uri().path() != "/metrics" {
-        return refused(StatusCode::NOT_FOUND, "metrics are at /metrics\n");
-    }
-    let mut response = Response::new(Full::from(prometheus::text(source())));
-    let text = HeaderValue::from_static(prometheus::CONTENT_TYPE);
-    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "GET it\n");
+    let allowed = HeaderValue::from_static("GET, HEAD");
+    refused.headers_mut().insert(header::ALLOW, allowed);
+    refused
+}
+
+/// A few words.
+pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(text));
+    *response.status_mut() = status;
     response
 }

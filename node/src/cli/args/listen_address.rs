@@ -1,15 +1,15 @@
-//! `--metrics`
+//! `--metrics` and `--view`
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
     str::FromStr,
 };
 
-/// Where metrics are told: a port alone is one of the loopback.
+/// Where something is told by HTTP: a port alone is one of the loopback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MetricsAddress(pub SocketAddr);
+pub struct ListenAddress(pub SocketAddr);
 
-impl FromStr for MetricsAddress {
+impl FromStr for ListenAddress {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -35,8 +35,8 @@ mod tests {
             ("70000", None),
             ("", None),
         ] {
-            let read = text.parse::<MetricsAddress>().ok();
-            let read = read.map(|MetricsAddress(address)| address.to_string());
+            let read = text.parse::<ListenAddress>().ok();
+            let read = read.map(|ListenAddress(address)| address.to_string());
             assert_eq!(read.as_deref(), expected, "{text}");
         }
     }
