@@ -7,6 +7,8 @@ use wrt_deployment::{PlacedMember, Placement, Snapshot, Standing, place};
 use wrt_membership::{Liveness, Member, Membership, View};
 use wrt_protocol::ActorAddress;
 
+use super::decided::Decided;
+
 /// Where everything goes, by what this node sees.
 pub(crate) fn placement(snapshot: &Snapshot, view: &View) -> Placement {
     place(
@@ -36,16 +38,17 @@ pub(crate) fn has_moved(actor: &ActorAddress, placement: &Placement, view: &View
 /// replica reach it through its queue group.
 pub(crate) async fn handed_over(
     membership: &Arc<Membership>,
-    snapshot: &Snapshot,
+    snapshot: &Arc<Snapshot>,
     actors: &[ActorAddress],
     end: Instant,
 ) {
     let mut views = membership.changes();
+    let mut decided = Decided::default();
     let handed_over = async {
         loop {
             views.borrow_and_update();
             let view = membership.view();
-            let placement = placement(snapshot, &view);
+            let (placement, _is_new) = decided.placement(snapshot, &view);
             let may_go = |actor: &ActorAddress| {
                 !view.remote_candidates(actor).is_empty() || placement.nodes(actor).next().is_none()
             };
@@ -63,10 +66,15 @@ fn placed_member(member: &Member) -> PlacedMember {
     PlacedMember {
         id: member.id.clone(),
         labels: member.labels.iter().cloned().collect(),
-        standing: match member.liveness {
-            Liveness::Dead => Standing::Dead,
-            Liveness::Alive | Liveness::Suspect if member.takes_placement() => Standing::Serving,
-            Liveness::Alive | Liveness::Suspect => Standing::Draining,
-        },
+        standing: standing(member),
+    }
+}
+
+/// Whether placement may give it something.
+pub(crate) fn standing(member: &Member) -> Standing {
+    match member.liveness {
+        Liveness::Dead => Standing::Dead,
+        Liveness::Alive | Liveness::Suspect if member.takes_placement() => Standing::Serving,
+        Liveness::Alive | Liveness::Suspect => Standing::Draining,
     }
 }
