@@ -2,6 +2,7 @@
 
 mod capacity;
 mod component;
+mod decided;
 mod deduplication;
 mod deployed;
 mod desired;

@@ -54,5 +54,6 @@ pub const STORE_CHUNK_PAUSE_MAX: Duration = Duration::from_secs(2);
 pub const STORE_ATTEMPTS_MAX: u32 = 3;
 /// Pause before the second attempt; doubled before the third.
 pub const STORE_RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// How often the desired state is read again without being told that it changed.
+/// How often it is looked whether the watch of the desired state has missed something; only where it has, all is
+/// read again.
 pub const STORE_REREAD_INTERVAL: Duration = Duration::from_secs(5);

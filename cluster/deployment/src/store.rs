@@ -14,6 +14,7 @@ mod components;
 mod download;
 mod error;
 mod follow;
+mod followed;
 mod history;
 mod leases;
 mod notes;

@@ -9,6 +9,8 @@ pub struct MembershipCounts {
     pub seen: u64,
     /// Not readable, over a limit, or on a subject that is not their sender's.
     pub malformed: u64,
+    /// Heard, and to be asked about: they change a share that is not the one known.
+    pub gaps: u64,
     /// Of an older incarnation, or older than one already heard.
     pub stale: u64,
     /// Heartbeats of silent nodes that were held up on their way.
@@ -23,6 +25,10 @@ pub struct MembershipCounts {
     pub silences: u64,
     /// Questions to silent nodes whether they are there.
     pub asked: u64,
+    /// Whole heartbeats that nodes were asked for.
+    pub wholes_asked: u64,
+    /// Whole heartbeats that this node was asked for, and has sent.
+    pub wholes_told: u64,
     /// Nodes that were dead because the bus knew nobody there.
     pub absent: u64,
 }
@@ -33,6 +39,7 @@ impl MembershipCounts {
         [
             ("seen", self.seen),
             ("malformed", self.malformed),
+            ("gaps", self.gaps),
             ("stale", self.stale),
             ("late", self.late),
             ("dropped", self.dropped),
@@ -40,6 +47,8 @@ impl MembershipCounts {
             ("unsent", self.unsent),
             ("silences", self.silences),
             ("asked", self.asked),
+            ("wholes_asked", self.wholes_asked),
+            ("wholes_told", self.wholes_told),
             ("absent", self.absent),
         ]
         .into_iter()
@@ -51,6 +60,7 @@ impl MembershipCounts {
 pub(crate) struct Counters {
     pub(crate) seen: Counter,
     pub(crate) malformed: Counter,
+    pub(crate) gaps: Counter,
     pub(crate) stale: Counter,
     pub(crate) late: Counter,
     pub(crate) dropped: Counter,
@@ -58,6 +68,8 @@ pub(crate) struct Counters {
     pub(crate) unsent: Counter,
     pub(crate) silences: Counter,
     pub(crate) asked: Counter,
+    pub(crate) wholes_asked: Counter,
+    pub(crate) wholes_told: Counter,
 }
 
 impl Counters {
@@ -65,6 +77,7 @@ impl Counters {
         MembershipCounts {
             seen: self.seen.get(),
             malformed: self.malformed.get(),
+            gaps: self.gaps.get(),
             stale: self.stale.get(),
             late: self.late.get(),
             dropped: self.dropped.get(),
@@ -72,6 +85,8 @@ impl Counters {
             unsent: self.unsent.get(),
             silences: self.silences.get(),
             asked: self.asked.get(),
+            wholes_asked: self.wholes_asked.get(),
+            wholes_told: self.wholes_told.get(),
             // The table counts them.
             absent: 0,
         }

@@ -17,6 +17,8 @@
 //!   wait) and declares nobody dead;
 //! - one who is silent is asked on the bus whether it is there. That nobody subscribes where it would makes
 //!   it dead long before its silence does, unless something may be amiss with the bus: see [`Question`];
+//! - a heartbeat says what has changed: [`Telling`]. Whoever misses something changes nothing by what it hears,
+//!   and asks for all of it: [`Wholes`];
 //! - no peer can make it panic or grow without bound: see [`MemberTable::observe`].
 //!
 //! Start reading at [`Membership`], then [`MemberTable`].
@@ -27,7 +29,9 @@ mod interval;
 mod member;
 mod membership;
 mod table;
+mod telling;
 mod view;
+mod wholes;
 
 pub use clock::{ClockOffset, NodeClock};
 pub use counters::MembershipCounts;
@@ -38,4 +42,6 @@ pub use interval::{
 pub use member::{Liveness, Member};
 pub use membership::{Membership, MembershipError, MembershipOptions, Report};
 pub use table::{MemberTable, Observed, Presence, Question, ViewChange};
+pub use telling::{Described, Precision, Telling};
 pub use view::{Candidate, View};
+pub use wholes::Wholes;

@@ -4,6 +4,7 @@ mod asker;
 mod beater;
 mod listener;
 mod sent;
+mod speech;
 mod there;
 mod told;
 
@@ -18,7 +19,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wrt_protocol::{
     Epoch, LatticeName, NodeId,
-    heartbeat::{Heartbeat, NodeState, ReplicaReport},
+    heartbeat::{Beat, NodeState, ReplicaReport},
     limits::{LABEL_BYTES_MAX, LABELS_MAX},
     subject::Subjects,
 };
@@ -28,13 +29,13 @@ use crate::{
     MemberTable, MembershipCounts, NodeClock, Observed, View, ViewChange, counters::Counters,
     table::is_within_label_limits,
 };
-use asker::Asker;
 use beater::Beater;
 use listener::Listener;
 use sent::SentBeats;
+use speech::Speech;
 use there::There;
 
-/// Says what this node's replicas do at the moment. Called for each heartbeat: it must be quick, and
+/// Says what this node's replicas do at the moment. Called for each heartbeat, and for each that is asked for: it must be quick, and
 /// must not wait for anything that waits for a heartbeat.
 pub type Report = Arc<dyn Fn() -> Vec<ReplicaReport> + Send + Sync>;
 
@@ -100,6 +101,9 @@ struct Shared {
     views: ArcSwap<View>,
     changes: watch::Sender<u64>,
     state: Mutex<NodeState>,
+    report: Report,
+    /// What the node has said.
+    speech: Mutex<Speech>,
     sent: Mutex<SentBeats>,
     announce: Notify,
     fenced: CancellationToken,
@@ -133,21 +137,20 @@ impl Membership {
         if !is_within_label_limits(&options.labels, &options.version) {
             return Err(MembershipError::LabelsTooLarge { node });
         }
-        let shared = Arc::new(Shared::new(options));
+        let shared = Arc::new(Shared::new(options, report));
         let subject = shared.subjects.heartbeats();
         let heartbeats = transport
             .subscribe(Lane::Control, subject, None)
             .await
             .map_err(|source| MembershipError::Subscribe { node, source })?;
-        let asker = Asker::new(Arc::clone(&shared), Arc::clone(&transport));
-        let mut listener = Listener::new(Arc::clone(&shared), heartbeats, transport.link(), asker);
+        let mut listener = Listener::new(Arc::clone(&shared), heartbeats, &transport);
         if !transport.is_alone() {
             listener.find_namesake().await?;
         }
         // Before anybody can hear that it is there.
         let there = There::listen(Arc::clone(&shared), Arc::clone(&transport)).await?;
 
-        let mut beater = Beater::new(Arc::clone(&shared), transport, report);
+        let mut beater = Beater::new(Arc::clone(&shared), transport);
         beater.beat().await;
         let tasks = TaskTracker::new();
         tasks.spawn(beater.run());
@@ -246,7 +249,7 @@ impl Drop for Membership {
 }
 
 impl Shared {
-    fn new(options: MembershipOptions) -> Self {
+    fn new(options: MembershipOptions, report: Report) -> Self {
         let clock = NodeClock::start();
         Self {
             subjects: Subjects::new(&options.lattice),
@@ -255,6 +258,8 @@ impl Shared {
             views: ArcSwap::default(),
             changes: watch::Sender::new(0),
             state: Mutex::new(NodeState::Serving),
+            report,
+            speech: Mutex::default(),
             sent: Mutex::default(),
             announce: Notify::new(),
             fenced: CancellationToken::new(),
@@ -275,8 +280,8 @@ impl Shared {
     }
 
     /// Takes in a heartbeat of another node; the view has it with the next [`Shared::update`].
-    fn observe(&self, heartbeat: Heartbeat) -> Observed {
-        lock(&self.table).observe(heartbeat, Instant::now())
+    fn observe(&self, beat: Beat) -> Observed {
+        lock(&self.table).observe_beat(beat, Instant::now())
     }
 
     /// Changes the table, and publishes a view if that changed as much as `threshold`.

@@ -8,6 +8,12 @@
 //! the estimate of its clock, but by its next one. A node whose clock stood still while it was
 //! suspended looks late for ever; its heartbeats do not come all at once, and that tells them apart.
 //!
+//! # When something was missed
+//!
+//! Most heartbeats say only what has changed since the one before. One whose changes are made to another share
+//! than is known shows that its node lives, and says whether that takes work; of the share it changes nothing
+//! ([`Observed::Gap`]), and its node is to be asked for a whole one. Nobody becomes a member by less.
+//!
 //! # When an older incarnation is the one that lives
 //!
 //! The newer of two incarnations stays, and the older one hears of it and stops. Epochs grow by what a
@@ -48,7 +54,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 use wrt_protocol::{
     NodeId,
-    heartbeat::{Heartbeat, NodeState},
+    heartbeat::{Beat, Heartbeat, NodeState, Pulse, Said, WholeShare},
     limits::{HEARTBEAT_INTERVAL, LABEL_BYTES_MAX, LABELS_MAX, MEMBERS_MAX, REPLICAS_PER_NODE_MAX},
 };
 use wrt_transport::LinkState;
@@ -60,7 +66,7 @@ pub use absence::{Presence, Question};
 
 /// Others that must be known for a majority of them to mean something.
 const MASS_SILENCE_MEMBERS_MIN: usize = 3;
-/// Two ticks this far apart show that this node was stopped. Ten times what they should be apart;
+/// Two ticks this far apart show that this node was stopped. Five times what they should be apart at the most;
 /// a node whose ticks are always this late suspects nobody, and is in no state to judge either.
 const PAUSE_MIN: Duration = HEARTBEAT_INTERVAL.saturating_mul(2);
 /// How long a dead node is remembered: its name is shown, and its older incarnations are refused.
@@ -71,6 +77,8 @@ const DEAD_REMEMBERED: Duration = Duration::from_secs(60);
 pub enum Observed {
     /// It counted.
     Applied,
+    /// It was heard, and what it says of the share is missing something: its node is to be asked for all of it.
+    Gap,
     /// It is of an older incarnation, or older than one already heard.
     Stale,
     /// It was held up, and its node is not heard yet.
@@ -136,10 +144,12 @@ impl MemberTable {
 
     /// Takes in what this node says of itself. It is never suspect.
     pub fn observe_own(&mut self, heartbeat: Heartbeat, now: Instant) {
+        let Beat { pulse, said } = Beat::from(heartbeat);
         if let Some(entry) = self.entries.get_mut(&self.own) {
-            self.change = self.change.max(entry.update(heartbeat, now));
-        } else {
-            let entry = Entry::new(heartbeat, ClockOffset::exact(self.clock), true, now);
+            let (change, _known) = entry.update(&pulse, said, now);
+            self.change = self.change.max(change);
+        } else if let Said::Whole(share) = said {
+            let entry = Entry::new(pulse, share, ClockOffset::exact(self.clock), true, now);
             self.entries.insert(self.own.clone(), entry);
             self.change = ViewChange::Membership;
         }
@@ -150,42 +160,55 @@ impl MemberTable {
         self.echo_at = Some(now);
     }
 
+    /// Takes in a heartbeat of an earlier build: [`MemberTable::observe_beat`].
+    pub fn observe(&mut self, heartbeat: Heartbeat, now: Instant) -> Observed {
+        self.observe_beat(heartbeat.into(), now)
+    }
+
     /// Takes in a heartbeat that arrived at `now`. One of this node's own name is always stale here.
     ///
     /// A heartbeat over the limits on labels, replicas and members changes nothing.
-    pub fn observe(&mut self, heartbeat: Heartbeat, now: Instant) -> Observed {
-        if !is_within_limits(&heartbeat) {
+    pub fn observe_beat(&mut self, beat: Beat, now: Instant) -> Observed {
+        if !is_within_limits(&beat) {
             return Observed::Malformed;
         }
-        if heartbeat.node == self.own {
+        let Beat { pulse, said } = beat;
+        if pulse.node == self.own {
             return Observed::Stale;
         }
-        let Some(entry) = self.entries.get_mut(&heartbeat.node) else {
-            return self.admit(heartbeat, now);
+        let Some(entry) = self.entries.get_mut(&pulse.node) else {
+            return self.meet(pulse, said, now);
         };
-        let same = heartbeat.epoch == entry.member.epoch;
+        let same = pulse.epoch == entry.member.epoch;
         let left = entry.member.state == NodeState::Leaving;
-        let older = heartbeat.epoch < entry.member.epoch;
-        if (older && !entry.gives_way_to_older(&heartbeat, now))
-            || (same && (heartbeat.sequence <= entry.sequence || left))
+        let older = pulse.epoch < entry.member.epoch;
+        if (older && !entry.gives_way_to_older(&pulse, now))
+            || (same && (pulse.sequence <= entry.sequence || left))
         {
             return Observed::Stale;
         }
         if same {
-            let held_up = entry.is_held_up(&heartbeat, now);
-            entry.offset.observe(heartbeat.sent_at, now);
+            let held_up = entry.is_held_up(&pulse, now);
+            entry.offset.observe(pulse.sent_at, now);
             entry.member.clock.set(&entry.offset);
             if held_up && entry.member.liveness != Liveness::Alive {
-                entry.sequence = heartbeat.sequence;
+                entry.sequence = pulse.sequence;
                 return Observed::Late;
             }
-            self.change = self.change.max(entry.update(heartbeat, now));
-        } else {
-            entry.member.lost.cancel();
-            let offset = ClockOffset::new(heartbeat.sent_at, now);
-            *entry = Entry::new(heartbeat, offset, false, now);
-            self.change = ViewChange::Membership;
+            let (change, is_known) = entry.update(&pulse, said, now);
+            self.change = self.change.max(change);
+            return match is_known {
+                true => Observed::Applied,
+                false => Observed::Gap,
+            };
         }
+        let Some(share) = all_of(said) else {
+            return Observed::Gap;
+        };
+        entry.member.lost.cancel();
+        let offset = ClockOffset::new(pulse.sent_at, now);
+        *entry = Entry::new(pulse, share, offset, false, now);
+        self.change = ViewChange::Membership;
         Observed::Applied
     }
 
@@ -242,6 +265,13 @@ impl MemberTable {
         self.entries.values().filter(live).count()
     }
 
+    /// Whether everybody who is remembered reads changes. One who is gone counts: it may be back.
+    #[must_use]
+    pub fn all_read_changes(&self) -> bool {
+        let mut others = self.entries.values().filter(|it| !it.member.is_self);
+        others.all(|entry| entry.reads_changes)
+    }
+
     /// How much has changed since the last [`MemberTable::view`].
     #[must_use]
     pub fn change(&self) -> ViewChange {
@@ -265,16 +295,26 @@ impl MemberTable {
             .is_some_and(|at| now.saturating_duration_since(at) >= patience)
     }
 
-    fn admit(&mut self, heartbeat: Heartbeat, now: Instant) -> Observed {
+    /// Takes in what is said by one who is not known.
+    fn meet(&mut self, pulse: Pulse, said: Said, now: Instant) -> Observed {
+        match all_of(said) {
+            Some(share) => self.admit(pulse, share, now),
+            // There will be nobody to ask.
+            None if pulse.state == NodeState::Leaving => Observed::Stale,
+            None => Observed::Gap,
+        }
+    }
+
+    fn admit(&mut self, pulse: Pulse, share: WholeShare, now: Instant) -> Observed {
         // A place is kept for this node itself.
         let others_max = MEMBERS_MAX - 1;
         let others = self.entries.len() - usize::from(self.entries.contains_key(&self.own));
         if others >= others_max && !self.forget_longest_ended() {
             return Observed::Dropped;
         }
-        let node = heartbeat.node.clone();
-        let offset = ClockOffset::new(heartbeat.sent_at, now);
-        let entry = Entry::new(heartbeat, offset, false, now);
+        let node = pulse.node.clone();
+        let offset = ClockOffset::new(pulse.sent_at, now);
+        let entry = Entry::new(pulse, share, offset, false, now);
         self.entries.insert(node, entry);
         self.change = ViewChange::Membership;
         Observed::Applied
@@ -355,9 +395,23 @@ impl MemberTable {
     }
 }
 
-fn is_within_limits(heartbeat: &Heartbeat) -> bool {
-    heartbeat.replicas.len() <= REPLICAS_PER_NODE_MAX
-        && is_within_label_limits(&heartbeat.labels, &heartbeat.version)
+/// A share of which nothing is missing.
+fn all_of(said: Said) -> Option<WholeShare> {
+    match said {
+        Said::Whole(share) => share.is_all().then_some(share),
+        Said::Changes(_) => None,
+    }
+}
+
+fn is_within_limits(beat: &Beat) -> bool {
+    match &beat.said {
+        Said::Whole(share) => {
+            share.replicas.len() <= REPLICAS_PER_NODE_MAX
+                && is_within_label_limits(&share.labels, &share.version)
+        }
+        // Nothing is taken over of changes before they are seen to fit.
+        Said::Changes(_) => true,
+    }
 }
 
 /// Whether what a node says of itself fits in a heartbeat.

@@ -33,6 +33,8 @@ pub(crate) enum FrameKind {
     Heartbeat = 4,
     Stream = 5,
     Pack = 6,
+    HeartbeatChanges = 7,
+    HeartbeatQuestion = 8,
 }
 
 /// Bytes that are no message of this protocol.

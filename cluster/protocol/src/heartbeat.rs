@@ -1,4 +1,10 @@
 //! What a node says of itself, four times a second.
+//!
+//! A [`Heartbeat`] has all of it. Builds before this one send nothing else, and read nothing else. What is
+//! said to those that read more is a [`Beat`]: a few constants, and what has changed.
+
+mod beat;
+mod change;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -7,6 +13,9 @@ use crate::{
     ActorAddress, DecodeError, EncodeError, Epoch, NodeId, NodeMicros,
     frame::{self, FrameKind},
 };
+
+pub use beat::{Beat, PartOf, Pulse, Said, WholeQuestion, WholeShare};
+pub use change::{Applied, Changes, ReplicaChange, ShareRevision};
 
 /// Whether a node takes work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -87,7 +96,7 @@ impl Heartbeat {
         frame::encode(FrameKind::Heartbeat, &(), &[&body])
     }
 
-    /// Reads a heartbeat.
+    /// Reads a heartbeat, as builds do that know no other: what stands behind it is passed over.
     ///
     /// # Errors
     /// When `bytes` is anything else.

@@ -58,6 +58,9 @@ pub const ATTEMPTS_MAX: u32 = 8;
 pub const TRACE_STATE_BYTES_MAX: usize = 512;
 /// Replicas that one heartbeat can report, and so that one node can host.
 pub const REPLICAS_PER_NODE_MAX: usize = 1024;
+/// What a heartbeat may take on the bus; what does not fit follows in the next ones, or is asked for. A bus
+/// that takes less makes it smaller.
+pub const HEARTBEAT_BYTES_MAX: usize = 32 * 1024;
 /// Labels of a node.
 pub const LABELS_MAX: usize = 32;
 /// A label's key or value.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! wrt.v1.<lattice>.beat.<node>                                     heartbeats       (control)
+//! wrt.v1.<lattice>.whole.<node>                                    a whole heartbeat (control)
 //! wrt.v1.<lattice>.node.<node>.call.<kind>.<app>.<name>.<interface>.<operation>     (calls)
 //! wrt.v1.<lattice>.node.<node>.cancel                              cancellations    (calls)
 //! wrt.v1.<lattice>.node.<node>.presence                            is it there?     (calls and control)
@@ -98,6 +99,12 @@ impl Subjects {
     #[must_use]
     pub fn heartbeats(&self) -> String {
         format!("{}.beat.*", self.prefix)
+    }
+
+    /// Where `node` is asked for a whole heartbeat.
+    #[must_use]
+    pub fn whole(&self, node: &NodeId) -> String {
+        format!("{}.whole.{node}", self.prefix)
     }
 
     /// A call of a chosen replica.

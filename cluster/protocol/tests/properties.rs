@@ -16,9 +16,9 @@ mod properties {
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 use wrt_protocol::{
-    ActorAddress, Fault, FaultKind, Hop, LatticeName, Name, TraceContext,
+    ActorAddress, Fault, FaultKind, Hop, LatticeName, Name, PROTOCOL_VERSION, TraceContext,
     envelope::{Cancel, Reply, Request},
-    heartbeat::Heartbeat,
+    heartbeat::{Applied, Beat, Changes, Heartbeat, Said, ShareRevision, WholeQuestion},
     limits::{FAULT_DETAIL_BYTES_MAX, NAME_BYTES_MAX},
     pack,
     stream::StreamFrame,
@@ -26,8 +26,9 @@ use wrt_protocol::{
 };
 
 use properties::values::{
-    a_cancel, a_frame, a_heartbeat, a_name, a_node, a_pack, a_reply, a_request, a_stream_frame,
-    a_trace, an_actor, an_interface, an_operation, some_bytes,
+    a_beat, a_cancel, a_change, a_frame, a_heartbeat, a_name, a_node, a_pack, a_pulse, a_reply,
+    a_report, a_request, a_stream_frame, a_trace, a_whole_beat, an_actor, an_interface,
+    an_operation, some_bytes,
 };
 
 /// A small hurt to a frame.
@@ -96,6 +97,10 @@ fn decode_all(bytes: &Bytes) {
             heartbeat
         );
     }
+    if let Ok(beat) = Beat::decode(bytes) {
+        assert_eq!(Beat::decode(&beat.encode().unwrap()).unwrap(), beat);
+    }
+    let _question = WholeQuestion::decode(bytes);
     if let Ok(frame) = StreamFrame::decode(bytes) {
         let encoded = frame.clone().encode().unwrap();
         assert_eq!(StreamFrame::decode(&encoded).unwrap(), frame);
@@ -132,6 +137,62 @@ proptest! {
     }
 
     #[test]
+    fn beats_round_trip(beat in a_beat()) {
+        let bytes = beat.encode().unwrap();
+        prop_assert_eq!(Beat::decode(&bytes).unwrap(), beat);
+    }
+
+    /// What takes more would not be sent where the bus takes no more, and its node would be taken for dead.
+    #[test]
+    fn parts_of_a_share_are_as_small_as_they_must_be(
+        beat in a_whole_beat(),
+        bytes_max in 600..4_000_usize,
+    ) {
+        let Beat { pulse, said: Said::Whole(share) } = beat else { unreachable!("it is whole") };
+        let (mut first, mut replicas) = (0, Vec::new());
+        while first < share.replicas.len() {
+            let part = share.clone().cut(ShareRevision(1), u32::try_from(first).unwrap(), 9, bytes_max);
+            prop_assert!(!part.replicas.is_empty());
+            prop_assert_eq!(part.is_all(), part.replicas.len() == share.replicas.len());
+            first += part.replicas.len();
+            replicas.extend(part.replicas.iter().cloned());
+            let said = Said::Whole(part);
+            let bytes = Beat { pulse: pulse.clone(), said }.encode().unwrap();
+            prop_assert!(bytes.len() <= bytes_max, "{} bytes", bytes.len());
+        }
+        prop_assert_eq!(replicas, share.replicas);
+    }
+
+    #[test]
+    fn a_change_takes_no_more_than_it_says(change in a_change()) {
+        let beat = |changes| Beat {
+            pulse: a_pulse(),
+            said: Said::Changes(Changes { since: ShareRevision(0), revision: ShareRevision(0), changes }),
+        };
+        let [with, without] = [vec![change.clone()], Vec::new()].map(beat);
+        let [with, without] = [with, without].map(|beat| beat.encode().unwrap().len());
+        prop_assert!(with - without <= change.bytes_max(), "{} bytes", with - without);
+    }
+
+    /// Whatever a peer says, nothing is added but what it lists, and nothing over the limit.
+    #[test]
+    fn any_changes_are_made_or_not(
+        changes in vec(a_change(), 0..8),
+        replicas in vec(a_report(), 0..4),
+        known in option::of(0..3_u64),
+    ) {
+        let changes = Changes { since: ShareRevision(1), revision: ShareRevision(2), changes };
+        match changes.apply(known.map(ShareRevision), || replicas.clone()) {
+            Applied::Changed(after) => {
+                prop_assert_eq!(known, Some(1));
+                prop_assert!(after.len() <= replicas.len() + changes.changes.len());
+            }
+            Applied::Nothing => prop_assert_eq!(known, Some(2)),
+            Applied::NotKnown => prop_assert!(known != Some(2)),
+        }
+    }
+
+    #[test]
     fn stream_frames_round_trip(frame in a_stream_frame()) {
         let bytes = frame.clone().encode().unwrap();
         prop_assert_eq!(StreamFrame::decode(&bytes).unwrap(), frame);
@@ -149,7 +210,8 @@ proptest! {
             Request::decode(&frame).is_ok(),
             Reply::decode(&frame).is_ok(),
             Cancel::decode(&frame).is_ok(),
-            Heartbeat::decode(&frame).is_ok(),
+            Beat::decode(&frame).is_ok(),
+            WholeQuestion::decode(&frame).is_ok(),
             StreamFrame::decode(&frame).is_ok(),
             pack::decode(&frame).is_ok(),
         ];
@@ -163,9 +225,13 @@ proptest! {
 
     /// Random bytes seldom get past the prefix; these do.
     #[test]
-    fn decoders_take_any_head(kind in 1u8..=5, head in vec(any::<u8>(), 0..200), rest in some_bytes()) {
+    fn decoders_take_any_head(
+        kind in 1u8..=8,
+        head in vec(any::<u8>(), 0..200),
+        rest in some_bytes(),
+    ) {
         let length = u32::try_from(head.len()).unwrap().to_le_bytes();
-        let bytes = [&[1, kind][..], &length, &head, &rest].concat();
+        let bytes = [&[PROTOCOL_VERSION, kind][..], &length, &head, &rest].concat();
         decode_all(&Bytes::from(bytes));
     }
 

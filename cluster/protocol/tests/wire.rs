@@ -11,7 +11,10 @@ use wrt_protocol::{
     IdempotencyKey, InterfaceName, LeaseName, Name, NodeId, NodeMicros, OperationName,
     PROTOCOL_VERSION, StreamId, Tenant, TraceContext,
     envelope::{BodyAnnounce, Cancel, Reply, ReplyHead, Request, RequestHead},
-    heartbeat::{Heartbeat, NodeState, ReplicaReport, ReplicaState},
+    heartbeat::{
+        Beat, Changes, Heartbeat, NodeState, PartOf, ReplicaChange, ReplicaReport, ReplicaState,
+        Said, ShareRevision, WholeQuestion,
+    },
     limits::{FAULT_DETAIL_BYTES_MAX, HEAD_BYTES_MAX},
     pack::{self, PackEntry},
     stream::{StreamFrame, StreamSignal},
@@ -215,6 +218,78 @@ fn a_heartbeat() {
     let bytes = heartbeat().encode().unwrap();
     insta::assert_snapshot!("heartbeat", dump(&bytes));
     assert_eq!(Heartbeat::decode(&bytes).unwrap(), heartbeat());
+}
+
+/// One of a build that reads changes: the part that it has says so.
+fn whole_beat() -> Beat {
+    let mut beat = Beat::from(heartbeat());
+    if let Said::Whole(share) = &mut beat.said {
+        share.part = Some(PartOf {
+            revision: ShareRevision(300),
+            first: 0,
+            count: 2,
+            members: 3,
+        });
+    }
+    beat
+}
+
+fn beat_of_changes(changes: Vec<ReplicaChange>) -> Beat {
+    let revision = ShareRevision(300 + u64::from(!changes.is_empty()));
+    Beat {
+        said: Said::Changes(Changes {
+            since: ShareRevision(300),
+            revision,
+            changes,
+        }),
+        ..whole_beat()
+    }
+}
+
+#[test]
+fn heartbeats_of_what_has_changed() {
+    let is = ReplicaChange::Is {
+        at: 1,
+        state: ReplicaState::Ready,
+        running: 3,
+        waiting: 200,
+        concurrency_max: 64,
+    };
+    let new = ReplicaChange::New(heartbeat().replicas.remove(0));
+    let all = vec![ReplicaChange::Gone { at: 0 }, is, new];
+    for (name, beat) in [
+        ("beat_whole", whole_beat()),
+        ("beat_of_changes", beat_of_changes(all)),
+        ("beat_of_nothing", beat_of_changes(Vec::new())),
+    ] {
+        let bytes = beat.encode().unwrap();
+        insta::assert_snapshot!(name, dump(&bytes));
+        assert_eq!(Beat::decode(&bytes).unwrap(), beat);
+    }
+    let question = WholeQuestion { first: 300 };
+    let bytes = question.encode().unwrap();
+    insta::assert_snapshot!("whole_question", dump(&bytes));
+    assert_eq!(WholeQuestion::decode(&bytes).unwrap(), question);
+}
+
+/// What a node of the build before heartbeats of changes sent, as its own tests recorded it: it is read, and what
+/// is said to it is what it reads.
+#[test]
+fn heartbeats_of_an_earlier_build_are_read_and_made() {
+    let recorded = Bytes::from_static(include_bytes!("recorded/heartbeat_of_version_3"));
+    assert_eq!(Heartbeat::decode(&recorded).unwrap(), heartbeat());
+    let beat = Beat::decode(&recorded).unwrap();
+    assert_eq!(beat, Beat::from(heartbeat()));
+    assert!(beat.is_of_earlier_build());
+    assert_eq!(beat.encode().unwrap(), recorded);
+    let now = whole_beat().encode().unwrap();
+    assert!(now.starts_with(&recorded), "what is new stands behind it");
+    assert_eq!(Heartbeat::decode(&now).unwrap(), heartbeat());
+    assert!(!Beat::decode(&now).unwrap().is_of_earlier_build());
+    // It counts one of these as unreadable, and goes on.
+    let changes = beat_of_changes(Vec::new()).encode().unwrap();
+    let error = Heartbeat::decode(&changes).unwrap_err();
+    assert_eq!(error, DecodeError::Kind { kind: 7 });
 }
 
 #[test]

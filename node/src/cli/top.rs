@@ -8,19 +8,23 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, sleep};
 
 use super::{
     args::{Format, LatticeArgs, TopArgs},
     exit::Failure,
     output::Output,
 };
-use crate::lattice::Lattice;
+use crate::{Observer, lattice::Lattice};
 use frame::Size;
 use rates::Rates;
 
-/// A look at the first nodes comes when all have beaten twice, so that there are rates.
-const LISTEN_MIN: Duration = Duration::from_millis(1200);
+/// How long is listened until all nodes are known.
+const LISTEN_MIN: Duration = Duration::from_millis(750);
+/// How long nodes have to say all that they have to say.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(250);
+/// Between the first two looks, of which only the second has rates and is shown.
+const FIRST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Another screen of the terminal, without a cursor; and back.
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l";
@@ -43,17 +47,15 @@ pub async fn top(lattice: &LatticeArgs, arguments: TopArgs, output: Output) -> R
     let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
     let observer = lattice.observe().await?;
     let mut rates = Rates::default();
-    let begun = Instant::now() + LISTEN_MIN;
-    let mut looks = interval_at(begun, Duration::from_secs(arguments.interval));
+    observer.settle(LISTEN_MIN).await;
+    look(&observer, &mut rates).await;
+    let second = Instant::now() + FIRST_INTERVAL;
+    let mut looks = interval_at(second, Duration::from_secs(arguments.interval));
     let _screen = is_text.then(|| Screen::enter(output));
     let mut left = arguments.count;
     while left != Some(0) {
-        loop {
-            tokio::select! {
-                _ = looks.tick() => break,
-                () = observer.heard() => rates.take(&observer.nodes()),
-            }
-        }
+        looks.tick().await;
+        look(&observer, &mut rates).await;
         let load = rates.load(lattice.name(), arguments.app.as_deref(), arguments.sort);
         if is_text {
             let lines = frame::lines(&load, Size::of_terminal());
@@ -66,6 +68,12 @@ pub async fn top(lattice: &LatticeArgs, arguments: TopArgs, output: Output) -> R
     }
     lattice.close().await;
     Ok(())
+}
+
+async fn look(observer: &Observer, rates: &mut Rates) {
+    observer.ask_all();
+    sleep(ANSWERED_WITHIN).await;
+    rates.take(&observer.nodes(), Instant::now());
 }
 
 /// The terminal's other screen, until it is dropped: also where the command is interrupted.

@@ -1,6 +1,13 @@
 //! Nodes, by their heartbeats.
+//!
+//! Most of those say only what has changed, so each node is asked once for all of it, and once more where
+//! something was missed.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::StreamExt;
 use parking_lot::Mutex;
@@ -10,14 +17,17 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use wrt_deployment::{PlacedMember, Standing};
-use wrt_membership::{claimed_interval, plausible_interval};
+use wrt_membership::{Wholes, claimed_interval, plausible_interval};
 use wrt_protocol::{
     NodeId,
-    heartbeat::{Heartbeat, NodeState},
+    heartbeat::{Applied, Beat, Changes, Heartbeat, NodeState, PartOf, Pulse, Said},
     limits::{HEARTBEATS_MISSED_SUSPECT, MEMBERS_MAX},
     subject::Subjects,
 };
 use wrt_transport::{Lane, Transport, TransportError};
+
+/// How much longer one listens for who was heard and has not said yet what it is.
+const UNKNOWN_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Listens to heartbeats until it is dropped.
 pub struct Observer {
@@ -28,16 +38,22 @@ pub struct Observer {
 #[derive(Default)]
 struct Seen {
     nodes: Mutex<BTreeMap<NodeId, SeenNode>>,
+    /// Who was heard, and has not said yet all that it is.
+    unknown: Mutex<BTreeSet<NodeId>>,
     heard: Notify,
+    /// Whoever looks wants to know all of it anew.
+    is_asked: Notify,
 }
 
 /// What a node last said of itself.
 #[derive(Debug, Clone)]
 pub struct SeenNode {
-    /// Its last heartbeat.
+    /// Its last heartbeat, and what it has said before of what did not change since.
     pub beat: Heartbeat,
     /// When that was heard.
     pub heard_at: Instant,
+    /// Of a build that says more than a heartbeat has.
+    part: Option<PartOf>,
 }
 
 impl SeenNode {
@@ -59,12 +75,26 @@ impl Observer {
             .await?;
         let seen = Arc::<Seen>::default();
         let listened = Arc::clone(&seen);
+        let mut wholes = Wholes::new(transport, subjects.clone());
         let mut listener = JoinSet::new();
         listener.spawn(async move {
-            while let Some(inbound) = beats.next().await {
-                // A frame of another version is another lattice's business.
-                if let Ok(beat) = Heartbeat::decode(&inbound.payload) {
-                    listened.hear(beat);
+            loop {
+                let beat = tokio::select! {
+                    inbound = beats.next() => match inbound {
+                        // A frame of another version is another lattice's business.
+                        Some(inbound) => Beat::decode(&inbound.payload).ok(),
+                        None => return,
+                    },
+                    Some(beat) = wholes.next() => Some(beat),
+                    () = listened.is_asked.notified() => {
+                        for node in listened.known() {
+                            wholes.ask(&node);
+                        }
+                        continue;
+                    }
+                };
+                if let Some(node) = beat.and_then(|beat| listened.hear(beat)) {
+                    wholes.ask(&node);
                 }
             }
         });
@@ -75,18 +105,28 @@ impl Observer {
     }
 
     /// Listens for two intervals of the slowest node heard, and at least for `least`: whoever beats
-    /// has beaten then. One that claims to beat more slowly than anybody would makes nobody wait.
+    /// has beaten then. One that claims to beat more slowly than anybody would makes nobody wait, and one that
+    /// does not say what it is does not for long. Ends sooner when as many are heard as any of them knows.
     pub async fn settle(&self, least: Duration) {
         let begun = Instant::now();
-        loop {
+        while !self.seen.are_all() {
             let nodes = self.nodes();
             let interval = |node: &SeenNode| plausible_interval(node.beat.interval_ms, nodes.len());
             let slowest = nodes.values().map(interval).max().unwrap_or_default();
-            let end = begun + least.max(slowest * 2 + slowest / 5);
+            let mut end = begun + least.max(slowest * 2 + slowest / 5);
+            if !self.seen.unknown.lock().is_empty() {
+                end += UNKNOWN_WAIT_MAX;
+            }
             if timeout_at(end, self.heard()).await.is_err() {
                 return;
             }
         }
+    }
+
+    /// Asks every node that is known for all that it has to say: what it has handled is in no heartbeat that says
+    /// only what has changed. Nobody is asked more often than the lattice allows.
+    pub fn ask_all(&self) {
+        self.seen.is_asked.notify_one();
     }
 
     /// Waits for the next heartbeat.
@@ -117,26 +157,109 @@ impl Observer {
 }
 
 impl Seen {
-    fn hear(&self, beat: Heartbeat) {
-        let mut nodes = self.nodes.lock();
-        let is_stale = nodes
-            .get(&beat.node)
-            .is_some_and(|seen| seen.beat.epoch > beat.epoch && seen.is_alive());
-        if is_stale {
-            return;
-        }
-        if beat.state == NodeState::Leaving {
-            nodes.remove(&beat.node);
-        } else if nodes.len() < MEMBERS_MAX || nodes.contains_key(&beat.node) {
-            nodes.insert(
-                beat.node.clone(),
-                SeenNode {
-                    beat,
-                    heard_at: Instant::now(),
-                },
-            );
-        }
-        drop(nodes);
+    fn known(&self) -> Vec<NodeId> {
+        self.nodes.lock().keys().cloned().collect()
+    }
+
+    /// Whether those who are heard know of nobody else.
+    fn are_all(&self) -> bool {
+        let nodes = self.nodes.lock();
+        let knows_no_more = |node: &SeenNode| {
+            let members = node.part.map(|part| usize::try_from(part.members));
+            members.is_some_and(|members| members.is_ok_and(|members| members <= nodes.len()))
+        };
+        let are_known = self.unknown.lock().is_empty() && !nodes.is_empty();
+        are_known && nodes.values().all(knows_no_more)
+    }
+
+    /// Takes a heartbeat in; answers whom to ask for all that it says.
+    fn hear(&self, beat: Beat) -> Option<NodeId> {
+        let to_ask = self.take(beat);
         self.heard.notify_one();
+        to_ask
+    }
+
+    fn take(&self, beat: Beat) -> Option<NodeId> {
+        let Beat { pulse, said } = beat;
+        let mut nodes = self.nodes.lock();
+        let known = nodes.get(&pulse.node);
+        if known.is_some_and(|seen| seen.is_newer_than(&pulse)) {
+            return None;
+        }
+        if pulse.state == NodeState::Leaving {
+            nodes.remove(&pulse.node);
+            self.unknown.lock().remove(&pulse.node);
+            return None;
+        }
+        if known.is_none() && nodes.len() >= MEMBERS_MAX {
+            return None;
+        }
+        let node = pulse.node.clone();
+        let is_known = match said {
+            Said::Whole(share) if share.is_all() => {
+                let part = share.part;
+                nodes.insert(node.clone(), SeenNode::new(pulse.with(share), part));
+                true
+            }
+            Said::Whole(_) => false,
+            Said::Changes(changes) => {
+                let known = nodes.get_mut(&node).filter(|seen| seen.is_of(&pulse));
+                known.is_some_and(|seen| seen.heard(pulse, &changes))
+            }
+        };
+        drop(nodes);
+        let mut unknown = self.unknown.lock();
+        if is_known {
+            unknown.remove(&node);
+            return None;
+        }
+        if unknown.len() < MEMBERS_MAX {
+            unknown.insert(node.clone());
+        }
+        Some(node)
+    }
+}
+
+impl SeenNode {
+    fn new(beat: Heartbeat, part: Option<PartOf>) -> Self {
+        Self {
+            beat,
+            heard_at: Instant::now(),
+            part,
+        }
+    }
+
+    fn is_of(&self, pulse: &Pulse) -> bool {
+        self.beat.epoch == pulse.epoch
+    }
+
+    /// Whether something later was heard, or of a later incarnation that lives. What was asked for may overtake
+    /// what was said to all.
+    fn is_newer_than(&self, pulse: &Pulse) -> bool {
+        match self.is_of(pulse) {
+            true => self.beat.sequence > pulse.sequence,
+            false => self.beat.epoch > pulse.epoch && self.is_alive(),
+        }
+    }
+
+    /// Answers whether its share is known as it has it.
+    fn heard(&mut self, pulse: Pulse, changes: &Changes) -> bool {
+        self.heard_at = Instant::now();
+        self.beat.sequence = pulse.sequence;
+        self.beat.sent_at = pulse.sent_at;
+        self.beat.interval_ms = pulse.interval_ms;
+        self.beat.state = pulse.state;
+        let known = self.part.map(|part| part.revision);
+        match changes.apply(known, || self.beat.replicas.clone()) {
+            Applied::Nothing => true,
+            Applied::Changed(replicas) => {
+                self.beat.replicas = replicas;
+                if let Some(part) = &mut self.part {
+                    part.revision = changes.revision;
+                }
+                true
+            }
+            Applied::NotKnown => false,
+        }
     }
 }

@@ -6,8 +6,9 @@ use wrt_membership::{Candidate, Membership, View, heartbeat_interval};
 use wrt_protocol::{ActorAddress, NodeId};
 use wrt_runtime::{Reports, Vacancy};
 
-/// Heartbeats that a report may be late by: it was made before the last one, and views lag behind.
-const LATE_BY: u32 = 3;
+/// Heartbeats that a report may be late by: it was made before the last one, what has changed little is told by
+/// the second, and views lag behind.
+const LATE_BY: u32 = 4;
 
 /// What a provider's replica on this node may count on.
 pub(crate) struct Reported {

@@ -7,6 +7,8 @@ use wrt_deployment::{PlacedMember, Placement, PlacementRule, Snapshot, Standing,
 use wrt_membership::{Liveness, Member, Membership, View};
 use wrt_protocol::{ActorAddress, NodeId};
 
+use super::decided::Decided;
+
 /// Where everything goes, by what this node sees.
 pub(crate) fn placement(snapshot: &Snapshot, view: &View) -> Placement {
     place(
@@ -55,16 +57,17 @@ pub(crate) fn is_awaited(actor: &ActorAddress, placement: &Placement, view: &Vie
 /// replica reach it through its queue group.
 pub(crate) async fn handed_over(
     membership: &Arc<Membership>,
-    snapshot: &Snapshot,
+    snapshot: &Arc<Snapshot>,
     actors: &[ActorAddress],
     end: Instant,
 ) {
     let mut views = membership.changes();
+    let mut decided = Decided::default();
     let handed_over = async {
         loop {
             views.borrow_and_update();
             let view = membership.view();
-            let placement = placement(snapshot, &view);
+            let (placement, _is_new) = decided.placement(snapshot, &view);
             let is_exclusive =
                 |actor: &ActorAddress| rule(snapshot, actor).is_some_and(|rule| rule.exclusive);
             let may_go = |actor: &ActorAddress| {
@@ -86,10 +89,15 @@ fn placed_member(member: &Member) -> PlacedMember {
     PlacedMember {
         id: member.id.clone(),
         labels: member.labels.iter().cloned().collect(),
-        standing: match member.liveness {
-            Liveness::Dead => Standing::Dead,
-            Liveness::Alive | Liveness::Suspect if member.takes_placement() => Standing::Serving,
-            Liveness::Alive | Liveness::Suspect => Standing::Draining,
-        },
+        standing: standing(member),
+    }
+}
+
+/// Whether placement may give it something.
+pub(crate) fn standing(member: &Member) -> Standing {
+    match member.liveness {
+        Liveness::Dead => Standing::Dead,
+        Liveness::Alive | Liveness::Suspect if member.takes_placement() => Standing::Serving,
+        Liveness::Alive | Liveness::Suspect => Standing::Draining,
     }
 }

@@ -16,6 +16,7 @@ use wrt_supervision::Supervision;
 
 use super::{
     Parts,
+    decided::Decided,
     desired::{Applied, wanted},
     handover,
 };
@@ -43,6 +44,11 @@ pub(crate) struct Reconciler {
     leaving: BTreeMap<ActorAddress, Instant>,
     stops: JoinSet<ActorAddress>,
     settles: Instant,
+    decided: Decided,
+    /// What it has gone through last.
+    gone_through: Option<Arc<Snapshot>>,
+    /// When it goes through its share without being told.
+    look_at: Instant,
 }
 
 impl Reconciler {
@@ -65,6 +71,9 @@ impl Reconciler {
             leaving: BTreeMap::new(),
             stops: JoinSet::new(),
             settles: Instant::now() + SETTLING_TIME,
+            decided: Decided::default(),
+            gone_through: None,
+            look_at: Instant::now(),
         }
     }
 
@@ -74,29 +83,45 @@ impl Reconciler {
         loop {
             let snapshot = desires.borrow_and_update().clone();
             views.borrow_and_update();
-            if let Some(snapshot) = snapshot {
-                self.reconcile(&snapshot);
+            if let Some(snapshot) = snapshot
+                && self.reconcile(&snapshot)
+            {
+                // Where one decision costs much, several changes are taken together.
+                tokio::time::sleep(self.decided.pause()).await;
             }
             tokio::select! {
                 changed = desires.changed() => if changed.is_err() { return },
                 changed = views.changed() => if changed.is_err() { return },
-                Some(stopped) = self.stops.join_next() => self.stopped(stopped.ok()),
-                () = tokio::time::sleep(LOOK_INTERVAL) => {}
+                Some(stopped) = self.stops.join_next() => {
+                    self.stopped(stopped.ok());
+                    self.look_at = Instant::now();
+                }
+                () = tokio::time::sleep_until(self.look_at) => {}
             }
         }
     }
 
-    fn reconcile(&mut self, snapshot: &Arc<Snapshot>) {
+    /// Answers whether it was worked out anew where everything goes.
+    fn reconcile(&mut self, snapshot: &Arc<Snapshot>) -> bool {
+        let is_due = Instant::now() >= self.look_at;
+        if is_due {
+            self.look_at = Instant::now() + LOOK_INTERVAL;
+        }
         let view = self.seat.membership.view();
         // A node that doubts its own hearing must not take over what may well be alive.
         if view.is_isolated() {
-            return;
+            return false;
         }
-        let placement = handover::placement(snapshot, &view);
+        let (placement, is_decided) = self.decided.placement(snapshot, &view);
+        let gone_through = self.gone_through.as_ref();
+        let is_desired = !gone_through.is_some_and(|it| Arc::ptr_eq(it, snapshot));
         let share: BTreeSet<_> = placement.share(&self.node).cloned().collect();
-        self.seat.path.set_expected(self.expected(&placement));
-        for actor in &share {
-            self.keep(actor, snapshot);
+        if is_decided || is_desired || is_due {
+            self.seat.path.set_expected(self.expected(&placement));
+            for actor in &share {
+                self.keep(actor, snapshot);
+            }
+            self.gone_through = Some(Arc::clone(snapshot));
         }
         let others: Vec<_> = self
             .running
@@ -110,6 +135,7 @@ impl Reconciler {
             }
         }
         self.applied.set(snapshot);
+        is_decided
     }
 
     /// Runs an actor as it is desired now.

@@ -67,10 +67,6 @@ pub struct SeenReplica {
     pub waiting: u32,
     /// Calls that may be in hand; 0 where nothing bounds them.
     pub limit: u32,
-    /// Calls handled since it started.
-    pub handled: u64,
-    /// Calls refused since it started.
-    pub refused: u64,
 }
 
 /// An app.
@@ -173,8 +169,6 @@ fn replica(report: &ReplicaReport) -> SeenReplica {
         running: report.running,
         waiting: report.waiting,
         limit: report.concurrency_max,
-        handled: report.handled,
-        refused: report.refused,
     }
 }
 

@@ -6,10 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::StreamExt;
 use tempfile::TempDir;
 use wrt_protocol::{
     Epoch, LatticeName, NodeId, NodeMicros,
-    heartbeat::{Heartbeat, NodeState},
+    heartbeat::{Beat, Heartbeat, NodeState, Said},
     subject::Subjects,
 };
 use wrt_test_servers::{NatsServer, Process, RedisServer, free_port};
@@ -511,4 +512,59 @@ calls = [{{ component = "probe" }}]
         assert!(arguments != ["ps"] || told.contains("slow"), "{told}");
     }
     says.abort();
+}
+
+/// Each heartbeat had every replica of its node, four times a second.
+#[test]
+fn a_lattice_in_which_nothing_happens_sends_constants() {
+    let lattice = Lattice::start(&["a", "b"]);
+    let text = format!(
+        r#"
+[app]
+name = "probe"
+[component.probe]
+source = "{source}"
+replicas = 2
+[provider.web]
+backend = "http-server"
+nodes = ["a"]
+config = {{ address = "{web}" }}
+calls = [{{ component = "probe" }}]
+"#,
+        source = guest("probe").display(),
+        web = address()
+    );
+    let manifest = write_manifest(lattice.folder(), &text);
+    lattice.wrt_ok(&["up", &manifest.display().to_string()]);
+    // What the last replica's start has changed is told, exactly, within two heartbeats.
+    let said = heard(&lattice, Duration::from_secs(4));
+    let since = said.len() / 2;
+    assert!(since >= 12, "{} heartbeats", said.len());
+    for (beat, bytes) in &said[since..] {
+        let is_nothing = matches!(&beat.said, Said::Changes(it) if it.changes.is_empty());
+        assert!(is_nothing && *bytes <= 64, "{bytes} bytes: {beat:?}");
+    }
+    // Who has just come hears of all there is.
+    let ps = lattice.wrt_ok(&["ps"]);
+    assert_eq!(ps.matches("component/probe/probe").count(), 2, "{ps}");
+    assert_eq!(ps.matches("provider/probe/web").count(), 1, "{ps}");
+}
+
+/// All heartbeats for so long, and what each takes.
+fn heard(lattice: &Lattice, duration: Duration) -> Vec<(Beat, usize)> {
+    let subject = Subjects::new(&LatticeName::new("default").unwrap()).heartbeats();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let client = async_nats::connect(lattice.nats.url()).await.unwrap();
+        let mut messages = client.subscribe(subject).await.unwrap();
+        let end = tokio::time::Instant::now() + duration;
+        let mut all = Vec::new();
+        while let Ok(Some(message)) = tokio::time::timeout_at(end, messages.next()).await {
+            all.push((
+                Beat::decode(&message.payload).unwrap(),
+                message.payload.len(),
+            ));
+        }
+        all
+    })
 }

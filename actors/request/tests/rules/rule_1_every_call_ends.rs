@@ -217,7 +217,8 @@ async fn rule_1_and_2_hundreds_of_calls_on_a_lossy_bus() {
         for host in &hosts {
             host.is_idle().await;
         }
-        assert_eq!(bus.faults().requests_waiting(), 0);
+        // A node whose heartbeat was lost asks for all of it, and waits half a second for what is lost of that.
+        eventually("nobody waits", || bus.faults().requests_waiting() == 0).await;
     }
 }
 

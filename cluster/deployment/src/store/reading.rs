@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use async_nats::jetstream::{ErrorCode, kv, stream::Info};
 use bytes::Bytes;
-use futures::StreamExt;
 
+use super::followed::Followed;
 use super::{
     Revision, Store,
     attempt::{AttemptError, attempts, error_code},
@@ -64,30 +64,40 @@ pub struct Entry {
 impl Store {
     /// All of the bucket, as it is now.
     pub(super) async fn reading(&self) -> Result<Reading, StoreError> {
-        let empty = empty(&self.info().await?);
-        match empty.messages {
-            0 => Ok(empty),
-            _ => self.entries(empty).await,
+        let info = self.info().await?;
+        match info.state.messages {
+            0 => Ok(empty(&info)),
+            _ => Ok(self.follow(&info).await?.into_reading()),
         }
     }
 
-    /// Reads the whole bucket, but for one that is still as it was at `before`.
-    pub(super) async fn look(&self, before: Option<&Reading>) -> Result<Look, StoreError> {
-        let empty = empty(&self.info().await?);
-        let is_same = |before: &&Reading| {
-            (before.bucket, before.last, before.messages)
-                == (empty.bucket, empty.last, empty.messages)
+    /// Reads the whole bucket, of which the server has just said something, by a watch that goes on.
+    pub(super) async fn follow(&self, info: &Info) -> Result<Followed, StoreError> {
+        let what = "read the desired state";
+        let watch = || async {
+            // The last of each key, marks included, and then each change.
+            let watch = self.apps.watch_with_history(">").await;
+            watch.map_err(AttemptError::again)
         };
-        if before.filter(is_same).is_some() {
-            return Ok(Look::Same);
+        let watch = attempts(what, STORE_CALL_WAIT_MAX, watch).await?;
+        let mut followed = Followed::new(watch, empty(info));
+        let mut is_whole = info.state.messages == 0;
+        while !is_whole {
+            let next = tokio::time::timeout(STORE_CALL_WAIT_MAX, followed.next()).await;
+            let next = next.map_err(|_elapsed| StoreError::TimedOut {
+                what: what.to_owned(),
+                waited: STORE_CALL_WAIT_MAX,
+            })?;
+            is_whole = next.map_err(|source| StoreError::Failed {
+                what: what.to_owned(),
+                source,
+            })?;
         }
-        if empty.messages == 0 {
-            return Ok(Look::Changed(empty));
-        }
-        self.entries(empty).await.map(Look::Changed)
+        followed.is_read(info);
+        Ok(followed)
     }
 
-    async fn info(&self) -> Result<Info, StoreError> {
+    pub(super) async fn info(&self) -> Result<Info, StoreError> {
         let look = || async {
             let info = self.apps.stream.get_info().await;
             info.map_err(|error| match error_code(&error) {
@@ -97,49 +107,17 @@ impl Store {
         };
         attempts("look at the desired state", STORE_CALL_WAIT_MAX, look).await
     }
-
-    async fn entries(&self, empty: Reading) -> Result<Reading, StoreError> {
-        let what = "read the desired state";
-        let watch = || async {
-            // The last of each key, marks included, and then each change.
-            let watch = self.apps.watch_with_history(">").await;
-            watch.map_err(AttemptError::again)
-        };
-        let mut watch = attempts(what, STORE_CALL_WAIT_MAX, watch).await?;
-        let mut reading = empty;
-        loop {
-            let next = tokio::time::timeout(STORE_CALL_WAIT_MAX, watch.next()).await;
-            let next = next.map_err(|_elapsed| StoreError::TimedOut {
-                what: what.to_owned(),
-                waited: STORE_CALL_WAIT_MAX,
-            })?;
-            let failed = |source: Box<dyn std::error::Error + Send + Sync>| StoreError::Failed {
-                what: what.to_owned(),
-                source,
-            };
-            let entry = next.ok_or_else(|| failed("the watch has ended".into()))?;
-            let entry = entry.map_err(|error| failed(error.to_string().into()))?;
-            let is_whole = entry.seen_current;
-            reading.insert(entry);
-            if is_whole {
-                return Ok(reading);
-            }
-        }
-    }
-}
-
-/// What a look at the bucket found.
-pub(super) enum Look {
-    /// What there was.
-    Same,
-    /// Something else.
-    Changed(Reading),
 }
 
 impl Reading {
-    fn insert(&mut self, entry: kv::Entry) {
+    /// Takes in what the bucket has of a key, unless something later is known.
+    pub(super) fn insert(&mut self, entry: kv::Entry) {
         let revision = Revision(entry.revision);
         self.last = self.last.max(revision);
+        let known = self.entries.get(&entry.key);
+        if known.is_some_and(|known| known.revision > revision) {
+            return;
+        }
         let stored = Entry {
             revision,
             stored_at: StoredAt(nanos(entry.created.unix_timestamp_nanos())),
@@ -149,7 +127,7 @@ impl Reading {
     }
 }
 
-fn empty(info: &Info) -> Reading {
+pub(super) fn empty(info: &Info) -> Reading {
     Reading {
         bucket: BucketId(nanos(info.created.unix_timestamp_nanos())),
         last: Revision(info.state.last_sequence),

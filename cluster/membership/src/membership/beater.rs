@@ -6,13 +6,10 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout},
 };
-use wrt_protocol::{
-    heartbeat::{Heartbeat, NodeState},
-    limits::REPLICAS_PER_NODE_MAX,
-};
+use wrt_protocol::heartbeat::{Beat, NodeState};
 use wrt_transport::{Lane, LinkState, Transport};
 
-use super::{Report, Shared, lock};
+use super::{Shared, lock, speech::Spoken};
 use crate::{ViewChange, heartbeat_interval};
 
 /// Time between two heartbeats at least, however often one is asked for.
@@ -22,18 +19,14 @@ pub(super) struct Beater {
     shared: Arc<Shared>,
     transport: Arc<dyn Transport>,
     link: watch::Receiver<LinkState>,
-    report: Report,
-    sequence: u64,
 }
 
 impl Beater {
-    pub(super) fn new(shared: Arc<Shared>, transport: Arc<dyn Transport>, report: Report) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, transport: Arc<dyn Transport>) -> Self {
         Self {
             shared,
             link: transport.link(),
             transport,
-            report,
-            sequence: 0,
         }
     }
 
@@ -58,59 +51,36 @@ impl Beater {
 
     /// Sends one heartbeat, and answers what it said of the node.
     pub(super) async fn beat(&mut self) -> NodeState {
-        let (heartbeat, interval) = self.compose();
-        let state = heartbeat.state;
-        self.sequence += 1;
+        let spoken = self.shared.speak(self.transport.payload_bytes_max());
+        let state = spoken.state();
+        let Spoken {
+            own,
+            beat,
+            interval,
+        } = spoken;
         // Before it can come back.
-        lock(&self.shared.sent).insert(&heartbeat);
+        lock(&self.shared.sent).insert(&beat.pulse);
         self.shared.update(ViewChange::Membership, |table, now| {
-            table.observe_own(heartbeat.clone(), now);
+            table.observe_own(own, now);
         });
-        if self.send(&heartbeat, interval).await {
+        if self.send(&beat, interval).await {
             self.shared.counters.sent.add_one();
         } else {
+            self.shared.was_not_sent(&beat);
             self.shared.counters.unsent.add_one();
         }
         state
     }
 
-    fn compose(&self) -> (Heartbeat, Duration) {
-        let interval = heartbeat_interval(lock(&self.shared.table).live_count());
-        let state = *lock(&self.shared.state);
-        let mut replicas = (self.report)();
-        if replicas.len() > REPLICAS_PER_NODE_MAX {
-            // The others would refuse the whole heartbeat and take the node for dead.
-            tracing::error!(
-                replicas = replicas.len(),
-                replicas_max = REPLICAS_PER_NODE_MAX,
-                "node hosts more replicas than a heartbeat can report; the rest get no calls"
-            );
-            replicas.truncate(REPLICAS_PER_NODE_MAX);
-        }
-        let options = &self.shared.options;
-        let heartbeat = Heartbeat {
-            node: options.node.clone(),
-            epoch: options.epoch,
-            sequence: self.sequence,
-            sent_at: self.shared.clock.now(),
-            interval_ms: u32::try_from(interval.as_millis()).unwrap_or(u32::MAX),
-            state,
-            version: options.version.clone(),
-            labels: options.labels.clone(),
-            replicas,
-        };
-        (heartbeat, interval)
-    }
-
-    async fn send(&self, heartbeat: &Heartbeat, interval: Duration) -> bool {
-        let payload = match heartbeat.encode() {
+    async fn send(&self, beat: &Beat, interval: Duration) -> bool {
+        let payload = match beat.encode() {
             Ok(payload) => payload,
             Err(error) => {
                 tracing::error!(%error, "heartbeat has no encoding");
                 return false;
             }
         };
-        let subject = self.shared.subjects.heartbeat(&heartbeat.node);
+        let subject = self.shared.subjects.heartbeat(&beat.pulse.node);
         let sending = self.transport.publish(Lane::Control, subject, payload);
         // A heartbeat that is late by an interval is worth less than the next one.
         match timeout(interval, sending).await {

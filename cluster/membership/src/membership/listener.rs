@@ -10,26 +10,35 @@ use tokio::{
 };
 use wrt_protocol::{
     Epoch, NodeId,
-    heartbeat::{Heartbeat, NodeState},
+    heartbeat::{Beat, NodeState, Pulse},
     limits::HEARTBEAT_INTERVAL,
 };
-use wrt_transport::{Inbound, LinkState, Subscription};
+use wrt_transport::{Inbound, LinkState, Subscription, Transport};
 
 use super::{MembershipError, Shared, asker::Asker, lock, sent::Sender};
-use crate::{Observed, ViewChange, interval::claimed_interval};
+use crate::{Observed, ViewChange, Wholes, heartbeat_interval, interval::claimed_interval};
 
 /// Time between two judgements of silence, and between two views when only load changed.
 const TICK: Duration = Duration::from_millis(50);
+/// The same in a lattice that beats so slowly that as many judgements as that would all be alike.
+const TICK_MAX: Duration = Duration::from_millis(100);
+/// Judgements of silence for each heartbeat of a node.
+const TICKS_PER_INTERVAL: u32 = 5;
 /// Time between two judgements while somebody is asked whether it is there.
 const TICK_ASKING: Duration = Duration::from_millis(10);
+/// How much longer a node that joins waits for whole heartbeats that it has asked for.
+const WHOLES_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Heartbeats taken in before the view is published and silence may be judged.
 const BATCH_MAX: usize = 256;
+/// When only load changed, a view is made no sooner than this many times what the last one has cost.
+const LOAD_COST_FACTOR: u32 = 20;
 
 pub(super) struct Listener {
     shared: Arc<Shared>,
     heartbeats: Subscription,
     link: watch::Receiver<LinkState>,
     asker: Asker,
+    wholes: Wholes,
     /// When the view is published next, though only load changed.
     load_at: Instant,
     /// Whether `heartbeats` may still have some; it ends when the transport is closed.
@@ -42,43 +51,55 @@ impl Listener {
     pub(super) fn new(
         shared: Arc<Shared>,
         heartbeats: Subscription,
-        link: watch::Receiver<LinkState>,
-        asker: Asker,
+        transport: &Arc<dyn Transport>,
     ) -> Self {
+        let subjects = shared.subjects.clone();
         Self {
+            asker: Asker::new(Arc::clone(&shared), Arc::clone(transport)),
+            wholes: Wholes::new(Arc::clone(transport), subjects),
             shared,
             heartbeats,
-            link,
-            asker,
+            link: transport.link(),
             load_at: Instant::now(),
             open: true,
             told: Mutex::default(),
         }
     }
 
-    /// Listens for two intervals of the slowest beat heard; an error as soon as another node has
-    /// this one's name.
+    /// Listens for two intervals of the slowest beat heard, and for a while until those have answered who were
+    /// asked for more; an error as soon as another node has this one's name.
     pub(super) async fn find_namesake(&mut self) -> Result<(), MembershipError> {
         let began = Instant::now();
         let mut slowest = HEARTBEAT_INTERVAL;
         loop {
-            let heard = timeout_at(began + slowest * 2, self.heartbeats.next()).await;
-            let Ok(Some(inbound)) = heard else {
-                return Ok(());
+            let inbound = tokio::select! {
+                Some(beat) = self.wholes.next() => {
+                    self.take_in(beat);
+                    continue;
+                }
+                heard = timeout_at(began + slowest * 2, self.heartbeats.next()) => match heard {
+                    Ok(Some(inbound)) => inbound,
+                    Ok(None) | Err(_) => break,
+                },
             };
-            let Some(heartbeat) = self.read(&inbound) else {
+            let Some(beat) = self.read(&inbound) else {
                 continue;
             };
-            slowest = slowest.max(claimed_interval(heartbeat.interval_ms));
-            if heartbeat.node != self.shared.options.node {
-                self.take_in(heartbeat);
-            } else if heartbeat.state != NodeState::Leaving {
+            slowest = slowest.max(claimed_interval(beat.pulse.interval_ms));
+            if beat.pulse.node != self.shared.options.node {
+                self.take_in(beat);
+            } else if beat.pulse.state != NodeState::Leaving {
                 return Err(MembershipError::NameTaken {
-                    node: heartbeat.node,
-                    epoch: heartbeat.epoch,
+                    node: beat.pulse.node,
+                    epoch: beat.pulse.epoch,
                 });
             }
         }
+        let end = Instant::now() + WHOLES_WAIT_MAX;
+        while let Ok(Some(beat)) = timeout_at(end, self.wholes.next()).await {
+            self.take_in(beat);
+        }
+        Ok(())
     }
 
     /// Judges silence, and has those asked who are to be; publishes what changed since, from time to time
@@ -90,15 +111,21 @@ impl Listener {
             true => ViewChange::Load,
             false => ViewChange::Membership,
         };
-        if threshold == ViewChange::Load {
-            self.load_at = began + TICK;
-        }
-        let (questions, asks) = self.shared.update(threshold, |table, now| {
+        let (questions, pause) = self.shared.update(threshold, |table, now| {
             table.tick(now, link);
-            (table.questions(now), table.asks())
+            let questions = table.questions(now);
+            let interval = heartbeat_interval(table.live_count());
+            let pause = match table.asks() {
+                true => TICK_ASKING,
+                false => (interval / TICKS_PER_INTERVAL).clamp(TICK, TICK_MAX),
+            };
+            (questions, pause)
         });
+        if threshold == ViewChange::Load {
+            self.load_at = began + TICK.max(began.elapsed() * LOAD_COST_FACTOR);
+        }
         self.asker.ask(questions);
-        Instant::now() + if asks { TICK_ASKING } else { TICK }
+        Instant::now() + pause
     }
 
     /// One that went down and came up in between was down.
@@ -121,6 +148,7 @@ impl Listener {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
+                Some(beat) = self.wholes.next() => self.hear_whole(beat),
                 inbound = self.heartbeats.next(), if self.open => match inbound {
                     Some(inbound) => self.hear(inbound),
                     None => self.open = false,
@@ -137,8 +165,8 @@ impl Listener {
     fn hear(&mut self, first: Inbound) {
         let mut inbound = first;
         for taken in 1.. {
-            if let Some(heartbeat) = self.read(&inbound) {
-                self.take_in(heartbeat);
+            if let Some(beat) = self.read(&inbound) {
+                self.take_in(beat);
             }
             if taken == BATCH_MAX {
                 break;
@@ -151,11 +179,21 @@ impl Listener {
         self.shared.update(ViewChange::Membership, |_, _| ());
     }
 
-    fn read(&self, inbound: &Inbound) -> Option<Heartbeat> {
+    /// Takes in a heartbeat that was asked for and those that are there as well, for one view.
+    fn hear_whole(&mut self, first: Beat) {
+        let mut next = Some(first);
+        while let Some(beat) = next {
+            self.take_in(beat);
+            next = self.wholes.try_next();
+        }
+        self.shared.update(ViewChange::Membership, |_, _| ());
+    }
+
+    fn read(&self, inbound: &Inbound) -> Option<Beat> {
         let counters = &self.shared.counters;
         counters.seen.add_one();
-        let heartbeat = match Heartbeat::decode(&inbound.payload) {
-            Ok(heartbeat) => heartbeat,
+        let beat = match Beat::decode(&inbound.payload) {
+            Ok(beat) => beat,
             Err(error) => {
                 counters.malformed.add_one();
                 tracing::debug!(%error, subject = inbound.subject, "heartbeat is not readable");
@@ -163,25 +201,34 @@ impl Listener {
             }
         };
         // Permissions look at the subject, so a node can speak only for the one that it names.
-        if self.shared.subjects.heartbeat(&heartbeat.node) != inbound.subject {
+        if self.shared.subjects.heartbeat(&beat.pulse.node) != inbound.subject {
             counters.malformed.add_one();
             return None;
         }
-        Some(heartbeat)
+        Some(beat)
     }
 
-    fn take_in(&self, heartbeat: Heartbeat) {
+    fn take_in(&mut self, beat: Beat) {
         let Shared {
             options, counters, ..
         } = &*self.shared;
-        if heartbeat.node == options.node {
-            self.hear_namesake(&heartbeat);
+        if beat.pulse.node == options.node {
+            self.hear_namesake(&beat.pulse);
             return;
         }
-        let (node, epoch) = (heartbeat.node.clone(), heartbeat.epoch);
-        let observed = self.shared.observe(heartbeat);
+        let is_in_need = beat.is_of_earlier_build() && beat.pulse.sequence == 0;
+        let (node, epoch) = (beat.pulse.node.clone(), beat.pulse.epoch);
+        let observed = self.shared.observe(beat);
         match observed {
+            // It is new here, and understands nothing of what is said until all is said.
+            Observed::Applied if is_in_need => self.shared.announce.notify_one(),
             Observed::Applied => {}
+            Observed::Gap => {
+                counters.gaps.add_one();
+                if self.wholes.ask(&node) {
+                    counters.wholes_asked.add_one();
+                }
+            }
             Observed::Stale => {
                 counters.stale.add_one();
                 self.tell_older(node, epoch);
@@ -218,14 +265,14 @@ impl Listener {
     }
 
     /// What has this node's name and epoch is its own heartbeat that comes back, or a namesake's.
-    fn hear_own_epoch(&self, heartbeat: &Heartbeat) {
+    fn hear_own_epoch(&self, pulse: &Pulse) {
         let Shared {
             options,
             counters,
             fenced,
             ..
         } = &*self.shared;
-        let sender = lock(&self.shared.sent).sender(heartbeat);
+        let sender = lock(&self.shared.sent).sender(pulse);
         match sender {
             Sender::Own => lock(&self.shared.table).observe_echo(Instant::now()),
             Sender::Unknown | Sender::NamesakeThatGives => counters.stale.add_one(),
@@ -241,22 +288,22 @@ impl Listener {
         }
     }
 
-    fn hear_namesake(&self, heartbeat: &Heartbeat) {
+    fn hear_namesake(&self, pulse: &Pulse) {
         let Shared {
             options,
             counters,
             fenced,
             ..
         } = &*self.shared;
-        if heartbeat.epoch < options.epoch {
+        if pulse.epoch < options.epoch {
             counters.stale.add_one();
-        } else if heartbeat.epoch == options.epoch {
-            self.hear_own_epoch(heartbeat);
+        } else if pulse.epoch == options.epoch {
+            self.hear_own_epoch(pulse);
         } else if !fenced.is_cancelled() {
             tracing::error!(
                 node = %options.node,
                 own_epoch = %options.epoch,
-                newer_epoch = %heartbeat.epoch,
+                newer_epoch = %pulse.epoch,
                 "a newer incarnation of this node is on the lattice; this one is fenced"
             );
             fenced.cancel();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use wrt_protocol::{NodeMicros, heartbeat::Heartbeat};
+use wrt_protocol::{NodeMicros, heartbeat::Pulse};
 
 /// Heartbeats that are remembered: what comes back later than all of them says nothing.
 const REMEMBERED: usize = 1024;
@@ -28,29 +28,28 @@ pub(super) enum Sender {
 
 impl SentBeats {
     /// Takes in what is about to be sent.
-    pub(super) fn insert(&mut self, heartbeat: &Heartbeat) {
+    pub(super) fn insert(&mut self, pulse: &Pulse) {
         if self.beats.len() == REMEMBERED {
             self.beats.pop_front();
         }
-        self.beats
-            .push_back((heartbeat.sequence, heartbeat.sent_at));
+        self.beats.push_back((pulse.sequence, pulse.sent_at));
     }
 
-    /// Whose `heartbeat` is. Of two namesakes the one that has beaten more often stays. Where both have
+    /// Whose heartbeat has `pulse`. Of two namesakes the one that has beaten more often stays. Where both have
     /// beaten as often, it is the one that sent its last later by its own clock; and nobody, where
     /// those are the same.
-    pub(super) fn sender(&self, heartbeat: &Heartbeat) -> Sender {
+    pub(super) fn sender(&self, pulse: &Pulse) -> Sender {
         let Some((last, _)) = self.beats.back() else {
             return Sender::NamesakeThatStays;
         };
         let sent = self
             .beats
             .iter()
-            .find(|(sequence, _)| *sequence == heartbeat.sequence);
+            .find(|(sequence, _)| *sequence == pulse.sequence);
         match sent {
-            Some((_, sent_at)) if *sent_at == heartbeat.sent_at => Sender::Own,
-            _ if heartbeat.sequence > *last => Sender::NamesakeThatStays,
-            Some((sequence, sent_at)) if sequence == last && *sent_at < heartbeat.sent_at => {
+            Some((_, sent_at)) if *sent_at == pulse.sent_at => Sender::Own,
+            _ if pulse.sequence > *last => Sender::NamesakeThatStays,
+            Some((sequence, sent_at)) if sequence == last && *sent_at < pulse.sent_at => {
                 Sender::NamesakeThatStays
             }
             Some(_) => Sender::NamesakeThatGives,
@@ -65,17 +64,14 @@ mod tests {
 
     use super::*;
 
-    fn beat(sequence: u64, sent_at: u64) -> Heartbeat {
-        Heartbeat {
+    fn beat(sequence: u64, sent_at: u64) -> Pulse {
+        Pulse {
             node: NodeId::new("a").unwrap(),
             epoch: Epoch(1),
             sequence,
             sent_at: NodeMicros(sent_at),
             interval_ms: 250,
             state: NodeState::Serving,
-            version: String::new(),
-            labels: Vec::new(),
-            replicas: Vec::new(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The table under synthetic time: 250 ms beats, 50 ms ticks.
 
 mod absence;
+mod changes;
 mod property;
 mod scene;
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use wrt_membership::{Liveness, Membership, MembershipError, MembershipOptions, Report, View};
 use wrt_protocol::{
     ActorAddress, Epoch, LatticeName, Name, NodeId, NodeMicros,
-    heartbeat::{Heartbeat, NodeState, ReplicaReport, ReplicaState},
+    heartbeat::{Beat, Heartbeat, NodeState, ReplicaReport, ReplicaState},
     subject::Subjects,
 };
 use wrt_transport::{Lane, Loopback, LoopbackTransport, Transport};
@@ -67,6 +67,24 @@ impl World {
         Ok(())
     }
 
+    /// A node with so many replicas, with as long names as there are.
+    pub async fn join_large(&mut self, node: &str, replicas: usize) {
+        let transport = self.bus.transport(name(node));
+        let replica = |at: usize| {
+            let text = format!("{at:0>64}");
+            let long = Name::new(&text).expect("a test's name is legal");
+            ReplicaReport {
+                actor: ActorAddress::component(long.clone(), long),
+                ..ready()
+            }
+        };
+        let all: Vec<_> = (0..replicas).map(replica).collect();
+        let report: Report = Arc::new(move || all.clone());
+        let joined = Membership::start(options(node, 1), transport, report).await;
+        let membership = joined.expect("nobody has the name");
+        self.memberships.insert(node.to_owned(), membership);
+    }
+
     /// A node that the world does not know of yet, as two that join at once need.
     pub async fn joining(
         &self,
@@ -107,11 +125,16 @@ impl World {
         change(&mut self.reports[node].lock());
     }
 
-    /// Puts a heartbeat on the bus that no node of this world sent.
+    /// Puts a heartbeat on the bus that no node of this world sent, as an earlier build does.
     pub async fn say(&self, heartbeat: &Heartbeat) {
+        self.say_beat(&Beat::from(heartbeat.clone())).await;
+    }
+
+    /// The same of any build.
+    pub async fn say_beat(&self, beat: &Beat) {
         let stranger = self.bus.transport(name("stranger"));
-        let subject = self.subjects.heartbeat(&heartbeat.node);
-        let payload = heartbeat.encode().expect("a test's heartbeat is small");
+        let subject = self.subjects.heartbeat(&beat.pulse.node);
+        let payload = beat.encode().expect("a test's heartbeat is small");
         let published = stranger.publish(Lane::Control, subject, payload).await;
         published.expect("the stranger is connected");
     }

@@ -9,7 +9,10 @@ use wrt_protocol::{
     InterfaceName, LeaseName, Name, NodeId, NodeMicros, OperationName, StreamId, Tenant,
     TraceContext,
     envelope::{BodyAnnounce, Cancel, Reply, ReplyHead, Request, RequestHead},
-    heartbeat::{Heartbeat, NodeState, ReplicaReport, ReplicaState},
+    heartbeat::{
+        Beat, Changes, Heartbeat, NodeState, PartOf, Pulse, ReplicaChange, ReplicaReport,
+        ReplicaState, Said, ShareRevision, WholeQuestion,
+    },
     pack::{self, PackEntry},
     stream::{StreamFrame, StreamSignal},
 };
@@ -206,13 +209,17 @@ pub fn a_cancel() -> impl Strategy<Value = Cancel> {
     })
 }
 
-pub fn a_report() -> impl Strategy<Value = ReplicaReport> {
-    let state = select(vec![
+fn a_replica_state() -> impl Strategy<Value = ReplicaState> {
+    select(vec![
         ReplicaState::Starting,
         ReplicaState::Ready,
         ReplicaState::Failing,
         ReplicaState::Draining,
-    ]);
+    ])
+}
+
+pub fn a_report() -> impl Strategy<Value = ReplicaReport> {
+    let state = a_replica_state();
     (an_actor(), state, any::<[u32; 3]>(), any::<[u64; 2]>()).prop_map(
         |(actor, state, counts, totals)| ReplicaReport {
             actor,
@@ -258,6 +265,66 @@ pub fn a_heartbeat() -> impl Strategy<Value = Heartbeat> {
         )
 }
 
+pub fn a_change() -> impl Strategy<Value = ReplicaChange> {
+    let is = (any::<u16>(), a_replica_state(), any::<[u32; 3]>());
+    prop_oneof![
+        any::<u16>().prop_map(|at| ReplicaChange::Gone { at }),
+        is.prop_map(|(at, state, counts)| ReplicaChange::Is {
+            at,
+            state,
+            running: counts[0],
+            waiting: counts[1],
+            concurrency_max: counts[2],
+        }),
+        a_report().prop_map(ReplicaChange::New),
+    ]
+}
+
+/// A heartbeat of a build that reads changes, with more replicas than others.
+pub fn a_whole_beat() -> impl Strategy<Value = Beat> {
+    let replicas = vec(a_report(), 0..40);
+    (a_heartbeat(), replicas, any::<u64>()).prop_map(|(mut heartbeat, replicas, revision)| {
+        heartbeat.replicas = replicas;
+        let mut beat = Beat::from(heartbeat);
+        if let Said::Whole(share) = &mut beat.said {
+            share.part = Some(PartOf {
+                revision: ShareRevision(revision),
+                first: 0,
+                count: u32::try_from(share.replicas.len()).unwrap(),
+                members: 3,
+            });
+        }
+        beat
+    })
+}
+
+pub fn a_beat() -> impl Strategy<Value = Beat> {
+    let changes = (a_heartbeat(), any::<[u64; 2]>(), vec(a_change(), 0..8));
+    prop_oneof![
+        a_heartbeat().prop_map(Beat::from),
+        a_whole_beat(),
+        changes.prop_map(|(heartbeat, [since, revision], changes)| Beat {
+            pulse: Beat::from(heartbeat).pulse,
+            said: Said::Changes(Changes {
+                since: ShareRevision(since),
+                revision: ShareRevision(revision),
+                changes,
+            }),
+        }),
+    ]
+}
+
+pub fn a_pulse() -> Pulse {
+    Pulse {
+        node: NodeId::new("a").unwrap(),
+        epoch: Epoch(1),
+        sequence: 1,
+        sent_at: NodeMicros(1),
+        interval_ms: 250,
+        state: NodeState::Serving,
+    }
+}
+
 pub fn a_stream_frame() -> impl Strategy<Value = StreamFrame> {
     let trailers = vec(("[a-z-]{0,12}", vec(any::<u8>(), 0..12)), 0..4);
     let signal = prop_oneof![
@@ -285,7 +352,8 @@ pub fn a_frame() -> impl Strategy<Value = Bytes> {
         a_request().prop_map(|frame| frame.encode().unwrap()),
         a_reply().prop_map(|frame| frame.encode().unwrap()),
         a_cancel().prop_map(|frame| frame.encode().unwrap()),
-        a_heartbeat().prop_map(|frame| frame.encode().unwrap()),
+        a_beat().prop_map(|frame| frame.encode().unwrap()),
+        any::<u32>().prop_map(|first| WholeQuestion { first }.encode().unwrap()),
         a_stream_frame().prop_map(|frame| frame.encode().unwrap()),
         a_pack().prop_map(|entries| pack::encode(&entries).unwrap()),
     ]

@@ -1,17 +1,15 @@
-//! From one heartbeat to the next: how much is done in a second.
+//! From one look to the next: how much is done in a second.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use serde::Serialize;
+use tokio::time::Instant;
 use wrt_protocol::{
     ActorAddress, LatticeName, NodeId,
-    heartbeat::{Heartbeat, NodeState, ReplicaReport, ReplicaState},
+    heartbeat::{NodeState, ReplicaReport, ReplicaState},
 };
 
 use crate::{SeenNode, cli::args::Sorted};
-
-/// How much of what is new a rate takes over: a heartbeat of four a second says little by itself.
-const SMOOTHING: f64 = 0.4;
 
 /// What nodes said last, and what came of it in a second.
 #[derive(Default)]
@@ -19,6 +17,8 @@ pub(super) struct Rates(BTreeMap<NodeId, NodeRates>);
 
 struct NodeRates {
     seen: SeenNode,
+    /// When it was looked at.
+    at: Instant,
     replicas: BTreeMap<ActorAddress, Rate>,
 }
 
@@ -69,22 +69,20 @@ pub(super) struct Amount {
 }
 
 impl Rates {
-    /// Takes in what nodes said; what was taken in before changes nothing.
-    pub(super) fn take(&mut self, nodes: &BTreeMap<NodeId, SeenNode>) {
+    /// Takes in what nodes have said by `at`.
+    pub(super) fn take(&mut self, nodes: &BTreeMap<NodeId, SeenNode>, at: Instant) {
         self.0.retain(|node, _| nodes.contains_key(node));
         for (node, seen) in nodes {
             let before = self.0.get(node);
-            if before.is_some_and(|it| is_same(&it.seen.beat, &seen.beat)) {
-                continue;
-            }
             let before = before.filter(|it| it.seen.beat.epoch == seen.beat.epoch);
             let rate = |report: &ReplicaReport| {
-                let rate = before.map(|before| before.next(seen, report));
+                let rate = before.map(|before| before.next(at, report));
                 (report.actor.clone(), rate.unwrap_or_default())
             };
             let replicas = seen.beat.replicas.iter().map(rate).collect();
             let seen = seen.clone();
-            self.0.insert(node.clone(), NodeRates { seen, replicas });
+            self.0
+                .insert(node.clone(), NodeRates { seen, at, replicas });
         }
     }
 
@@ -139,30 +137,24 @@ impl Rates {
     }
 }
 
-fn is_same(before: &Heartbeat, after: &Heartbeat) -> bool {
-    (before.epoch, before.sequence) == (after.epoch, after.sequence)
-}
-
 impl NodeRates {
     /// The rate of a replica, of which this is what was said before.
-    fn next(&self, seen: &SeenNode, report: &ReplicaReport) -> Rate {
+    fn next(&self, at: Instant, report: &ReplicaReport) -> Rate {
         let mut reports = self.seen.beat.replicas.iter();
         let known = reports.find(|it| it.actor == report.actor);
         let last = self.replicas.get(&report.actor).copied();
         let (Some(known), Some(last)) = (known, last) else {
             return Rate::default();
         };
-        let elapsed = seen.heard_at.duration_since(self.seen.heard_at);
-        let seconds = elapsed.as_secs_f64();
+        let seconds = at.duration_since(self.at).as_secs_f64();
         if seconds <= 0.0 {
             return last;
         }
         // One that was started anew counts from 0.
         let new = |before: u64, now: u64| now.saturating_sub(before) as f64 / seconds;
-        let smooth = |last: f64, new: f64| last + SMOOTHING * (new - last);
         Rate {
-            handled: smooth(last.handled, new(known.handled, report.handled)),
-            refused: smooth(last.refused, new(known.refused, report.refused)),
+            handled: new(known.handled, report.handled),
+            refused: new(known.refused, report.refused),
         }
     }
 
@@ -190,8 +182,7 @@ impl Amount {
 mod tests {
     use std::time::Duration;
 
-    use tokio::time::Instant;
-    use wrt_protocol::{Epoch, Name, NodeMicros};
+    use wrt_protocol::{Epoch, Name, NodeMicros, heartbeat::Heartbeat};
 
     use super::*;
 
@@ -226,9 +217,13 @@ mod tests {
     }
 
     fn take(rates: &mut Rates, nodes: [SeenNode; 2]) {
+        let at = nodes[0].heard_at;
         let [a, mut b] = nodes;
         b.beat.node = NodeId::new("b").expect("a legal name");
-        rates.take(&[a, b].map(|seen| (seen.beat.node.clone(), seen)).into());
+        rates.take(
+            &[a, b].map(|seen| (seen.beat.node.clone(), seen)).into(),
+            at,
+        );
     }
 
     fn lattice() -> LatticeName {
@@ -245,8 +240,6 @@ mod tests {
         for beat in 0..40 {
             let at = |per_beat| seen(start, 250 * beat, 1, "cart", per_beat * beat);
             take(&mut rates, [at(100), at(50)]);
-            // The same again is nothing new.
-            take(&mut rates, [at(100), at(50)]);
         }
         let load = load(&rates, Sorted::Calls);
         let [cart] = load.actors.as_slice() else {
@@ -261,7 +254,7 @@ mod tests {
             refused_per_second,
         } = cart.amount;
         assert_eq!((running, limit, waiting), (4, 16, 2));
-        assert!((599.0..=600.0).contains(&calls_per_second), "{load:?}");
+        assert!((599.0..=601.0).contains(&calls_per_second), "{load:?}");
         assert!((59.0..=61.0).contains(&refused_per_second), "{load:?}");
     }
 

@@ -47,9 +47,8 @@ function replica(it) {
     load.title = `${it.running} of ${it.limit} calls in hand`;
     made.append(load);
   }
-  const counts = [`${it.running} in hand`, `${it.waiting} wait`, `${it.handled} handled`];
-  if (it.refused > 0) counts.push(`${it.refused} refused`);
-  made.append(element("p", counts.join(", "), it.refused > 0 || it.waiting > 0 ? "wait" : "quiet"));
+  const counts = `${it.running} in hand, ${it.waiting} wait`;
+  made.append(element("p", counts, it.waiting > 0 ? "wait" : "quiet"));
   return made;
 }
 

@@ -11,6 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::watch, time::Instant};
 use wrt_protocol::{
     envelope::Request,
+    heartbeat::WholeQuestion,
     stream::{StreamFrame, StreamSignal},
 };
 use wrt_transport::{Lane, LinkState, Subscription, Transport, TransportError};
@@ -74,10 +75,12 @@ impl Wire {
         self.sent().iter().filter_map(read).collect()
     }
 
-    /// Payloads sent, heartbeats left out.
+    /// Payloads sent, heartbeats and questions for them left out.
     pub fn payloads(&self) -> usize {
+        let is_of_heartbeats =
+            |s: &&Sent| s.lane == Lane::Control || WholeQuestion::decode(&s.payload).is_ok();
         let sent = self.sent();
-        sent.iter().filter(|s| s.lane != Lane::Control).count()
+        sent.len() - sent.iter().filter(is_of_heartbeats).count()
     }
 
     /// Remembers a payload; answers whether it shall go out.
