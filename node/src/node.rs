@@ -262,6 +262,7 @@ impl Node {
                 digests: applied.digests(),
                 held: snapshot.held.clone(),
                 desired_trouble: snapshot.trouble.clone(),
+                cordoned: snapshot.cordons.nodes().cloned().collect(),
                 replicas: status::replicas(supervision.get(), &parts),
                 log_messages_dropped: 0,
             }

@@ -11,13 +11,15 @@ use wrt_protocol::ActorAddress;
 pub(crate) fn placement(snapshot: &Snapshot, view: &View) -> Placement {
     place(
         snapshot.apps.values().map(|stored| &stored.app),
-        &members(view),
+        &members(snapshot, view),
     )
 }
 
 /// Everyone, as placement sees them.
-pub(crate) fn members(view: &View) -> Vec<PlacedMember> {
-    view.members().map(|member| placed_member(member)).collect()
+pub(crate) fn members(snapshot: &Snapshot, view: &View) -> Vec<PlacedMember> {
+    let mut members: Vec<_> = view.members().map(|member| placed_member(member)).collect();
+    snapshot.cordons.put_on(&mut members);
+    members
 }
 
 /// Whether every node that `actor` goes to serves it, and there is one.
@@ -68,5 +70,6 @@ fn placed_member(member: &Member) -> PlacedMember {
             Liveness::Alive | Liveness::Suspect if member.takes_placement() => Standing::Serving,
             Liveness::Alive | Liveness::Suspect => Standing::Draining,
         },
+        cordon: None,
     }
 }
