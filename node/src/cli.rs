@@ -30,6 +30,7 @@ mod logging;
 mod manifest_file;
 mod metrics;
 mod new;
+mod nodes;
 mod output;
 pub(crate) mod program;
 mod ps;
@@ -131,6 +132,7 @@ async fn apps(
             }
             AppsCommand::Ps(arguments) => ps::ps(lattice, arguments, output).await,
             AppsCommand::Explain(arguments) => explain::explain(lattice, &arguments, output).await,
+            AppsCommand::Node(arguments) => nodes::nodes(lattice, arguments.command, output).await,
             AppsCommand::Down(arguments) => down::down(runtime, lattice, arguments, output).await,
             AppsCommand::Letters(arguments) => {
                 letters::letters(runtime, lattice, arguments.command, output).await

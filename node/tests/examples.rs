@@ -25,6 +25,7 @@ mod programs {
     pub mod metrics;
     pub mod namespace;
     pub mod new;
+    pub mod nodes;
     pub mod otel;
     pub mod parts;
     pub mod placement;

@@ -4,24 +4,26 @@
 mod capacity;
 mod developer;
 mod explain;
+mod lattice;
 mod letters;
 mod metrics_address;
+mod nodes;
 mod revisions;
 mod up;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use secrecy::SecretString;
-use wrt_nats_login::NatsLogin;
-use wrt_protocol::{LatticeName, NodeId};
+use wrt_protocol::NodeId;
 
-use crate::{AllowedVariable, LatticeServers};
+use crate::AllowedVariable;
 pub use capacity::CapacityArgs;
 pub use developer::{DevArgs, DeveloperCommand, NewArgs};
 pub use explain::ExplainArgs;
+pub use lattice::LatticeArgs;
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
 pub use metrics_address::MetricsAddress;
+pub use nodes::{DrainArgs, NodesArgs, NodesCommand};
 pub use revisions::{HistoryArgs, RollbackArgs};
 pub use up::{DeploymentArgs, UpArgs};
 
@@ -269,6 +271,14 @@ It becomes a new revision. Code 3: it is deployed, and not every replica is read
 It is worked out here, from what is deployed and from what nodes say, as each node does it for itself.
 RUNS is what a node says that it has. Code 0 also where no node can have it.")]
     Explain(ExplainArgs),
+    /// Have a node take nothing new, or something again, or empty it
+    #[command(after_help = "Examples:
+  PROGRAM node cordon b
+  PROGRAM node drain b                          then it may be stopped
+  PROGRAM node uncordon b
+
+It is kept with what is deployed: also over a restart of the node, and for one that is not there yet.")]
+    Node(NodesArgs),
     /// Remove an app and wait until nothing of it runs
     Down(DownArgs),
     /// List, show, replay or drop dead letters: messages that a provider has given up
@@ -298,125 +308,12 @@ impl AppsCommand {
             | Self::Rollback(RollbackArgs { lattice, .. })
             | Self::Ps(PsArgs { lattice, .. })
             | Self::Explain(ExplainArgs { lattice, .. })
+            | Self::Node(NodesArgs { lattice, .. })
             | Self::Down(DownArgs { lattice, .. })
             | Self::Letters(LettersArgs { lattice, .. })
             | Self::Call(CallArgs { lattice, .. }) => lattice,
         }
     }
-}
-
-/// Which lattice.
-#[derive(Debug, Clone, Args)]
-pub struct LatticeArgs {
-    /// URL of a NATS server, or several with commas between them
-    #[arg(
-        long,
-        value_name = "URL",
-        global = true,
-        env = "WRT_NATS_URL",
-        hide_env_values = true,
-        default_value = "nats://127.0.0.1:4222"
-    )]
-    pub lattice: String,
-    /// The lattice: several can share one NATS and do not hear each other
-    #[arg(
-        long,
-        value_name = "NAME",
-        global = true,
-        env = "WRT_LATTICE_NAME",
-        hide_env_values = true,
-        default_value = "default"
-    )]
-    pub lattice_name: LatticeName,
-    #[command(flatten)]
-    pub login: LoginArgs,
-}
-
-impl LatticeArgs {
-    /// Where the lattice is, and who this is there.
-    pub fn servers(&self) -> LatticeServers {
-        let LoginArgs {
-            user,
-            password,
-            token,
-            nkey,
-            creds,
-            tls_ca,
-        } = self.login.clone();
-        LatticeServers {
-            url: self.lattice.clone(),
-            login: NatsLogin {
-                user,
-                password,
-                token,
-                nkey_file: nkey,
-                credentials_file: creds,
-                authority_file: tls_ca,
-            },
-        }
-    }
-}
-
-/// Who this is to the NATS servers of the lattice: in one of these ways, or in the URL
-/// (`nats://user:password@host`). On a command line every user of the machine reads a password; a
-/// variable or a file is better.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Login to NATS")]
-pub struct LoginArgs {
-    /// A .creds file, with a JWT and its key
-    #[arg(
-        long,
-        value_name = "FILE",
-        global = true,
-        env = "WRT_NATS_CREDS",
-        hide_env_values = true
-    )]
-    pub creds: Option<PathBuf>,
-    /// A file with the seed of an nkey
-    #[arg(
-        long,
-        value_name = "FILE",
-        global = true,
-        env = "WRT_NATS_NKEY",
-        hide_env_values = true
-    )]
-    pub nkey: Option<PathBuf>,
-    /// A user, with --password
-    #[arg(
-        long,
-        value_name = "NAME",
-        global = true,
-        env = "WRT_NATS_USER",
-        hide_env_values = true
-    )]
-    pub user: Option<String>,
-    /// The user's password
-    #[arg(
-        long,
-        value_name = "PASSWORD",
-        global = true,
-        env = "WRT_NATS_PASSWORD",
-        hide_env_values = true
-    )]
-    pub password: Option<SecretString>,
-    /// A token
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        global = true,
-        env = "WRT_NATS_TOKEN",
-        hide_env_values = true
-    )]
-    pub token: Option<SecretString>,
-    /// A PEM file with the authority that signed the servers' certificates, beside the system's own
-    #[arg(
-        long,
-        value_name = "FILE",
-        global = true,
-        env = "WRT_NATS_CA",
-        hide_env_values = true
-    )]
-    pub tls_ca: Option<PathBuf>,
 }
 
 /// `wrt ps`
