@@ -18,6 +18,7 @@ mod collect;
 mod compile;
 mod consent;
 mod deploy;
+mod describe;
 mod descriptors;
 mod dev;
 mod down;
@@ -132,6 +133,9 @@ async fn apps(
             }
             AppsCommand::Ps(arguments) => ps::ps(lattice, arguments, output).await,
             AppsCommand::Explain(arguments) => explain::explain(lattice, &arguments, output).await,
+            AppsCommand::Describe(arguments) => {
+                describe::describe(lattice, &arguments, output).await
+            }
             AppsCommand::Node(arguments) => nodes::nodes(lattice, arguments.command, output).await,
             AppsCommand::Down(arguments) => down::down(runtime, lattice, arguments, output).await,
             AppsCommand::Letters(arguments) => {

@@ -2,6 +2,7 @@
 //! environment variable. `PROGRAM` in an example becomes the program's name.
 
 mod capacity;
+mod describe;
 mod developer;
 mod explain;
 mod lattice;
@@ -18,6 +19,7 @@ use wrt_protocol::NodeId;
 
 use crate::AllowedVariable;
 pub use capacity::CapacityArgs;
+pub use describe::DescribeArgs;
 pub use developer::{DevArgs, DeveloperCommand, NewArgs};
 pub use explain::ExplainArgs;
 pub use lattice::LatticeArgs;
@@ -271,6 +273,14 @@ It becomes a new revision. Code 3: it is deployed, and not every replica is read
 It is worked out here, from what is deployed and from what nodes say, as each node does it for itself.
 RUNS is what a node says that it has. Code 0 also where no node can have it.")]
     Explain(ExplainArgs),
+    /// Tell all that is known of an app, a component, a provider or a node
+    #[command(after_help = "Examples:
+  PROGRAM describe shop
+  PROGRAM describe shop/cart
+  PROGRAM describe node/b
+
+Settings and variables are named, and not what they are set to.")]
+    Describe(DescribeArgs),
     /// Have a node take nothing new, or something again, or empty it
     #[command(after_help = "Examples:
   PROGRAM node cordon b
@@ -308,6 +318,7 @@ impl AppsCommand {
             | Self::Rollback(RollbackArgs { lattice, .. })
             | Self::Ps(PsArgs { lattice, .. })
             | Self::Explain(ExplainArgs { lattice, .. })
+            | Self::Describe(DescribeArgs { lattice, .. })
             | Self::Node(NodesArgs { lattice, .. })
             | Self::Down(DownArgs { lattice, .. })
             | Self::Letters(LettersArgs { lattice, .. })
