@@ -22,12 +22,15 @@ mod describe;
 mod descriptors;
 mod dev;
 mod down;
+mod events;
 mod exit;
 mod explain;
 mod history;
 mod join;
+mod journals;
 mod letters;
 mod logging;
+mod logs;
 mod manifest_file;
 mod metrics;
 mod new;
@@ -124,6 +127,7 @@ async fn apps(
     command: AppsCommand,
     output: Output,
 ) -> Result<ExitCode, Failure> {
+    let follows = command.follows();
     let work = async {
         match command {
             AppsCommand::Up(arguments) => up::up(runtime, lattice, arguments, output).await,
@@ -136,6 +140,8 @@ async fn apps(
             AppsCommand::Describe(arguments) => {
                 describe::describe(lattice, &arguments, output).await
             }
+            AppsCommand::Events(arguments) => events::events(lattice, arguments, output).await,
+            AppsCommand::Logs(arguments) => logs::logs(lattice, arguments, output).await,
             AppsCommand::Node(arguments) => nodes::nodes(lattice, arguments.command, output).await,
             AppsCommand::Down(arguments) => down::down(runtime, lattice, arguments, output).await,
             AppsCommand::Letters(arguments) => {
@@ -149,7 +155,10 @@ async fn apps(
     };
     tokio::select! {
         done = work => done,
-        () = signals::asked_to_stop() => Err(Failure::interrupted()),
+        () = signals::asked_to_stop() => match follows {
+            true => Ok(ExitCode::SUCCESS),
+            false => Err(Failure::interrupted()),
+        },
     }
 }
 

@@ -5,6 +5,7 @@ mod component;
 mod deduplication;
 mod deployed;
 mod desired;
+mod events;
 mod handover;
 mod hosting;
 mod measured;
@@ -41,7 +42,10 @@ use wrt_transport::Transport;
 
 pub use status::{NodeStatus, ReplicaStatus};
 
-use crate::{AppEnvironment, Code};
+use crate::{
+    AppEnvironment, Code,
+    journal::{EventLine, Journal},
+};
 use hosting::Hosting;
 use measured::Measures;
 use ownership::StoreSource;
@@ -198,6 +202,22 @@ impl Node {
             stop,
             tasks,
         })
+    }
+
+    /// Notes from now on what happens, as this node sees it.
+    pub(crate) fn events(&mut self) -> Arc<Journal<EventLine>> {
+        let (journal, seat) = (events::journal(), self.seat.clone());
+        let watched = events::watch(
+            Arc::clone(&journal),
+            seat,
+            self.desires(),
+            self.status_source(),
+        );
+        let stopped = self.stop.clone();
+        self.tasks.spawn(async move {
+            stopped.run_until_cancelled(watched).await;
+        });
+        journal
     }
 
     /// Says where the lattice's store is found, as soon as it is: its leases say which replica does what one

@@ -5,6 +5,7 @@ mod capacity;
 mod describe;
 mod developer;
 mod explain;
+mod journals;
 mod lattice;
 mod letters;
 mod metrics_address;
@@ -22,6 +23,7 @@ pub use capacity::CapacityArgs;
 pub use describe::DescribeArgs;
 pub use developer::{DevArgs, DeveloperCommand, NewArgs};
 pub use explain::ExplainArgs;
+pub use journals::{EventsArgs, LogsArgs, SelectionArgs};
 pub use lattice::LatticeArgs;
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
 pub use metrics_address::MetricsAddress;
@@ -281,6 +283,21 @@ RUNS is what a node says that it has. Code 0 also where no node can have it.")]
 
 Settings and variables are named, and not what they are set to.")]
     Describe(DescribeArgs),
+    /// Show what has happened: deployed, placed, started, failed, moved, evicted
+    #[command(after_help = "Examples:
+  PROGRAM events
+  PROGRAM events shop --follow
+
+Each node remembers what it has seen since it started: about 2000 events, and they go with it.")]
+    Events(EventsArgs),
+    /// Show the log of the nodes, and with it what components say
+    #[command(after_help = "Examples:
+  PROGRAM logs shop/cart --follow
+  PROGRAM logs --node b --level warn
+
+Each node keeps the last of what it logs, 2 MiB of it, and answers who asks. Who reads too slowly is
+told how much is missing.")]
+    Logs(LogsArgs),
     /// Have a node take nothing new, or something again, or empty it
     #[command(after_help = "Examples:
   PROGRAM node cordon b
@@ -310,6 +327,16 @@ What it prints is in the log of the node that runs it. Code 3: it has not ended 
 }
 
 impl AppsCommand {
+    /// Whether it goes on until somebody ends it.
+    pub fn follows(&self) -> bool {
+        match self {
+            Self::Events(EventsArgs { selection, .. }) | Self::Logs(LogsArgs { selection, .. }) => {
+                selection.follow
+            }
+            _ => false,
+        }
+    }
+
     /// The lattice whose apps are meant.
     pub fn lattice(&self) -> &LatticeArgs {
         match self {
@@ -319,6 +346,8 @@ impl AppsCommand {
             | Self::Ps(PsArgs { lattice, .. })
             | Self::Explain(ExplainArgs { lattice, .. })
             | Self::Describe(DescribeArgs { lattice, .. })
+            | Self::Events(EventsArgs { lattice, .. })
+            | Self::Logs(LogsArgs { lattice, .. })
             | Self::Node(NodesArgs { lattice, .. })
             | Self::Down(DownArgs { lattice, .. })
             | Self::Letters(LettersArgs { lattice, .. })
