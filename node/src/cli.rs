@@ -16,6 +16,7 @@ mod backends;
 mod call;
 mod collect;
 mod compile;
+mod completions;
 mod consent;
 mod deploy;
 mod describe;
@@ -76,7 +77,9 @@ pub fn wrt_node(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
             NodeCommand::Backends(arguments) => {
                 backends::backends(&runtime, &arguments, output).map(well)
             }
-            NodeCommand::Developer(command) => developer(runtime, command, output).await,
+            NodeCommand::Developer(command) => {
+                developer(runtime, program::command::<NodeArgs>, command, output).await
+            }
             NodeCommand::Apps(command) => {
                 let lattice = command.lattice().clone();
                 apps(&runtime, &lattice, command, output).await
@@ -102,7 +105,9 @@ pub fn wrt(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
     let output = Output::new(output, stderr.writer());
     finish(output, stderr, async move {
         match command {
-            WrtCommand::Developer(command) => developer(runtime?, command, output).await,
+            WrtCommand::Developer(command) => {
+                developer(runtime?, program::command::<WrtArgs>, command, output).await
+            }
             WrtCommand::Apps(command) => apps(&runtime?, &lattice, command, output).await,
         }
     })
@@ -111,12 +116,17 @@ pub fn wrt(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
 /// What one does who writes components.
 async fn developer(
     runtime: Runtime,
+    line: fn() -> clap::Command,
     command: DeveloperCommand,
     output: Output,
 ) -> Result<ExitCode, Failure> {
     match command {
         DeveloperCommand::New(arguments) => new::new(&arguments, output).map(well),
         DeveloperCommand::Dev(arguments) => dev::dev(runtime, arguments, output).await,
+        DeveloperCommand::Completions(arguments) => {
+            completions::completions(line(), &arguments, output);
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use wrt_protocol::NodeId;
 use crate::AllowedVariable;
 pub use capacity::CapacityArgs;
 pub use describe::DescribeArgs;
-pub use developer::{DevArgs, DeveloperCommand, NewArgs};
+pub use developer::{CompletionsArgs, DevArgs, DeveloperCommand, NewArgs};
 pub use explain::ExplainArgs;
 pub use journals::{EventsArgs, LogsArgs, SelectionArgs};
 pub use lattice::LatticeArgs;
