@@ -27,6 +27,7 @@ mod programs {
     pub mod new;
     pub mod nodes;
     pub mod otel;
+    pub mod output;
     pub mod parts;
     pub mod placement;
     pub mod proxy;
