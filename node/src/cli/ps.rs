@@ -333,6 +333,7 @@ mod tests {
             node: NodeId::new("a").expect("a legal name"),
             epoch: 1,
             state: "serving",
+            cordoned: false,
             version: "0".to_owned(),
             labels: BTreeMap::new(),
             replicas: Vec::new(),
