@@ -16,20 +16,26 @@ mod backends;
 mod call;
 mod collect;
 mod compile;
+mod completions;
 mod consent;
 mod deploy;
+mod describe;
 mod descriptors;
 mod dev;
 mod down;
+mod events;
 mod exit;
 mod explain;
 mod history;
 mod join;
+mod journals;
 mod letters;
 mod logging;
+mod logs;
 mod manifest_file;
 mod metrics;
 mod new;
+mod nodes;
 mod output;
 mod port;
 pub(crate) mod program;
@@ -74,7 +80,9 @@ pub fn wrt_node(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
             NodeCommand::Backends(arguments) => {
                 backends::backends(&runtime, &arguments, output).map(well)
             }
-            NodeCommand::Developer(command) => developer(runtime, command, output).await,
+            NodeCommand::Developer(command) => {
+                developer(runtime, program::command::<NodeArgs>, command, output).await
+            }
             NodeCommand::Apps(command) => {
                 let lattice = command.lattice().clone();
                 apps(&runtime, &lattice, command, output).await
@@ -100,7 +108,9 @@ pub fn wrt(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
     let output = Output::new(output, stderr.writer());
     finish(output, stderr, async move {
         match command {
-            WrtCommand::Developer(command) => developer(runtime?, command, output).await,
+            WrtCommand::Developer(command) => {
+                developer(runtime?, program::command::<WrtArgs>, command, output).await
+            }
             WrtCommand::Apps(command) => apps(&runtime?, &lattice, command, output).await,
         }
     })
@@ -109,12 +119,17 @@ pub fn wrt(runtime: Result<Runtime, RuntimeError>) -> ExitCode {
 /// What one does who writes components.
 async fn developer(
     runtime: Runtime,
+    line: fn() -> clap::Command,
     command: DeveloperCommand,
     output: Output,
 ) -> Result<ExitCode, Failure> {
     match command {
         DeveloperCommand::New(arguments) => new::new(&arguments, output).map(well),
         DeveloperCommand::Dev(arguments) => dev::dev(runtime, arguments, output).await,
+        DeveloperCommand::Completions(arguments) => {
+            completions::completions(line(), &arguments, output);
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
@@ -125,7 +140,7 @@ async fn apps(
     command: AppsCommand,
     output: Output,
 ) -> Result<ExitCode, Failure> {
-    let is_ended_so = matches!(command, AppsCommand::Top(_));
+    let follows = command.follows();
     let work = async {
         match command {
             AppsCommand::Up(arguments) => up::up(runtime, lattice, arguments, output).await,
@@ -135,6 +150,12 @@ async fn apps(
             }
             AppsCommand::Ps(arguments) => ps::ps(lattice, arguments, output).await,
             AppsCommand::Explain(arguments) => explain::explain(lattice, &arguments, output).await,
+            AppsCommand::Describe(arguments) => {
+                describe::describe(lattice, &arguments, output).await
+            }
+            AppsCommand::Events(arguments) => events::events(lattice, arguments, output).await,
+            AppsCommand::Logs(arguments) => logs::logs(lattice, arguments, output).await,
+            AppsCommand::Node(arguments) => nodes::nodes(lattice, arguments.command, output).await,
             AppsCommand::Down(arguments) => down::down(runtime, lattice, arguments, output).await,
             AppsCommand::Letters(arguments) => {
                 letters::letters(runtime, lattice, arguments.command, output).await
@@ -148,7 +169,7 @@ async fn apps(
     };
     tokio::select! {
         done = work => done,
-        () = signals::asked_to_stop() => match is_ended_so {
+        () = signals::asked_to_stop() => match follows {
             true => Ok(ExitCode::SUCCESS),
             false => Err(Failure::interrupted()),
         },

@@ -4,6 +4,7 @@ mod observer;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use serde::de::DeserializeOwned;
 use wrt_contract::Interface;
 use wrt_deployment::{Store, StoreError};
 use wrt_nats_login::NatsLogin;
@@ -13,7 +14,7 @@ use wrt_transport::{Nats, NatsOptions, Transport, TransportError};
 
 pub use observer::{Observer, SeenNode};
 
-use crate::NodeStatus;
+use crate::{NodeStatus, journal::Question};
 
 /// How long a node may take to say how it is.
 const STATUS_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -178,6 +179,20 @@ impl Lattice {
             .ok()?
             .ok()?;
         serde_json::from_slice(&answer).ok()
+    }
+
+    /// Asks a node something else; `None` when it does not answer in time, or does not know such questions.
+    pub(crate) async fn ask<T: DeserializeOwned>(
+        &self,
+        node: &NodeId,
+        question: &Question,
+    ) -> Option<T> {
+        let payload = serde_json::to_vec(question).ok()?;
+        let asked = self
+            .transport
+            .request(self.subjects.status(node), payload.into());
+        let answer = tokio::time::timeout(STATUS_WAIT_MAX, asked).await;
+        serde_json::from_slice(&answer.ok()?.ok()?).ok()
     }
 
     /// The way to `I` of an actor's replica on a node, for an operator.

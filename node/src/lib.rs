@@ -20,6 +20,7 @@ pub mod cli;
 mod code;
 mod component_file;
 mod environment;
+mod journal;
 mod lattice;
 mod node;
 mod runtime_macro;

@@ -6,6 +6,7 @@ mod decided;
 mod deduplication;
 mod deployed;
 mod desired;
+mod events;
 mod exclusive;
 mod handover;
 mod hosting;
@@ -45,7 +46,10 @@ use wrt_transport::Transport;
 pub use seen::{SeenActor, SeenApp, SeenLattice, SeenLink, SeenMember, SeenOperation, SeenReplica};
 pub use status::{NodeStatus, ReplicaStatus};
 
-use crate::{AppEnvironment, Code};
+use crate::{
+    AppEnvironment, Code,
+    journal::{EventLine, Journal},
+};
 use hosting::Hosting;
 use measured::Measures;
 use ownership::StoreSource;
@@ -206,6 +210,22 @@ impl Node {
         })
     }
 
+    /// Notes from now on what happens, as this node sees it.
+    pub(crate) fn events(&mut self) -> Arc<Journal<EventLine>> {
+        let (journal, seat) = (events::journal(), self.seat.clone());
+        let watched = events::watch(
+            Arc::clone(&journal),
+            seat,
+            self.desires(),
+            self.status_source(),
+        );
+        let stopped = self.stop.clone();
+        self.tasks.spawn(async move {
+            stopped.run_until_cancelled(watched).await;
+        });
+        journal
+    }
+
     /// Says where the lattice's store is found, as soon as it is: its leases say which replica does what one
     /// does at a time. Called before anything is desired; without it this process is taken to be alone.
     pub fn takes_leases_from(&self, store: watch::Receiver<Option<Store>>) {
@@ -268,6 +288,7 @@ impl Node {
                 digests: applied.digests(),
                 held: snapshot.held.clone(),
                 desired_trouble: snapshot.trouble.clone(),
+                cordoned: snapshot.cordons.nodes().cloned().collect(),
                 replicas: status::replicas(supervision.get(), &parts),
                 log_messages_dropped: 0,
             }

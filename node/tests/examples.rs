@@ -25,7 +25,9 @@ mod programs {
     pub mod metrics;
     pub mod namespace;
     pub mod new;
+    pub mod nodes;
     pub mod otel;
+    pub mod output;
     pub mod parts;
     pub mod placement;
     pub mod proxy;

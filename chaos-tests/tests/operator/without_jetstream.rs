@@ -32,6 +32,8 @@ async fn what_is_known_serves_and_what_is_missing_is_told_once() -> anyhow::Resu
     for arguments in [
         &["up", &*manifest.to_string_lossy()][..],
         &["down", "probe"],
+        &["node", "cordon", "a"],
+        &["node", "drain", "a"],
     ] {
         let begun = Instant::now();
         let told = site.wrt_fails(arguments)?;

@@ -111,6 +111,7 @@ fn members(nodes: usize, replicas: usize) -> Vec<PlacedMember> {
             id: NodeId::from(name(&format!("node-{at}"))),
             labels: capacity.labels().into_iter().chain(own).collect(),
             standing: Standing::Serving,
+            cordon: None,
         }
     };
     (0..nodes).map(member).collect()

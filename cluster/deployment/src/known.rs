@@ -2,7 +2,8 @@
 //!
 //! Silence is no order. What is not in the bucket, cannot be read, or is older than what is known
 //! changes nothing: the node goes on with what it knows, and says of each such app why. Only what
-//! somebody did since changes something: an app that was stored, or the mark that it was removed.
+//! somebody did since changes something: an app that was stored, or the mark that it was removed. Of cordons,
+//! which lie in the same bucket under keys of their own, all of that is true as well.
 //!
 //! Which of two is later:
 //! - in the bucket that was looked at last, whatever came after that look; no clock is asked;
@@ -14,10 +15,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use wrt_protocol::Name;
+use wrt_protocol::{Name, NodeId};
 
 use crate::{
-    DesiredApp, DesiredError, Revision,
+    Cordon, Cordons, DesiredApp, DesiredError, Revision,
     limits::REMOVED_APPS_MAX,
     store::{BucketId, Entry, Reading, StoredApp, StoredAt},
 };
@@ -26,8 +27,24 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Known {
     seen: Option<Seen>,
-    apps: BTreeMap<String, KnownApp>,
+    apps: BTreeMap<String, KnownEntry<DesiredApp>>,
+    /// By their keys.
+    cordons: BTreeMap<String, KnownEntry<Cordon>>,
     held: BTreeMap<String, String>,
+}
+
+/// What the key of a node's cordon begins with. No app has such a name.
+const NODE_KEY: &str = "node.";
+
+/// A node's key in the bucket.
+pub(crate) fn key_of_node(node: &NodeId) -> String {
+    format!("{NODE_KEY}{node}")
+}
+
+/// The node that a key of the bucket is about; none for an app's.
+#[must_use]
+pub fn node_of_key(key: &str) -> Option<NodeId> {
+    NodeId::new(key.strip_prefix(NODE_KEY)?).ok()
 }
 
 /// What a node is to run, and where that is not what the bucket says.
@@ -35,8 +52,10 @@ pub struct Known {
 pub struct Snapshot {
     /// The apps.
     pub apps: BTreeMap<Name, StoredApp>,
-    /// Apps that are as they were last known, or that are not run, and why what the bucket says of
-    /// them is not followed.
+    /// The nodes that take nothing new.
+    pub cordons: Cordons,
+    /// Apps, and by their keys nodes ([`node_of_key`]), that are as they were last known, or apps that are not
+    /// run, and why what the bucket says of them is not followed.
     pub held: BTreeMap<String, String>,
     /// Why the bucket cannot be read, if it cannot.
     pub trouble: Option<String>,
@@ -49,13 +68,13 @@ struct Seen {
     last: Revision,
 }
 
-/// The last that was taken over of an app.
+/// The last that was taken over of an app or a node.
 #[derive(Debug, Clone, PartialEq)]
-struct KnownApp {
+struct KnownEntry<T> {
     revision: Revision,
     stored_at: StoredAt,
     /// None for one that was removed.
-    app: Option<DesiredApp>,
+    value: Option<T>,
 }
 
 impl Known {
@@ -65,41 +84,59 @@ impl Known {
         let seen = self.seen.filter(is_last_seen);
         self.held.clear();
         for (key, entry) in &reading.entries {
-            if let Some(reason) = self.take_entry(key, entry, seen) {
+            let reason = match node_of_key(key) {
+                Some(_) => take_entry(&mut self.cordons, key, entry, seen, Cordon::from_json),
+                None => take_entry(&mut self.apps, key, entry, seen, |it| read_app(key, it)),
+            };
+            if let Some(reason) = reason {
                 self.held.insert(key.clone(), reason);
             }
         }
-        let is_missing = |(key, known): &(&String, &KnownApp)| {
-            known.app.is_some() && !reading.entries.contains_key(*key)
-        };
-        for (key, _) in self.apps.iter().filter(is_missing) {
+        let missing: Vec<_> = self
+            .there()
+            .filter(|key| !reading.entries.contains_key(*key))
+            .cloned()
+            .collect();
+        for key in missing {
             let reason = "the desired state does not have it, and nobody has removed it".to_owned();
-            self.held.insert(key.clone(), reason);
+            self.held.insert(key, reason);
         }
         self.seen = Some(Seen {
             bucket: reading.bucket,
             last: reading.last,
         });
-        self.forget_removals();
+        forget_removals(&mut self.apps);
+        forget_removals(&mut self.cordons);
     }
 
     /// Takes in that there is no bucket.
     pub fn take_absence(&mut self) {
-        let running = self.apps.iter().filter(|(_, known)| known.app.is_some());
         let reason = "the lattice has no desired state any more";
-        let held = running.map(|(key, _)| (key.clone(), reason.to_owned()));
+        let held = self.there().map(|key| (key.clone(), reason.to_owned()));
         self.held = held.collect();
+    }
+
+    /// The keys of all that was not removed.
+    fn there(&self) -> impl Iterator<Item = &String> {
+        let apps = self.apps.iter().filter(|(_, known)| known.value.is_some());
+        let cordons = self.cordons.iter();
+        let cordons = cordons.filter(|(_, known)| known.value.is_some());
+        apps.map(|(key, _)| key).chain(cordons.map(|(key, _)| key))
     }
 
     /// What is to run by what is known.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let stored = |known: &KnownApp| {
-            let (revision, app) = (known.revision, known.app.clone()?);
+        let stored = |known: &KnownEntry<DesiredApp>| {
+            let (revision, app) = (known.revision, known.value.clone()?);
             Some((app.app.clone(), StoredApp { revision, app }))
+        };
+        let cordon = |(key, known): (&String, &KnownEntry<Cordon>)| {
+            Some((node_of_key(key)?, known.value.clone()?))
         };
         Snapshot {
             apps: self.apps.values().filter_map(stored).collect(),
+            cordons: self.cordons.iter().filter_map(cordon).collect(),
             held: self.held.clone(),
             trouble: None,
         }
@@ -108,60 +145,62 @@ impl Known {
     /// Whether nothing is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.apps.is_empty()
-    }
-
-    /// Why an entry is not followed, if it is not.
-    fn take_entry(&mut self, key: &str, entry: &Entry, seen: Option<Seen>) -> Option<String> {
-        let read = entry.app.as_deref().map(|bytes| read_app(key, bytes));
-        if let Some(known) = self.apps.get(key) {
-            let is_later = entry.stored_at > known.stored_at
-                || seen.is_some_and(|seen| entry.revision > seen.last);
-            let is_known = entry.revision == known.revision && entry.stored_at == known.stored_at;
-            if is_known {
-                return None;
-            }
-            if !is_later {
-                return known.is_later_than(entry, &read);
-            }
-        }
-        let app = match read.transpose() {
-            Ok(app) => app,
-            Err(reason) => return Some(reason),
-        };
-        let known = KnownApp {
-            revision: entry.revision,
-            stored_at: entry.stored_at,
-            app,
-        };
-        self.apps.insert(key.to_owned(), known);
-        None
-    }
-
-    /// Removals are remembered so that a copy from before them brings nothing back; not for ever.
-    fn forget_removals(&mut self) {
-        let removed = self.apps.iter().filter(|(_, known)| known.app.is_none());
-        let mut removed: Vec<_> = removed
-            .map(|(key, known)| (known.stored_at, key.clone()))
-            .collect();
-        removed.sort_unstable();
-        let too_many = removed.len().saturating_sub(REMOVED_APPS_MAX);
-        for (_, key) in removed.drain(..too_many) {
-            self.apps.remove(&key);
-        }
+        self.apps.is_empty() && self.cordons.is_empty()
     }
 }
 
-impl KnownApp {
+/// Why an entry is not followed, if it is not.
+fn take_entry<T: PartialEq>(
+    all: &mut BTreeMap<String, KnownEntry<T>>,
+    key: &str,
+    entry: &Entry,
+    seen: Option<Seen>,
+    read: impl FnOnce(&[u8]) -> Result<T, String>,
+) -> Option<String> {
+    let read = entry.app.as_deref().map(read);
+    if let Some(known) = all.get(key) {
+        let is_later = entry.stored_at > known.stored_at
+            || seen.is_some_and(|seen| entry.revision > seen.last);
+        let is_known = entry.revision == known.revision && entry.stored_at == known.stored_at;
+        if is_known {
+            return None;
+        }
+        if !is_later {
+            return known.is_later_than(entry, &read);
+        }
+    }
+    let value = match read.transpose() {
+        Ok(value) => value,
+        Err(reason) => return Some(reason),
+    };
+    let known = KnownEntry {
+        revision: entry.revision,
+        stored_at: entry.stored_at,
+        value,
+    };
+    all.insert(key.to_owned(), known);
+    None
+}
+
+/// Removals are remembered so that a copy from before them brings nothing back; not for ever.
+fn forget_removals<T>(all: &mut BTreeMap<String, KnownEntry<T>>) {
+    let removed = all.iter().filter(|(_, known)| known.value.is_none());
+    let mut removed: Vec<_> = removed
+        .map(|(key, known)| (known.stored_at, key.clone()))
+        .collect();
+    removed.sort_unstable();
+    let too_many = removed.len().saturating_sub(REMOVED_APPS_MAX);
+    for (_, key) in removed.drain(..too_many) {
+        all.remove(&key);
+    }
+}
+
+impl<T: PartialEq> KnownEntry<T> {
     /// Why an entry that is older than what is known is not followed; `None` where both are the same.
-    fn is_later_than(
-        &self,
-        entry: &Entry,
-        read: &Option<Result<DesiredApp, String>>,
-    ) -> Option<String> {
+    fn is_later_than(&self, entry: &Entry, read: &Option<Result<T, String>>) -> Option<String> {
         let Revision(revision) = entry.revision;
         let known = self.revision.0;
-        match (&self.app, read) {
+        match (&self.value, read) {
             (None, None) => None,
             (Some(known), Some(Ok(stored))) if known == stored => None,
             (Some(_), Some(_)) => Some(format!(
@@ -197,6 +236,17 @@ pub(crate) fn read_app(key: &str, bytes: &[u8]) -> Result<DesiredApp, String> {
 struct Kept {
     seen: Option<Seen>,
     apps: Vec<KeptApp>,
+    /// An earlier build kept none.
+    #[serde(default)]
+    cordons: Vec<KeptCordon>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptCordon {
+    node: NodeId,
+    revision: Revision,
+    stored_at: StoredAt,
+    cordon: Option<serde_json::Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -211,29 +261,40 @@ impl Known {
     /// The form that is kept.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let kept = |(name, known): (&String, &KnownApp)| KeptApp {
+        let value = |json: Vec<u8>| serde_json::from_slice(&json).unwrap_or_default();
+        let app = |(name, known): (&String, &KnownEntry<DesiredApp>)| KeptApp {
             name: name.clone(),
             revision: known.revision,
             stored_at: known.stored_at,
-            app: known
-                .app
-                .as_ref()
-                .map(|app| serde_json::from_slice(&app.to_json()).unwrap_or_default()),
+            app: known.value.as_ref().map(|app| value(app.to_json())),
+        };
+        let cordon = |(key, known): (&String, &KnownEntry<Cordon>)| {
+            Some(KeptCordon {
+                node: node_of_key(key)?,
+                revision: known.revision,
+                stored_at: known.stored_at,
+                cordon: known.value.as_ref().map(|cordon| value(cordon.to_json())),
+            })
         };
         let kept = Kept {
             seen: self.seen,
-            apps: self.apps.iter().map(kept).collect(),
+            apps: self.apps.iter().map(app).collect(),
+            cordons: self.cordons.iter().filter_map(cordon).collect(),
         };
         serde_json::to_vec(&kept).expect("lists of texts and numbers")
     }
 
-    /// Reads the form that is kept. Apps of it that this build cannot read are left out, and answered
+    /// Reads the form that is kept. Apps and cordons of it that this build cannot read are left out, and answered
     /// with why.
     ///
     /// # Errors
     /// When it is something else.
     pub fn from_json(bytes: &[u8]) -> Result<(Self, Vec<(String, String)>), serde_json::Error> {
-        let Kept { seen, apps } = serde_json::from_slice(bytes)?;
+        let Kept {
+            seen,
+            apps,
+            cordons,
+        } = serde_json::from_slice(bytes)?;
         let mut known = Self {
             seen,
             ..Self::default()
@@ -243,20 +304,36 @@ impl Known {
             let app = kept
                 .app
                 .map(|app| read_app(&kept.name, app.to_string().as_bytes()));
-            match app.transpose() {
-                Ok(app) => {
-                    let app = KnownApp {
-                        revision: kept.revision,
-                        stored_at: kept.stored_at,
-                        app,
-                    };
-                    known.apps.insert(kept.name, app);
-                }
+            match kept_entry(kept.revision, kept.stored_at, app) {
+                Ok(app) => drop(known.apps.insert(kept.name, app)),
                 Err(reason) => unreadable.push((kept.name, reason)),
+            }
+        }
+        for kept in cordons {
+            let key = key_of_node(&kept.node);
+            let cordon = kept
+                .cordon
+                .map(|cordon| Cordon::from_json(cordon.to_string().as_bytes()));
+            match kept_entry(kept.revision, kept.stored_at, cordon) {
+                Ok(cordon) => drop(known.cordons.insert(key, cordon)),
+                Err(reason) => unreadable.push((key, reason)),
             }
         }
         Ok((known, unreadable))
     }
+}
+
+fn kept_entry<T>(
+    revision: Revision,
+    stored_at: StoredAt,
+    value: Option<Result<T, String>>,
+) -> Result<KnownEntry<T>, String> {
+    let value = value.transpose()?;
+    Ok(KnownEntry {
+        revision,
+        stored_at,
+        value,
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! ```text
 //! app.toml ── Manifest::read ──> Manifest ── check(Catalog) ──> DesiredApp ── Store ──> every node
 //!                                                                   │
-//!                                       members ── place() <────────┘ each node, for itself
+//!                             members, cordons ── place() <────────┘ each node, for itself
 //! ```
 //!
 //! Invariants:
@@ -56,18 +56,19 @@ pub use desired::{
 };
 pub use difference::{Change, Difference, differences};
 pub use digest::{Digest, DigestError};
-pub use known::{Known, Snapshot};
+pub use known::{Known, Snapshot, node_of_key};
 pub use lease::{Lease, LeaseRecord, LeaseTimes, Step as LeaseStep, Stored as StoredLease};
 pub use manifest::{
     ComponentManifest, LinkManifest, Manifest, ProviderManifest, SettingsManifest, TargetManifest,
 };
 pub use placement::{
-    Capacity, Explanation, Lack, OWN_LABELS, PlacedMember, Placement, PlacementRule, Refusal,
-    Resource, Room, Shortage, Standing, TurnedDown, Verdict, explain, next_for, place,
+    Capacity, Cordon, Cordons, Drain, Explanation, Lack, OWN_LABELS, PlacedMember, Placement,
+    PlacementRule, Refusal, Resource, Room, Shortage, Standing, TurnedDown, Verdict, cordoned,
+    drained, explain, next_for, place,
 };
 pub use problem::{Problem, ProblemKind, Problems, Span};
 pub use store::{
     BucketId, Collected, Download, Entry, Grant, Leases, NoteWritten, PastApp, Pushed, Reading,
-    Removed, Revision, Sight, Store, StoreError, StoredApp, StoredAt, StoredNote,
+    Removed, Revision, Sight, Store, StoreError, StoredApp, StoredAt, StoredCordon, StoredNote,
 };
 pub use suggestion::nearest;

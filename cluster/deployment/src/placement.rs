@@ -2,8 +2,8 @@
 //!
 //! An actor goes to the nodes that its rule names, to each node that may have it, or to as many of
 //! those as it wants replicas, the ones that rank highest for it (`rank.rs`). Every node works out the
-//! same, from desired state and members alone and whatever their order; nothing that it forbids is ever
-//! done, and what cannot be done is a shortage.
+//! same, from desired state, cordons and members alone and whatever their order; nothing that it forbids is
+//! ever done, and what cannot be done is a shortage.
 //!
 //! What moves when something changes:
 //! - an actor that no node turns down for room or for another actor, neither before nor after, does
@@ -14,6 +14,8 @@
 //!   nobody else. What room a node brings or takes along may move one such actor after the other, each
 //!   of a later turn than the last. Nothing tighter holds: where there was one before, it is not known.
 
+mod cordon;
+mod drain;
 mod ground;
 mod rank;
 mod reasons;
@@ -21,11 +23,16 @@ mod room;
 mod rule;
 mod wish;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use wrt_protocol::{ActorAddress, NodeId};
 
 use crate::DesiredApp;
+pub use cordon::{Cordon, Cordons};
+pub use drain::{Drain, cordoned, drained};
 use ground::Ground;
 pub use reasons::{Explanation, Refusal, Verdict};
 pub use room::{Capacity, Lack, OWN_LABELS, Resource, Room};
@@ -41,6 +48,8 @@ pub struct PlacedMember {
     pub labels: BTreeMap<String, String>,
     /// Whether it may get anything.
     pub standing: Standing,
+    /// What it keeps where it takes nothing new ([`Cordons::put_on`]).
+    pub cordon: Option<Arc<Cordon>>,
 }
 
 /// Whether a node may get anything.
@@ -83,6 +92,8 @@ pub struct Shortage {
 pub struct TurnedDown {
     /// They lack a label.
     pub unfit: usize,
+    /// They take nothing new.
+    pub cordoned: usize,
     /// They have another actor that it is kept apart from.
     pub apart: usize,
     /// Too little is left of what they offer.

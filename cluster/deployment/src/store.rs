@@ -11,6 +11,7 @@ mod attempt;
 mod claims;
 mod collect;
 mod components;
+mod cordons;
 mod download;
 mod error;
 mod follow;
@@ -41,6 +42,7 @@ use crate::{
 use attempt::{AttemptError, attempts};
 pub use collect::Collected;
 pub use components::Pushed;
+pub use cordons::StoredCordon;
 pub use download::Download;
 pub use error::StoreError;
 pub use follow::Sight;
@@ -161,7 +163,7 @@ impl Store {
         let what = format!("store app {name}");
         let write = || {
             attempts(&what, STORE_CALL_WAIT_MAX, || {
-                self.write(name, &bytes, expected)
+                self.write(name.as_str(), &bytes, expected)
             })
         };
         let written = match write().await {
@@ -203,21 +205,17 @@ impl Store {
     /// Writes once; `None` if the revision is not the expected one.
     async fn write(
         &self,
-        name: &Name,
+        key: &str,
         bytes: &Bytes,
         expected: Option<Revision>,
     ) -> Result<Option<Revision>, AttemptError> {
         let revision = match expected {
-            None => match self.apps.create(name.as_str(), bytes.clone()).await {
+            None => match self.apps.create(key, bytes.clone()).await {
                 Err(error) if error.kind() == CreateErrorKind::AlreadyExists => return Ok(None),
                 created => created.map_err(AttemptError::again)?,
             },
             Some(Revision(expected)) => {
-                match self
-                    .apps
-                    .update(name.as_str(), bytes.clone(), expected)
-                    .await
-                {
+                match self.apps.update(key, bytes.clone(), expected).await {
                     Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
                         return Ok(None);
                     }
@@ -243,7 +241,7 @@ impl Store {
     }
 
     async fn read(&self, key: &str) -> Result<Option<(Revision, Bytes)>, StoreError> {
-        let what = format!("read app {key}");
+        let what = format!("read {key} of the desired state");
         let read = || async { self.apps.entry(key).await.map_err(AttemptError::again) };
         let entry = attempts(&what, STORE_CALL_WAIT_MAX, read).await?;
         let is_there = |entry: &kv::Entry| entry.operation == kv::Operation::Put;

@@ -7,9 +7,9 @@ use std::{collections::BTreeMap, time::Duration};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use wrt_deployment::{
-    DesiredApp, DesiredProvider, Digest, Known, Pushed, Sight, Snapshot, Store, StoreError,
+    Cordon, DesiredApp, DesiredProvider, Digest, Known, Pushed, Sight, Snapshot, Store, StoreError,
 };
-use wrt_protocol::{LatticeName, Name};
+use wrt_protocol::{LatticeName, Name, NodeId};
 use wrt_test_servers::NatsServer;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -389,4 +389,42 @@ async fn a_server_that_takes_small_messages_gets_small_ones() {
         told.contains("16384") && told.contains("max_payload"),
         "{told}"
     );
+}
+
+/// Each of two who cordon and uncordon at once hears of the other one, and apps know nothing of it.
+#[tokio::test]
+async fn a_cordon_changes_only_from_the_revision_that_was_read() {
+    let server = NatsServer::start().unwrap();
+    let store = store(&server).await;
+    let a = NodeId::new("a").unwrap();
+    store.put(&app("shop", 1), None).await.unwrap();
+    assert_eq!(store.cordon(&a).await.unwrap(), None);
+    let cordon = Cordon {
+        keeps: ["component/shop/cart".parse().unwrap()].into(),
+    };
+    let first = store.put_cordon(&a, &cordon, None).await.unwrap();
+    let is_conflict = |error: StoreError| matches!(error, StoreError::CordonConflict { .. });
+    let empty = Cordon::default();
+    assert!(is_conflict(
+        store.put_cordon(&a, &empty, None).await.unwrap_err()
+    ));
+    let stored = store.cordon(&a).await.unwrap().unwrap();
+    assert_eq!((stored.revision, stored.cordon), (first, Ok(cordon)));
+
+    let mut sights = Box::pin(store.watch());
+    let snapshot = next(&mut sights).await;
+    assert!(snapshot.cordons.of(&a).is_some());
+    assert_eq!((snapshot.apps.len(), snapshot.held.len()), (1, 0));
+    let second = store.put_cordon(&a, &empty, Some(first)).await.unwrap();
+    assert!(is_conflict(
+        store.remove_cordon(&a, first).await.unwrap_err()
+    ));
+    store.remove_cordon(&a, second).await.unwrap();
+    assert_eq!(store.cordon(&a).await.unwrap(), None);
+    while next(&mut sights).await.cordons.of(&a).is_some() {}
+    // It was there, and is again.
+    store.put_cordon(&a, &empty, None).await.unwrap();
+    // Code is collected as if there were none.
+    let collected = store.collect(&std::collections::BTreeSet::new()).await;
+    assert_eq!(collected.unwrap().unreadable, [""; 0]);
 }

@@ -133,7 +133,8 @@ impl Nats {
     }
 
     /// Announces the node to NATS's tools: it answers `PING`, `INFO` and `STATS` of the service
-    /// protocol, and its endpoint `status` answers with the JSON of `stats`.
+    /// protocol, and its endpoint `status` answers with the JSON of `stats`, or to a question that has a
+    /// payload, and that `answer` knows, with the JSON of that.
     ///
     /// # Errors
     /// When the version is no semantic version, or the link is down.
@@ -141,8 +142,10 @@ impl Nats {
         &self,
         info: ServiceInfo,
         stats: impl Fn() -> Value + Send + Sync + 'static,
+        answer: impl Fn(&[u8]) -> Option<Value> + Send + Sync + 'static,
     ) -> Result<ServiceHandle, TransportError> {
-        service::announce(self.connection(Lane::Control), info, Arc::new(stats)).await
+        let (stats, answer) = (Arc::new(stats), Arc::new(answer));
+        service::announce(self.connection(Lane::Control), info, stats, answer).await
     }
 
     /// Requests that wait for a reply. Zero when nobody waits: nothing leaks.

@@ -43,7 +43,9 @@ async fn announce(nats: &Nats, node: &str) -> ServiceHandle {
         version: "0.1.0".to_owned(),
         metadata: HashMap::from([("zone".to_owned(), "north".to_owned())]),
     };
-    nats.announce(info, || json!({"running": 3})).await.unwrap()
+    let answer = |asked: &[u8]| (asked == b"what else?").then(|| json!("nothing"));
+    let announced = nats.announce(info, || json!({"running": 3}), answer).await;
+    announced.unwrap()
 }
 
 /// Asks everybody and takes the answers of `expected` nodes.
@@ -89,8 +91,18 @@ async fn the_tools_of_nats_see_the_nodes() {
             .as_str()
             .unwrap()
             .to_owned();
-        let status = tool.request(subject, Bytes::new()).await.unwrap();
-        assert_eq!(status.payload, r#"{"running":3}"#);
+        let questions = [
+            ("", r#"{"running":3}"#),
+            ("what else?", r#""nothing""#),
+            ("?", r#"{"running":3}"#),
+        ];
+        for (question, answer) in questions {
+            let answered = tool
+                .request(subject.clone(), question.into())
+                .await
+                .unwrap();
+            assert_eq!(answered.payload, answer, "{question}");
+        }
     }
 
     // A node that stops is no longer listed.

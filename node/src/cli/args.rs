@@ -2,10 +2,14 @@
 //! environment variable. `PROGRAM` in an example becomes the program's name.
 
 mod capacity;
+mod describe;
 mod developer;
 mod explain;
+mod journals;
+mod lattice;
 mod letters;
 mod listen_address;
+mod nodes;
 mod revisions;
 mod top;
 mod up;
@@ -13,16 +17,18 @@ mod up;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use secrecy::SecretString;
-use wrt_nats_login::NatsLogin;
-use wrt_protocol::{LatticeName, NodeId};
+use wrt_protocol::NodeId;
 
-use crate::{AllowedVariable, LatticeServers};
+use crate::AllowedVariable;
 pub use capacity::CapacityArgs;
-pub use developer::{DevArgs, DeveloperCommand, NewArgs};
+pub use describe::DescribeArgs;
+pub use developer::{CompletionsArgs, DevArgs, DeveloperCommand, NewArgs};
 pub use explain::ExplainArgs;
+pub use journals::{EventsArgs, LogsArgs, SelectionArgs};
+pub use lattice::LatticeArgs;
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
 pub use listen_address::ListenAddress;
+pub use nodes::{DrainArgs, NodesArgs, NodesCommand};
 pub use revisions::{HistoryArgs, RollbackArgs};
 pub use top::{Sorted, TopArgs};
 pub use up::{DeploymentArgs, UpArgs};
@@ -288,6 +294,37 @@ Ctrl-C ends it. A call counts when it is taken in hand, by each actor that it co
 It is worked out here, from what is deployed and from what nodes say, as each node does it for itself.
 RUNS is what a node says that it has. Code 0 also where no node can have it.")]
     Explain(ExplainArgs),
+    /// Tell all that is known of an app, a component, a provider or a node
+    #[command(after_help = "Examples:
+  PROGRAM describe shop
+  PROGRAM describe shop/cart
+  PROGRAM describe node/b
+
+Settings and variables are named, and not what they are set to.")]
+    Describe(DescribeArgs),
+    /// Show what has happened: deployed, placed, started, failed, moved, evicted
+    #[command(after_help = "Examples:
+  PROGRAM events
+  PROGRAM events shop --follow
+
+Each node remembers what it has seen since it started: about 2000 events, and they go with it.")]
+    Events(EventsArgs),
+    /// Show the log of the nodes, and with it what components say
+    #[command(after_help = "Examples:
+  PROGRAM logs shop/cart --follow
+  PROGRAM logs --node b --level warn
+
+Each node keeps the last of what it logs, 2 MiB of it, and answers who asks. Who reads too slowly is
+told how much is missing.")]
+    Logs(LogsArgs),
+    /// Have a node take nothing new, or something again, or empty it
+    #[command(after_help = "Examples:
+  PROGRAM node cordon b
+  PROGRAM node drain b                          then it may be stopped
+  PROGRAM node uncordon b
+
+It is kept with what is deployed: also over a restart of the node, and for one that is not there yet.")]
+    Node(NodesArgs),
     /// Remove an app and wait until nothing of it runs
     Down(DownArgs),
     /// List, show, replay or drop dead letters: messages that a provider has given up
@@ -309,6 +346,17 @@ What it prints is in the log of the node that runs it. Code 3: it has not ended 
 }
 
 impl AppsCommand {
+    /// Whether it goes on until somebody ends it.
+    pub fn follows(&self) -> bool {
+        match self {
+            Self::Events(EventsArgs { selection, .. }) | Self::Logs(LogsArgs { selection, .. }) => {
+                selection.follow
+            }
+            Self::Top(_) => true,
+            _ => false,
+        }
+    }
+
     /// The lattice whose apps are meant.
     pub fn lattice(&self) -> &LatticeArgs {
         match self {
@@ -318,125 +366,15 @@ impl AppsCommand {
             | Self::Ps(PsArgs { lattice, .. })
             | Self::Top(TopArgs { lattice, .. })
             | Self::Explain(ExplainArgs { lattice, .. })
+            | Self::Describe(DescribeArgs { lattice, .. })
+            | Self::Events(EventsArgs { lattice, .. })
+            | Self::Logs(LogsArgs { lattice, .. })
+            | Self::Node(NodesArgs { lattice, .. })
             | Self::Down(DownArgs { lattice, .. })
             | Self::Letters(LettersArgs { lattice, .. })
             | Self::Call(CallArgs { lattice, .. }) => lattice,
         }
     }
-}
-
-/// Which lattice.
-#[derive(Debug, Clone, Args)]
-pub struct LatticeArgs {
-    /// URL of a NATS server, or several with commas between them
-    #[arg(
-        long,
-        value_name = "URL",
-        global = true,
-        env = "WRT_NATS_URL",
-        hide_env_values = true,
-        default_value = "nats://127.0.0.1:4222"
-    )]
-    pub lattice: String,
-    /// The lattice: several can share one NATS and do not hear each other
-    #[arg(
-        long,
-        value_name = "NAME",
-        global = true,
-        env = "WRT_LATTICE_NAME",
-        hide_env_values = true,
-        default_value = "default"
-    )]
-    pub lattice_name: LatticeName,
-    #[command(flatten)]
-    pub login: LoginArgs,
-}
-
-impl LatticeArgs {
-    /// Where the lattice is, and who this is there.
-    pub fn servers(&self) -> LatticeServers {
-        let LoginArgs {
-            user,
-            password,
-            token,
-            nkey,
-            creds,
-            tls_ca,
-        } = self.login.clone();
-        LatticeServers {
-            url: self.lattice.clone(),
-            login: NatsLogin {
-                user,
-                password,
-                token,
-                nkey_file: nkey,
-                credentials_file: creds,
-                authority_file: tls_ca,
-            },
-        }
-    }
-}
-
-/// Who this is to the NATS servers of the lattice: in one of these ways, or in the URL
-/// (`nats://user:password@host`). On a command line every user of the machine reads a password; a
-/// variable or a file is better.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Login to NATS")]
-pub struct LoginArgs {
-    /// A .creds file, with a JWT and its key
-    #[arg(
-        long,
-        value_name = "FILE",
-        global = true,
-        env = "WRT_NATS_CREDS",
-        hide_env_values = true
-    )]
-    pub creds: Option<PathBuf>,
-    /// A file with the seed of an nkey
-    #[arg(
-        long,
-        value_name = "FILE",
-        global = true,
-        env = "WRT_NATS_NKEY",
-        hide_env_values = true
-    )]
-    pub nkey: Option<PathBuf>,
-    /// A user, with --password
-    #[arg(
-        long,
-        value_name = "NAME",
-        global = true,
-        env = "WRT_NATS_USER",
-        hide_env_values = true
-    )]
-    pub user: Option<String>,
-    /// The user's password
-    #[arg(
-        long,
-        value_name = "PASSWORD",
-        global = true,
-        env = "WRT_NATS_PASSWORD",
-        hide_env_values = true
-    )]
-    pub password: Option<SecretString>,
-    /// A token
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        global = true,
-        env = "WRT_NATS_TOKEN",
-        hide_env_values = true
-    )]
-    pub token: Option<SecretString>,
-    /// A PEM file with the authority that signed the servers' certificates, beside the system's own
-    #[arg(
-        long,
-        value_name = "FILE",
-        global = true,
-        env = "WRT_NATS_CA",
-        hide_env_values = true
-    )]
-    pub tls_ca: Option<PathBuf>,
 }
 
 /// `wrt ps`

@@ -38,11 +38,16 @@ pub async fn ask(
     consent: Consent,
     output: Output,
 ) -> Result<(), Failure> {
+    // Whoever is asked must see for what, also where a program reads the result.
+    let show = |text: &str| match consent {
+        Consent::Asked => output.question(text),
+        Consent::Given | Consent::Nobody => output.progress(text),
+    };
     for difference in differences {
-        output.progress(&difference.to_string());
+        show(&difference.to_string());
     }
     if cannot_read {
-        output.progress("all of it in the place of what another version of WRT has stored");
+        show("all of it in the place of what another version of WRT has stored");
     }
     let is_new = |difference: &Difference| difference.change == Change::Added;
     if !cannot_read && differences.iter().all(is_new) {

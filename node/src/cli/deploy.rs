@@ -1,7 +1,7 @@
 //! What `wrt up` and `wrt rollback` have in common: an app takes the place of what is deployed under its
 //! name.
 
-mod progress;
+pub mod progress;
 mod wait;
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use wrt_deployment::{DesiredApp, Digest, Revision, Store, StoreError, differences};
+use wrt_deployment::{Cordons, DesiredApp, Digest, Revision, Store, StoreError, differences};
 
 use super::{
     collect::collect,
@@ -31,6 +31,8 @@ pub struct Deployment<'a> {
     pub app: &'a DesiredApp,
     /// All that is deployed: they take places, too.
     pub others: &'a [&'a DesiredApp],
+    /// The nodes that take nothing new.
+    pub cordons: &'a Cordons,
     pub consent: Consent,
     /// How long to wait until every replica is ready, in seconds; 0 does not wait.
     pub timeout: u64,
@@ -48,6 +50,7 @@ pub async fn deploy(
         store,
         app,
         others,
+        cordons,
         timeout,
         output,
         ..
@@ -70,6 +73,7 @@ pub async fn deploy(
         store,
         app,
         others,
+        cordons,
         revision,
         output,
     };

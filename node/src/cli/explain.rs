@@ -41,7 +41,7 @@ pub async fn explain(
     })?;
     let observer = lattice.observe().await?;
     observer.settle(HEARTBEAT_INTERVAL * 3).await;
-    let (members, nodes) = (observer.members(), observer.nodes());
+    let (members, nodes) = (observer.members(&desired.cordons), observer.nodes());
     let explained = wrt_deployment::explain(apps.iter().copied(), &members, &actor);
     let rule = rule(&actor, &apps);
     let (Some(explained), Some(rule)) = (explained, rule) else {
@@ -54,7 +54,7 @@ pub async fn explain(
 }
 
 /// The actor that is meant.
-fn named(text: &str, apps: &[&DesiredApp]) -> Result<ActorAddress, Failure> {
+pub fn named(text: &str, apps: &[&DesiredApp]) -> Result<ActorAddress, Failure> {
     if let Ok(actor) = text.parse::<ActorAddress>() {
         return match rule(&actor, apps) {
             Some(_) => Ok(actor),
@@ -248,7 +248,8 @@ impl ShownReason {
     }
 }
 
-fn asks(explained: &Explanation, rule: &PlacementRule) -> String {
+/// What a rule asks for, in words.
+pub fn asks(explained: &Explanation, rule: &PlacementRule) -> String {
     let mut asks = vec![match (rule.nodes.as_slice(), explained.wants_each_node) {
         ([], true) => "one on each node".to_owned(),
         ([], false) if explained.wanted == 1 => "one replica".to_owned(),

@@ -21,6 +21,7 @@ use wrt_transport::{Nats, ServiceInfo, Transport};
 use super::{
     args::JoinArgs,
     exit::Failure,
+    logging,
     metrics::Metrics,
     output::Output,
     run::{cache_folder, cache_options, drain, engines},
@@ -29,13 +30,16 @@ use super::{
     view::Shown,
 };
 use crate::{
-    AppEnvironment, Code, CodeCache, FetchedCode, Node, NodeOptions, NodeStatus, lattice::shown,
+    AppEnvironment, Code, CodeCache, FetchedCode, Node, NodeOptions, NodeStatus,
+    journal::{EventLine, Journal, LogLine, Question},
+    lattice::shown,
 };
 use follow::Follower;
 use kept::Kept;
 
 pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Result<(), Failure> {
     bear_file_limit();
+    let logs = logging::keep();
     let lattice = arguments.lattice.lattice_name.clone();
     let name = node_name(&arguments)?;
     let mut telemetry = Telemetry::start(name.as_str())?;
@@ -53,11 +57,12 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     let code = Code::Lattice(Arc::new(code));
     let epoch = options.epoch;
     let bus = Arc::clone(&transport) as Arc<dyn Transport>;
-    let node = Node::start(options, runtime, bus, engines, code).await?;
+    let mut node = Node::start(options, runtime, bus, engines, code).await?;
     metrics.tell_of(&node, &mut telemetry, output);
     shown_at.show(&node, output);
     node.takes_leases_from(store);
-    let _announced = announce(&transport, &node, &lattice, output).await?;
+    let journals = (logs, node.events());
+    let _announced = announce(&transport, &node, journals, &lattice, output).await?;
     let text = format!("node {name} has joined lattice {lattice} at {}", shown(url));
     let json = serde_json::json!({ "joined": lattice, "node": name, "epoch": epoch });
     output.result(&text, &json);
@@ -134,6 +139,7 @@ fn host_name() -> Result<NodeId, Failure> {
 async fn announce(
     transport: &Nats,
     node: &Node,
+    (logs, events): (Arc<Journal<LogLine>>, Arc<Journal<EventLine>>),
     lattice: &LatticeName,
     output: Output,
 ) -> Result<wrt_transport::ServiceHandle, Failure> {
@@ -145,6 +151,8 @@ async fn announce(
         epoch: status.epoch,
         metadata: HashMap::from([("lattice".to_owned(), lattice.to_string())]),
     };
+    let epoch = info.epoch;
+    let answer = move |asked: &[u8]| Question::answered(asked, epoch, &logs, &events);
     let status = node.status_source();
     let stats = move || {
         let status = NodeStatus {
@@ -153,5 +161,5 @@ async fn announce(
         };
         serde_json::to_value(status).unwrap_or_default()
     };
-    Ok(transport.announce(info, stats).await?)
+    Ok(transport.announce(info, stats, answer).await?)
 }

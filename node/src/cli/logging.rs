@@ -6,6 +6,7 @@
 )]
 mod export;
 mod fields;
+mod keep;
 mod stderr;
 
 use std::io::IsTerminal as _;
@@ -14,6 +15,7 @@ use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberI
 
 #[cfg(feature = "opentelemetry")]
 pub use export::{Message, export_by, export_ends};
+pub use keep::keep;
 pub use stderr::{Stderr, Writer};
 
 /// What is logged unless `RUST_LOG` asks for something else: what an operator has to know, and what
@@ -36,7 +38,8 @@ pub fn start() -> Stderr {
     let logger = tracing_subscriber::registry()
         .with(filter)
         .with(lines)
-        .with(export::Export::new());
+        .with(export::Export::new())
+        .with(keep::Keep);
     let _started_already = logger.try_init();
     stderr
 }

@@ -74,6 +74,11 @@ impl Output {
         }
     }
 
+    /// Tells a person what it is asked about; somebody is there, in whatever form the result is wanted.
+    pub fn question(self, text: &str) {
+        self.stderr.line(text);
+    }
+
     /// Messages of the log that found no room so far.
     pub fn log_messages_dropped(self) -> u64 {
         self.stderr.dropped_total()

@@ -30,9 +30,14 @@ fn join_by(program: &str) -> String {
     format!("`{program} join --name a`")
 }
 
+/// What can be written on this program's command line.
+pub fn command<A: Parser>() -> Command {
+    named(A::command(), name())
+}
+
 /// Reads the command line, or ends with what is wrong with it.
 pub fn arguments<A: Parser>() -> A {
-    let mut command = named(A::command(), name());
+    let mut command = command::<A>();
     let read = |matches: &ArgMatches| A::from_arg_matches(matches);
     let arguments = read(&command.get_matches_mut());
     arguments.unwrap_or_else(|error| error.format(&mut command).exit())

@@ -1,9 +1,13 @@
 //! `wrt ps`
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use comfy_table::{Table, presets};
 use serde::Serialize;
+use wrt_deployment::node_of_key;
 use wrt_host::Printable;
 use wrt_protocol::{
     NodeId,
@@ -34,22 +38,47 @@ pub async fn ps(lattice: &LatticeArgs, arguments: PsArgs, output: Output) -> Res
             .as_ref()
             .is_none_or(|app| replica.actor.app.as_str() == app)
     };
+    let cordoned = cordoned(&statuses);
     let shown: Vec<ShownNode> = nodes
         .values()
-        .map(|node| ShownNode::new(node, statuses.get(&node.beat.node), is_shown))
+        .map(|node| {
+            let is_cordoned = cordoned.contains(&node.beat.node);
+            ShownNode::new(node, statuses.get(&node.beat.node), is_cordoned, is_shown)
+        })
         .collect();
+    let is_away = |node: &&NodeId| !nodes.contains_key(*node);
+    let away: Vec<_> = cordoned.iter().filter(is_away).collect();
     if shown.is_empty() {
         let text = format!(
             "no node is on lattice {}: start one with {}",
             lattice.name(),
             program::join()
         );
-        output.result(&text, &serde_json::json!({ "nodes": [] }));
+        output.result(
+            &text,
+            &serde_json::json!({ "nodes": [], "cordoned_away": [] }),
+        );
     } else {
-        output.result(&text(&shown), &serde_json::json!({ "nodes": shown }));
+        let away_too = away
+            .iter()
+            .map(|node| format!("\n{node} is cordoned, and is not there"));
+        let text = text(&shown) + &away_too.collect::<String>();
+        output.result(
+            &text,
+            &serde_json::json!({ "nodes": shown, "cordoned_away": away }),
+        );
     }
     lattice.close().await;
     Ok(())
+}
+
+/// Who takes nothing new: each node knows it best of itself, and of those that say nothing others do.
+fn cordoned(statuses: &BTreeMap<NodeId, Option<NodeStatus>>) -> BTreeSet<NodeId> {
+    let told = |node: &NodeId| statuses.get(node).and_then(Option::as_ref);
+    let by_others = statuses.values().flatten().flat_map(|it| &it.cordoned);
+    let by_others =
+        by_others.filter(|node| told(node).is_none_or(|own| own.cordoned.contains(*node)));
+    by_others.cloned().collect()
 }
 
 #[derive(Serialize)]
@@ -57,6 +86,8 @@ struct ShownNode {
     node: NodeId,
     epoch: u64,
     state: &'static str,
+    /// Whether it takes nothing new.
+    cordoned: bool,
     version: String,
     labels: BTreeMap<String, String>,
     replicas: Vec<ShownReplica>,
@@ -86,6 +117,7 @@ impl ShownNode {
     fn new(
         node: &SeenNode,
         status: Option<&Option<NodeStatus>>,
+        cordoned: bool,
         is_shown: impl Fn(&ReplicaReport) -> bool,
     ) -> Self {
         let beat = &node.beat;
@@ -116,6 +148,7 @@ impl ShownNode {
             node: beat.node.clone(),
             epoch: beat.epoch.0,
             state,
+            cordoned,
             version: beat.version.clone(),
             labels: beat.labels.iter().cloned().collect(),
             log_messages_dropped: status.map_or(0, |status| status.log_messages_dropped),
@@ -146,7 +179,11 @@ fn text(nodes: &[ShownNode]) -> String {
                 node.log_messages_dropped, node.node
             ));
         }
-        let first = [node.node.to_string(), node.state.to_owned(), epoch];
+        let state = match (node.cordoned, node.state) {
+            (true, "serving") => "cordoned",
+            (_, state) => state,
+        };
+        let first = [node.node.to_string(), state.to_owned(), epoch];
         if node.replicas.is_empty() {
             table.add_row(first.iter().map(String::as_str).chain(["-"; 6]));
         }
@@ -197,6 +234,13 @@ fn desired_notes(nodes: &[ShownNode]) -> Vec<String> {
     };
     let held_app = |((app, reason), nodes): ((&str, &str), Vec<&str>)| {
         let (nodes, program) = (nodes.join(", "), program::name());
+        if let Some(cordoned) = node_of_key(app) {
+            return format!(
+                "whether {cordoned} is cordoned stays as it was last known on {nodes}: {}; \
+                 `{program} node cordon {cordoned}` or `uncordon` says it anew",
+                Printable(reason)
+            );
+        }
         format!(
             "app {} stays as it was last known on {nodes}: {}; `{program} up` of its manifest \
              restores it, `{program} down {}` removes it",
@@ -289,6 +333,7 @@ mod tests {
             node: NodeId::new("a").expect("a legal name"),
             epoch: 1,
             state: "serving",
+            cordoned: false,
             version: "0".to_owned(),
             labels: BTreeMap::new(),
             replicas: Vec::new(),

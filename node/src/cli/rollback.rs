@@ -43,6 +43,7 @@ pub async fn rollback(
         store: &store,
         app: &app,
         others: &others,
+        cordons: &deployed.cordons,
         consent: Consent::of(arguments.deployment.yes),
         timeout: arguments.deployment.timeout,
         output,

@@ -18,7 +18,8 @@ fn help_texts() {
     ] {
         command = named(command, name.to_owned()).term_width(100);
         command.build();
-        insta::assert_snapshot!(name, help(&mut command));
+        // `wrt node` is a command, and `wrt-node` a program.
+        insta::assert_snapshot!(format!("program-{name}"), help(&mut command));
         for subcommand in command
             .get_subcommands_mut()
             .filter(|it| it.get_name() != "help")

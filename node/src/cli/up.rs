@@ -34,6 +34,7 @@ pub async fn up(
         store: &store,
         app: &app,
         others: &others,
+        cordons: &deployed.cordons,
         consent: Consent::of(arguments.deployment.yes),
         timeout: arguments.deployment.timeout,
         output,

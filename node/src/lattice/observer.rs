@@ -16,7 +16,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, timeout_at},
 };
-use wrt_deployment::{PlacedMember, Standing};
+use wrt_deployment::{Cordons, PlacedMember, Standing};
 use wrt_membership::{Wholes, claimed_interval, plausible_interval};
 use wrt_protocol::{
     NodeId,
@@ -140,9 +140,9 @@ impl Observer {
         self.seen.nodes.lock().clone()
     }
 
-    /// The nodes, as placement sees them.
+    /// The nodes, as placement sees them where these are cordoned.
     #[must_use]
-    pub fn members(&self) -> Vec<PlacedMember> {
+    pub fn members(&self, cordons: &Cordons) -> Vec<PlacedMember> {
         let member = |node: SeenNode| PlacedMember {
             standing: match node.beat.state {
                 _ if !node.is_alive() => Standing::Dead,
@@ -151,8 +151,11 @@ impl Observer {
             },
             id: node.beat.node,
             labels: node.beat.labels.into_iter().collect(),
+            cordon: None,
         };
-        self.nodes().into_values().map(member).collect()
+        let mut members: Vec<_> = self.nodes().into_values().map(member).collect();
+        cordons.put_on(&mut members);
+        members
     }
 }
 
@@ -221,7 +224,7 @@ impl Seen {
 }
 
 impl SeenNode {
-    fn new(beat: Heartbeat, part: Option<PartOf>) -> Self {
+    pub(crate) fn new(beat: Heartbeat, part: Option<PartOf>) -> Self {
         Self {
             beat,
             heard_at: Instant::now(),

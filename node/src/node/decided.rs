@@ -107,10 +107,11 @@ impl Basis {
 fn wish_the_same(one: &Snapshot, other: &Snapshot) -> bool {
     let Snapshot {
         apps,
+        cordons,
         held: _,
         trouble: _,
     } = one;
-    *apps == other.apps
+    *apps == other.apps && *cordons == other.cordons
 }
 
 impl BasisMember {

@@ -13,13 +13,15 @@ use super::decided::Decided;
 pub(crate) fn placement(snapshot: &Snapshot, view: &View) -> Placement {
     place(
         snapshot.apps.values().map(|stored| &stored.app),
-        &members(view),
+        &members(snapshot, view),
     )
 }
 
 /// Everyone, as placement sees them.
-pub(crate) fn members(view: &View) -> Vec<PlacedMember> {
-    view.members().map(|member| placed_member(member)).collect()
+pub(crate) fn members(snapshot: &Snapshot, view: &View) -> Vec<PlacedMember> {
+    let mut members: Vec<_> = view.members().map(|member| placed_member(member)).collect();
+    snapshot.cordons.put_on(&mut members);
+    members
 }
 
 /// Where `actor` is to go; none where nobody wants it.
@@ -90,6 +92,7 @@ fn placed_member(member: &Member) -> PlacedMember {
         id: member.id.clone(),
         labels: member.labels.iter().cloned().collect(),
         standing: standing(member),
+        cordon: None,
     }
 }
 

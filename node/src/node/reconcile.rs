@@ -200,7 +200,10 @@ impl Reconciler {
             .leaving
             .entry(actor.clone())
             .or_insert_with(Instant::now);
-        handover::has_moved(actor, placement, view) || since.elapsed() > HANDOVER_WAIT_MAX
+        // Who empties a node waits, and says for what: nothing is given up for it that nobody else serves.
+        let is_emptied = snapshot.cordons.of(&self.node).is_some();
+        handover::has_moved(actor, placement, view)
+            || (since.elapsed() > HANDOVER_WAIT_MAX && !is_emptied)
     }
 
     fn stop(&mut self, actor: ActorAddress) {

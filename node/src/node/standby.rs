@@ -53,8 +53,8 @@ impl Standby {
             let view = self.seat.membership.view();
             let snapshot = desires.borrow().clone();
             let basis = snapshot.map(|snapshot| Basis {
+                members: handover::members(&snapshot, &view),
                 snapshot,
-                members: handover::members(&view),
             });
             if basis != known || view.is_isolated() || self.is_starting(&view) {
                 known = basis;

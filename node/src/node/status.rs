@@ -1,6 +1,6 @@
 //! What a node says of itself to whoever asks: more than fits in a heartbeat.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use wrt_contract::GateLoad;
@@ -31,6 +31,9 @@ pub struct NodeStatus {
     /// Why the desired state cannot be read, if it cannot.
     #[serde(default)]
     pub desired_trouble: Option<String>,
+    /// The nodes that take nothing new, as it knows.
+    #[serde(default)]
+    pub cordoned: BTreeSet<NodeId>,
     /// Its share.
     pub replicas: Vec<ReplicaStatus>,
     /// Messages of its log that found no room on their way, as far as its program counts them.

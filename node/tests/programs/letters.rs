@@ -7,6 +7,7 @@ use wrt_test_servers::{Deadline, KafkaServer};
 
 use super::{
     lattice::{Lattice, address},
+    output::agrees,
     running::{guest, request, write_manifest},
 };
 
@@ -79,7 +80,9 @@ impl Orders {
 
     fn list(&self) -> Vec<Value> {
         let list = ["letters", "list", "orders", "mail", "--output", "json"];
-        let listed = json(&self.lattice.wrt_ok(&list));
+        let listed = self.lattice.wrt_ok(&list);
+        agrees("`wrt letters list`", &listed);
+        let listed = json(&listed);
         listed["letters"].as_array().unwrap().clone()
     }
 
@@ -124,6 +127,10 @@ impl Orders {
         ] {
             assert!(shown.contains(expected), "{expected}: {shown}");
         }
+        let shown = [
+            "letters", "show", "orders", "mail", &ids[0], "--output", "json",
+        ];
+        agrees("`wrt letters show`", &self.lattice.wrt_ok(&shown));
         let ps = self.lattice.wrt_ok(&["ps", "orders"]);
         assert!(ps.contains("2 dead lettered"), "{ps}");
         let ps = json(&self.lattice.wrt_ok(&["ps", "orders", "--output", "json"]));
@@ -163,11 +170,18 @@ fn dead_letters_are_listed_shown_replayed_and_dropped() {
         Some(1),
         "one is not there: {replayed:?}"
     );
-    let told = json(&String::from_utf8(replayed.stdout).unwrap());
+    let told = String::from_utf8(replayed.stdout).unwrap();
+    agrees("`wrt letters replay`", &told);
+    let told = json(&told);
     assert_eq!(told["handled"][0], ids[0].as_str());
     assert_eq!(told["failed"][0]["id"], "none");
     let handled = request(&orders.web, "GET", "/handled/mail", "").1;
     assert_eq!(handled.lines().count(), 1, "{handled}");
+    let none = [
+        "letters", "drop", "orders", "mail", "none", "--output", "json",
+    ];
+    let none = String::from_utf8(lattice.wrt(&none).stdout).unwrap();
+    agrees("`wrt letters drop`", &none);
     let dropped = lattice.wrt_ok(&["letters", "drop", "orders", "mail", "--all"]);
     assert_eq!(dropped.trim(), format!("dropped: {}", ids[1]));
     assert!(orders.list().is_empty());

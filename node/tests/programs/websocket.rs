@@ -22,7 +22,7 @@ const ENDS_WITHIN: Duration = Duration::from_secs(6);
 /// How long a peer takes to answer its end.
 const LATE: Duration = Duration::from_millis(300);
 
-type Socket = WebSocket<TcpStream>;
+pub type Socket = WebSocket<TcpStream>;
 
 fn connect(address: &str, path: &str, field: (&'static str, &str)) -> Result<Socket, u16> {
     let stream = TcpStream::connect(address).unwrap();
@@ -44,7 +44,7 @@ fn connect(address: &str, path: &str, field: (&'static str, &str)) -> Result<Soc
     }
 }
 
-fn chat(address: &str) -> Socket {
+pub fn chat(address: &str) -> Socket {
     let chats = ("sec-websocket-protocol", "chat");
     connect(address, "/chat", chats).unwrap()
 }
@@ -60,7 +60,7 @@ fn next(socket: &mut Socket) -> String {
     }
 }
 
-fn closed(socket: &mut Socket) -> u16 {
+pub fn closed(socket: &mut Socket) -> u16 {
     match socket.read().unwrap() {
         Message::Close(Some(CloseFrame { code, .. })) => code.into(),
         other => panic!("{other:?}"),

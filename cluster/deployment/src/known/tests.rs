@@ -234,3 +234,67 @@ fn removals_are_bounded() {
     assert_eq!(known.apps.len(), REMOVED_APPS_MAX + 1);
     check(&known, &[("shop", "1")], &[]);
 }
+
+fn cordoned(revision: u64, at: i64, keeps: &[&str]) -> Entry {
+    let cordon = Cordon {
+        keeps: keeps.iter().map(|it| it.parse().unwrap()).collect(),
+    };
+    Entry {
+        revision: Revision(revision),
+        stored_at: StoredAt(at),
+        app: Some(cordon.to_json().into()),
+    }
+}
+
+fn cordons(known: &Known) -> Vec<String> {
+    let snapshot = known.snapshot();
+    snapshot.cordons.nodes().map(ToString::to_string).collect()
+}
+
+/// A cordon is lifted by who lifts it, and not by a bucket that is lost, nor by a start anew.
+#[test]
+fn a_cordon_stays_until_somebody_takes_it_away() {
+    let mut known = knows_shop();
+    let shop = || ("shop", stored(20, 200, &app("shop", 1)));
+    known.take(&reading(
+        1,
+        21,
+        &[
+            shop(),
+            ("node.a", cordoned(21, 210, &["component/shop/cart"])),
+        ],
+    ));
+    check(&known, &[("shop", "1")], &[]);
+    assert_eq!(cordons(&known), ["a"]);
+    known.take_absence();
+    assert_eq!(cordons(&known), ["a"]);
+    check(&known, &[("shop", "1")], &["node.a", "shop"]);
+    known.take(&reading(2, 1, &[]));
+    check(&known, &[("shop", "1")], &["node.a", "shop"]);
+
+    let (mut kept, unreadable) = Known::from_json(&known.to_json()).unwrap();
+    assert_eq!(unreadable, []);
+    assert_eq!(kept.snapshot().cordons, known.snapshot().cordons);
+    let a = node_of_key("node.a").unwrap();
+    let keeps = kept.snapshot().cordons.of(&a).unwrap().keeps.len();
+    assert_eq!(keeps, 1);
+    kept.take(&reading(2, 2, &[("node.a", removed(2, 300))]));
+    assert_eq!(cordons(&kept), [""; 0]);
+    // What is older than its removal brings it not back.
+    kept.take(&reading(1, 21, &[("node.a", cordoned(21, 210, &[]))]));
+    assert_eq!(cordons(&kept), [""; 0]);
+}
+
+#[test]
+fn a_cordon_that_cannot_be_read_is_none_and_is_told() {
+    let mut known = Known::default();
+    let mut later = cordoned(1, 10, &[]);
+    later.app = Some(Bytes::from_static(br#"{"version":9}"#));
+    known.take(&reading(1, 1, &[("node.a", later)]));
+    assert_eq!(cordons(&known), [""; 0]);
+    let reason = known.snapshot().held["node.a"].clone();
+    assert!(reason.contains("form 9"), "{reason}");
+    // What an earlier build has kept has none.
+    let earlier = br#"{"seen":null,"apps":[]}"#;
+    assert!(Known::from_json(earlier).unwrap().0.is_empty());
+}

@@ -88,7 +88,8 @@ impl<'a> Ground<'a> {
             }
             Reach::Each => {
                 let mut nodes = self.fit(wish.rule).nodes();
-                nodes.retain(|node| !neighbours.contains_key(node));
+                let is_open = |node: usize| self.nodes[node].member.is_open_to(&wish.actor);
+                nodes.retain(|node| is_open(*node) && !neighbours.contains_key(node));
                 let wanted = nodes.len().max(1);
                 nodes.retain(|node| self.may_have(wish, &neighbours, *node));
                 (nodes, wanted)
@@ -186,8 +187,10 @@ impl<'a> Ground<'a> {
             let left = self.nodes[**node].left;
             left.lacks(wish.rule.room).next().is_some()
         };
+        let is_closed = |node: &&usize| !self.nodes[**node].member.is_open_to(&wish.actor);
         TurnedDown {
             unfit,
+            cordoned: fit.iter().filter(is_closed).count(),
             apart: fit.iter().filter(|it| neighbours.contains_key(it)).count(),
             without_room: fit.iter().filter(lacks).count(),
         }
@@ -253,17 +256,20 @@ impl<'a> Ground<'a> {
         self.turns_down(wish, neighbours, node).next().is_none()
     }
 
-    /// What stands against a node because of others.
+    /// What stands against a node for this actor alone, or because of others.
     fn turns_down(
         &self,
         wish: &Wish<'_>,
         neighbours: &Neighbours,
         node: usize,
     ) -> impl Iterator<Item = Refusal> {
+        let is_open = self.nodes[node].member.is_open_to(&wish.actor);
+        let closed = (!is_open).then_some(Refusal::Cordoned);
         let apart = neighbours.get(&node).into_iter().flatten();
         let apart = apart.map(|from| Refusal::Apart { from: from.clone() });
         let lacks = self.nodes[node].left.lacks(wish.rule.room);
-        apart.chain(lacks.map(Refusal::NoRoom))
+        let of_others = apart.chain(lacks.map(Refusal::NoRoom));
+        closed.into_iter().chain(of_others)
     }
 
     fn neighbours(&self, wish: &Wish<'_>) -> Neighbours {

@@ -17,6 +17,8 @@ pub enum Refusal {
     Dead,
     /// It gives away what it has.
     Draining,
+    /// It takes nothing new.
+    Cordoned,
     /// Others are named.
     NotNamed,
     /// It lacks a label, or has another value of it.
@@ -111,6 +113,7 @@ impl fmt::Display for Refusal {
             Self::Absent => f.write_str("is not on the lattice"),
             Self::Dead => f.write_str("was not heard for too long"),
             Self::Draining => f.write_str("drains, and takes nothing new"),
+            Self::Cordoned => f.write_str("is cordoned, and takes nothing new"),
             Self::NotNamed => f.write_str("is not one of its `nodes`"),
             Self::Label {
                 key,
@@ -146,6 +149,7 @@ impl Refusal {
             Self::Absent => "start it".to_owned(),
             Self::Dead => "start it again, or mend its connection".to_owned(),
             Self::Draining => "start it again, or another one".to_owned(),
+            Self::Cordoned => "uncordon it".to_owned(),
             Self::NotNamed => "add it to `nodes`".to_owned(),
             Self::Label { key, wanted, .. } => {
                 format!("start it with `--label {key}={wanted}`, or ask for another label")

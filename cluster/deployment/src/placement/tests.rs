@@ -1,5 +1,6 @@
 //! Small worlds, each with one thing to see.
 
+mod cordons;
 mod movement;
 mod properties;
 mod worlds;
@@ -22,6 +23,7 @@ fn member(name: &str, labels: &[(&str, &str)]) -> PlacedMember {
         id: node(name),
         labels,
         standing: Standing::Serving,
+        cordon: None,
     }
 }
 

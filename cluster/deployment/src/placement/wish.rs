@@ -51,7 +51,7 @@ enum Turn {
 
 impl Wish<'_> {
     /// Whether others count where it goes, or it counts where others go.
-    fn is_entangled(&self) -> bool {
+    pub(super) fn is_entangled(&self) -> bool {
         !self.apart.is_empty() || !self.rule.room.is_nothing()
     }
 

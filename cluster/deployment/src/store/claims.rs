@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     DesiredApp, Digest,
-    known::read_app,
+    known::{node_of_key, read_app},
     limits::{CLAIMS_PER_COMPONENT_MAX, CODE_GRACE},
 };
 
@@ -133,6 +133,10 @@ impl<'a> Evidence<'a> {
         let mut unreadable = Vec::new();
         for (key, entry) in &reading.entries {
             let Some(bytes) = &entry.app else { continue };
+            // A cordon names no code.
+            if node_of_key(key).is_some() {
+                continue;
+            }
             match read_app(key, bytes) {
                 Ok(app) => named.extend(app.code()),
                 Err(_reason) => unreadable.push(key.clone()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wrt_protocol::{LatticeName, Name};
+use wrt_protocol::{LatticeName, Name, NodeId};
 
 use super::Revision;
 use crate::{
@@ -79,6 +79,12 @@ pub enum StoreError {
     Conflict {
         /// The app.
         app: Name,
+    },
+    /// Somebody else cordoned or uncordoned the node since that was read.
+    #[error("node {node} was cordoned or uncordoned by somebody else at the same time: try again")]
+    CordonConflict {
+        /// The node.
+        node: NodeId,
     },
     /// The stored app cannot be read.
     #[error("app {app} cannot be read")]

@@ -57,7 +57,7 @@ pub struct Entry {
     pub revision: Revision,
     /// When it was stored.
     pub stored_at: StoredAt,
-    /// An app as it is stored; `None` for the mark of one that was removed.
+    /// An app or a cordon as it is stored; `None` for the mark of one that was removed.
     pub app: Option<Bytes>,
 }
 

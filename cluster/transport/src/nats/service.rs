@@ -54,10 +54,16 @@ impl Drop for ServiceHandle {
     }
 }
 
+/// Says how a node is.
+pub(super) type Stats = Arc<dyn Fn() -> Value + Send + Sync>;
+/// Answers a question that came with a payload; nothing where that is none.
+pub(super) type Answer = Arc<dyn Fn(&[u8]) -> Option<Value> + Send + Sync>;
+
 pub(super) async fn announce(
     connection: &Connection,
     info: ServiceInfo,
-    stats: Arc<dyn Fn() -> Value + Send + Sync>,
+    stats: Stats,
+    answer: Answer,
 ) -> Result<ServiceHandle, TransportError> {
     let refused = |source| TransportError::Refused {
         what: format!("the service {SERVICE_NAME}"),
@@ -66,7 +72,7 @@ pub(super) async fn announce(
     let mut metadata = info.metadata;
     metadata.insert("node".to_owned(), info.node.to_string());
     metadata.insert("epoch".to_owned(), info.epoch.to_string());
-    let answer = Arc::clone(&stats);
+    let status = Arc::clone(&stats);
     let service = connection
         .client
         .service_builder()
@@ -83,7 +89,7 @@ pub(super) async fn announce(
         .await
         .map_err(refused)?;
     let mut answers = JoinSet::new();
-    answers.spawn(answer_status(endpoint, answer));
+    answers.spawn(answer_status(endpoint, status, answer));
     let handle = ServiceHandle {
         service: Some(service),
         _answers: answers,
@@ -92,9 +98,14 @@ pub(super) async fn announce(
     Ok(handle)
 }
 
-async fn answer_status(mut endpoint: Endpoint, stats: Arc<dyn Fn() -> Value + Send + Sync>) {
+async fn answer_status(mut endpoint: Endpoint, stats: Stats, answer: Answer) {
     while let Some(request) = endpoint.next().await {
-        let answer = Bytes::from(stats().to_string());
+        let payload = &request.message.payload;
+        let answer = match payload.is_empty() {
+            true => None,
+            false => answer(payload),
+        };
+        let answer = Bytes::from(answer.unwrap_or_else(|| stats()).to_string());
         if let Err(error) = request.respond(Ok(answer)).await {
             tracing::debug!(%error, "a status went unanswered");
         }

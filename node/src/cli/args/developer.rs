@@ -32,6 +32,20 @@ Cargo.lock and the components; what else a build writes must be ignored, or it i
 While something cannot be built or started, what ran before goes on. Calls in hand end on what they
 have begun with. Ctrl-C stops a build as well.")]
     Dev(DevArgs),
+    /// Print what has a shell complete this program's command line
+    #[command(after_help = "Examples:
+  PROGRAM completions bash > ~/.local/share/bash-completion/completions/PROGRAM
+  PROGRAM completions zsh > ~/.zfunc/_PROGRAM       with ~/.zfunc in fpath
+  PROGRAM completions fish > ~/.config/fish/completions/PROGRAM.fish")]
+    Completions(CompletionsArgs),
+}
+
+/// `wrt completions`
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }
 
 /// `wrt dev`

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use wrt_deployment::{DesiredApp, PlacedMember, Placement, Shortage, place};
+use wrt_deployment::{Cordons, DesiredApp, PlacedMember, Placement, Shortage, place};
 use wrt_host::Printable;
 use wrt_protocol::{ActorAddress, Name, NodeId, heartbeat::ReplicaState};
 
@@ -58,14 +58,14 @@ pub enum Hope {
 }
 
 impl Progress {
-    /// Asks every node that has a share of the app; `others` are there too, and take room.
+    /// Asks every node that has a share of the app; `others` are there too, and take room, and nodes are cordoned.
     pub async fn look(
         lattice: &Lattice,
         observer: &Observer,
         app: &DesiredApp,
-        others: &[&DesiredApp],
+        (others, cordons): (&[&DesiredApp], &Cordons),
     ) -> Self {
-        let members = observer.members();
+        let members = observer.members(cordons);
         let placement = of_app(app, others, &members);
         let statuses = lattice.statuses(placement.shares.keys()).await;
         let takers = members.iter().filter(|member| member.takes_placement());
@@ -198,6 +198,9 @@ fn why_short(shortage: &Shortage) -> String {
     if down.without_room > 0 {
         reasons.push(format!("no room on {}", nodes(down.without_room)));
     }
+    if down.cordoned > 0 {
+        reasons.push(format!("{} cordoned", nodes(down.cordoned)));
+    }
     if down.apart > 0 {
         reasons.push(format!("kept apart from what {} have", nodes(down.apart)));
     }
@@ -211,7 +214,8 @@ fn why_short(shortage: &Shortage) -> String {
     )
 }
 
-fn missing(status: &NodeStatus, node: &NodeId, actor: &ActorAddress) -> Option<ToDo> {
+/// What keeps an actor from serving on a node; nothing where it does.
+pub fn missing(status: &NodeStatus, node: &NodeId, actor: &ActorAddress) -> Option<ToDo> {
     let Some(replica) = status
         .replicas
         .iter()
@@ -298,7 +302,8 @@ mod tests {
         assert_eq!(told(&shortage), "no room on 1 node");
         shortage.absent = vec![NodeId::from(name("x"))];
         shortage.turned_down.apart = 2;
-        let all = "not on the lattice: x; no room on 1 node; kept apart from what 2 nodes have";
+        shortage.turned_down.cordoned = 1;
+        let all = "not on the lattice: x; no room on 1 node; 1 node cordoned; kept apart from what 2 nodes have";
         assert_eq!(told(&shortage), all);
     }
 

@@ -3,7 +3,9 @@
 use std::{collections::HashSet, time::Duration};
 
 use tokio::time::Instant;
-use wrt_deployment::{DesiredApp, Revision, Store, StoreError, limits::STORE_REREAD_INTERVAL};
+use wrt_deployment::{
+    Cordons, DesiredApp, Revision, Store, StoreError, limits::STORE_REREAD_INTERVAL,
+};
 use wrt_protocol::NodeId;
 
 use super::progress::{Hope, Progress};
@@ -33,6 +35,7 @@ pub struct Waiting<'a> {
     pub app: &'a DesiredApp,
     /// What was there when it was deployed.
     pub others: &'a [&'a DesiredApp],
+    pub cordons: &'a Cordons,
     pub revision: Revision,
     pub output: Output,
 }
@@ -80,7 +83,8 @@ impl Waiting<'_> {
     }
 
     async fn look(&self, observer: &Observer) -> Progress {
-        Progress::look(self.lattice, observer, self.app, self.others).await
+        let there = (self.others, self.cordons);
+        Progress::look(self.lattice, observer, self.app, there).await
     }
 
     /// Fails when another one was stored in its place.

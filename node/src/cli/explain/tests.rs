@@ -18,6 +18,7 @@ fn member(id: &str, zone: Option<&str>, memory_mib: u64, standing: Standing) -> 
         id: NodeId::new(id).unwrap(),
         labels: capacity.labels().into_iter().chain(zone).collect(),
         standing,
+        cordon: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::StreamExt as _;
 use tokio::sync::watch;
-use wrt_deployment::{Known, Sight, Store, StoreError};
+use wrt_deployment::{Known, Sight, Store, StoreError, node_of_key};
 use wrt_protocol::LatticeName;
 use wrt_transport::Nats;
 
@@ -111,7 +111,16 @@ impl<'a> Follower<'a> {
             _ => {}
         }
         for (app, reason) in &now.held {
-            if self.told.held.get(app) != Some(reason) {
+            if self.told.held.get(app) == Some(reason) {
+                continue;
+            }
+            if let Some(node) = node_of_key(app) {
+                tracing::warn!(
+                    %node,
+                    reason,
+                    "what is known of a node's cordon stays: `wrt node cordon` or `uncordon` says it anew"
+                );
+            } else {
                 tracing::warn!(
                     app,
                     reason,

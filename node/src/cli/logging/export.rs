@@ -1,11 +1,6 @@
 //! The log as records, for an exporter.
 
-use std::{
-    error::Error,
-    fmt,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{error::Error, fmt, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use tracing::{
@@ -15,6 +10,7 @@ use tracing::{
 use tracing_subscriber::layer::{Context, Layer};
 
 use super::fields::{chain, kept};
+use crate::journal::unix_nanos_now;
 
 /// What an exporter itself is made of: of what that says nothing is exported, or it would speak of itself for
 /// ever.
@@ -85,8 +81,16 @@ impl<S: Subscriber> Layer<S> for Export {
         if root.is_some_and(|root| EXPORTERS.contains(&root)) {
             return;
         }
-        let mut message = Message {
-            unix_nanos: now(),
+        taker(Message::of(event));
+    }
+}
+
+impl Message {
+    /// What an event of the log says.
+    pub(super) fn of(event: &Event<'_>) -> Self {
+        let meta = event.metadata();
+        let mut message = Self {
+            unix_nanos: unix_nanos_now(),
             level: *meta.level(),
             is_critical: false,
             target: meta.target(),
@@ -96,11 +100,9 @@ impl<S: Subscriber> Layer<S> for Export {
             span_id: None,
         };
         event.record(&mut message);
-        taker(message);
+        message
     }
-}
 
-impl Message {
     /// The fields by which a message says to which trace it belongs are those of a guest's.
     fn take(&mut self, name: &'static str, text: &str) {
         match name {
@@ -125,16 +127,6 @@ impl Visit for Message {
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         self.take(field.name(), &chain(value));
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a log tells the time of day, and nothing is decided by it"
-)]
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let nanos = since.unwrap_or_default().as_nanos();
-    u64::try_from(nanos).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

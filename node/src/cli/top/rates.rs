@@ -192,28 +192,28 @@ mod tests {
 
     /// What a node says of one replica of `shop`, so many milliseconds after `start`.
     fn seen(start: Instant, millis: u64, epoch: u64, actor: &str, handled: u64) -> SeenNode {
-        SeenNode {
-            beat: Heartbeat {
-                node: NodeId::new("a").expect("a legal name"),
-                epoch: Epoch(epoch),
-                sequence: millis,
-                sent_at: NodeMicros(0),
-                interval_ms: 250,
-                state: NodeState::Serving,
-                version: String::new(),
-                labels: Vec::new(),
-                replicas: vec![ReplicaReport {
-                    actor: ActorAddress::component(name("shop"), name(actor)),
-                    state: ReplicaState::Ready,
-                    running: 2,
-                    waiting: 1,
-                    concurrency_max: 8,
-                    handled,
-                    refused: handled / 10,
-                }],
-            },
-            heard_at: start + Duration::from_millis(millis),
-        }
+        let beat = Heartbeat {
+            node: NodeId::new("a").expect("a legal name"),
+            epoch: Epoch(epoch),
+            sequence: millis,
+            sent_at: NodeMicros(0),
+            interval_ms: 250,
+            state: NodeState::Serving,
+            version: String::new(),
+            labels: Vec::new(),
+            replicas: vec![ReplicaReport {
+                actor: ActorAddress::component(name("shop"), name(actor)),
+                state: ReplicaState::Ready,
+                running: 2,
+                waiting: 1,
+                concurrency_max: 8,
+                handled,
+                refused: handled / 10,
+            }],
+        };
+        let mut seen = SeenNode::new(beat, None);
+        seen.heard_at = start + Duration::from_millis(millis);
+        seen
     }
 
     fn take(rates: &mut Rates, nodes: [SeenNode; 2]) {

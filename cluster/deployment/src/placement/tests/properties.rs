@@ -63,6 +63,10 @@ fn is_true(
         Refusal::Absent => false,
         Refusal::Dead => member.standing == Standing::Dead,
         Refusal::Draining => member.standing == Standing::Draining,
+        Refusal::Cordoned => {
+            let cordon = member.cordon.as_ref();
+            cordon.is_some_and(|cordon| !cordon.keeps.contains(actor))
+        }
         Refusal::NotNamed => !rule.nodes.is_empty() && !rule.nodes.contains(id),
         Refusal::Label { key, wanted, found } => {
             rule.labels.get(key) == Some(wanted)
@@ -127,6 +131,9 @@ proptest! {
             for id in &nodes {
                 let member = find(&members, id).unwrap();
                 prop_assert!(member.takes_placement());
+                let cordon = member.cordon.as_ref();
+                let keeps = cordon.is_none_or(|cordon| cordon.keeps.contains(&actor));
+                prop_assert!(keeps, "{} on {}", actor, id);
                 if rule.nodes.is_empty() {
                     let has = |(key, value)| member.labels.get(key) == Some(value);
                     prop_assert!(rule.labels.iter().all(has), "{} on {}", actor, id);

@@ -1,6 +1,9 @@
 //! Apps and members, drawn.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use proptest::{
     collection::{btree_map, vec},
@@ -8,11 +11,11 @@ use proptest::{
     prelude::*,
     sample::select,
 };
-use wrt_protocol::Name;
+use wrt_protocol::{ActorAddress, Name};
 
 use super::{app, node};
 use crate::{
-    DesiredApp, LinkEnd, PlacedMember, PlacementRule, Room, Standing, placement::Capacity,
+    Cordon, DesiredApp, LinkEnd, PlacedMember, PlacementRule, Room, Standing, placement::Capacity,
 };
 
 /// Nodes that an actor may name; some are never there.
@@ -79,7 +82,20 @@ fn any_rule() -> impl Strategy<Value = PlacementRule> {
     })
 }
 
-/// Nodes with labels and capacities, some of which take nothing.
+/// What a node keeps that takes nothing new: some of what there may be.
+fn cordon() -> impl Strategy<Value = Cordon> {
+    proptest::collection::btree_set((0..4_usize, 0..8_usize), 0..8).prop_map(|keeps| {
+        let actor = |(app, component): (usize, usize)| {
+            let name = |text: String| Name::new(&text).unwrap();
+            ActorAddress::component(name(format!("app{app}")), name(format!("c{component}")))
+        };
+        Cordon {
+            keeps: keeps.into_iter().map(actor).collect(),
+        }
+    })
+}
+
+/// Nodes with labels and capacities, some of which take nothing, or nothing new.
 pub fn members() -> impl Strategy<Value = Vec<PlacedMember>> {
     let labels = btree_map(label(), value(), 0..3);
     let offered = (option::of(0..16_u64), option::of(0..12_u64));
@@ -88,10 +104,11 @@ pub fn members() -> impl Strategy<Value = Vec<PlacedMember>> {
         1 => Just(Standing::Draining),
         1 => Just(Standing::Dead),
     ];
-    vec((labels, offered, standing), 1..12).prop_map(|nodes| {
-        let make = |(at, (labels, (memory_bytes, concurrency), standing)): (
+    let cordon = prop_oneof![4 => Just(None), 1 => cordon().prop_map(Some)];
+    vec((labels, offered, standing, cordon), 1..12).prop_map(|nodes| {
+        let make = |(at, (labels, (memory_bytes, concurrency), standing, cordon)): (
             usize,
-            (BTreeMap<_, _>, _, _),
+            (BTreeMap<_, _>, _, _, Option<Cordon>),
         )| {
             let capacity = Capacity {
                 memory_bytes,
@@ -101,6 +118,7 @@ pub fn members() -> impl Strategy<Value = Vec<PlacedMember>> {
                 id: node(&name(at)),
                 labels: labels.into_iter().chain(capacity.labels()).collect(),
                 standing,
+                cordon: cordon.map(Arc::new),
             }
         };
         nodes.into_iter().enumerate().map(make).collect()
