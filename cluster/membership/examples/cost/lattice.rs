@@ -189,6 +189,7 @@ fn member(at: usize) -> PlacedMember {
         id: node(at),
         labels: labels(at).into_iter().collect(),
         standing: Standing::Serving,
+        cordon: None,
     }
 }
 
