@@ -83,8 +83,13 @@ impl Reconciler {
         loop {
             let snapshot = desires.borrow_and_update().clone();
             views.borrow_and_update();
+            // Also while nothing is desired: a time that is over is waited for by nobody.
+            let is_due = Instant::now() >= self.look_at;
+            if is_due {
+                self.look_at = Instant::now() + LOOK_INTERVAL;
+            }
             if let Some(snapshot) = snapshot
-                && self.reconcile(&snapshot)
+                && self.reconcile(&snapshot, is_due)
             {
                 // Where one decision costs much, several changes are taken together.
                 tokio::time::sleep(self.decided.pause()).await;
@@ -102,11 +107,7 @@ impl Reconciler {
     }
 
     /// Answers whether it was worked out anew where everything goes.
-    fn reconcile(&mut self, snapshot: &Arc<Snapshot>) -> bool {
-        let is_due = Instant::now() >= self.look_at;
-        if is_due {
-            self.look_at = Instant::now() + LOOK_INTERVAL;
-        }
+    fn reconcile(&mut self, snapshot: &Arc<Snapshot>, is_due: bool) -> bool {
         let view = self.seat.membership.view();
         // A node that doubts its own hearing must not take over what may well be alive.
         if view.is_isolated() {
