@@ -81,7 +81,8 @@ fn it_shows_nodes_apps_and_calls_at_any_width_and_changes_nothing() {
     for (width, height) in WIDTHS {
         let window = browser.open(&format!("http://{view}/"));
         browser.sized(&window, width, height);
-        let shows = |text: &str| format!("document.body.innerText.includes({text:?})");
+        // There is no body before the page has come.
+        let shows = |text: &str| format!("!!document.body?.innerText.includes({text:?})");
         for text in [
             "as node a sees it",
             "provider/counter/store",
