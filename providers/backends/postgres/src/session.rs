@@ -26,6 +26,10 @@ use crate::{
 
 /// How long a connection may take to be of use again, before it is closed.
 const CLEAN_WITHIN: Duration = Duration::from_secs(5);
+/// How long after the server was asked to stop what runs it is asked again.
+const CANCELLED_AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// How often a cancellation may hit what follows.
+const UNDONE_MAX: u32 = 4;
 
 /// A connection of the pool, until it is dropped.
 pub struct PostgresSession {
@@ -373,12 +377,24 @@ impl Drop for PostgresSession {
 
 /// Has the server stop what runs, and undo what was begun; whether it has.
 async fn clean(client: &Object, parts: &Parts, is_running: bool) -> bool {
-    if is_running {
+    let mut undone = pin!(undo(client));
+    if !is_running {
+        return undone.await;
+    }
+    loop {
         // Where it fails, what runs is waited for.
         parts.cancel(client).await;
+        // A server that is busy may begin only now what it was to stop a moment ago, and a connection that is
+        // closed does not end what computes.
+        if let Ok(undone) = tokio::time::timeout(CANCELLED_AGAIN_AFTER, &mut undone).await {
+            return undone;
+        }
     }
-    // The cancellation may come after what it was meant for, and hit this instead: then once more.
-    for _ in 0..2 {
+}
+
+async fn undo(client: &Object) -> bool {
+    // A cancellation may come after what it was meant for, and hit this instead: then once more.
+    for _ in 0..UNDONE_MAX {
         match client.batch_execute("ROLLBACK").await {
             Ok(()) => return true,
             Err(error) if error.code().is_some_and(|code| code.code() == CANCELLED) => {}

@@ -4,7 +4,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicU32, Ordering::SeqCst},
     },
 };
 
@@ -18,6 +18,7 @@ use tokio::{
 pub struct Proxy {
     address: SocketAddr,
     swallows: Arc<AtomicBool>,
+    lost: Arc<AtomicU32>,
     task: JoinHandle<()>,
 }
 
@@ -34,9 +35,15 @@ impl Proxy {
         let address = listener.local_addr().expect("an address");
         let swallows = Arc::new(AtomicBool::new(false));
         let switch = Arc::clone(&swallows);
+        let lost = Arc::<AtomicU32>::default();
+        let to_lose = Arc::clone(&lost);
         let task = tokio::spawn(async move {
             let mut open = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
+                let is_lost = to_lose.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+                if is_lost.is_ok() {
+                    continue;
+                }
                 let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
                 let Ok(server) = server else { continue };
                 open.spawn(pass(client, server, Arc::clone(&switch)));
@@ -45,12 +52,18 @@ impl Proxy {
         Self {
             address,
             swallows,
+            lost,
             task,
         }
     }
 
     pub fn url(&self) -> String {
         format!("postgres://postgres@{}/postgres", self.address)
+    }
+
+    /// Closes so many connections at once, of those that come next.
+    pub fn lose(&self, connections: u32) {
+        self.lost.store(connections, SeqCst);
     }
 
     pub fn swallow(&self, swallows: bool) {

@@ -166,3 +166,34 @@ async fn transactions_that_contend_are_told_so() {
     assert_eq!(refused.len(), 1, "{outcomes:?}");
     assert_eq!(refused[0].state(), Some("40001"));
 }
+
+/// The server is asked to stop what nobody waits for, and that is lost; or it comes before what it is meant for has
+/// begun, which is the same. What computes would go on also when its connection is closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_waits_for_is_stopped_also_where_that_is_not_heard_at_once() {
+    let world = World::start().await;
+    let proxy = Proxy::to(world.server.port()).await;
+    let behind = Postgres::connect_with(config(&proxy.url()))
+        .await
+        .expect("connect");
+    let provider = behind.provider(&Gate::new(GateLimits::default()));
+    let warm = Command::new("select 1", []);
+    let context = CallContext::default();
+    provider.query(&context, &warm).await.expect("it is there");
+    proxy.lose(2);
+    let endless = Command::new("select pg_sleep(3600)", []);
+    let impatient = CallContext::with_budget(Duration::from_millis(300));
+    fault(
+        provider.query(&impatient, &endless).await,
+        Execution::MaybeExecuted,
+    );
+    eventually("it is stopped", async || {
+        let running = "select query from pg_stat_activity where state = 'active' and query like '%3600%' \
+            and pid <> pg_backend_pid()";
+        let running = world.ask(running).await;
+        running.is_empty().then_some(()).ok_or(format!("{running:?}"))
+    })
+    .await;
+    // By the same connection, which is of use again.
+    provider.query(&context, &warm).await.expect("it is there");
+}
