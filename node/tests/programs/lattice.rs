@@ -323,18 +323,18 @@ calls = [{{ component = "counter" }}]
     assert!(ps.contains("provider/counter/store"), "{ps}");
 }
 
-/// A node that is asked to stop hands its share over first, also when it has the only replica.
-#[test]
-fn a_node_that_drains_loses_no_request() {
-    let mut lattice = Lattice::start(&["a", "b", "c"]);
-    let web = address();
-    let text = format!(
+/// Places the probe on any node but a.
+pub const WORKERS: &str = "labels = { role = \"worker\" }\n";
+
+/// The probe, of which so much `more` is said, behind a server on a.
+pub fn probe(web: &str, more: &str) -> String {
+    format!(
         r#"
 [app]
 name = "probe"
 [component.probe]
 source = "{source}"
-labels = {{ role = "worker" }}
+{more}
 [provider.web]
 backend = "http-server"
 nodes = ["a"]
@@ -342,8 +342,15 @@ config = {{ address = "{web}" }}
 calls = [{{ component = "probe" }}]
 "#,
         source = guest("probe").display()
-    );
-    let manifest = write_manifest(lattice.folder(), &text)
+    )
+}
+
+/// A node that is asked to stop hands its share over first, also when it has the only replica.
+#[test]
+fn a_node_that_drains_loses_no_request() {
+    let mut lattice = Lattice::start(&["a", "b", "c"]);
+    let web = address();
+    let manifest = write_manifest(lattice.folder(), &probe(&web, WORKERS))
         .display()
         .to_string();
     lattice.wrt_ok(&["up", &manifest]);
@@ -484,21 +491,7 @@ fn nobody_waits_for_a_node_that_claims_to_beat_once_a_month() {
         }
     });
     let web = address();
-    let text = format!(
-        r#"
-[app]
-name = "probe"
-[component.probe]
-source = "{source}"
-nodes = ["a"]
-[provider.web]
-backend = "http-server"
-nodes = ["a"]
-config = {{ address = "{web}" }}
-calls = [{{ component = "probe" }}]
-"#,
-        source = guest("probe").display()
-    );
+    let text = probe(&web, "nodes = [\"a\"]\n");
     let manifest = write_manifest(lattice.folder(), &text);
     let manifest = manifest.display().to_string();
     for arguments in [&["ps"][..], &["up", &manifest], &["ps"], &["down", "probe"]] {
@@ -518,23 +511,8 @@ calls = [{{ component = "probe" }}]
 #[test]
 fn a_lattice_in_which_nothing_happens_sends_constants() {
     let lattice = Lattice::start(&["a", "b"]);
-    let text = format!(
-        r#"
-[app]
-name = "probe"
-[component.probe]
-source = "{source}"
-replicas = 2
-[provider.web]
-backend = "http-server"
-nodes = ["a"]
-config = {{ address = "{web}" }}
-calls = [{{ component = "probe" }}]
-"#,
-        source = guest("probe").display(),
-        web = address()
-    );
-    let manifest = write_manifest(lattice.folder(), &text);
+    let probe = probe(&address(), "replicas = 2\n");
+    let manifest = write_manifest(lattice.folder(), &probe);
     lattice.wrt_ok(&["up", &manifest.display().to_string()]);
     // What the last replica's start has changed is told, exactly, within two heartbeats.
     let said = heard(&lattice, Duration::from_secs(4));

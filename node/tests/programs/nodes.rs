@@ -12,31 +12,12 @@ use std::{
 use wrt_test_servers::Deadline;
 
 use super::{
-    lattice::{Lattice, address},
+    lattice::{Lattice, WORKERS, address, probe},
     running::{guest, request, write_manifest},
     websocket::{chat, closed},
 };
 
 type Json = serde_json::Value;
-
-/// A component that may be on b or c, behind a server on a.
-fn probe(web: &str) -> String {
-    format!(
-        r#"
-[app]
-name = "probe"
-[component.probe]
-source = "{source}"
-labels = {{ role = "worker" }}
-[provider.web]
-backend = "http-server"
-nodes = ["a"]
-config = {{ address = "{web}" }}
-calls = [{{ component = "probe" }}]
-"#,
-        source = guest("probe").display()
-    )
-}
 
 fn json(text: &str) -> Json {
     serde_json::from_str(text).unwrap()
@@ -100,9 +81,19 @@ impl Load {
 
 #[test]
 fn a_node_with_the_only_replica_is_emptied_and_no_request_fails() {
+    is_emptied_and_no_request_fails("");
+}
+
+/// The same where the successor cannot serve before this one has stopped.
+#[test]
+fn a_node_with_an_exclusive_replica_is_emptied_and_no_request_fails() {
+    is_emptied_and_no_request_fails("exclusive = true\n");
+}
+
+fn is_emptied_and_no_request_fails(more: &str) {
     let mut lattice = Lattice::start(&["a", "b", "c"]);
     let web = address();
-    let manifest = write_manifest(lattice.folder(), &probe(&web));
+    let manifest = write_manifest(lattice.folder(), &probe(&web, &format!("{WORKERS}{more}")));
     lattice.wrt_ok(&["up", &manifest.display().to_string()]);
     let actor = "component/probe/probe";
     let from = holder(&lattice, actor, &["b", "c"]);
@@ -169,7 +160,7 @@ fn comes(mut is_so: impl FnMut() -> bool) -> bool {
 fn what_has_no_other_place_stays_and_is_told() {
     let lattice = Lattice::start(&["a", "b"]);
     let web = address();
-    let text = probe(&web).replace("labels = { role = \"worker\" }", "");
+    let text = probe(&web, "");
     let manifest = write_manifest(lattice.folder(), &text);
     lattice.wrt_ok(&["up", &manifest.display().to_string()]);
     let load = Load::start(&web);
@@ -193,8 +184,7 @@ fn what_has_no_other_place_stays_and_is_told() {
     );
     let ps = lattice.wrt_ok(&["ps"]);
     assert!(ps.contains("late is cordoned, and is not there"), "{ps}");
-    let two = text.replace("[component.probe]", "[component.probe]\nreplicas = 2");
-    write_manifest(lattice.folder(), &two);
+    write_manifest(lattice.folder(), &probe(&web, "replicas = 2\n"));
     let up = lattice.wrt(&["up", &manifest.display().to_string(), "--timeout", "3"]);
     let told = String::from_utf8_lossy(&up.stderr).into_owned();
     assert_eq!(up.status.code(), Some(3), "{told}");
