@@ -17,7 +17,7 @@ pub use observer::{Observer, SeenNode};
 use crate::{NodeStatus, journal::Question};
 
 /// How long a node may take to say how it is.
-const STATUS_WAIT_MAX: Duration = Duration::from_secs(1);
+const STATUS_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Why the lattice cannot be seen or changed.
 #[derive(Debug, thiserror::Error)]

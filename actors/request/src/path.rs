@@ -70,8 +70,6 @@ struct Progress {
     attempt: u32,
     /// How often nothing could be sent: see [`Tried::Unsent`].
     unsent: u32,
-    /// Whether it has waited for a replica that was starting on this node.
-    awaited_here: bool,
     /// What has failed last.
     last: Tried,
     /// Who has failed it since it last had to wait.
@@ -289,7 +287,6 @@ impl RequestPath {
         progress: &mut Progress,
     ) -> Fault {
         let is_starting_here = context.failed_here().is_none() && view.starts_here(&call.target);
-        progress.awaited_here |= is_starting_here;
         if is_starting_here || self.passes_by_itself(&fault, view, call) {
             progress.take_attempt_back();
         }
@@ -370,7 +367,8 @@ impl RequestPath {
         }
         let is_own = |candidate: &&Candidate| candidate.member.is_self;
         let own = view.candidates(target).iter().find(is_own);
-        if let Some(own) = own.filter(|_| progress.awaited_here) {
+        // This call's link has found nobody here, and somebody came since.
+        if let Some(own) = own.filter(|_| context.failed_here().is_none()) {
             return Ok(to_member(&own.member));
         }
         if let Some(home) = &progress.asked {
@@ -425,7 +423,6 @@ impl Caller for RequestPath {
                 now: started,
                 attempt: 0,
                 unsent: 0,
-                awaited_here: false,
                 last: Tried::Attempt(0),
                 tried: Vec::new(),
                 asked: None,

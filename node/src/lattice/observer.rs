@@ -26,8 +26,8 @@ use wrt_protocol::{
 };
 use wrt_transport::{Lane, Transport, TransportError};
 
-/// How much longer one listens for who was heard and has not said yet what it is.
-const UNKNOWN_WAIT_MAX: Duration = Duration::from_millis(500);
+/// How much longer one listens for who was heard and has not said yet what it is: it may be behind a slow line.
+const UNKNOWN_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// Listens to heartbeats until it is dropped.
 pub struct Observer {

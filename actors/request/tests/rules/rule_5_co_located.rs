@@ -5,7 +5,7 @@ use wrt_protocol::{FaultKind, heartbeat::ReplicaState};
 
 use super::lattice::{
     nodes::{Bus, budget, target},
-    probe::{How, ProbeInterface, Tag, encoded},
+    probe::{How, ProbeError, ProbeInterface, Tag, encoded},
 };
 
 /// Fails when the link asks the remote client first, or when the path chooses its own node.
@@ -57,9 +57,9 @@ async fn rule_5_a_local_replica_that_refuses_hands_over_to_another_node() {
 }
 
 /// Fails when the path, which is asked when there is no local replica or that has refused, chooses
-/// the one on its own node.
+/// the one on its own node while another one serves, or after that one has refused.
 #[tokio::test(start_paused = true)]
-async fn rule_5_the_path_never_chooses_its_own_node() {
+async fn rule_5_the_path_does_not_choose_its_own_node() {
     let bus = Bus::loopback();
     let (a, b) = (bus.host("a").await, bus.host("b").await);
     a.knows(1).await;
@@ -70,7 +70,15 @@ async fn rule_5_the_path_never_chooses_its_own_node() {
     // Nor by way of the queue group, when it is the only one.
     b.membership.leave().await;
     a.knows(0).await;
-    let fault = a.act(1_000, 50, How::AtOnce).await.unwrap_err();
-    assert_eq!(fault.kind(), FaultKind::Unavailable);
+    let directory = LocalDirectory::default();
+    a.offers[0].install(&directory, &target());
+    let link = ProbeInterface::linked(directory.slot::<ProbeInterface>(&target()), a.probe());
+    a.gate.start_draining();
+    let error = link.act(&budget(1_000), Tag(50), How::AtOnce).await;
+    let ProbeError::Fault(fault) = error.unwrap_err() else {
+        panic!("the replica has not run");
+    };
+    assert_eq!(fault.kind(), FaultKind::Draining, "{fault}");
     assert_eq!(a.record.all_runs(), 0);
+    assert_eq!(a.wire.requests().len(), 50);
 }
