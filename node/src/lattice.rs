@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wrt_contract::Interface;
 use wrt_deployment::{Store, StoreError};
 use wrt_nats_login::NatsLogin;
-use wrt_protocol::{ActorAddress, Incarnation, LatticeName, Name, NodeId, subject::Subjects};
+use wrt_protocol::{
+    ActorAddress, Incarnation, LatticeName, Name, NodeId, heartbeat::reads_origin, subject::Subjects,
+};
 use wrt_request::OutsideCaller;
 use wrt_transport::{Nats, NatsOptions, Transport, TransportError};
 
@@ -182,9 +184,15 @@ impl Lattice {
 
     /// The way to `I` of an actor's replica on a node, for an operator.
     #[must_use]
-    pub fn client<I: Interface>(&self, node: Incarnation, target: ActorAddress) -> Arc<I::Object> {
+    pub fn client<I: Interface>(&self, node: &SeenNode, target: ActorAddress) -> Arc<I::Object> {
         let transport = Arc::clone(&self.transport) as Arc<dyn Transport>;
-        let caller = OutsideCaller::new(transport, self.subjects.clone(), own_name(), node);
+        let to = Incarnation {
+            node: node.beat.node.clone(),
+            epoch: node.beat.epoch,
+        };
+        let reads_origin = reads_origin(&node.beat.labels);
+        let (subjects, name) = (self.subjects.clone(), own_name());
+        let caller = OutsideCaller::new(transport, subjects, name, to, reads_origin);
         I::remote(caller, target.into())
     }
 

@@ -7,6 +7,7 @@ mod deployed;
 mod desired;
 mod handover;
 mod hosting;
+mod links;
 mod measured;
 mod ownership;
 mod provider;
@@ -31,7 +32,7 @@ use wrt_deployment::{Snapshot, Store};
 use wrt_host::LinkSite;
 use wrt_membership::{Membership, MembershipOptions, Report};
 use wrt_protocol::{
-    ActorAddress, Epoch, LatticeName, NodeId,
+    ActorAddress, Epoch, LatticeName, NodeId, Origin,
     heartbeat::{NodeState, ReplicaReport},
 };
 use wrt_request::{Seat, SeatError};
@@ -43,6 +44,7 @@ pub use status::{NodeStatus, ReplicaStatus};
 
 use crate::{AppEnvironment, Code};
 use hosting::Hosting;
+use links::DesiredLinks;
 use measured::Measures;
 use ownership::StoreSource;
 use reconcile::Reconciler;
@@ -102,6 +104,8 @@ pub(crate) struct Parts {
     pub(crate) store: StoreSource,
     /// What shall run, as it was said last.
     pub(crate) desired: watch::Receiver<Option<Arc<Snapshot>>>,
+    /// Who may call whom by that.
+    pub(crate) linked: Arc<DesiredLinks>,
 }
 
 /// A running node. Dropping it stops everything at once; [`Node::drain`] stops it well.
@@ -158,6 +162,7 @@ impl Node {
             stdio: options.stdio,
             store: StoreSource::new(),
             desired: desires.clone(),
+            linked: Arc::default(),
         });
         let started = Supervision::start(hosting.on_change()).await;
         let _first = supervision.set(started);
@@ -173,6 +178,8 @@ impl Node {
         );
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&hosting).run());
+        let linked = Arc::clone(&parts.linked);
+        tasks.spawn(async move { linked.forget().await });
         let standby = Standby {
             node: options.node.clone(),
             parts: Arc::clone(&parts),
@@ -208,6 +215,7 @@ impl Node {
 
     /// Says what shall run on the lattice; the node runs its share of it.
     pub fn desire(&self, snapshot: Arc<Snapshot>) {
+        self.parts.linked.follow(&snapshot);
         self.desired.send_replace(Some(snapshot));
     }
 
@@ -223,12 +231,13 @@ impl Node {
         &self.seat
     }
 
-    /// The way to what `target` offers as `I`, as a link from this node would have it.
+    /// The way to what `target` offers as `I`, as a link from this node would have it; for its operator.
     #[must_use]
     pub fn client<I: Interface>(&self, target: ActorAddress) -> Arc<I::Object> {
         let site = LinkSite {
             directory: &self.parts.directory,
             caller: &self.parts.caller,
+            origin: Origin::Operator,
             target: target.into(),
         };
         site.object::<I>()

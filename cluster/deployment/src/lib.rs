@@ -36,6 +36,7 @@ mod digest;
 mod known;
 mod lease;
 pub mod limits;
+mod linked;
 mod manifest;
 mod placement;
 mod problem;
@@ -58,6 +59,7 @@ pub use difference::{Change, Difference, differences};
 pub use digest::{Digest, DigestError};
 pub use known::{Known, Snapshot};
 pub use lease::{Lease, LeaseRecord, LeaseTimes, Step as LeaseStep, Stored as StoredLease};
+pub use linked::missing_link;
 pub use manifest::{
     ComponentManifest, LinkManifest, Manifest, ProviderManifest, SettingsManifest, TargetManifest,
 };

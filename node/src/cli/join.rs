@@ -89,7 +89,8 @@ fn node_options(arguments: &JoinArgs, name: &NodeId, kept: &Kept) -> Result<Node
     let offered = arguments.capacity.capacity().labels();
     let labels = [arguments.labels.clone(), offered].concat();
     let is_long = |(k, v): &(String, String)| k.len().max(v.len()) > LABEL_BYTES_MAX;
-    if labels.len() > LABELS_MAX || labels.iter().any(is_long) {
+    // One more is said of each node: that it reads who makes a call.
+    if labels.len() >= LABELS_MAX || labels.iter().any(is_long) {
         return Err(Failure::usage(format!(
             "a node has at most {LABELS_MAX} labels, what it offers among them, each key and value of \
              at most {LABEL_BYTES_MAX} bytes"

@@ -28,6 +28,7 @@ fn parts(environment: AppEnvironment) -> Arc<Parts> {
         stdio: Stdio::Log,
         store: StoreSource::new(),
         desired: tokio::sync::watch::channel(None).1,
+        linked: Arc::default(),
     })
 }
 
