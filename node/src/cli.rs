@@ -31,6 +31,7 @@ mod manifest_file;
 mod metrics;
 mod new;
 mod output;
+mod permissions;
 pub(crate) mod program;
 mod ps;
 mod rollback;
@@ -131,6 +132,10 @@ async fn apps(
             }
             AppsCommand::Ps(arguments) => ps::ps(lattice, arguments, output).await,
             AppsCommand::Explain(arguments) => explain::explain(lattice, &arguments, output).await,
+            AppsCommand::Permissions(arguments) => {
+                let name = &lattice.lattice_name;
+                permissions::permissions(runtime, name, &arguments, output)
+            }
             AppsCommand::Down(arguments) => down::down(runtime, lattice, arguments, output).await,
             AppsCommand::Letters(arguments) => {
                 letters::letters(runtime, lattice, arguments.command, output).await
@@ -144,6 +149,8 @@ async fn apps(
     tokio::select! {
         done = work => done,
         () = signals::asked_to_stop() => Err(Failure::interrupted()),
+        // JetStream would be waited for, several times.
+        subject = lattice.refused.refused() => Err(Failure::not_permitted(&subject)),
     }
 }
 

@@ -8,10 +8,12 @@ use wrt_contract::Interface;
 use wrt_deployment::{Store, StoreError};
 use wrt_nats_login::NatsLogin;
 use wrt_protocol::{
-    ActorAddress, Incarnation, LatticeName, Name, NodeId, heartbeat::reads_origin, subject::Subjects,
+    ActorAddress, Incarnation, LatticeName, Name, NodeId,
+    heartbeat::reads_origin,
+    subject::{Role, Subjects},
 };
 use wrt_request::OutsideCaller;
-use wrt_transport::{Nats, NatsOptions, Transport, TransportError};
+use wrt_transport::{Nats, NatsOptions, RefusedPublishes, Transport, TransportError};
 
 pub use observer::{Observer, SeenNode};
 
@@ -59,6 +61,17 @@ pub enum LatticeError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The bus does not permit it what it does.
+    #[error("the login at {url} is not permitted what the role `{}` of a lattice takes", .role.as_str())]
+    NotPermitted {
+        /// Where.
+        url: String,
+        /// In which role.
+        role: Role,
+        /// What was refused.
+        #[source]
+        source: TransportError,
+    },
     /// The bus did not let it listen.
     #[error("cannot listen to the nodes of the lattice")]
     Listen(#[source] TransportError),
@@ -74,17 +87,26 @@ pub struct LatticeServers {
     pub url: String,
     /// Who is there.
     pub login: NatsLogin,
+    /// Where it is told what the servers do not permit this program to publish.
+    pub refused: RefusedPublishes,
 }
 
 impl LatticeServers {
-    /// Connects as `client`.
+    /// Connects as `client`, in its `role` on a lattice.
     ///
     /// # Errors
-    /// When no server answers, or one does not let it in.
-    pub(crate) async fn connect(&self, client: NodeId) -> Result<Arc<Nats>, LatticeError> {
+    /// When no server answers, or one does not let it in, or does not permit it the role.
+    pub(crate) async fn connect(
+        &self,
+        client: NodeId,
+        lattice: &LatticeName,
+        role: Role,
+    ) -> Result<Arc<Nats>, LatticeError> {
         let servers = self.url.split(',').map(|url| url.trim().to_owned());
         let options = NatsOptions {
             login: self.login.clone(),
+            inbox_prefix: Some(Subjects::new(lattice).inbox_prefix(role)),
+            refused: self.refused.clone(),
             ..NatsOptions::new(client, servers.collect())
         };
         let url = || shown(&self.url);
@@ -95,6 +117,11 @@ impl LatticeServers {
             TransportError::NotTrusted { source, .. } => {
                 LatticeError::NotTrusted { url: url(), source }
             }
+            source @ TransportError::NotPermitted { .. } => LatticeError::NotPermitted {
+                url: url(),
+                role,
+                source,
+            },
             source => LatticeError::Unreachable { url: url(), source },
         })
     }
@@ -108,15 +135,16 @@ pub struct Lattice {
 }
 
 impl Lattice {
-    /// Connects.
+    /// Connects, as who has that role.
     ///
     /// # Errors
-    /// When no server answers, or one does not let it in.
+    /// When no server answers, or one does not let it in, or does not permit it the role.
     pub async fn connect(
         servers: &LatticeServers,
         name: LatticeName,
+        role: Role,
     ) -> Result<Self, LatticeError> {
-        let transport = servers.connect(own_name()).await?;
+        let transport = servers.connect(own_name(), &name, role).await?;
         Ok(Self {
             transport,
             subjects: Subjects::new(&name),

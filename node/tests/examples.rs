@@ -27,6 +27,7 @@ mod programs {
     pub mod new;
     pub mod otel;
     pub mod parts;
+    pub mod permissions;
     pub mod placement;
     pub mod proxy;
     pub mod reference;

@@ -38,6 +38,7 @@ mod lease;
 pub mod limits;
 mod linked;
 mod manifest;
+mod permissions;
 mod placement;
 mod problem;
 mod store;
@@ -63,6 +64,7 @@ pub use linked::missing_link;
 pub use manifest::{
     ComponentManifest, LinkManifest, Manifest, ProviderManifest, SettingsManifest, TargetManifest,
 };
+pub use permissions::{Permissions, PermissionsOf};
 pub use placement::{
     Capacity, Explanation, Lack, OWN_LABELS, PlacedMember, Placement, PlacementRule, Refusal,
     Resource, Room, Shortage, Standing, TurnedDown, Verdict, explain, next_for, place,

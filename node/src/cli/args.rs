@@ -6,6 +6,7 @@ mod developer;
 mod explain;
 mod letters;
 mod metrics_address;
+mod permissions;
 mod revisions;
 mod up;
 
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 use wrt_nats_login::NatsLogin;
 use wrt_protocol::{LatticeName, NodeId};
+use wrt_transport::RefusedPublishes;
 
 use crate::{AllowedVariable, LatticeServers};
 pub use capacity::CapacityArgs;
@@ -22,6 +24,7 @@ pub use developer::{DevArgs, DeveloperCommand, NewArgs};
 pub use explain::ExplainArgs;
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
 pub use metrics_address::MetricsAddress;
+pub use permissions::{PermissionsArgs, RoleArg};
 pub use revisions::{HistoryArgs, RollbackArgs};
 pub use up::{DeploymentArgs, UpArgs};
 
@@ -269,6 +272,9 @@ It becomes a new revision. Code 3: it is deployed, and not every replica is read
 It is worked out here, from what is deployed and from what nodes say, as each node does it for itself.
 RUNS is what a node says that it has. Code 0 also where no node can have it.")]
     Explain(ExplainArgs),
+    /// Print the least that a NATS server must permit nodes, operators and observers
+    #[command(after_help = permissions::HELP)]
+    Permissions(PermissionsArgs),
     /// Remove an app and wait until nothing of it runs
     Down(DownArgs),
     /// List, show, replay or drop dead letters: messages that a provider has given up
@@ -298,6 +304,7 @@ impl AppsCommand {
             | Self::Rollback(RollbackArgs { lattice, .. })
             | Self::Ps(PsArgs { lattice, .. })
             | Self::Explain(ExplainArgs { lattice, .. })
+            | Self::Permissions(PermissionsArgs { lattice, .. })
             | Self::Down(DownArgs { lattice, .. })
             | Self::Letters(LettersArgs { lattice, .. })
             | Self::Call(CallArgs { lattice, .. }) => lattice,
@@ -330,6 +337,9 @@ pub struct LatticeArgs {
     pub lattice_name: LatticeName,
     #[command(flatten)]
     pub login: LoginArgs,
+    /// What its servers do not permit.
+    #[arg(skip)]
+    pub refused: RefusedPublishes,
 }
 
 impl LatticeArgs {
@@ -353,6 +363,7 @@ impl LatticeArgs {
                 credentials_file: creds,
                 authority_file: tls_ca,
             },
+            refused: self.refused.clone(),
         }
     }
 }

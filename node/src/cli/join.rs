@@ -13,7 +13,7 @@ use wrt_deployment::OWN_LABELS;
 use wrt_protocol::{
     LatticeName, NodeId,
     limits::{LABEL_BYTES_MAX, LABELS_MAX},
-    subject::Subjects,
+    subject::{Role, Subjects},
 };
 use wrt_runtime::Runtime;
 use wrt_transport::{Nats, ServiceInfo, Transport};
@@ -44,7 +44,8 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     let kept = Kept::open(folder, url, &lattice, &name);
     let options = node_options(&arguments, &name, &kept)?;
     let engines = engines(&arguments.process)?;
-    let transport = arguments.lattice.servers().connect(name.clone()).await?;
+    let servers = arguments.lattice.servers();
+    let transport = servers.connect(name.clone(), &lattice, Role::Node).await?;
     let (opened, store) = watch::channel(None);
     let cache = Arc::new(CodeCache::open(cache_options(&arguments.process)));
     let code = FetchedCode::new(store.clone(), Arc::clone(&cache));
