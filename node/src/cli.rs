@@ -37,6 +37,7 @@ mod metrics;
 mod new;
 mod nodes;
 mod output;
+mod permissions;
 mod port;
 pub(crate) mod program;
 mod ps;
@@ -156,6 +157,10 @@ async fn apps(
             AppsCommand::Events(arguments) => events::events(lattice, arguments, output).await,
             AppsCommand::Logs(arguments) => logs::logs(lattice, arguments, output).await,
             AppsCommand::Node(arguments) => nodes::nodes(lattice, arguments.command, output).await,
+            AppsCommand::Permissions(arguments) => {
+                let name = &lattice.lattice_name;
+                permissions::permissions(runtime, name, &arguments, output)
+            }
             AppsCommand::Down(arguments) => down::down(runtime, lattice, arguments, output).await,
             AppsCommand::Letters(arguments) => {
                 letters::letters(runtime, lattice, arguments.command, output).await
@@ -173,6 +178,8 @@ async fn apps(
             true => Ok(ExitCode::SUCCESS),
             false => Err(Failure::interrupted()),
         },
+        // JetStream would be waited for, several times.
+        subject = lattice.refused.refused() => Err(Failure::not_permitted(&subject)),
     }
 }
 

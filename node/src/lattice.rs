@@ -8,9 +8,13 @@ use serde::de::DeserializeOwned;
 use wrt_contract::Interface;
 use wrt_deployment::{Store, StoreError};
 use wrt_nats_login::NatsLogin;
-use wrt_protocol::{ActorAddress, Incarnation, LatticeName, Name, NodeId, subject::Subjects};
+use wrt_protocol::{
+    ActorAddress, Incarnation, LatticeName, Name, NodeId,
+    heartbeat::reads_origin,
+    subject::{Role, Subjects},
+};
 use wrt_request::OutsideCaller;
-use wrt_transport::{Nats, NatsOptions, Transport, TransportError};
+use wrt_transport::{Nats, NatsOptions, RefusedPublishes, Transport, TransportError};
 
 pub use observer::{Observer, SeenNode};
 
@@ -58,6 +62,17 @@ pub enum LatticeError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The bus does not permit it what it does.
+    #[error("the login at {url} is not permitted what the role `{}` of a lattice takes", .role.as_str())]
+    NotPermitted {
+        /// Where.
+        url: String,
+        /// In which role.
+        role: Role,
+        /// What was refused.
+        #[source]
+        source: TransportError,
+    },
     /// The bus did not let it listen.
     #[error("cannot listen to the nodes of the lattice")]
     Listen(#[source] TransportError),
@@ -73,17 +88,26 @@ pub struct LatticeServers {
     pub url: String,
     /// Who is there.
     pub login: NatsLogin,
+    /// Where it is told what the servers do not permit this program to publish.
+    pub refused: RefusedPublishes,
 }
 
 impl LatticeServers {
-    /// Connects as `client`.
+    /// Connects as `client`, in its `role` on a lattice.
     ///
     /// # Errors
-    /// When no server answers, or one does not let it in.
-    pub(crate) async fn connect(&self, client: NodeId) -> Result<Arc<Nats>, LatticeError> {
+    /// When no server answers, or one does not let it in, or does not permit it the role.
+    pub(crate) async fn connect(
+        &self,
+        client: NodeId,
+        lattice: &LatticeName,
+        role: Role,
+    ) -> Result<Arc<Nats>, LatticeError> {
         let servers = self.url.split(',').map(|url| url.trim().to_owned());
         let options = NatsOptions {
             login: self.login.clone(),
+            inbox_prefix: Some(Subjects::new(lattice).inbox_prefix(role)),
+            refused: self.refused.clone(),
             ..NatsOptions::new(client, servers.collect())
         };
         let url = || shown(&self.url);
@@ -94,6 +118,11 @@ impl LatticeServers {
             TransportError::NotTrusted { source, .. } => {
                 LatticeError::NotTrusted { url: url(), source }
             }
+            source @ TransportError::NotPermitted { .. } => LatticeError::NotPermitted {
+                url: url(),
+                role,
+                source,
+            },
             source => LatticeError::Unreachable { url: url(), source },
         })
     }
@@ -107,15 +136,16 @@ pub struct Lattice {
 }
 
 impl Lattice {
-    /// Connects.
+    /// Connects, as who has that role.
     ///
     /// # Errors
-    /// When no server answers, or one does not let it in.
+    /// When no server answers, or one does not let it in, or does not permit it the role.
     pub async fn connect(
         servers: &LatticeServers,
         name: LatticeName,
+        role: Role,
     ) -> Result<Self, LatticeError> {
-        let transport = servers.connect(own_name()).await?;
+        let transport = servers.connect(own_name(), &name, role).await?;
         Ok(Self {
             transport,
             subjects: Subjects::new(&name),
@@ -197,9 +227,15 @@ impl Lattice {
 
     /// The way to `I` of an actor's replica on a node, for an operator.
     #[must_use]
-    pub fn client<I: Interface>(&self, node: Incarnation, target: ActorAddress) -> Arc<I::Object> {
+    pub fn client<I: Interface>(&self, node: &SeenNode, target: ActorAddress) -> Arc<I::Object> {
         let transport = Arc::clone(&self.transport) as Arc<dyn Transport>;
-        let caller = OutsideCaller::new(transport, self.subjects.clone(), own_name(), node);
+        let to = Incarnation {
+            node: node.beat.node.clone(),
+            epoch: node.beat.epoch,
+        };
+        let reads_origin = reads_origin(&node.beat.labels);
+        let (subjects, name) = (self.subjects.clone(), own_name());
+        let caller = OutsideCaller::new(transport, subjects, name, to, reads_origin);
         I::remote(caller, target.into())
     }
 

@@ -10,6 +10,7 @@ mod events;
 mod exclusive;
 mod handover;
 mod hosting;
+mod links;
 mod measured;
 mod ownership;
 mod provider;
@@ -35,7 +36,7 @@ use wrt_deployment::{Snapshot, Store};
 use wrt_host::LinkSite;
 use wrt_membership::{Membership, MembershipOptions, Report};
 use wrt_protocol::{
-    ActorAddress, Epoch, LatticeName, NodeId,
+    ActorAddress, Epoch, LatticeName, NodeId, Origin,
     heartbeat::{NodeState, ReplicaReport},
 };
 use wrt_request::{Seat, SeatError};
@@ -51,6 +52,7 @@ use crate::{
     journal::{EventLine, Journal},
 };
 use hosting::Hosting;
+use links::DesiredLinks;
 use measured::Measures;
 use ownership::StoreSource;
 use reconcile::Reconciler;
@@ -111,6 +113,8 @@ pub(crate) struct Parts {
     pub(crate) tenancies: Arc<exclusive::Tenancies>,
     /// What shall run, as it was said last.
     pub(crate) desired: watch::Receiver<Option<Arc<Snapshot>>>,
+    /// Who may call whom by that.
+    pub(crate) linked: Arc<DesiredLinks>,
 }
 
 /// A running node. Dropping it stops everything at once; [`Node::drain`] stops it well.
@@ -168,6 +172,7 @@ impl Node {
             store: StoreSource::new(),
             tenancies: Arc::default(),
             desired: desires.clone(),
+            linked: Arc::default(),
         });
         let started = Supervision::start(hosting.on_change()).await;
         let _first = supervision.set(started);
@@ -183,6 +188,8 @@ impl Node {
         );
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&hosting).run());
+        let linked = Arc::clone(&parts.linked);
+        tasks.spawn(async move { linked.forget().await });
         let standby = Standby {
             node: options.node.clone(),
             parts: Arc::clone(&parts),
@@ -234,6 +241,7 @@ impl Node {
 
     /// Says what shall run on the lattice; the node runs its share of it.
     pub fn desire(&self, snapshot: Arc<Snapshot>) {
+        self.parts.linked.follow(&snapshot);
         self.desired.send_replace(Some(snapshot));
     }
 
@@ -249,12 +257,13 @@ impl Node {
         &self.seat
     }
 
-    /// The way to what `target` offers as `I`, as a link from this node would have it.
+    /// The way to what `target` offers as `I`, as a link from this node would have it; for its operator.
     #[must_use]
     pub fn client<I: Interface>(&self, target: ActorAddress) -> Arc<I::Object> {
         let site = LinkSite {
             directory: &self.parts.directory,
             caller: &self.parts.caller,
+            origin: Origin::Operator,
             target: target.into(),
         };
         site.object::<I>()

@@ -29,6 +29,7 @@ mod programs {
     pub mod otel;
     pub mod output;
     pub mod parts;
+    pub mod permissions;
     pub mod placement;
     pub mod proxy;
     pub mod reference;

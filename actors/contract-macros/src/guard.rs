@@ -1,4 +1,5 @@
-//! Writes the way through a gate: admission before an operation, the deadline around it.
+//! Writes the way through a gate: the look for a link and admission before an operation, the deadline around
+//! it.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -59,8 +60,10 @@ impl Passage {
             false => quote_spanned!(hygienic()=> context),
         };
         let (ident, admit) = (&operation.ident, self.admit(operation, &lent));
+        let authorise = quote_spanned!(hygienic()=> #gate.authorise(#lent, &NAME)?;);
         if !operation.has_body() {
             return quote_spanned! {hygienic()=>
+                #authorise
                 let _permit = #admit.await?;
                 let fenced = #gate.fenced(#lent);
                 let context = ::core::option::Option::as_deref(&fenced).unwrap_or(#lent);
@@ -75,6 +78,7 @@ impl Passage {
         });
         // The callee may take the permit along; otherwise it goes with the body of the answer.
         let admitted = quote_spanned! {hygienic()=>
+            #authorise
             let permit = #admit.await?;
             #own
             let admitted = ::wrt_contract::generated::Admitted::new(permit, &mut context);

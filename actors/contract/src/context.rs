@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use futures::FutureExt;
 use tokio::time::Instant;
 use wrt_protocol::{
-    Fault, FaultKind, Fence, Hop, IdempotencyKey, Incarnation, Tenant, TraceContext,
+    Fault, FaultKind, Fence, Hop, IdempotencyKey, Incarnation, Origin, TraceContext,
     limits::{BUDGET_DEFAULT, BUDGET_MAX},
 };
 
-use crate::{Admission, deadlines::Until};
+use crate::{Admission, NearEnd, deadlines::Until};
 
 /// What an operation knows of the call that it serves: how long it may take, whose it is, where it
 /// stands in its trace, and under which key its repetitions come. Cheap to clone: no text is copied.
@@ -22,7 +22,7 @@ pub struct CallContext {
     /// Of the id 0, which no trace has, if it is in none. In place, as each node would allocate one for each call
     /// otherwise; and no larger than that, as the futures of calls have contexts in them.
     trace: TraceContext,
-    tenant: Option<Tenant>,
+    near_end: Option<Arc<NearEnd>>,
     fence: Option<Arc<Fence>>,
     key: Option<IdempotencyKey>,
     attempt: u32,
@@ -68,7 +68,7 @@ impl CallContext {
             started,
             deadline: started + budget.min(BUDGET_MAX),
             trace: IN_NO_TRACE,
-            tenant: None,
+            near_end: None,
             fence: None,
             key: None,
             attempt: 1,
@@ -81,15 +81,16 @@ impl CallContext {
     }
 
     /// The context of one operation that is called on behalf of this call: the same but for a key of
-    /// its own. A link makes it, above every retry and above the choice of a replica; so all
-    /// attempts of an operation share a key, and no two operations do.
+    /// its own, and for who makes it, which is not who has made this one. A link makes it, above every
+    /// retry and above the choice of a replica; so all attempts of an operation share a key, and no two
+    /// operations do.
     #[must_use]
     pub fn for_operation(&self) -> Self {
         Self {
             started: self.started,
             deadline: self.deadline,
             trace: self.trace.clone(),
-            tenant: self.tenant.clone(),
+            near_end: None,
             fence: self.fence.clone(),
             key: Some(IdempotencyKey::mint()),
             attempt: 1,
@@ -143,10 +144,10 @@ impl CallContext {
         self.trace = trace;
     }
 
-    /// On behalf of a tenant.
+    /// Made by whose `near_end` that is; a link says it, or the exchange of what came over the bus.
     #[must_use]
-    pub fn with_tenant(mut self, tenant: Option<Tenant>) -> Self {
-        self.tenant = tenant;
+    pub fn made_by(mut self, near_end: Option<Arc<NearEnd>>) -> Self {
+        self.near_end = near_end;
         self
     }
 
@@ -221,10 +222,15 @@ impl CallContext {
         (self.trace.trace_id != IN_NO_TRACE.trace_id).then_some(&self.trace)
     }
 
-    /// On whose behalf it is made.
+    /// Who makes the call: a component or a provider by its link, or an operator. None where no link has made it
+    /// an operation's, and from a node of the build before. A guest cannot set it; another node can.
     #[must_use]
-    pub fn tenant(&self) -> Option<&Tenant> {
-        self.tenant.as_ref()
+    pub fn origin(&self) -> Option<&Origin> {
+        self.near_end.as_deref().and_then(NearEnd::origin)
+    }
+
+    pub(crate) fn near_end(&self) -> Option<&NearEnd> {
+        self.near_end.as_deref()
     }
 
     /// Under which lease of the lattice it is made, and by which of its holders; also where that one has

@@ -1,5 +1,7 @@
 //! The gate: admission before work.
 
+mod links;
+
 use std::{
     any::Any,
     collections::HashSet,
@@ -20,6 +22,7 @@ use wrt_protocol::{
     actor_limits::{CONCURRENCY_DEFAULT, QUEUE_DEFAULT},
 };
 
+use self::links::LinksIn;
 use crate::{
     Admission, CallContext, Fences, Lease, Permit, Tenure, permit::Permits, tenure::Tenured,
 };
@@ -63,10 +66,12 @@ pub struct GateLoad {
     /// Calls admitted since it was made.
     pub admitted: u64,
     /// Calls refused since it was made, because it was full, draining, or their time was up, or because they
-    /// were fenced off.
+    /// were fenced off or had no link.
     pub refused: u64,
     /// Of these, those that were fenced off.
     pub fenced: u64,
+    /// And those of callers without a link.
+    pub denied: u64,
 }
 
 /// What an actor is behind. A call runs with a [`Permit`], or waits for one in a bounded queue, or
@@ -84,6 +89,7 @@ pub struct Gate {
     admitted: AtomicU64,
     refused: AtomicU64,
     fenced: AtomicU64,
+    links: LinksIn,
     held: Mutex<Held>,
     /// Whose calls have come.
     fences: Mutex<Fences>,
@@ -171,6 +177,7 @@ impl Gate {
             admitted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             fenced: AtomicU64::new(0),
+            links: LinksIn::default(),
             held: Mutex::default(),
             fences: Mutex::default(),
             tenure: OnceLock::new(),
@@ -335,6 +342,7 @@ impl Gate {
             admitted: self.admitted.load(Relaxed),
             refused: self.refused.load(Relaxed),
             fenced: self.fenced.load(Relaxed),
+            denied: self.links.denied(),
         }
     }
 

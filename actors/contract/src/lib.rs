@@ -113,6 +113,7 @@ mod leases;
 mod link;
 mod measured;
 mod meter;
+mod near_end;
 #[cfg_attr(feature = "untraced", path = "untraced.rs")]
 mod open_span;
 mod permit;
@@ -139,6 +140,7 @@ pub use leases::{LeaseLimits, Leases};
 pub use link::{Links, LocalDirectory, Offer};
 pub use measured::{DurationCounts, Durations, Instrument, Measured, MeasuredValue};
 pub use meter::{CallMeter, measure_calls, measured_calls};
+pub use near_end::{Authority, NearEnd};
 pub use open_span::{CallSpan, OpenSpan};
 pub use permit::Permit;
 pub use schema::{Fingerprint, Schema};

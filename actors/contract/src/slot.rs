@@ -8,7 +8,9 @@ use std::{
 use arc_swap::{ArcSwap, ArcSwapOption};
 use wrt_protocol::ActorAddress;
 
-use crate::{CallContext, CallMeter, CallSpan, Gate, Lease, OpenSpan, SpanKind, arrivals::Home};
+use crate::{
+    CallContext, CallMeter, CallSpan, Gate, Lease, NearEnd, OpenSpan, SpanKind, arrivals::Home,
+};
 
 /// The place where a node's own replica of an actor's interface stands, if it has one. All links to
 /// that actor share it, so they change over in one step when the replica starts or stops.
@@ -17,6 +19,8 @@ pub struct LocalSlot<T: ?Sized> {
     home: Arc<Home>,
     /// Whose place it is; none outside of a directory.
     actor: Option<ActorAddress>,
+    /// Who calls by the link that has it; none for one that belongs to no link.
+    near_end: Option<Arc<NearEnd>>,
 }
 
 struct Place<T: ?Sized> {
@@ -71,13 +75,27 @@ impl<T: ?Sized> LocalSlot<T> {
             retired: ArcSwap::from_pointee(Weak::new()),
         };
         let place = Arc::new(place);
-        Self { place, home, actor }
+        Self {
+            place,
+            home,
+            actor,
+            near_end: None,
+        }
     }
 
     /// Whose place it is, if it is in a directory.
     #[must_use]
     pub fn actor(&self) -> Option<&ActorAddress> {
         self.actor.as_ref()
+    }
+
+    /// The same, for a link of whose `near_end` that is.
+    #[must_use]
+    pub fn called_by(self, near_end: Arc<NearEnd>) -> Self {
+        Self {
+            near_end: Some(near_end),
+            ..self
+        }
     }
 
     pub(crate) fn home(&self) -> &Home {
@@ -96,13 +114,14 @@ impl<T: ?Sized> LocalSlot<T> {
         self.home.filled.notify_waiters();
     }
 
-    /// The context of an operation that is called through this slot: with a key of its own, and
-    /// served here if the replica here serves it.
+    /// The context of an operation that is called through this slot: with a key of its own, made by whose
+    /// link it is, and served here if the replica here serves it.
     #[must_use]
     pub fn operation(&self, context: &CallContext) -> CallContext {
         context
             .for_operation()
             .at(self.home.incarnation.get().cloned())
+            .made_by(self.near_end.clone())
     }
 
     /// The span of such an operation, which `context` goes on in: there and back, wherever it is served. Its
@@ -162,6 +181,7 @@ impl<T: ?Sized> Clone for LocalSlot<T> {
             place: Arc::clone(&self.place),
             home: Arc::clone(&self.home),
             actor: self.actor.clone(),
+            near_end: self.near_end.clone(),
         }
     }
 }

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use wrt_contract::{Callee, Caller, Interface, LocalDirectory};
+use wrt_contract::{Callee, Caller, Interface, LocalDirectory, NearEnd};
+use wrt_protocol::Origin;
 
-/// What making a link takes: this node's own replicas, the way to others, and who is linked.
+/// What making a link takes: this node's own replicas, the way to others, and who is linked to whom.
 pub struct LinkSite<'a> {
     /// The places of this node's own replicas.
     pub directory: &'a LocalDirectory,
     /// The way to other nodes.
     pub caller: &'a Arc<dyn Caller>,
+    /// Who calls by the link.
+    pub origin: Origin,
     /// Who serves the link.
     pub target: Callee,
 }
@@ -20,6 +23,7 @@ impl LinkSite<'_> {
     #[must_use]
     pub fn object<I: Interface>(&self) -> Arc<I::Object> {
         let remote = I::remote(Arc::clone(self.caller), self.target.clone());
-        I::linked(self.directory.slot::<I>(&self.target.address), remote)
+        let local = self.directory.slot::<I>(&self.target.address);
+        I::linked(local.called_by(NearEnd::of(self.origin.clone())), remote)
     }
 }

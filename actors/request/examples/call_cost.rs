@@ -2,19 +2,19 @@
 //!
 //! `call_cost here|across off|sampled COUNT`: COUNT calls of a replica on the caller's node, or on another one
 //! over the loopback; with nobody who wants spans, or with one trace of a hundred kept. Each call is the only one
-//! of its trace, as a request that comes in is.
+//! of its trace, as a request that comes in is. Its link is looked for, as on a node.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use wrt_contract::{
-    CallContext, EndedSpan, Gate, GateLimits, Interface, InterfaceError, LocalDirectory, Offer,
-    Schema, SpanKind, SpanSink, Tracing, async_trait, interface, trace_by,
+    Authority, CallContext, EndedSpan, Gate, GateLimits, Interface, InterfaceError, LocalDirectory,
+    NearEnd, Offer, Schema, SpanKind, SpanSink, Tracing, async_trait, interface, trace_by,
 };
 use wrt_membership::MembershipOptions;
 use wrt_protocol::{
-    ActorAddress, Epoch, Fault, LatticeName, Name, NodeId,
+    ActorAddress, Epoch, Fault, InterfaceName, LatticeName, Name, NodeId, Origin,
     heartbeat::{ReplicaReport, ReplicaState},
 };
 use wrt_request::Seat;
@@ -49,6 +49,22 @@ struct Adder;
 impl Counter for Adder {
     async fn next(&self, _: &CallContext, number: u64) -> Result<u64, CounterError> {
         Ok(number + 1)
+    }
+}
+
+/// Knows the caller.
+struct OneCaller(Origin);
+
+impl Authority for OneCaller {
+    fn state(&self) -> u64 {
+        1
+    }
+
+    fn check(&self, origin: &Origin, _: &InterfaceName) -> Result<(), String> {
+        match *origin == self.0 {
+            true => Ok(()),
+            false => Err(format!("{origin} has no link")),
+        }
     }
 }
 
@@ -90,6 +106,9 @@ fn main() {
         let bus = Loopback::new();
         let (a, b) = (seat(&bus, "a", false).await, seat(&bus, "b", true).await);
         let gate = Gate::new(GateLimits::default());
+        let name = |text| Name::new(text).expect("a legal name");
+        let caller = Origin::from(ActorAddress::component(name("cost"), name("caller")));
+        gate.obeys(Arc::new(OneCaller(caller.clone())));
         let offer = Offer::new::<CounterInterface>(Arc::new(Adder), &gate);
         let directory = LocalDirectory::default();
         match place {
@@ -103,7 +122,8 @@ fn main() {
         }
         let path = Arc::clone(&a.path) as _;
         let remote = CounterInterface::remote(path, target().into());
-        let link = CounterInterface::linked(directory.slot::<CounterInterface>(&target()), remote);
+        let slot = directory.slot::<CounterInterface>(&target());
+        let link = CounterInterface::linked(slot.called_by(NearEnd::of(caller)), remote);
         call(&*link, count).await;
     });
 }

@@ -148,6 +148,7 @@ pub(crate) fn transport_fault(error: TransportError) -> Fault {
         TransportError::TooLarge { .. } => (FaultKind::TooLarge, Execution::NotExecuted),
         TransportError::Closed => (FaultKind::Draining, Execution::NotExecuted),
         TransportError::Refused { .. }
+        | TransportError::NotPermitted { .. }
         | TransportError::NotLetIn { .. }
         | TransportError::NotTrusted { .. } => (FaultKind::Denied, Execution::NotExecuted),
     };

@@ -91,6 +91,8 @@ counts! {
         crashed,
         /// Replies that could not be sent.
         replies_lost,
+        /// Calls from nodes of the build before, which do not say who makes them.
+        unnamed,
         /// Times that a call kept the task that read the bus, and another one read on.
         relieved,
     }

@@ -15,7 +15,7 @@ use futures::{FutureExt, future::BoxFuture};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
-use wrt_contract::Offer;
+use wrt_contract::{NearEnd, Offer};
 use wrt_membership::Membership;
 use wrt_protocol::{
     ActorAddress, ActorKind, CallId, DecodeError, Fault, FaultKind, Hop, Incarnation, NodeId,
@@ -307,10 +307,12 @@ impl Exchange {
             Ok(way_in) => way_in,
             Err(fault) => return self.refuse(head.call, reply, fault, turn),
         };
+        let near_end = self.near_end(&request.head);
+        let head = &request.head;
         let kind = head.target.kind;
         let pace = OperationPace::new(Arc::clone(&way_in.pace), &head.operation);
-        let work =
-            Accepted::new(request, budget, way_in, reply, self.here()).serve(Arc::clone(self));
+        let work = Accepted::new(request, near_end, budget, way_in, reply, self.here());
+        let work = work.serve(Arc::clone(self));
         // A component computes.
         if kind != ActorKind::Provider {
             turn.handed_on();
@@ -324,6 +326,23 @@ impl Exchange {
             turn.handed_on();
             entry.spawn(rest);
         }
+    }
+
+    /// Who makes a call. None if that is not said by a node that has said that it says it; a gate which obeys an
+    /// authority refuses that.
+    fn near_end(&self, head: &RequestHead) -> Option<Arc<NearEnd>> {
+        if let Some(origin) = &head.origin {
+            return Some(NearEnd::of(origin.clone()));
+        }
+        let view = self.membership.view();
+        if view
+            .member(&head.caller)
+            .is_some_and(|caller| caller.reads_origin())
+        {
+            return None;
+        }
+        self.counters.unnamed.add_one();
+        Some(NearEnd::of_earlier_build())
     }
 
     /// What is left of the call's time, by the caller's word and by this node's own clock.

@@ -7,7 +7,7 @@ use futures::{FutureExt, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
 use wrt_contract::{Answer, CallContext, Caller, Invocation};
 use wrt_protocol::{
-    CallId, Execution, Fault, FaultKind, Hop, IdempotencyKey, Incarnation, NodeId,
+    CallId, Execution, Fault, FaultKind, Hop, IdempotencyKey, Incarnation, NodeId, Origin,
     envelope::{Reply, Request, RequestHead},
     subject::Subjects,
 };
@@ -22,22 +22,25 @@ pub struct OutsideCaller {
     subjects: Subjects,
     name: NodeId,
     to: Incarnation,
+    reads_origin: bool,
 }
 
 impl OutsideCaller {
-    /// The way of the program `name` to the replicas of `to`.
+    /// The way of the program `name` to the replicas of `to`, which `reads_origin` by its heartbeats or does not.
     #[must_use]
     pub fn new(
         transport: Arc<dyn Transport>,
         subjects: Subjects,
         name: NodeId,
         to: Incarnation,
+        reads_origin: bool,
     ) -> Arc<Self> {
         Arc::new(Self {
             transport,
             subjects,
             name,
             to,
+            reads_origin,
         })
     }
 
@@ -74,7 +77,7 @@ impl OutsideCaller {
                 expires_at: None,
                 attempt: context.attempt(),
                 trace: context.trace().cloned(),
-                tenant: context.tenant().cloned(),
+                origin: self.reads_origin.then_some(Origin::Operator),
                 fence: context.fence().cloned(),
                 body: None,
             },

@@ -16,14 +16,14 @@ use tokio::{
 use wrt_contract::{Answer, CallContext, Caller, Invocation};
 use wrt_membership::{Candidate, Liveness, Member, Membership, View};
 use wrt_protocol::{
-    ActorAddress, Execution, Fault, FaultKind, Hop, IdempotencyKey, Incarnation, NodeId,
-    NodeMicros,
+    ActorAddress, Execution, Fault, FaultKind, Hop, IdempotencyKey, NodeId, NodeMicros,
     limits::{ARGUMENT_BYTES_MAX, CALLS_PARKED_MAX, INLINE_BODY_PATIENCE},
     subject::Subjects,
 };
 use wrt_transport::{LinkState, Transport};
 
 use self::{
+    ask::Asked,
     call_body::CallBody,
     ready::{Chosen, NotReady},
 };
@@ -75,7 +75,7 @@ struct Progress {
     /// Who has failed it since it last had to wait.
     tried: Vec<NodeId>,
     /// Who has answered, where this node knew nobody.
-    asked: Option<Incarnation>,
+    asked: Option<Asked>,
     /// Whether an earlier attempt may have run.
     may_have_run: bool,
     body: CallBody,
@@ -88,9 +88,9 @@ impl Progress {
     }
 
     /// The bus knows somebody, to whom this attempt goes.
-    fn found(&mut self, home: Incarnation) {
+    fn found(&mut self, asked: Asked) {
         self.attempt -= 1;
-        self.asked = Some(home);
+        self.asked = Some(asked);
         self.now = Instant::now();
     }
 
@@ -180,8 +180,8 @@ impl RequestPath {
                     }
                 },
                 Err(NotReady::NobodyKnown) => match Box::pin(self.ask(context, call)).await {
-                    Ok(home) => {
-                        progress.found(home);
+                    Ok(asked) => {
+                        progress.found(asked);
                         continue;
                     }
                     Err(fault) => self.unsent(fault, &view, context, call, progress),
@@ -330,6 +330,7 @@ impl RequestPath {
             budget_micros,
             expires_at: Some(NodeMicros(expires_at)),
             subject: self.subjects.call(&member.id, target, interface, operation),
+            reads_origin: member.reads_origin(),
             flight: Some(self.in_flight.take_off(&member.id)),
         }
     }
@@ -371,9 +372,10 @@ impl RequestPath {
         if let Some(own) = own.filter(|_| context.failed_here().is_none()) {
             return Ok(to_member(&own.member));
         }
-        if let Some(home) = &progress.asked {
+        if let Some(asked) = &progress.asked {
+            let home = &asked.home;
             let known = view.member(&home.node).filter(|it| it.epoch == home.epoch);
-            let stranger = || self.stranger(home, call, budget_micros);
+            let stranger = || self.stranger(asked, call, budget_micros);
             return Ok(known.map_or_else(stranger, |member| to_member(member)));
         }
         // The bus may know a replica that this node has not heard of yet. It could also pick this

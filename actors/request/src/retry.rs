@@ -12,6 +12,10 @@ const BACKOFF_MAX: Duration = Duration::from_millis(500);
 /// So much later than it was asked for a wait may end.
 const TIMER_STEP: Duration = Duration::from_millis(1);
 
+/// Attempts of a call that is refused for want of a link. The caller's node may have heard of a new one some
+/// milliseconds before the callee's.
+const UNLINKED_ATTEMPTS_MAX: u32 = 4;
+
 /// What is known when an attempt has failed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Failed<'a> {
@@ -69,7 +73,7 @@ pub(crate) fn next(failed: Failed<'_>, jitter: f64) -> Next {
     if !may_run_again || !body_untouched || was_last || remaining.is_zero() {
         return Next::GiveUp;
     }
-    match lies_with(fault) {
+    match lies_with(fault, times) {
         Blame::Call => Next::GiveUp,
         Blame::Replica if another_replica => Next::AnotherReplica,
         // Everybody is full: more of the same load would not help, and the caller learns it now.
@@ -98,8 +102,11 @@ enum Blame {
     Lattice,
 }
 
-fn lies_with(fault: &Fault) -> Blame {
+fn lies_with(fault: &Fault, times: u32) -> Blame {
     match fault.kind() {
+        FaultKind::Denied if fault.hop() == Hop::Gate && times < UNLINKED_ATTEMPTS_MAX => {
+            Blame::Lattice
+        }
         // The caller's own node is full, whoever is asked.
         FaultKind::Overloaded { .. } if fault.hop() == Hop::Caller => Blame::Call,
         FaultKind::DeadlineExceeded
@@ -267,6 +274,20 @@ mod tests {
         let at_the_end = |f: &mut Failed<'_>| f.remaining = BACKOFF_FIRST + TIMER_STEP;
         let (kind, execution) = (FaultKind::Draining, Execution::NotExecuted);
         check(kind, execution, at_the_end, Next::GiveUp);
+    }
+
+    /// Fails when a component that has just got a link is refused by whoever has not heard of it yet, or when one
+    /// that has none is tried for as long as it likes.
+    #[test]
+    fn a_link_may_be_known_a_moment_later() {
+        let (kind, execution) = (FaultKind::Denied, Execution::NotExecuted);
+        let at_the_gate = Fault::not_executed(kind, Hop::Gate, "");
+        let first = Next::After(BACKOFF_FIRST);
+        check_fault(&at_the_gate, |_| (), first);
+        let last = |f: &mut Failed<'_>| f.tried = Tried::Attempt(UNLINKED_ATTEMPTS_MAX);
+        check_fault(&at_the_gate, last, Next::GiveUp);
+        // Of the bus, which permits nothing later.
+        check(kind, execution, |_| (), Next::GiveUp);
     }
 
     /// Fails when another replica is asked, which may not have seen the next holder yet.

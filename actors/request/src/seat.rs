@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 use wrt_membership::{Membership, MembershipError, MembershipOptions, Report};
-use wrt_protocol::subject::Subjects;
+use wrt_protocol::{heartbeat::READS_ORIGIN, subject::Subjects};
 use wrt_transport::{Transport, TransportError};
 
 use crate::{Exchange, ExchangeError, RequestPath, Streams};
@@ -50,9 +50,11 @@ impl Seat {
     /// When another live node has the name, or the bus refuses a subscription.
     pub async fn take(
         transport: Arc<dyn Transport>,
-        options: MembershipOptions,
+        mut options: MembershipOptions,
         report: Report,
     ) -> Result<Self, SeatError> {
+        let said = (READS_ORIGIN.to_owned(), "1".to_owned());
+        options.labels.push(said);
         let subjects = Subjects::new(&options.lattice);
         let membership = Membership::start(options, Arc::clone(&transport), report).await?;
         let (t, m) = (Arc::clone(&transport), Arc::clone(&membership));

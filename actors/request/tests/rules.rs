@@ -14,6 +14,7 @@ mod rules {
     mod co_located;
     mod fenced;
     mod lattice;
+    mod links;
     mod messages;
     mod over_nats;
     mod pinned;

@@ -4,7 +4,7 @@ use std::{convert::Infallible, error::Error};
 
 use wrt_contract::CallContext;
 
-use crate::{FromEnv, NoSettings, SettingsError};
+use crate::{FromEnv, NoSettings, ServicePermissions, SettingsError, Usage};
 
 /// The setting that [`Backend::address`] is read from.
 pub const ADDRESS_SETTING: &str = "address";
@@ -129,6 +129,16 @@ pub trait Backend: Sized + Send + Sync + 'static {
     /// caller must know it: so it is no reference, and a variable of a single node does not fill it.
     #[must_use]
     fn deduplicates_for_ms(_options: &Self::ConnectOptions) -> Option<u64> {
+        None
+    }
+
+    /// The least that its service must permit it for what an app does by it, where that service permits users
+    /// subjects to publish and to subscribe to. Settings that are references have a text of no meaning here.
+    #[must_use]
+    fn permissions(
+        _options: &Self::ConnectOptions,
+        _usage: &Usage<'_>,
+    ) -> Option<ServicePermissions> {
         None
     }
 }

@@ -2,6 +2,7 @@
 
 mod files;
 mod part;
+mod permitted;
 
 use std::{collections::BTreeMap, error::Error, fmt, sync::Arc};
 
@@ -17,6 +18,7 @@ use crate::{
 
 use part::ErasedPart;
 pub(crate) use part::Part;
+pub use permitted::{ServicePermissions, Usage};
 
 /// What a backend does for a WIT package: it serves the package's imports, or calls what components
 /// export of it, or both.

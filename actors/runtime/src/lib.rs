@@ -44,7 +44,7 @@ pub use dead_letters::{
 pub use deployments::{Deployment, Deployments};
 pub use entry::{
     BackendClose, BackendEntry, BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts,
-    Serves, StartServing,
+    Serves, ServicePermissions, StartServing, Usage,
 };
 pub use jobs::{JobError, Jobs, JobsInterface};
 pub use ownership::{Alone, Owned, Ownership, Term};

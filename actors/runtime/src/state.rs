@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wrt_contract::{Callee, Caller, Interface, LocalDirectory};
 use wrt_host::LinkSite;
-use wrt_protocol::{ActorAddress, Name};
+use wrt_protocol::{ActorAddress, Name, Origin};
 
 use crate::{Alone, Capacity, Deployments, Ownership, Reports, Siblings, capacity::OfComponent};
 
@@ -92,10 +92,12 @@ pub struct LatticeState {
     siblings: Arc<dyn Siblings>,
     deployments: Arc<dyn Deployments>,
     provider: Option<ActorAddress>,
+    origin: Origin,
 }
 
 impl LatticeState {
-    /// `app` on the node whose replicas are in `directory`, and which reaches others by `caller`.
+    /// `app` on the node whose replicas are in `directory`, and which reaches others by `caller`. Until it is
+    /// said whose it is, it is an operator's.
     #[must_use]
     pub fn new(app: Name, directory: Arc<LocalDirectory>, caller: Arc<dyn Caller>) -> Self {
         Self {
@@ -107,6 +109,16 @@ impl LatticeState {
             siblings: Arc::new(Alone),
             deployments: Arc::new(Alone),
             provider: None,
+            origin: Origin::Operator,
+        }
+    }
+
+    /// The same, for `provider`, who makes all calls by it.
+    #[must_use]
+    pub fn of_provider(self, provider: ActorAddress) -> Self {
+        Self {
+            origin: provider.into(),
+            ..self
         }
     }
 
@@ -150,6 +162,7 @@ impl LatticeState {
         LinkSite {
             directory: &self.directory,
             caller: &self.caller,
+            origin: self.origin.clone(),
             target: target.into(),
         }
     }

@@ -30,6 +30,8 @@ mod ferretdb;
 mod kafka;
 mod mongodb;
 mod nats;
+#[cfg(feature = "credentials")]
+mod nats_credentials;
 mod otelcol;
 mod parent_death;
 mod port;
@@ -53,6 +55,8 @@ pub use ferretdb::{FerretDb, FerretDbServer};
 pub use kafka::{Kafka, KafkaServer};
 pub use mongodb::{MongoDb, MongoDbServer};
 pub use nats::{Nats, NatsServer};
+#[cfg(feature = "credentials")]
+pub use nats_credentials::{NatsAccount, NatsKey};
 pub use otelcol::{OtelCollector, Otelcol};
 pub use port::free_port;
 pub use postgres::{Postgres, PostgresServer};

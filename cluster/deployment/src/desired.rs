@@ -32,6 +32,15 @@ pub enum LinkEnd {
 }
 
 impl LinkEnd {
+    /// Whether it is `actor`, which is of the same app.
+    #[must_use]
+    pub fn is(&self, actor: &ActorAddress) -> bool {
+        match self {
+            Self::Provider(name) => actor.kind == ActorKind::Provider && *name == actor.name,
+            Self::Component(name) => actor.kind == ActorKind::Component && *name == actor.name,
+        }
+    }
+
     /// Its address in `app`.
     #[must_use]
     pub fn of_app(&self, app: &Name) -> ActorAddress {

@@ -36,7 +36,9 @@ mod digest;
 mod known;
 mod lease;
 pub mod limits;
+mod linked;
 mod manifest;
+mod permissions;
 mod placement;
 mod problem;
 mod store;
@@ -58,9 +60,11 @@ pub use difference::{Change, Difference, differences};
 pub use digest::{Digest, DigestError};
 pub use known::{Known, Snapshot, node_of_key};
 pub use lease::{Lease, LeaseRecord, LeaseTimes, Step as LeaseStep, Stored as StoredLease};
+pub use linked::missing_link;
 pub use manifest::{
     ComponentManifest, LinkManifest, Manifest, ProviderManifest, SettingsManifest, TargetManifest,
 };
+pub use permissions::{Permissions, PermissionsOf};
 pub use placement::{
     Capacity, Cordon, Cordons, Drain, Explanation, Lack, OWN_LABELS, PlacedMember, Placement,
     PlacementRule, Refusal, Resource, Room, Shortage, Standing, TurnedDown, Verdict, cordoned,

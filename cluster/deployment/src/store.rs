@@ -20,6 +20,7 @@ mod history;
 mod leases;
 mod notes;
 mod objects;
+pub(crate) mod permitted;
 mod reading;
 mod removal;
 mod streams;

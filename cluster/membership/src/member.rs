@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use wrt_protocol::{
     ActorAddress, Epoch, NodeId, NodeMicros,
-    heartbeat::{NodeState, ReplicaReport},
+    heartbeat::{self, NodeState, ReplicaReport},
 };
 
 use crate::{ClockOffset, clock};
@@ -74,6 +74,12 @@ impl Member {
     #[must_use]
     pub fn reports(&self, actor: &ActorAddress) -> bool {
         self.replicas.iter().any(|replica| replica.actor == *actor)
+    }
+
+    /// Whether it reads who makes a call, and says it in its own.
+    #[must_use]
+    pub fn reads_origin(&self) -> bool {
+        heartbeat::reads_origin(&self.labels)
     }
 
     /// Whether placement may count on it: a suspect keeps its share, a dead node does not, and one

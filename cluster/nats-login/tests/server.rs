@@ -5,12 +5,9 @@
 use std::{fs, path::Path, process::Command, time::Duration};
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, ServerAddr};
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD};
-use nkeys::KeyPair;
-use serde_json::{Value, json};
 use tempfile::TempDir;
 use wrt_nats_login::{LoginError, NatsLogin, is_refusal};
-use wrt_test_servers::{Process, free_port, nats_server_binary};
+use wrt_test_servers::{NatsAccount, NatsKey, Process, free_port, nats_server_binary};
 
 const UP_WITHIN: Duration = Duration::from_secs(10);
 
@@ -107,11 +104,11 @@ async fn a_token() {
 
 #[tokio::test]
 async fn an_nkey() {
-    let (mine, other) = (KeyPair::new_user(), KeyPair::new_user());
-    let server = Server::start(&format!("users = [ {{ nkey: {} }} ]", mine.public_key()));
-    for (pair, is_taken) in [(mine, true), (other, false)] {
+    let (mine, other) = (NatsKey::of_user(), NatsKey::of_user());
+    let server = Server::start(&format!("users = [ {{ nkey: {} }} ]", mine.public_key));
+    for (key, is_taken) in [(mine, true), (other, false)] {
         let file = server.folder.path().join("seed.nk");
-        fs::write(&file, format!("{}\n", pair.seed().unwrap())).unwrap();
+        fs::write(&file, format!("{}\n", key.seed)).unwrap();
         match is_taken {
             true => server.takes("", nkey(&file)).await,
             false => server.refuses("", nkey(&file)).await,
@@ -126,54 +123,13 @@ fn credentials(file: &Path) -> NatsLogin {
     }
 }
 
-/// A JWT of NATS, in its second version: what `issuer` says of `subject`, which is a `kind`.
-fn token_of(issuer: &KeyPair, subject: &KeyPair, kind: &str, mut says: Value) -> String {
-    says["type"] = kind.into();
-    says["version"] = 2.into();
-    let claims = json!({
-        "jti": "1", "iat": 1, "name": kind,
-        "iss": issuer.public_key(), "sub": subject.public_key(), "nats": says,
-    });
-    let encoded = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
-    let header = json!({ "typ": "JWT", "alg": "ed25519-nkey" }).to_string();
-    let (header, claims) = (
-        encoded(header.as_bytes()),
-        encoded(claims.to_string().as_bytes()),
-    );
-    let signed = format!("{header}.{claims}");
-    let signature = issuer.sign(signed.as_bytes()).unwrap();
-    format!("{signed}.{}", encoded(&signature))
-}
-
-/// As `nsc generate creds` writes it.
-fn write_credentials(file: &Path, jwt: &str, user: &KeyPair) {
-    let seed = user.seed().unwrap();
-    let text = format!(
-        "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n\
-         -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
-    );
-    fs::write(file, text).unwrap();
-}
-
 #[tokio::test]
 async fn a_credentials_file() {
-    let (operator, account) = (KeyPair::new_operator(), KeyPair::new_account());
-    let limits = json!({
-        "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1,
-        "wildcards": true, "conn": -1, "leaf": -1,
-    });
-    let unlimited = || json!({ "pub": {}, "sub": {}, "subs": -1, "data": -1, "payload": -1 });
-    let operators = token_of(&operator, &operator, "operator", json!({}));
-    let accounts = token_of(&operator, &account, "account", json!({ "limits": limits }));
-    let server = Server::configured(&format!(
-        "operator: {operators}\nresolver: MEMORY\nresolver_preload: {{ {}: {accounts} }}",
-        account.public_key()
-    ));
-    let user = KeyPair::new_user();
+    let (mine, other) = (NatsAccount::default(), NatsAccount::default());
+    let server = Server::configured(&mine.configuration());
     let file = server.folder.path().join("user.creds");
-    for (issuer, is_taken) in [(account, true), (KeyPair::new_account(), false)] {
-        let users = token_of(&issuer, &user, "user", unlimited());
-        write_credentials(&file, &users, &user);
+    for (account, is_taken) in [(mine, true), (other, false)] {
+        fs::write(&file, account.credentials()).unwrap();
         match is_taken {
             true => server.takes("", credentials(&file)).await,
             false => server.refuses("", credentials(&file)).await,

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ActorAddress, CallId, DecodeError, EncodeError, Epoch, Fault, Fence, IdempotencyKey,
-    InterfaceName, NodeId, NodeMicros, OperationName, StreamId, Tenant, TraceContext,
+    InterfaceName, NodeId, NodeMicros, OperationName, Origin, PROTOCOL_VERSION,
+    PROTOCOL_VERSION_MAX, StreamId, TraceContext,
     frame::{self, FrameKind},
 };
 
@@ -65,8 +66,8 @@ pub struct RequestHead {
     pub attempt: u32,
     /// The caller's place in its trace.
     pub trace: Option<TraceContext>,
-    /// On whose behalf.
-    pub tenant: Option<Tenant>,
+    /// Who makes it; said to those alone who read it. None from a node of the build before.
+    pub origin: Option<Origin>,
     /// Under which lease it is made.
     pub fence: Option<Fence>,
     /// A body beside the arguments, or they themselves.
@@ -74,6 +75,14 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
+    /// The least version whose readers understand all of it.
+    fn version_needed(&self) -> u8 {
+        match self.origin {
+            None => PROTOCOL_VERSION,
+            Some(_) => PROTOCOL_VERSION_MAX,
+        }
+    }
+
     /// Budget left when the envelope was made.
     #[must_use]
     pub fn budget(&self) -> Duration {
@@ -147,6 +156,7 @@ struct Parts {
 }
 
 fn encode<T: Serialize>(
+    version: u8,
     kind: FrameKind,
     head: &T,
     [arguments, body, bulk]: [&Bytes; 3],
@@ -161,7 +171,7 @@ fn encode<T: Serialize>(
         arguments_bytes: length(arguments)?,
         body_bytes: length(body)?,
     };
-    frame::encode(kind, &with_lengths, &[arguments, body, bulk])
+    frame::encode_as(version, kind, &with_lengths, &[arguments, body, bulk])
 }
 
 fn decode<T: serde::de::DeserializeOwned>(
@@ -193,7 +203,8 @@ impl Request {
     /// When the head or the arguments are over their limits.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
         let parts = [&self.arguments, &self.body, &self.bulk];
-        encode(FrameKind::Request, &self.head, parts)
+        let version = self.head.version_needed();
+        encode(version, FrameKind::Request, &self.head, parts)
     }
 
     /// Reads an envelope; arguments, body and bulk bytes share the memory of `bytes`.
@@ -201,7 +212,11 @@ impl Request {
     /// # Errors
     /// When `bytes` is anything else.
     pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
-        let (head, parts) = decode(FrameKind::Request, bytes)?;
+        let (head, parts): (RequestHead, _) = decode(FrameKind::Request, bytes)?;
+        // What another version says in the same place must not be taken for an origin.
+        if bytes.first() != Some(&head.version_needed()) {
+            return Err(DecodeError::Head(postcard::Error::DeserializeBadEncoding));
+        }
         Ok(Self {
             head,
             arguments: parts.arguments,
@@ -218,7 +233,7 @@ impl Reply {
     /// When the head or the result are over their limits.
     pub fn encode(&self) -> Result<Bytes, EncodeError> {
         let parts = [&self.result, &self.body, &self.bulk];
-        encode(FrameKind::Reply, &self.head, parts)
+        encode(PROTOCOL_VERSION, FrameKind::Reply, &self.head, parts)
     }
 
     /// Reads a reply; result, body and bulk bytes share the memory of `bytes`.

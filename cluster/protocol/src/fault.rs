@@ -51,7 +51,7 @@ pub enum FaultKind {
     VersionMismatch,
     /// The actor failed while it ran the operation: a trap, or a panic that its supervisor caught.
     Crashed,
-    /// The tenant or the link does not allow the operation.
+    /// No link lets the caller call, or the bus does not permit it.
     Denied,
     /// The call is made under a lease that another has taken since: see [`Fence`](crate::Fence).
     Fenced,

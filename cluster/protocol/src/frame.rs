@@ -11,14 +11,19 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::limits::HEAD_BYTES_MAX;
 
-/// The version of everything in this crate. Peers of two versions do not understand each other and
-/// say so. Subjects keep their version while their layout stays: a peer of another version must be
-/// heard, to be answered.
+/// The version of everything in this crate, as far as it says nothing that came later. Peers do not understand
+/// another version than those that they know, and say so. Subjects keep their version while their layout
+/// stays: a peer of another version must be heard, to be answered.
 ///
 /// Version 2 has bodies inside messages, interfaces' errors in the middle of bodies, and a fingerprint
 /// of the interface in each call. Version 3 has the fence of a call, and the fault of one that is fenced
 /// off. A decoder of an earlier version would have read other fields from the same bytes.
 pub const PROTOCOL_VERSION: u8 = 3;
+
+/// The latest version: a frame has it that says something of what came with it, and is sent to those alone who
+/// have said that they read it. In 4 came the [`Origin`](crate::Origin) of a call, where calls of version 3 had
+/// a tenant, which nobody ever set.
+pub const PROTOCOL_VERSION_MAX: u8 = 4;
 
 const PREFIX_BYTES: usize = 6;
 /// Room for a head: one with more is written all the same, after one more allocation.
@@ -42,7 +47,8 @@ pub(crate) enum FrameKind {
 pub enum DecodeError {
     /// The peer speaks another version.
     #[error(
-        "protocol version {theirs}, this node speaks {PROTOCOL_VERSION}: upgrade the older of the two"
+        "protocol version {theirs}, this node speaks {PROTOCOL_VERSION} to {PROTOCOL_VERSION_MAX}: upgrade \
+         the older of the two"
     )]
     Version {
         /// What the first byte said.
@@ -97,9 +103,19 @@ pub(crate) fn encode<T: Serialize>(
     head: &T,
     rest: &[&[u8]],
 ) -> Result<Bytes, EncodeError> {
+    encode_as(PROTOCOL_VERSION, kind, head, rest)
+}
+
+/// The same, of the least version that has all that it says.
+pub(crate) fn encode_as<T: Serialize>(
+    version: u8,
+    kind: FrameKind,
+    head: &T,
+    rest: &[&[u8]],
+) -> Result<Bytes, EncodeError> {
     let rest_bytes: usize = rest.iter().map(|part| part.len()).sum();
     let mut frame = Vec::with_capacity(PREFIX_BYTES + HEAD_BYTES_USUAL + rest_bytes);
-    frame.extend([PROTOCOL_VERSION, kind as u8, 0, 0, 0, 0]);
+    frame.extend([version, kind as u8, 0, 0, 0, 0]);
     let mut frame = postcard::to_extend(head, frame).map_err(EncodeError::Head)?;
     let bytes = frame.len() - PREFIX_BYTES;
     if bytes > HEAD_BYTES_MAX {
@@ -120,7 +136,11 @@ pub(crate) fn decode<T: DeserializeOwned>(
 ) -> Result<(T, Bytes), DecodeError> {
     let short = || DecodeError::Short { bytes: frame.len() };
     let version = *frame.first().ok_or_else(short)?;
-    if version != PROTOCOL_VERSION {
+    let latest = match kind {
+        FrameKind::Request => PROTOCOL_VERSION_MAX,
+        _ => PROTOCOL_VERSION,
+    };
+    if !(PROTOCOL_VERSION..=latest).contains(&version) {
         return Err(DecodeError::Version { theirs: version });
     }
     let prefix: &[u8; PREFIX_BYTES] = frame.first_chunk().ok_or_else(short)?;

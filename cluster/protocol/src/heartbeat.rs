@@ -17,6 +17,16 @@ use crate::{
 pub use beat::{Beat, PartOf, Pulse, Said, WholeQuestion, WholeShare};
 pub use change::{Applied, Changes, ReplicaChange, ShareRevision};
 
+/// The label by which a node says that it reads who makes a call, whatever its value: older builds pass labels
+/// on, and the heartbeat keeps its form. Its readers say it in each call of their own.
+pub const READS_ORIGIN: &str = "wrt/reads-origin";
+
+/// Whether a node with these labels reads who makes a call.
+#[must_use]
+pub fn reads_origin(labels: &[(String, String)]) -> bool {
+    labels.iter().any(|(label, _)| label == READS_ORIGIN)
+}
+
 /// Whether a node takes work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

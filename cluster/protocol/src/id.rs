@@ -154,11 +154,6 @@ name_newtype! {
     /// one with the greater [`Epoch`] stays.
     NodeId
 }
-name_newtype! {
-    /// The tenant on whose behalf a call is made.
-    Tenant
-}
-
 /// An incarnation of a node, or a holder of a lease on the lattice. Grows each time that the node starts,
 /// or that another takes the lease; a message for, or of, an older one is refused, so that a stale owner
 /// cannot act.

@@ -23,6 +23,7 @@ mod frame;
 pub mod heartbeat;
 mod id;
 pub mod limits;
+mod origin;
 pub mod pack;
 pub mod stream;
 pub mod subject;
@@ -32,9 +33,10 @@ pub use actor_limits::{ComponentLimits, ComponentNeeds, LimitError, ProviderLimi
 pub use address::{ActorAddress, ActorKind, InterfaceName, OperationName};
 pub use fault::{Execution, Fault, FaultKind, Hop};
 pub use fence::{Fence, LeaseName, LeaseNameError};
-pub use frame::{DecodeError, EncodeError, PROTOCOL_VERSION};
+pub use frame::{DecodeError, EncodeError, PROTOCOL_VERSION, PROTOCOL_VERSION_MAX};
 pub use id::{
     CallId, Epoch, IdempotencyKey, Incarnation, LatticeName, LeaseId, Name, NameError, NodeId,
-    NodeMicros, StreamId, Tenant,
+    NodeMicros, StreamId,
 };
+pub use origin::Origin;
 pub use trace::{Hex, LoggedPlace, TraceContext};

@@ -9,6 +9,7 @@
 //! wrt.v1.<lattice>.any.<kind>.<app>.<name>.<interface>.<operation> queue group      (calls)
 //! wrt.v1.<lattice>.body.<node>                                     stream frames    (bulk)
 //! wrt.v1.<lattice>.status.<node>                                   statistics       (control)
+//! _INBOX.wrt.<lattice>.<role>.<client>...                          replies          (all)
 //! ```
 //!
 //! Operation names are readable, so that a server's permissions can allow one operation and refuse
@@ -19,7 +20,7 @@
 
 use std::sync::Arc;
 
-use crate::{ActorAddress, ActorKind, InterfaceName, LatticeName, NodeId, OperationName};
+use crate::{ActorAddress, ActorKind, InterfaceName, LatticeName, Name, NodeId, OperationName};
 
 /// Asks every service on a NATS server to name itself. Source: NATS ADR-32, the service protocol.
 pub const SERVICE_PING: &str = "$SRV.PING";
@@ -36,10 +37,41 @@ pub fn is_reserved(subject: &str) -> bool {
 /// Room for the subject of a call.
 const SUBJECT_BYTES_USUAL: usize = 160;
 
+/// All questions of the service protocol.
+pub const SERVICE_QUESTIONS: &str = "$SRV.>";
+
+/// What a client of the bus is to a lattice. Replies arrive under the role's own inbox, so that permissions can
+/// keep one from reading what is meant for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// A node.
+    Node,
+    /// Who changes what shall run, and calls providers.
+    Operator,
+    /// Who looks, and changes nothing.
+    Observer,
+}
+
+impl Role {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Node, Self::Operator, Self::Observer];
+
+    /// The role as it stands in a subject.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Operator => "operator",
+            Self::Observer => "observer",
+        }
+    }
+}
+
 /// Builds the subjects of one lattice.
 #[derive(Debug, Clone)]
 pub struct Subjects {
     prefix: Arc<str>,
+    inboxes: Arc<str>,
 }
 
 /// What a subject under a node's own wildcard, or under a queue group, asks for.
@@ -86,6 +118,7 @@ impl Subjects {
     pub fn new(lattice: &LatticeName) -> Self {
         Self {
             prefix: format!("wrt.v1.{lattice}").into(),
+            inboxes: format!("_INBOX.wrt.{lattice}").into(),
         }
     }
 
@@ -105,6 +138,12 @@ impl Subjects {
     #[must_use]
     pub fn whole(&self, node: &NodeId) -> String {
         format!("{}.whole.{node}", self.prefix)
+    }
+
+    /// Where any node is asked for a whole heartbeat.
+    #[must_use]
+    pub fn wholes(&self) -> String {
+        format!("{}.whole.*", self.prefix)
     }
 
     /// A call of a chosen replica.
@@ -166,6 +205,88 @@ impl Subjects {
     #[must_use]
     pub fn body(&self, node: &NodeId) -> String {
         format!("{}.body.{node}", self.prefix)
+    }
+
+    /// Where callers take back what they have asked any node for.
+    #[must_use]
+    pub fn every_cancel(&self) -> String {
+        format!("{}.node.*.cancel", self.prefix)
+    }
+
+    /// Where any node is asked whether it is there.
+    #[must_use]
+    pub fn every_presence(&self) -> String {
+        format!("{}.node.*.presence", self.prefix)
+    }
+
+    /// Everything that is meant for any node itself.
+    #[must_use]
+    pub fn every_node_inbound(&self) -> String {
+        format!("{}.node.*.>", self.prefix)
+    }
+
+    /// Where frames of streams go, for any node.
+    #[must_use]
+    pub fn bodies(&self) -> String {
+        format!("{}.body.*", self.prefix)
+    }
+
+    /// Where any node answers with its statistics.
+    #[must_use]
+    pub fn statuses(&self) -> String {
+        format!("{}.status.*", self.prefix)
+    }
+
+    /// What the inboxes of all who have a role begin with.
+    #[must_use]
+    pub fn inbox_prefix(&self, role: Role) -> String {
+        format!("{}.{}", self.inboxes, role.as_str())
+    }
+
+    /// Every inbox of a role.
+    #[must_use]
+    pub fn inboxes(&self, role: Role) -> String {
+        format!("{}.{}.>", self.inboxes, role.as_str())
+    }
+
+    /// Every inbox of whoever speaks to this lattice.
+    #[must_use]
+    pub fn every_inbox(&self) -> String {
+        format!("{}.>", self.inboxes)
+    }
+
+    /// Every call of `target` by `interface`, or by any: of a chosen replica, and of whichever the bus picks.
+    #[must_use]
+    pub fn every_call(
+        &self,
+        target: &ActorAddress,
+        interface: Option<&InterfaceName>,
+    ) -> [String; 2] {
+        let ActorAddress { kind, app, name } = target;
+        let interface = interface.map_or("*", InterfaceName::as_str);
+        let parts = format!("{}.{app}.{name}.{interface}.*", kind.as_str());
+        [
+            format!("{}.node.*.call.{parts}", self.prefix),
+            format!("{}.any.{parts}", self.prefix),
+        ]
+    }
+
+    /// Every call of anybody.
+    #[must_use]
+    pub fn all_calls(&self) -> [String; 2] {
+        [
+            format!("{}.node.*.call.>", self.prefix),
+            format!("{}.any.>", self.prefix),
+        ]
+    }
+
+    /// Everything that any replica of any actor of `app` may take; of any app, if none is named.
+    #[must_use]
+    pub fn any_inbound_of(&self, app: Option<&Name>) -> String {
+        match app {
+            Some(app) => format!("{}.any.*.{app}.>", self.prefix),
+            None => format!("{}.any.>", self.prefix),
+        }
     }
 
     /// Where `node` answers NATS's tools with its statistics.

@@ -2,8 +2,8 @@
 //! nobody can read is named.
 //!
 //! `recorded/version_3` has what its own tests saw it send. A build that is one release later reads all of it;
-//! a change after which it does not is a break, whatever its number is. What stands where in a frame is in
-//! `wire.rs`.
+//! a change after which it does not is a break, whatever its number is. A call's tenant, which had a place in that
+//! version, was set by nobody, and is not among it. What stands where in a frame is in `wire.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
 

@@ -45,6 +45,15 @@ pub enum TransportError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The servers' permissions do not allow it. Nothing mends that but other permissions.
+    #[error(
+        "the NATS server's permissions do not allow {what}: `wrt permissions` prints those that each role of a \
+         lattice needs"
+    )]
+    NotPermitted {
+        /// What this client has tried.
+        what: String,
+    },
     /// The bus refused a connection or a subscription.
     #[error("the bus refused {what}")]
     Refused {

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 pub use error::TransportError;
 pub use loopback::{Loopback, LoopbackTransport};
-pub use nats::{Nats, NatsOptions, SERVICE_NAME, ServiceHandle, ServiceInfo};
+pub use nats::{Nats, NatsOptions, RefusedPublishes, SERVICE_NAME, ServiceHandle, ServiceInfo};
 
 /// What a payload is for. Each lane has its own connection and its own buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

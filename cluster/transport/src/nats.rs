@@ -36,6 +36,7 @@ use crate::{
 };
 
 pub use options::NatsOptions;
+pub use refusals::RefusedPublishes;
 pub use service::{SERVICE_NAME, ServiceHandle, ServiceInfo};
 
 /// The lattice's bus over NATS servers.
@@ -75,8 +76,8 @@ impl Nats {
     /// # Errors
     /// [`TransportError::Refused`] when no server answers within
     /// [`NatsOptions::connect_timeout`], and at once [`TransportError::NotLetIn`] when one does not
-    /// take the login, or there is none to be made of what was given, and [`TransportError::NotTrusted`]
-    /// when nobody vouches for one.
+    /// take the login, or there is none to be made of what was given, [`TransportError::NotTrusted`]
+    /// when nobody vouches for one, and [`TransportError::NotPermitted`] when it may not hear replies.
     pub async fn connect(options: NatsOptions) -> Result<Arc<Self>, TransportError> {
         let closed = CancellationToken::new();
         let connect = |lane| Connection::connect(&options, lane, closed.clone());
@@ -100,7 +101,7 @@ impl Nats {
                 what: "an inbox".to_owned(),
                 source: Box::new(source),
             };
-            timeout(SUBSCRIBE_WAIT_MAX, connection.round_trip())
+            timeout(SUBSCRIBE_WAIT_MAX, connection.first_round_trip())
                 .await
                 .map_err(late)??;
             connection.put_up();

@@ -214,7 +214,9 @@ async fn what_the_server_forbids_is_refused() {
         r#"
         listen: "127.0.0.1:{port}"
         authorization {{ users = [ {{
-            user: "node", password: "right", permissions {{ subscribe {{ deny: ["forbidden.>"] }} }}
+            user: "node", password: "right", permissions {{
+                subscribe {{ deny: ["forbidden.>"] }}, publish {{ deny: ["forbidden.>"] }}
+            }}
         }} ] }}
         "#
     );
@@ -232,16 +234,47 @@ async fn what_the_server_forbids_is_refused() {
     let mut wrong = right.clone();
     wrong.login.password = Some("wrong".into());
 
+    let refused = right.refused.clone();
     let nats = Nats::connect(right).await.unwrap();
     let subscribe = |subject: &str| nats.subscribe(Lane::Calls, subject.to_owned(), None);
     let mut allowed = subscribe("allowed.a").await.unwrap();
     for _ in 0..20 {
         // Not silent for ever, which is what the client makes of it.
         match subscribe("forbidden.a").await {
-            Err(error) => assert!(matches!(error, TransportError::Refused { .. }), "{error:?}"),
+            Err(error) => {
+                assert!(
+                    matches!(error, TransportError::NotPermitted { .. }),
+                    "{error:?}"
+                );
+            }
             Ok(mut late) => assert!(timeout(PATIENCE, late.next()).await.unwrap().is_none()),
         }
     }
+    // A request is dropped without a word to whoever waits, who would wait for all of its time.
+    let request = |subject: &str| nats.request(subject.to_owned(), Bytes::new());
+    let requests = [
+        request("forbidden.a"),
+        request("nobody.is.there"),
+        request("forbidden.a"),
+        request("forbidden.b"),
+    ];
+    let answers = timeout(PATIENCE, futures::future::join_all(requests));
+    for (answer, is_permitted) in answers
+        .await
+        .unwrap()
+        .iter()
+        .zip([false, true, false, false])
+    {
+        let as_expected = match (answer, is_permitted) {
+            (Err(TransportError::NotPermitted { what }), false) => what.contains("forbidden."),
+            (Err(TransportError::NoResponders { .. }), true) => true,
+            _ => false,
+        };
+        assert!(as_expected, "{answer:?}");
+    }
+    assert_eq!(nats.requests_waiting(), 0);
+    let told = timeout(PATIENCE, refused.refused()).await.unwrap();
+    assert!(told.starts_with("forbidden."), "{told}");
     nats.publish(Lane::Calls, "allowed.a".to_owned(), Bytes::new())
         .await
         .unwrap();

@@ -10,6 +10,7 @@ mod lattice;
 mod letters;
 mod listen_address;
 mod nodes;
+mod permissions;
 mod revisions;
 mod top;
 mod up;
@@ -29,6 +30,7 @@ pub use lattice::LatticeArgs;
 pub use letters::{LettersArgs, LettersCommand, SeveralArgs, WhoseArgs};
 pub use listen_address::ListenAddress;
 pub use nodes::{DrainArgs, NodesArgs, NodesCommand};
+pub use permissions::{PermissionsArgs, RoleArg};
 pub use revisions::{HistoryArgs, RollbackArgs};
 pub use top::{Sorted, TopArgs};
 pub use up::{DeploymentArgs, UpArgs};
@@ -325,6 +327,9 @@ told how much is missing.")]
 
 It is kept with what is deployed: also over a restart of the node, and for one that is not there yet.")]
     Node(NodesArgs),
+    /// Print the least that a NATS server must permit nodes, operators and observers
+    #[command(after_help = permissions::HELP)]
+    Permissions(PermissionsArgs),
     /// Remove an app and wait until nothing of it runs
     Down(DownArgs),
     /// List, show, replay or drop dead letters: messages that a provider has given up
@@ -370,6 +375,7 @@ impl AppsCommand {
             | Self::Events(EventsArgs { lattice, .. })
             | Self::Logs(LogsArgs { lattice, .. })
             | Self::Node(NodesArgs { lattice, .. })
+            | Self::Permissions(PermissionsArgs { lattice, .. })
             | Self::Down(DownArgs { lattice, .. })
             | Self::Letters(LettersArgs { lattice, .. })
             | Self::Call(CallArgs { lattice, .. }) => lattice,

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::sleep;
 use wrt_contract::CallContext;
-use wrt_protocol::{ActorAddress, Execution, Name};
+use wrt_protocol::{ActorAddress, Execution, Name, subject::Role};
 use wrt_runtime::{JobError, JobsInterface, Runtime};
 
 use super::{
@@ -29,7 +29,12 @@ pub async fn call(
     arguments: CallArgs,
     output: Output,
 ) -> Result<ExitCode, Failure> {
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Operator,
+    )
+    .await?;
     let code = run(runtime, &lattice, &arguments).await;
     lattice.close().await;
     let (code, component) = (code?, &arguments.component);

@@ -15,6 +15,7 @@ use wrt_protocol::{
     ActorAddress, Name, NodeId,
     heartbeat::{ReplicaReport, ReplicaState},
     limits::HEARTBEAT_INTERVAL,
+    subject::Role,
 };
 
 use super::{
@@ -34,7 +35,12 @@ pub async fn describe(
     arguments: &DescribeArgs,
     output: Output,
 ) -> Result<(), Failure> {
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Observer,
+    )
+    .await?;
     let scene = Scene::of(&lattice).await?;
     let described = match scene.meant(&arguments.what)? {
         Meant::App(name) => app::describe(&scene, &lattice, &name).await?,

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::{Instant, timeout_at};
 use wrt_deployment::{Removed, Store};
-use wrt_protocol::{Name, NodeId, limits::HEARTBEAT_INTERVAL};
+use wrt_protocol::{Name, NodeId, limits::HEARTBEAT_INTERVAL, subject::Role};
 use wrt_runtime::Runtime;
 
 use super::{
@@ -29,7 +29,12 @@ pub async fn down(
     output: Output,
 ) -> Result<(), Failure> {
     let app = Name::new(&arguments.app).map_err(|error| Failure::usage(error.to_string()))?;
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Operator,
+    )
+    .await?;
     let store = lattice.store().await?;
     let observer = lattice.observe().await?;
     if arguments.purge {

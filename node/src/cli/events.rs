@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use wrt_host::Printable;
-use wrt_protocol::NodeId;
+use wrt_protocol::{NodeId, subject::Role};
 
 use super::{
     args::{EventsArgs, LatticeArgs},
@@ -28,7 +28,12 @@ pub async fn events(
 ) -> Result<(), Failure> {
     let selection = arguments.selection;
     let of = Of::read(&selection)?;
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Observer,
+    )
+    .await?;
     let question = |after| {
         Question::Events(EventQuestion {
             after,

@@ -4,6 +4,8 @@ use wrt_deployment::Problems;
 use wrt_protocol::FaultKind;
 use wrt_runtime::JobError;
 
+use super::program;
+
 /// A failure and the exit code that tells it.
 #[derive(Debug)]
 pub struct Failure {
@@ -62,6 +64,15 @@ impl Failure {
             code: 130,
             error: anyhow::anyhow!("interrupted; the component was stopped"),
         }
+    }
+
+    /// Code 1, because the bus does not permit what it takes.
+    pub fn not_permitted(subject: &str) -> Self {
+        Self::failed(anyhow::anyhow!(
+            "the NATS server's permissions do not allow this login to publish to {subject:?}, which this command \
+             needs to: `{} permissions` prints those of an operator and of an observer",
+            program::name()
+        ))
     }
 
     /// Code 1, because somebody pressed Ctrl-C.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use wrt_deployment::{DesiredApp, Explanation, PlacementRule, Refusal, Verdict};
 use wrt_host::Printable;
 use wrt_protocol::{
-    ActorAddress, Name, NodeId, heartbeat::ReplicaState, limits::HEARTBEAT_INTERVAL,
+    ActorAddress, Name, NodeId, heartbeat::ReplicaState, limits::HEARTBEAT_INTERVAL, subject::Role,
 };
 
 use super::{
@@ -24,7 +24,12 @@ pub async fn explain(
     arguments: &ExplainArgs,
     output: Output,
 ) -> Result<(), Failure> {
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Observer,
+    )
+    .await?;
     let store = lattice.store().await?;
     let desired = match &store {
         Some(store) => store.snapshot().await?,

@@ -5,7 +5,7 @@ use comfy_table::{Table, presets};
 use serde::Serialize;
 use wrt_deployment::{Difference, PastApp, StoredAt, differences};
 use wrt_host::Printable;
-use wrt_protocol::Name;
+use wrt_protocol::{Name, subject::Role};
 
 use super::{
     args::{HistoryArgs, LatticeArgs},
@@ -20,7 +20,12 @@ pub async fn history(
     output: Output,
 ) -> Result<(), Failure> {
     let app = Name::new(&arguments.app).map_err(|error| Failure::usage(error.to_string()))?;
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Observer,
+    )
+    .await?;
     let past = past(&lattice, &app).await;
     lattice.close().await;
     let shown = shown(&past?);

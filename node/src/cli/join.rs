@@ -13,7 +13,7 @@ use wrt_deployment::OWN_LABELS;
 use wrt_protocol::{
     LatticeName, NodeId,
     limits::{LABEL_BYTES_MAX, LABELS_MAX},
-    subject::Subjects,
+    subject::{Role, Subjects},
 };
 use wrt_runtime::Runtime;
 use wrt_transport::{Nats, ServiceInfo, Transport};
@@ -50,7 +50,8 @@ pub async fn join(runtime: Runtime, arguments: JoinArgs, output: Output) -> Resu
     let kept = Kept::open(folder, url, &lattice, &name);
     let options = node_options(&arguments, &name, &kept)?;
     let engines = engines(&arguments.process)?;
-    let transport = arguments.lattice.servers().connect(name.clone()).await?;
+    let servers = arguments.lattice.servers();
+    let transport = servers.connect(name.clone(), &lattice, Role::Node).await?;
     let (opened, store) = watch::channel(None);
     let cache = Arc::new(CodeCache::open(cache_options(&arguments.process)));
     let code = FetchedCode::new(store.clone(), Arc::clone(&cache));
@@ -97,7 +98,8 @@ fn node_options(arguments: &JoinArgs, name: &NodeId, kept: &Kept) -> Result<Node
     let offered = arguments.capacity.capacity().labels();
     let labels = [arguments.labels.clone(), offered].concat();
     let is_long = |(k, v): &(String, String)| k.len().max(v.len()) > LABEL_BYTES_MAX;
-    if labels.len() > LABELS_MAX || labels.iter().any(is_long) {
+    // One more is said of each node: that it reads who makes a call.
+    if labels.len() >= LABELS_MAX || labels.iter().any(is_long) {
         return Err(Failure::usage(format!(
             "a node has at most {LABELS_MAX} labels, what it offers among them, each key and value of \
              at most {LABEL_BYTES_MAX} bytes"

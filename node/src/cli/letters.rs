@@ -7,7 +7,7 @@ use std::time::Duration;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 use wrt_host::Printable;
-use wrt_protocol::FaultKind;
+use wrt_protocol::{FaultKind, subject::Role};
 use wrt_runtime::{DeadLetter, DeadLetterError, OpenedLetter, Runtime};
 
 use super::{
@@ -27,7 +27,12 @@ pub async fn letters(
     command: LettersCommand,
     output: Output,
 ) -> Result<(), Failure> {
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Operator,
+    )
+    .await?;
     let done = work(runtime, &lattice, command, output).await;
     lattice.close().await;
     done

@@ -1,7 +1,7 @@
 //! `wrt logs`: the log of the nodes, and with it what guests say.
 
 use wrt_host::Printable;
-use wrt_protocol::NodeId;
+use wrt_protocol::{NodeId, subject::Role};
 
 use super::{
     args::{LatticeArgs, LogsArgs},
@@ -23,7 +23,12 @@ pub async fn logs(
         selection, level, ..
     } = arguments;
     let of = Of::read(&selection)?;
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Observer,
+    )
+    .await?;
     let question = |after| {
         Question::Logs(LogQuestion {
             after,

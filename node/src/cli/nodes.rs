@@ -9,6 +9,7 @@ use wrt_deployment::{Cordon, Cordons, DesiredApp, Store, StoreError, place};
 use wrt_protocol::{
     ActorAddress, NodeId,
     limits::{HEARTBEAT_INTERVAL, MEMBERS_MAX},
+    subject::Role,
 };
 
 use super::{
@@ -32,7 +33,12 @@ pub async fn nodes(
     command: NodesCommand,
     output: Output,
 ) -> Result<(), Failure> {
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Operator,
+    )
+    .await?;
     let Some(store) = lattice.store().await? else {
         let lattice = lattice.name().clone();
         return Err(LatticeError::Store(StoreError::Absent { lattice }).into());

@@ -13,6 +13,7 @@ use wrt_protocol::{
     NodeId,
     heartbeat::{NodeState, ReplicaReport, ReplicaState},
     limits::HEARTBEAT_INTERVAL,
+    subject::Role,
 };
 
 use super::{
@@ -27,7 +28,12 @@ use crate::{NodeStatus, SeenNode, lattice::Lattice};
 const LISTEN_MIN: Duration = HEARTBEAT_INTERVAL.saturating_mul(3);
 
 pub async fn ps(lattice: &LatticeArgs, arguments: PsArgs, output: Output) -> Result<(), Failure> {
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Observer,
+    )
+    .await?;
     let observer = lattice.observe().await?;
     observer.settle(LISTEN_MIN).await;
     let nodes = observer.nodes();

@@ -1,7 +1,7 @@
 //! `wrt rollback`
 
 use wrt_deployment::{DesiredApp, PastApp, Revision};
-use wrt_protocol::Name;
+use wrt_protocol::{Name, subject::Role};
 
 use super::{
     args::{LatticeArgs, RollbackArgs},
@@ -19,7 +19,12 @@ pub async fn rollback(
     output: Output,
 ) -> Result<(), Failure> {
     let name = Name::new(&arguments.app).map_err(|error| Failure::usage(error.to_string()))?;
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Operator,
+    )
+    .await?;
     let past = past(&lattice, &name).await?;
     let (to, app) = chosen(&name, &past, arguments.to.map(Revision))?;
     let Some(store) = lattice.store().await? else {

@@ -9,6 +9,7 @@ use std::{
 };
 
 use tokio::time::{Instant, interval_at, sleep};
+use wrt_protocol::subject::Role;
 
 use super::{
     args::{Format, LatticeArgs, TopArgs},
@@ -44,7 +45,12 @@ pub async fn top(lattice: &LatticeArgs, arguments: TopArgs, output: Output) -> R
              `top --output json` a line for each look",
         ));
     }
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Observer,
+    )
+    .await?;
     let observer = lattice.observe().await?;
     let mut rates = Rates::default();
     observer.settle(LISTEN_MIN).await;

@@ -1,6 +1,7 @@
 //! `wrt up`
 
 use wrt_deployment::{DesiredApp, Scope};
+use wrt_protocol::subject::Role;
 use wrt_runtime::Runtime;
 
 use super::{
@@ -23,7 +24,12 @@ pub async fn up(
     // Once without the lattice: a mistake in a manifest is told where no server is, too.
     let path = &arguments.manifest;
     manifest_file::read(path, runtime, Scope::Lattice, None, &[])?;
-    let lattice = Lattice::connect(&lattice.servers(), lattice.lattice_name.clone()).await?;
+    let lattice = Lattice::connect(
+        &lattice.servers(),
+        lattice.lattice_name.clone(),
+        Role::Operator,
+    )
+    .await?;
     let store = lattice.make_store(arguments.state_copies).await?;
     let deployed = store.snapshot().await?;
     let others: Vec<&DesiredApp> = deployed.apps.values().map(|stored| &stored.app).collect();

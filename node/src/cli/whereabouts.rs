@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wrt_contract::Interface;
 use wrt_deployment::DesiredApp;
-use wrt_protocol::{ActorAddress, Incarnation, Name, NodeId, limits::HEARTBEAT_INTERVAL};
+use wrt_protocol::{ActorAddress, Name, NodeId, limits::HEARTBEAT_INTERVAL};
 use wrt_runtime::Runtime;
 
 use super::exit::Failure;
@@ -22,15 +22,10 @@ impl Whereabouts {
     }
 
     /// Where the actor's replicas are.
-    pub fn replicas(&self, actor: &ActorAddress) -> Vec<Incarnation> {
+    pub fn replicas(&self, actor: &ActorAddress) -> Vec<&SeenNode> {
         let alive = self.0.values().filter(|node| node.is_alive());
         let has_it = alive.filter(|node| node.beat.replicas.iter().any(|it| it.actor == *actor));
-        has_it
-            .map(|node| Incarnation {
-                node: node.beat.node.clone(),
-                epoch: node.beat.epoch,
-            })
-            .collect()
+        has_it.collect()
     }
 }
 

@@ -7,10 +7,10 @@ use wrt_component::{ComponentActor, ComponentSpec, Surroundings};
 use wrt_contract::{Callee, Links};
 use wrt_deployment::{DesiredComponent, Digest, LinkEnd, LinkTable};
 use wrt_host::{Instances, LinkSite, Package};
-use wrt_protocol::{ActorAddress, Name};
+use wrt_protocol::ActorAddress;
 use wrt_supervision::{Running, Start, StartError};
 
-use super::{Parts, deduplication::Deduplication};
+use super::{Parts, deduplication::Deduplication, links::LinksTo};
 
 /// Fetches, compiles, links and offers a component.
 pub(crate) struct ComponentStart {
@@ -47,7 +47,7 @@ impl ComponentStart {
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
             limits: desired.limits,
-            links: Arc::new(parts.links(&actor.app, &desired.links, deduplication)),
+            links: Arc::new(parts.links(actor, &desired.links, deduplication)),
         };
         let surroundings = Surroundings {
             stdio: parts.stdio,
@@ -57,6 +57,10 @@ impl ComponentStart {
         let component = ComponentActor::in_surroundings(spec, packages, surroundings);
         let component = component.map_err(refused)?;
         let gate = component.gate();
+        gate.obeys(Arc::new(LinksTo {
+            links: Arc::clone(&parts.linked),
+            actor: actor.clone(),
+        }));
         let mut offers = Vec::new();
         let known = parts.runtime.packages().iter().flat_map(Package::exported);
         let exports = component.exports();
@@ -77,8 +81,13 @@ impl ComponentStart {
 }
 
 impl Parts {
-    /// The links of a component of `app`.
-    fn links(&self, app: &Name, table: &LinkTable, deduplication: &Deduplication) -> Links {
+    /// The links of a component.
+    fn links(
+        &self,
+        component: &ActorAddress,
+        table: &LinkTable,
+        deduplication: &Deduplication,
+    ) -> Links {
         let mut links = Links::default();
         for (interface, named) in table {
             // The manifest was checked by a build that knows it; without it no import uses the link.
@@ -86,18 +95,17 @@ impl Parts {
                 continue;
             };
             for (name, end) in named {
-                let target = match end {
-                    LinkEnd::Provider(name) => Callee {
-                        address: ActorAddress::provider(app.clone(), name.clone()),
-                        deduplicates_for: deduplication.of_provider(name),
+                let target = Callee {
+                    address: end.of_app(&component.app),
+                    deduplicates_for: match end {
+                        LinkEnd::Provider(name) => deduplication.of_provider(name),
+                        LinkEnd::Component(_) => None,
                     },
-                    LinkEnd::Component(name) => {
-                        ActorAddress::component(app.clone(), name.clone()).into()
-                    }
                 };
                 let site = LinkSite {
                     directory: &self.directory,
                     caller: &self.caller,
+                    origin: component.clone().into(),
                     target,
                 };
                 kind.link(&site, &mut links, name.clone());

@@ -42,6 +42,11 @@ static FENCED: Instrument = Instrument {
     unit: "{call}",
     description: "Calls that an actor has refused, as their caller's lease is another's.",
 };
+static DENIED: Instrument = Instrument {
+    name: "wrt.actor.calls.denied",
+    unit: "{call}",
+    description: "Calls that an actor has refused, as their caller has no link to it.",
+};
 static IN_HAND: Instrument = Instrument {
     name: "wrt.provider.events.in_hand",
     unit: "{event}",
@@ -164,14 +169,18 @@ impl Measures {
     }
 }
 
-fn gate(load: GateLoad, own: u32) -> [Measured; 6] {
+fn gate(load: GateLoad, own: u32) -> [Measured; 7] {
     [
         level(&RUNNING, load.running.saturating_sub(own)),
         level(&WAITING, load.waiting),
         level(&LIMIT, load.concurrency_max.saturating_sub(own)),
         total(&ADMITTED, load.admitted.saturating_sub(own.into())),
-        total(&REFUSED, load.refused.saturating_sub(load.fenced)),
+        total(
+            &REFUSED,
+            load.refused.saturating_sub(load.fenced + load.denied),
+        ),
         total(&FENCED, load.fenced),
+        total(&DENIED, load.denied),
     ]
 }
 

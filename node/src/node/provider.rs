@@ -11,8 +11,8 @@ use wrt_runtime::{BackendEntry, ConnectFailure, Facts, LatticeState, Settings, S
 use wrt_supervision::{Probe, Running, Start, StartError};
 
 use super::{
-    Parts, capacity::Reported, deployed::DeployedApp, replica::AddressTaken, secrets::read_secrets,
-    servers::Server, siblings::LatticeSiblings,
+    Parts, capacity::Reported, deployed::DeployedApp, links::LinksTo, replica::AddressTaken,
+    secrets::read_secrets, servers::Server, siblings::LatticeSiblings,
 };
 use crate::catalog::{chain, referred};
 
@@ -43,6 +43,10 @@ impl ProviderStart {
         let entry = parts.runtime.backend(&desired.backend);
         let entry = entry.ok_or_else(|| unknown_backend(&desired.backend))?;
         let gate = Gate::of_actor(actor, gate_limits(entry, desired));
+        gate.obeys(Arc::new(LinksTo {
+            links: Arc::clone(&parts.linked),
+            actor: actor.clone(),
+        }));
         let state = self.state();
         // Read at each attempt; the environment of a process does not change, and a refused attempt
         // is made rarely.
@@ -118,6 +122,7 @@ impl ProviderStart {
             Arc::clone(&parts.directory),
             Arc::clone(&parts.caller),
         )
+        .of_provider(actor.clone())
         .with_deployments(Arc::new(DeployedApp {
             app: actor.app.clone(),
             desired: parts.desired.clone(),

@@ -60,7 +60,7 @@ pub struct ReplicaStatus {
     #[serde(default)]
     pub url: Option<String>,
     /// What its server counts, in its backend's words; and `fenced`, the calls that came from who had lost the
-    /// lease that they were made under.
+    /// lease that they were made under, and `denied`, those from who had no link.
     #[serde(default)]
     pub counters: BTreeMap<String, u64>,
 }
@@ -78,8 +78,10 @@ pub(crate) fn replicas(supervision: Option<&Supervision>, parts: &Parts) -> Vec<
     let replica = |(actor, state, load): (ActorAddress, ReplicaState, GateLoad)| {
         let attempt = parts.attempts.of(&actor);
         let mut counters = parts.servers.counters(&actor);
-        if load.fenced > 0 {
-            counters.insert("fenced".to_owned(), load.fenced);
+        for (name, count) in [("fenced", load.fenced), ("denied", load.denied)] {
+            if count > 0 {
+                counters.insert(name.to_owned(), count);
+            }
         }
         ReplicaStatus {
             state,

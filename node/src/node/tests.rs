@@ -29,6 +29,7 @@ fn parts(environment: AppEnvironment) -> Arc<Parts> {
         store: StoreSource::new(),
         tenancies: Arc::default(),
         desired: tokio::sync::watch::channel(None).1,
+        linked: Arc::default(),
     })
 }
 

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use wrt_contract::{
-    Answer, Body, BodyError, CallContext, Dispatch, DispatchRequest, Gate, OpenSpan, SpanKind,
-    WholeBody,
+    Answer, Body, BodyError, CallContext, Dispatch, DispatchRequest, Gate, NearEnd, OpenSpan,
+    SpanKind, WholeBody,
 };
 use wrt_protocol::{
     CallId, Execution, Fault, FaultKind, Hop, Incarnation, NodeId, StreamId,
@@ -46,6 +46,7 @@ struct Coming {
 impl Accepted {
     pub(super) fn new(
         request: Request,
+        near_end: Option<Arc<NearEnd>>,
         budget: Duration,
         way_in: WayIn,
         reply: Option<ReplySubject>,
@@ -75,7 +76,7 @@ impl Accepted {
                 .with_attempt(head.key, head.attempt)
                 .at(Some(node))
                 .with_trace(head.trace)
-                .with_tenant(head.tenant)
+                .made_by(near_end)
                 .with_fence(head.fence),
             dispatch,
             call: head.call,
@@ -170,6 +171,7 @@ impl Accepted {
     ) -> Result<Option<OwnedSemaphorePermit>, Fault> {
         match announce {
             BodyAnnounce::Arguments { stream, bytes } => {
+                gate.authorise(&self.context, &self.dispatch.interface())?;
                 // Calls that wait for their turn must not wait with all of their arguments.
                 self.context = gate.admit_early(self.context.clone()).await?;
                 let room = &exchange.collecting;

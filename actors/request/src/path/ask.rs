@@ -22,13 +22,20 @@ use crate::attempt::{Destination, transport_fault, unreadable};
 /// How long the group has to answer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 
+/// Who has answered.
+pub(super) struct Asked {
+    pub(super) home: Incarnation,
+    /// Whether it has read who asks.
+    pub(super) reads_origin: bool,
+}
+
 impl RequestPath {
     /// Asks the queue group of the call's target who is there.
     pub(super) async fn ask(
         &self,
         context: &CallContext,
         call: &Invocation,
-    ) -> Result<Incarnation, Fault> {
+    ) -> Result<Asked, Fault> {
         self.counters.by_queue_group.add_one();
         let not_executed = |fault: Fault| fault.with_execution(Execution::NotExecuted);
         let asked = CallId::mint();
@@ -52,7 +59,7 @@ impl RequestPath {
                 expires_at: None,
                 attempt: 1,
                 trace: None,
-                tenant: None,
+                origin: context.origin().cloned(),
                 fence: None,
                 body: None,
             },
@@ -79,18 +86,27 @@ impl RequestPath {
             outcome,
             ..
         } = answer.head;
+        let says_origin = context.origin().is_some();
+        let asked_by = |reads_origin| Asked {
+            home: Incarnation { node, epoch },
+            reads_origin,
+        };
         match outcome {
+            // A node of the build before reads no further than that this is a later version.
+            Err(fault) if says_origin && fault.kind() == FaultKind::VersionMismatch => {
+                Ok(asked_by(false))
+            }
             Err(fault) if call != asked || fault.kind() != FaultKind::DeadlineExceeded => {
                 Err(not_executed(fault))
             }
-            _ => Ok(Incarnation { node, epoch }),
+            _ => Ok(asked_by(says_origin)),
         }
     }
 
     /// A node that this one has not heard of yet, as the place of an attempt.
     pub(super) fn stranger(
         &self,
-        home: &Incarnation,
+        Asked { home, reads_origin }: &Asked,
         call: &Invocation,
         budget_micros: u64,
     ) -> Chosen {
@@ -107,6 +123,7 @@ impl RequestPath {
             subject: self
                 .subjects
                 .call(node, &call.target, &call.interface, &call.operation),
+            reads_origin: *reads_origin,
             flight: Some(self.in_flight.take_off(node)),
         }
     }

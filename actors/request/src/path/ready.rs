@@ -27,6 +27,8 @@ pub(super) struct Chosen {
     /// The deadline on the callee's clock.
     pub(super) expires_at: Option<NodeMicros>,
     pub(super) subject: String,
+    /// Whether the node reads who makes the call; one of the build before would not read the call then.
+    pub(super) reads_origin: bool,
     pub(super) flight: Option<Flight>,
 }
 
@@ -267,7 +269,10 @@ impl RequestPath {
                 expires_at: chosen.expires_at,
                 attempt: progress.attempt,
                 trace: context.trace().cloned(),
-                tenant: context.tenant().cloned(),
+                origin: match chosen.reads_origin {
+                    true => context.origin().cloned(),
+                    false => None,
+                },
                 fence: context.fence().cloned(),
                 body: announce,
             },

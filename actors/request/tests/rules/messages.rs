@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use wrt_contract::{CallContext, Caller, Invocation};
 use wrt_protocol::{
-    CallId, Execution, FaultKind, PROTOCOL_VERSION, StreamId,
+    CallId, Execution, FaultKind, PROTOCOL_VERSION, PROTOCOL_VERSION_MAX, StreamId,
     envelope::{Cancel, Reply, Request},
     stream::{StreamFrame, StreamSignal},
 };
@@ -58,7 +58,7 @@ async fn another_version_is_told_so() {
     let subjects = &caller.subjects;
     let subject = subjects.call(&b.id, &head.target, &head.interface, &head.operation);
     let mut payload = request.encode().unwrap().to_vec();
-    payload[0] += 1;
+    payload[0] = PROTOCOL_VERSION_MAX + 1;
     let reply = caller.wire.request(subject, payload.into()).await.unwrap();
     let reply = Reply::decode(&reply).unwrap();
     assert_eq!(reply.head.call, CallId(0));

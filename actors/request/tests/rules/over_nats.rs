@@ -18,6 +18,7 @@ use super::lattice::{
     nodes::{Bus, eventually},
     probe::How,
 };
+use super::links::only_who_is_linked_is_let_in;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn body_both_ways() {
@@ -32,6 +33,11 @@ async fn arguments_and_results_over_the_inline_limit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_from_an_earlier_holder_is_refused_on_every_way() {
     refused_on_every_way(&Bus::nats()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_no_link_is_refused_on_every_way() {
+    only_who_is_linked_is_let_in(&Bus::nats()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -48,7 +48,7 @@ fn envelope(call: CallId) -> Bytes {
         expires_at: None,
         attempt: 1,
         trace: None,
-        tenant: None,
+        origin: None,
         fence: None,
         body: None,
     };

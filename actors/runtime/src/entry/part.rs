@@ -11,7 +11,8 @@ use wrt_contract::{Gate, NamedInterface};
 use wrt_protocol::{InterfaceName, Name};
 
 use super::{
-    BackendClose, BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts, StartServing,
+    BackendClose, BackendProbe, Complaint, ConnectFailure, Connected, Entry, Facts,
+    ServicePermissions, StartServing, Usage,
 };
 use crate::{
     ADDRESS_SETTING, Backend, DEDUPLICATION_SETTING, Environment, FromEnv, LatticeState, Referred,
@@ -34,6 +35,8 @@ pub(crate) trait ErasedPart: Send + Sync {
         referred: &BTreeMap<String, Referred>,
         environment: Environment<'_>,
     ) -> Result<Facts, SettingsError>;
+    /// What its service must permit it.
+    fn permissions(&self, settings: Settings<'_>, usage: &Usage<'_>) -> Option<ServicePermissions>;
     /// What the component of each must offer.
     fn check_selections(&self, selections: &[Table]) -> Result<Vec<InterfaceName>, Complaint>;
     fn connect(
@@ -226,6 +229,25 @@ impl<B: Backend> ErasedPart for Part<B> {
             facts.address = facts.address.map(|_address| source.to_string());
         }
         Ok(facts)
+    }
+
+    fn permissions(&self, settings: Settings<'_>, usage: &Usage<'_>) -> Option<ServicePermissions> {
+        let Settings {
+            table,
+            referred,
+            environment,
+            app,
+        } = settings;
+        // What a login refers to says nothing of what it is permitted.
+        let referred_here = referred.keys().filter(|field| self.has(field));
+        let referred_here: Vec<&str> = referred_here.map(String::as_str).collect();
+        let options = B::ConnectOptions::load(Settings {
+            table: with_texts(table, &referred_here),
+            environment,
+            app,
+            ..Settings::default()
+        });
+        B::permissions(&options.ok()?, usage)
     }
 
     fn check_selections(&self, selections: &[Table]) -> Result<Vec<InterfaceName>, Complaint> {

@@ -92,7 +92,7 @@ pub(super) async fn leases_made(
     .await
 }
 
-fn leases_names(lattice: &LatticeName) -> (String, String) {
+pub(super) fn leases_names(lattice: &LatticeName) -> (String, String) {
     let bucket = format!("wrt-{lattice}-leases");
     let stream = format!("KV_{bucket}");
     (bucket, stream)
@@ -115,7 +115,7 @@ async fn open_bucket(context: &Context, bucket: &str) -> Result<Option<kv::Store
     opened.map(Some).map_err(AttemptError::again)
 }
 
-fn apps_names(lattice: &LatticeName) -> (String, String) {
+pub(super) fn apps_names(lattice: &LatticeName) -> (String, String) {
     let bucket = format!("wrt-{lattice}-desired");
     let stream = format!("KV_{bucket}");
     (bucket, stream)
@@ -181,7 +181,7 @@ async fn open_components(
     }))
 }
 
-fn components_names(lattice: &LatticeName) -> (String, String) {
+pub(super) fn components_names(lattice: &LatticeName) -> (String, String) {
     let bucket = format!("wrt-{lattice}-components");
     let stream = format!("OBJ_{bucket}");
     (bucket, stream)

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use wrt_protocol::{
     ActorAddress, CallId, Epoch, Execution, Fault, FaultKind, Fence, Hop, IdempotencyKey,
-    InterfaceName, LeaseName, Name, NodeId, NodeMicros, OperationName, StreamId, Tenant,
+    InterfaceName, LeaseName, Name, NodeId, NodeMicros, OperationName, Origin, StreamId,
     TraceContext,
     envelope::{BodyAnnounce, Cancel, Reply, ReplyHead, Request, RequestHead},
     heartbeat::{
@@ -135,6 +135,10 @@ pub fn a_fault() -> impl Strategy<Value = Fault> {
         })
 }
 
+fn an_origin() -> impl Strategy<Value = Origin> {
+    prop_oneof![Just(Origin::Operator), an_actor().prop_map(Origin::Actor)]
+}
+
 pub fn a_request() -> impl Strategy<Value = Request> {
     let who = (any::<u128>(), any::<u128>(), a_node(), an_actor());
     let what = (
@@ -146,7 +150,7 @@ pub fn a_request() -> impl Strategy<Value = Request> {
     let when = (any::<u64>(), any::<Option<u64>>(), any::<u32>());
     let rest = (
         option::of(a_trace()),
-        option::of(a_name().prop_map(Tenant::from)),
+        option::of(an_origin()),
         option::of(a_fence()),
         option::of(a_body()),
     );
@@ -166,7 +170,7 @@ pub fn a_request() -> impl Strategy<Value = Request> {
                 expires_at: when.1.map(NodeMicros),
                 attempt: when.2,
                 trace: rest.0,
-                tenant: rest.1,
+                origin: rest.1,
                 fence: rest.2,
                 body: rest.3,
             },

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -27,7 +27,7 @@ use super::{
     NatsOptions,
     options::may_heal,
     outbox::{Outbox, OutgoingMessage},
-    refusals::{Refusals, Watched},
+    refusals::{Refusals, RefusedPublishes, Watched, refused_publish},
     replies::{Answer, Replies},
     reply_to::ReplyTo,
 };
@@ -55,7 +55,9 @@ const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(2);
 pub(super) struct Connection {
     pub(super) lane: Lane,
     pub(super) client: Client,
-    pub(super) replies: Replies,
+    pub(super) replies: Arc<Replies>,
+    /// Whether it may subscribe to them.
+    inbox: Watched,
     /// What waits to go out, on the lane that packs.
     pub(super) outbox: Option<Arc<Outbox>>,
     pub(super) signals: Arc<Signals>,
@@ -77,6 +79,9 @@ pub(super) struct Signals {
     /// Its servers do not let it in any more, and that was told.
     shut_out: AtomicBool,
     refusals: Arc<Refusals>,
+    refused: RefusedPublishes,
+    /// Who waits for replies, as soon as somebody can.
+    replies: OnceLock<Arc<Replies>>,
 }
 
 impl Signals {
@@ -96,7 +101,14 @@ impl Signals {
             }
             Event::ServerError(error) => {
                 tracing::error!(?lane, %error, "the NATS server reports an error");
-                self.refusals.take(&error.to_string());
+                let error = error.to_string();
+                self.refusals.take(&error);
+                if let Some(subject) = refused_publish(&error) {
+                    if let Some(replies) = self.replies.get() {
+                        replies.end_refused(subject);
+                    }
+                    self.refused.tell(subject);
+                }
             }
             // At each attempt and on each connection: one word is enough.
             Event::ClientError(error) if is_told_refusal(&error) => {
@@ -121,9 +133,14 @@ impl Connection {
         lane: Lane,
         closed: CancellationToken,
     ) -> Result<(Self, Subscriber), TransportError> {
-        let signals = Arc::new(Signals::default());
+        let signals = Arc::new(Signals {
+            refused: options.refused.clone(),
+            ..Signals::default()
+        });
         let client = connect_client(options, lane, &signals).await?;
-        let replies = Replies::new(client.new_inbox());
+        let replies = Arc::new(Replies::new(client.new_inbox()));
+        let _first = signals.replies.set(Arc::clone(&replies));
+        let watched = signals.refusals.watch(&replies.subject(), &closed);
         let inbox = client
             .subscribe(replies.subject())
             .await
@@ -132,6 +149,7 @@ impl Connection {
             lane,
             client,
             replies,
+            inbox: watched,
             outbox: (lane == Lane::Calls).then(|| Arc::new(Outbox::new(CALLS_WAITING_MAX))),
             signals,
             closed,
@@ -203,10 +221,10 @@ impl Connection {
         payload: Bytes,
     ) -> Result<Bytes, TransportError> {
         self.check_size(&payload)?;
-        let ticket = self.replies.ticket();
-        let slot = ticket.slot();
         // Shares the text with what is sent.
         let subject = Subject::from(subject);
+        let ticket = self.replies.ticket(subject.clone());
+        let slot = ticket.slot();
         let request = OutgoingMessage::Request(subject.clone(), PackEntry { slot, payload });
         let in_company = !self.replies.is_calm();
         self.unless_down(self.hand_over(request, in_company))
@@ -217,6 +235,7 @@ impl Connection {
                 subject: subject.into_string(),
             }),
             Some(Answer::NotSent) => Err(self.down(false)),
+            Some(Answer::NotPermitted) => Err(not_permitted("a publish", &subject)),
             None => Err(self.down(true)),
         }
     }
@@ -254,7 +273,7 @@ impl Connection {
             }
             OutgoingMessage::Plain(to, payload) => self.client.publish(to, payload).await,
         };
-        sent.map_err(|error| refused_publish(&error, self))
+        sent.map_err(|error| not_published(&error, self))
     }
 
     pub(super) async fn subscribe(
@@ -281,7 +300,7 @@ impl Connection {
             .await
             .map_err(|late| refused(Box::new(late)))??;
         match watched.ended.is_cancelled() && !self.closed.is_cancelled() {
-            true => Err(refused("the server's permissions do not allow it".into())),
+            true => Err(not_permitted("a subscription", &subject)),
             false => Ok((subscriber, watched)),
         }
     }
@@ -289,13 +308,30 @@ impl Connection {
     /// Sends a payload to itself. When it is back, the server has handled everything that was sent
     /// before on this connection: `Client::flush` only says that the socket took it.
     pub(super) async fn round_trip(&self) -> Result<(), TransportError> {
-        let ticket = self.replies.ticket();
+        let ticket = self.replies.round_trip();
         let own = self.replies.subject_of(ReplyTo::Slot(ticket.slot()));
-        self.hand_over(OutgoingMessage::Plain(own.into(), Bytes::new()), false)
-            .await?;
+        self.hand_over(
+            OutgoingMessage::Plain(own.clone().into(), Bytes::new()),
+            false,
+        )
+        .await?;
         match ticket.answer().await {
+            Some(Answer::NotPermitted) => Err(not_permitted("a publish", &own)),
             Some(_) => Ok(()),
             None => Err(self.down(true)),
+        }
+    }
+
+    /// The first round trip, which fails at once where this client may not listen to its own inbox.
+    ///
+    /// # Errors
+    /// That, and when the connection is lost.
+    pub(super) async fn first_round_trip(&self) -> Result<(), TransportError> {
+        tokio::select! {
+            back = self.round_trip() => back,
+            () = self.inbox.ended.cancelled() => {
+                Err(not_permitted("a subscription", &self.replies.subject()))
+            }
         }
     }
 
@@ -316,7 +352,13 @@ impl Connection {
     }
 }
 
-fn refused_publish(error: &PublishError, connection: &Connection) -> TransportError {
+fn not_permitted(what: &str, subject: &str) -> TransportError {
+    TransportError::NotPermitted {
+        what: format!("{what} to {subject:?}"),
+    }
+}
+
+fn not_published(error: &PublishError, connection: &Connection) -> TransportError {
     match error.kind() {
         // Its queue is gone: the client has ended.
         PublishErrorKind::Send => connection.down(false),
@@ -376,7 +418,11 @@ fn client_options(options: &NatsOptions, lane: Lane, signals: Arc<Signals>) -> C
         Lane::Calls => ("calls", CALL_PAYLOADS_QUEUED_MAX),
         Lane::Bulk => ("bulk", BULK_PAYLOADS_QUEUED_MAX),
     };
-    ConnectOptions::new()
+    let client_options = match &options.inbox_prefix {
+        Some(prefix) => ConnectOptions::new().custom_inbox_prefix(prefix),
+        None => ConnectOptions::new(),
+    };
+    client_options
         .name(format!("wrt/{}/{label}", options.node))
         .subscription_capacity(lane.payloads_buffered_max())
         .client_capacity(queued_max)

@@ -6,6 +6,7 @@ use async_nats::{ConnectErrorKind, ServerAddr};
 use wrt_nats_login::NatsLogin;
 use wrt_protocol::NodeId;
 
+use super::RefusedPublishes;
 use crate::TransportError;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -23,6 +24,11 @@ pub struct NatsOptions {
     /// How long to try, at the start, until all lanes are connected. Later, a lost connection is
     /// made again for ever.
     pub connect_timeout: Duration,
+    /// What the subjects begin with at which replies arrive, so that permissions can tell whose they are. By
+    /// default `_INBOX`.
+    pub inbox_prefix: Option<String>,
+    /// Where it is told what the servers do not permit this client to publish.
+    pub refused: RefusedPublishes,
 }
 
 impl NatsOptions {
@@ -34,6 +40,8 @@ impl NatsOptions {
             node,
             login: NatsLogin::default(),
             connect_timeout: Duration::from_secs(10),
+            inbox_prefix: None,
+            refused: RefusedPublishes::default(),
         }
     }
 
@@ -82,7 +90,8 @@ impl fmt::Debug for NatsOptions {
             .field("node", &self.node)
             .field("login", &self.login)
             .field("connect_timeout", &self.connect_timeout)
-            .finish()
+            .field("inbox_prefix", &self.inbox_prefix)
+            .finish_non_exhaustive()
     }
 }
 

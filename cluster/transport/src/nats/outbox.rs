@@ -159,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn requests_that_are_taken_back_were_not_sent_and_leave_their_room() {
         let (outbox, replies) = (Outbox::new(8), Replies::new("_INBOX.x".to_owned()));
-        let tickets: Vec<_> = (0..5).map(|_| replies.ticket()).collect();
+        let tickets: Vec<_> = (0..5).map(|_| replies.ticket("a".into())).collect();
         let payload = Bytes::from_static(b"x");
         for ticket in &tickets {
             let (slot, payload) = (ticket.slot(), payload.clone());

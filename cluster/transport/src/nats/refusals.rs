@@ -1,12 +1,14 @@
-//! Subscriptions that the server's permissions do not allow, from the start or any more.
+//! Subscriptions and publishes that the server's permissions do not allow, from the start or any more.
 //!
 //! The server says so in an error that names the subject, and the client reports it through another
-//! task: it may come before `subscribe` returns, and then that fails, or a moment later, and then the
-//! subscription ends. It never just stays silent.
+//! task. For a subscription it may come before `subscribe` returns, and then that fails, or a moment later, and
+//! then the subscription ends. A publish has gone by then: who waits for a reply to it is told, and so is whoever
+//! has asked for it by [`RefusedPublishes`]. Nothing just stays silent.
 
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// The subscriptions of a connection, by the subject that a refusal would name.
@@ -49,6 +51,35 @@ impl Refusals {
     }
 }
 
+/// What a client has published and its servers' permissions do not allow. The bus drops it, and JetStream, for
+/// one, is never heard to answer: so whoever makes one request after the other for itself looks here.
+#[derive(Debug, Clone, Default)]
+pub struct RefusedPublishes(Arc<watch::Sender<Option<String>>>);
+
+impl RefusedPublishes {
+    pub(super) fn tell(&self, subject: &str) {
+        self.0.send_replace(Some(subject.to_owned()));
+    }
+
+    /// The subject of the one that was refused last; waits for the first. Cancel safe.
+    pub async fn refused(&self) -> String {
+        let mut told = self.0.subscribe();
+        let subject = told.wait_for(Option::is_some).await;
+        match subject.ok().and_then(|subject| subject.clone()) {
+            Some(subject) => subject,
+            // Never so: this has the sender.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// The subject of a publish that an error of the server is about.
+pub(super) fn refused_publish(error: &str) -> Option<&str> {
+    let (_, rest) = error.split_once("Violation for Publish to \"")?;
+    let (subject, _) = rest.split_once('"')?;
+    Some(subject)
+}
+
 /// The text is the server's; it is the same in every version that has permissions.
 fn is_refusal_of(error: &str, subject: &str) -> bool {
     error
@@ -75,6 +106,18 @@ impl Drop for Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_refused_publish_is_named() {
+        let of_server = "nats: 'Permissions Violation for Publish to \"a.b\"'";
+        assert_eq!(refused_publish(of_server), Some("a.b"));
+        let of_subscription = "nats: 'Permissions Violation for Subscription to \"a.b\"'";
+        assert_eq!(refused_publish(of_subscription), None);
+        let refused = RefusedPublishes::default();
+        let told = refused.clone();
+        told.tell("a.b");
+        assert_eq!(refused.refused().await, "a.b");
+    }
 
     #[test]
     fn a_refusal_ends_the_subscriptions_that_it_names() {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use async_nats::{Message, StatusCode};
+use async_nats::{Message, StatusCode, Subject};
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
@@ -23,6 +23,8 @@ pub(super) enum Answer {
     NoResponders,
     /// The connection was lost before the request was handed to it.
     NotSent,
+    /// The server's permissions do not allow the request.
+    NotPermitted,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +36,8 @@ struct Waiting {
 #[derive(Debug)]
 struct Place {
     sender: oneshot::Sender<Answer>,
+    /// Where its request went.
+    subject: Subject,
     /// The pack in which its request went out.
     pack: Option<u64>,
 }
@@ -64,14 +68,27 @@ impl Replies {
         to.subject(&self.inbox)
     }
 
-    /// A place in the table, kept until it is dropped.
-    pub(super) fn ticket(&self) -> Ticket<'_> {
+    /// A place in the table for a request to `subject`, kept until it is dropped.
+    pub(super) fn ticket(&self, subject: Subject) -> Ticket<'_> {
+        self.ticket_for(|_slot| subject)
+    }
+
+    /// The same for a message to this connection itself.
+    pub(super) fn round_trip(&self) -> Ticket<'_> {
+        self.ticket_for(|slot| self.subject_of(ReplyTo::Slot(slot)).into())
+    }
+
+    fn ticket_for(&self, subject: impl FnOnce(u64) -> Subject) -> Ticket<'_> {
         let (sender, answer) = oneshot::channel();
         let mut waiting = self.lock();
         waiting.last_slot += 1;
         let slot = waiting.last_slot;
-        let pack = None;
-        waiting.by_slot.insert(slot, Place { sender, pack });
+        let place = Place {
+            sender,
+            subject: subject(slot),
+            pack: None,
+        };
+        waiting.by_slot.insert(slot, place);
         Ticket {
             replies: self,
             slot,
@@ -137,14 +154,22 @@ impl Replies {
         }
     }
 
-    /// Ends the waits for all that went out in one pack: nobody got it, or could read it. Looks at
-    /// each request that waits, which is fine for what happens when a node goes.
+    /// Ends the waits for all that went out in one pack: nobody got it, or could read it.
     fn end_pack(&self, pack: u64, answer: &Answer) {
+        self.end_all_that(|place| place.pack == Some(pack), answer);
+    }
+
+    /// Ends the waits for all that went to a subject to which this client may not publish.
+    pub(super) fn end_refused(&self, subject: &str) {
+        self.end_all_that(|place| *place.subject == *subject, &Answer::NotPermitted);
+    }
+
+    /// Looks at each request that waits, which is fine for what happens when a node goes, or is not permitted.
+    fn end_all_that(&self, is_it: impl Fn(&Place) -> bool, answer: &Answer) {
         let slots = {
             let waiting = self.lock();
-            let places = waiting.by_slot.iter();
-            let of_pack = places.filter(|(_, place)| place.pack == Some(pack));
-            of_pack.map(|(slot, _)| *slot).collect::<Vec<_>>()
+            let places = waiting.by_slot.iter().filter(|(_, place)| is_it(place));
+            places.map(|(slot, _)| *slot).collect::<Vec<_>>()
         };
         self.end(slots.into_iter().map(|slot| (slot, answer.clone())));
     }
@@ -210,7 +235,7 @@ mod tests {
     #[test]
     fn what_was_given_up_is_left_out_of_a_pack() {
         let replies = Replies::new("_INBOX.x".to_owned());
-        let mut tickets: Vec<_> = (0..4).map(|_| replies.ticket()).collect();
+        let mut tickets: Vec<_> = (0..4).map(|_| replies.ticket("a".into())).collect();
         let payload = Bytes::new();
         let entry = |ticket: &Ticket<'_>| (ticket.slot(), payload.clone());
         let entries = tickets.iter().map(entry);
@@ -226,5 +251,15 @@ mod tests {
         tickets.clear();
         assert_eq!(replies.pack(&mut entries), None);
         assert!(entries.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_not_permitted_ends_and_nothing_else() {
+        let replies = Replies::new("_INBOX.x".to_owned());
+        let refused = replies.ticket("a.b".into());
+        let (_other, _longer) = (replies.ticket("a".into()), replies.ticket("a.b.c".into()));
+        replies.end_refused("a.b");
+        assert!(matches!(refused.answer().await, Some(Answer::NotPermitted)));
+        assert_eq!(replies.waiting(), 2);
     }
 }

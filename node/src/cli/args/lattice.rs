@@ -6,6 +6,7 @@ use clap::Args;
 use secrecy::SecretString;
 use wrt_nats_login::NatsLogin;
 use wrt_protocol::LatticeName;
+use wrt_transport::RefusedPublishes;
 
 use crate::LatticeServers;
 
@@ -34,6 +35,9 @@ pub struct LatticeArgs {
     pub lattice_name: LatticeName,
     #[command(flatten)]
     pub login: LoginArgs,
+    /// What its servers do not permit.
+    #[arg(skip)]
+    pub refused: RefusedPublishes,
 }
 
 impl LatticeArgs {
@@ -57,6 +61,7 @@ impl LatticeArgs {
                 credentials_file: creds,
                 authority_file: tls_ca,
             },
+            refused: self.refused.clone(),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use wrt_contract::{CallContext, Interface as _};
 use wrt_deployment::{DesiredApp, Store};
-use wrt_protocol::{ActorAddress, Incarnation, Name, limits::HEARTBEAT_INTERVAL};
+use wrt_protocol::{ActorAddress, Name, limits::HEARTBEAT_INTERVAL};
 use wrt_runtime::{Runtime, SubscriptionsInterface};
 
-use crate::{Observer, cli::exit::Failure, lattice::Lattice};
+use crate::{Observer, SeenNode, cli::exit::Failure, lattice::Lattice};
 
 /// How long a replica may take to end what it has in hand.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ pub async fn purge(
             )));
         }
         for node in nodes {
-            let client = lattice.client::<SubscriptionsInterface>(node, actor.clone());
+            let client = lattice.client::<SubscriptionsInterface>(&node, actor.clone());
             kept.push((client, components.clone()));
         }
     }
@@ -80,13 +80,9 @@ fn keepers(runtime: &Runtime, app: &DesiredApp) -> Vec<(Name, Vec<Name>)> {
     components.collect()
 }
 
-fn replicas(observer: &Observer, actor: &ActorAddress) -> Vec<Incarnation> {
+fn replicas(observer: &Observer, actor: &ActorAddress) -> Vec<SeenNode> {
     let nodes = observer.nodes().into_values();
     let has_it = nodes
         .filter(|node| node.is_alive() && node.beat.replicas.iter().any(|it| it.actor == *actor));
-    let incarnations = has_it.map(|node| Incarnation {
-        node: node.beat.node,
-        epoch: node.beat.epoch,
-    });
-    incarnations.collect()
+    has_it.collect()
 }

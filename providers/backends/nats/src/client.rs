@@ -18,7 +18,9 @@ use wrt_keyvalue::{KeyValueInterface, WasiKeyValue};
 use wrt_messaging::{DeliveryCounter, DeliveryCounts, Subscribers, TopicFilter};
 use wrt_nats_login::{Discovery, LoginError, is_told_refusal};
 use wrt_protocol::Name;
-use wrt_runtime::{Backend, Entry, Serves, ServiceAddress, SettingsError};
+use wrt_runtime::{
+    Backend, Entry, Serves, ServiceAddress, ServicePermissions, SettingsError, Usage,
+};
 
 use crate::{
     NatsConfig,
@@ -27,6 +29,7 @@ use crate::{
     config_bucket::ConfigBucket,
     keyvalue::Buckets,
     messaging::StreamsByTopic,
+    permissions,
 };
 
 /// After this long without a word from the server it is asked for one; two unanswered questions end
@@ -204,6 +207,10 @@ impl Backend for Nats {
 
     fn deduplicates_for_ms(config: &NatsConfig) -> Option<u64> {
         config.deduplicate_for_ms
+    }
+
+    fn permissions(config: &NatsConfig, usage: &Usage<'_>) -> Option<ServicePermissions> {
+        Some(permissions::least(config, usage))
     }
 
     /// Whether JetStream answers, and keeps first answers where it is to. It says what was wrong last,

@@ -22,7 +22,7 @@ use wrt_keyvalue::{
 use wrt_protocol::Hop;
 
 pub(crate) use bucket::Buckets;
-pub(crate) use names::bucket_name;
+pub(crate) use names::{answers_stream_name, bucket_name};
 use once::contended;
 use record::Write;
 

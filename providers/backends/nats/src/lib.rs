@@ -24,6 +24,7 @@ mod config_bucket;
 mod config_store;
 mod keyvalue;
 mod messaging;
+mod permissions;
 mod refusal;
 
 pub use client::{ConnectError, Nats};

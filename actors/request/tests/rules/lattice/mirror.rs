@@ -155,6 +155,7 @@ impl Dispatch for Guarded {
         request: DispatchRequest,
     ) -> BoxFuture<'a, Result<Answer, Fault>> {
         async move {
+            self.gate.authorise(context, &MIRROR)?;
             let _permit = self.gate.admit(context).await?;
             self.inner.dispatch(context, request).await
         }

@@ -270,7 +270,7 @@ impl Node {
             expires_at: None,
             attempt: 1,
             trace: None,
-            tenant: None,
+            origin: None,
             fence: None,
             body: None,
         };

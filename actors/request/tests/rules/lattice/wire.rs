@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::watch, time::Instant};
 use wrt_protocol::{
     envelope::Request,
-    heartbeat::WholeQuestion,
+    heartbeat::{Beat, READS_ORIGIN, Said, WholeQuestion},
     stream::{StreamFrame, StreamSignal},
 };
 use wrt_transport::{Lane, LinkState, Subscription, Transport, TransportError};
@@ -40,6 +40,8 @@ pub struct Plan {
     pub mute: bool,
     /// Heartbeats vanish.
     pub is_silent: bool,
+    /// Heartbeats do not say that it reads who makes a call.
+    pub is_of_the_build_before: bool,
     /// A send on this lane never returns.
     pub stuck: Option<Lane>,
     /// A request fails with this.
@@ -110,6 +112,19 @@ impl Wire {
         Ok(goes)
     }
 
+    fn as_its_build_says(&self, payload: Bytes) -> Bytes {
+        if !self.plan().is_of_the_build_before {
+            return payload;
+        }
+        let Ok(mut beat) = Beat::decode(&payload) else {
+            return payload;
+        };
+        if let Said::Whole(share) = &mut beat.said {
+            share.labels.retain(|(label, _)| label != READS_ORIGIN);
+        }
+        beat.encode().expect("it is shorter")
+    }
+
     async fn unless_stuck(&self, lane: Lane) {
         let stuck = self.plan().stuck == Some(lane);
         if stuck {
@@ -128,7 +143,10 @@ impl Transport for Wire {
     ) -> Result<(), TransportError> {
         self.unless_stuck(lane).await;
         match self.note(lane, &subject, &payload)? {
-            true => self.inner.publish(lane, subject, payload).await,
+            true => {
+                let payload = self.as_its_build_says(payload);
+                self.inner.publish(lane, subject, payload).await
+            }
             false => Ok(()),
         }
     }

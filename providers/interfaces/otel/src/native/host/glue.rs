@@ -67,15 +67,15 @@ fn refuse(state: &InstanceState, what: &str, why: &Malformed) {
 /// Sends what the invocation has gathered, if it is time for that.
 fn send_if_due(state: &mut InstanceState) {
     let link = state.link::<OtelInterface>(LINK);
-    let context = sending(state.context());
+    let context = sending();
     let invocation = state.extension::<Invocation>();
     invocation.goes_by(link, context);
     invocation.send_if_due();
 }
 
-/// The call that carries telemetry: on behalf of the same tenant, and no part of what it tells of.
-fn sending(context: &CallContext) -> CallContext {
-    CallContext::with_budget(outbox::BUDGET).with_tenant(context.tenant().cloned())
+/// The call that carries telemetry: no part of what it tells of.
+fn sending() -> CallContext {
+    CallContext::with_budget(outbox::BUDGET)
 }
 
 impl types::Host for InstanceState {}
