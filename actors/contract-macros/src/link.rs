@@ -46,7 +46,11 @@ fn call(operation: &OperationModel) -> TokenStream {
     let here = here(operation, &quote!(#(#kept),*));
     let named = named(operation);
     let meter = meter(operation);
-    let (lend, elsewhere) = elsewhere(operation, &arguments);
+    let Elsewhere {
+        lend,
+        lend_again,
+        call: elsewhere,
+    } = elsewhere(operation, &arguments);
     quote_spanned! {hygienic()=>
         #meter
         let mut context = self.local.operation(context);
@@ -64,18 +68,25 @@ fn call(operation: &OperationModel) -> TokenStream {
                 ::core::result::Result::Ok(arrived) => arrived,
             };
         }
-        let ::core::option::Option::Some(local) = local else {
+        let ::core::option::Option::Some(mut local) = local else {
             let answer = self.remote.#ident(&context, #(#arguments),*).await;
             span.judge(&answer);
             return answer;
         };
         #lend
-        let error = match #here.await {
-            ::core::result::Result::Err(error) => #named,
-            answer => {
-                span.done();
-                return answer;
+        let error = loop {
+            let error = match #here.await {
+                ::core::result::Result::Err(error) => #named,
+                answer => {
+                    span.done();
+                    return answer;
+                }
+            };
+            match self.local.in_place_of(&local, &error) {
+                ::core::option::Option::None => break error,
+                ::core::option::Option::Some(newer) => local = newer,
             }
+            #lend_again
         };
         let context = match ::wrt_contract::generated::failed_here(error, &context) {
             ::core::result::Result::Ok(context) => context,
@@ -92,8 +103,17 @@ fn call(operation: &OperationModel) -> TokenStream {
     }
 }
 
-/// What is done before the local replica is called, so that another one can be; and how that is called.
-fn elsewhere(operation: &OperationModel, arguments: &[&Ident]) -> (TokenStream, TokenStream) {
+/// How a call goes on that the local replica has not served.
+struct Elsewhere {
+    /// What is done before the local replica is called, so that another one can be.
+    lend: TokenStream,
+    /// And before the one is that has taken its place.
+    lend_again: TokenStream,
+    /// The call of another node's.
+    call: TokenStream,
+}
+
+fn elsewhere(operation: &OperationModel, arguments: &[&Ident]) -> Elsewhere {
     let ident = &operation.ident;
     let elsewhere = quote_spanned! {hygienic()=>
         ::wrt_contract::generated::remote_or_local(
@@ -101,24 +121,36 @@ fn elsewhere(operation: &OperationModel, arguments: &[&Ident]) -> (TokenStream, 
             &context,
         )
     };
-    match operation.body() {
-        None => (TokenStream::new(), elsewhere),
-        Some(argument) => {
-            let body = &argument.ident;
-            let lend = quote_spanned! {hygienic()=>
-                let (lent, untouched) = ::wrt_contract::generated::lend(#body);
+    let Some(argument) = operation.body() else {
+        return Elsewhere {
+            lend: TokenStream::new(),
+            lend_again: TokenStream::new(),
+            call: elsewhere,
+        };
+    };
+    let body = &argument.ident;
+    // Of what the local replica has read, nobody else can get the whole any more.
+    Elsewhere {
+        lend: quote_spanned! {hygienic()=>
+            let (mut lent, mut untouched) = ::wrt_contract::generated::lend(#body);
+        },
+        lend_again: quote_spanned! {hygienic()=>
+            (lent, untouched) = match untouched.take() {
+                ::core::option::Option::Some(body) => ::wrt_contract::generated::lend(body),
+                ::core::option::Option::None => {
+                    span.done();
+                    return ::core::result::Result::Err(error);
+                }
             };
-            // Of what the local replica has read, nobody else can get the whole any more.
-            let elsewhere = quote_spanned! {hygienic()=>
-                let ::core::option::Option::Some(#body) = untouched.take() else {
-                    return ::core::result::Result::Err(
-                        ::wrt_contract::generated::local_fault(&context),
-                    );
-                };
-                #elsewhere
+        },
+        call: quote_spanned! {hygienic()=>
+            let ::core::option::Option::Some(#body) = untouched.take() else {
+                return ::core::result::Result::Err(
+                    ::wrt_contract::generated::local_fault(&context),
+                );
             };
-            (lend, elsewhere)
-        }
+            #elsewhere
+        },
     }
 }
 

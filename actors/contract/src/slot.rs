@@ -6,10 +6,11 @@ use std::{
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use wrt_protocol::ActorAddress;
+use wrt_protocol::{ActorAddress, Execution, FaultKind};
 
 use crate::{
-    CallContext, CallMeter, CallSpan, Gate, Lease, NearEnd, OpenSpan, SpanKind, arrivals::Home,
+    CallContext, CallMeter, CallSpan, Gate, InterfaceError, Lease, NearEnd, OpenSpan, SpanKind,
+    arrivals::Home,
 };
 
 /// The place where a node's own replica of an actor's interface stands, if it has one. All links to
@@ -106,6 +107,22 @@ impl<T: ?Sized> LocalSlot<T> {
     #[must_use]
     pub fn get(&self) -> Option<Arc<Replica<T>>> {
         self.place.current.load_full()
+    }
+
+    /// The replica that has taken the place of `refusing`, which lets nobody in any more by this error: the call
+    /// was under way to it meanwhile.
+    #[must_use]
+    pub fn in_place_of<E: InterfaceError>(
+        &self,
+        refusing: &Arc<Replica<T>>,
+        error: &E,
+    ) -> Option<Arc<Replica<T>>> {
+        let fault = error.as_fault()?;
+        let refused = fault.kind() == FaultKind::Draining
+            && fault.execution() == Execution::NotExecuted
+            && refusing.gate.is_draining();
+        let newer = self.get().filter(|_| refused)?;
+        (!Arc::ptr_eq(&newer, refusing)).then_some(newer)
     }
 
     /// Puts a replica in, or takes it out.

@@ -272,7 +272,13 @@ fn swaps_fail_no_request() {
         // Each kind of request goes on with this one.
         let has_gone_on = || clients.have_gone_on_since(&before).then_some(());
         let gone_on = Deadline::after(WITHIN).poll(has_gone_on);
-        assert!(gone_on.is_some(), "{word}: {:?}", clients.answered());
+        let log = || project.running().log();
+        assert!(
+            gone_on.is_some(),
+            "{word}: {:?}\n{}",
+            clients.answered(),
+            log()
+        );
     }
     let heard = clients.stop();
     for word in words {

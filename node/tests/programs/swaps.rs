@@ -70,13 +70,11 @@ impl Connection {
             }
         };
         let response = response.expect("an answer");
-        assert_eq!(response.status(), 200);
-        response
-            .into_body()
-            .collect()
-            .await
-            .expect("all of it")
-            .to_bytes()
+        let status = response.status();
+        let whole = response.into_body().collect().await;
+        let bytes = whole.expect("all of it").to_bytes();
+        assert_eq!(status, 200, "{method} {path}: {bytes:?}");
+        bytes
     }
 }
 

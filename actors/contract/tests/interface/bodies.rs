@@ -307,6 +307,36 @@ async fn a_link_goes_on_while_nobody_has_read_of_the_body() {
     assert_eq!(fault.kind(), FaultKind::Draining);
 }
 
+/// The replica that was called is replaced while the call waits for its turn there. Fails with *draining* where a link
+/// looks at its place once.
+#[tokio::test]
+async fn a_link_goes_to_what_has_taken_the_place_of_what_refuses() {
+    let flowing = Body::new(Some(3), stream::iter([data("ab"), data("c")]));
+    let whole = Body::whole(Bytes::from_static(b"abc"));
+    for body in [flowing, whole] {
+        let (remote, caller) = over_the_loop(Deck::default());
+        let full = Gate::new(GateLimits {
+            concurrency_max: 1,
+            queue_max: 1,
+        });
+        let context = CallContext::default();
+        let _running = full.admit(&context).await.unwrap();
+        let slot = LocalSlot::empty();
+        let deck = || Arc::new(Deck::default());
+        slot.set(Some(Replica::new(deck() as _, Arc::clone(&full))));
+        let link = TapeInterface::linked(slot.clone(), remote);
+        let replaced = async {
+            assert_eq!(full.load().waiting, 1);
+            let gate = Gate::new(GateLimits::default());
+            slot.set(Some(Replica::new(deck() as _, gate)));
+            assert!(!full.drain(Duration::ZERO).await);
+        };
+        let (answer, ()) = tokio::join!(link.measure(&context, body), replaced);
+        assert_eq!(answer, Ok(3));
+        assert_eq!(caller.calls.load(Relaxed), 0, "it stays on its node");
+    }
+}
+
 /// The interface of an older build: one field less, all else the same.
 mod older {
     use super::*;
