@@ -17,6 +17,7 @@
 //!
 //! Start reading at [`HttpServer`].
 
+mod batch;
 mod config;
 mod connection;
 mod connection_use;

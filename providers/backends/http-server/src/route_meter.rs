@@ -57,6 +57,11 @@ impl Timed {
         }
     }
 
+    /// When that was.
+    pub(crate) fn started(self) -> Instant {
+        self.started
+    }
+
     /// Its method, in the words of the conventions.
     pub(crate) fn method(self) -> &'static str {
         METHODS.get(self.method).copied().unwrap_or(OTHER)

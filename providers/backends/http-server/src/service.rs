@@ -1,6 +1,6 @@
 //! One request, from its head to its response.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Instant};
 
 use http::{Method, StatusCode, uri::PathAndQuery};
 use wrt_contract::{Body, CallContext, OpenSpan, SpanKind, until};
@@ -8,6 +8,7 @@ use wrt_http::HttpHandler;
 use wrt_protocol::{Fault, FaultKind, Hop, TraceContext, limits::BUDGET_GRACE};
 
 use crate::{
+    batch,
     config::HttpServerConfig,
     connection_use::Request,
     metrics::Metrics,
@@ -107,10 +108,16 @@ impl Service {
         };
         responder.meter = meter;
         let timed = responder.timed;
-        Ok(match self.call(&**handler, request, timed).await {
+        let goes_on = batch::goes_on(timed.started());
+        let answer = match self.call(&**handler, request, timed).await {
             Ok(response) => responder.answer(response).await,
             Err(fault) => responder.fault(&fault),
-        })
+        };
+        batch::answered(Instant::now());
+        if goes_on {
+            batch::others_first().await;
+        }
+        Ok(answer)
     }
 
     async fn call(
