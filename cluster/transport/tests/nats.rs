@@ -205,6 +205,31 @@ async fn a_server_that_starts_late_is_waited_for() {
     assert_eq!(*nats.link().borrow(), LinkState::Up);
 }
 
+/// A request is dropped without a word to whoever waits, who would wait for all of its time.
+async fn requests_that_are_forbidden_are_refused(nats: &Nats) {
+    let request = |subject: &str| nats.request(subject.to_owned(), Bytes::new());
+    let requests = [
+        request("forbidden.a"),
+        request("nobody.is.there"),
+        request("forbidden.a"),
+        request("forbidden.b"),
+    ];
+    let answers = timeout(PATIENCE, futures::future::join_all(requests));
+    for (answer, is_permitted) in answers
+        .await
+        .unwrap()
+        .iter()
+        .zip([false, true, false, false])
+    {
+        let as_expected = match (answer, is_permitted) {
+            (Err(TransportError::NotPermitted { what }), false) => what.contains("forbidden."),
+            (Err(TransportError::NoResponders { .. }), true) => true,
+            _ => false,
+        };
+        assert!(as_expected, "{answer:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_server_forbids_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -250,28 +275,7 @@ async fn what_the_server_forbids_is_refused() {
             Ok(mut late) => assert!(timeout(PATIENCE, late.next()).await.unwrap().is_none()),
         }
     }
-    // A request is dropped without a word to whoever waits, who would wait for all of its time.
-    let request = |subject: &str| nats.request(subject.to_owned(), Bytes::new());
-    let requests = [
-        request("forbidden.a"),
-        request("nobody.is.there"),
-        request("forbidden.a"),
-        request("forbidden.b"),
-    ];
-    let answers = timeout(PATIENCE, futures::future::join_all(requests));
-    for (answer, is_permitted) in answers
-        .await
-        .unwrap()
-        .iter()
-        .zip([false, true, false, false])
-    {
-        let as_expected = match (answer, is_permitted) {
-            (Err(TransportError::NotPermitted { what }), false) => what.contains("forbidden."),
-            (Err(TransportError::NoResponders { .. }), true) => true,
-            _ => false,
-        };
-        assert!(as_expected, "{answer:?}");
-    }
+    requests_that_are_forbidden_are_refused(&nats).await;
     assert_eq!(nats.requests_waiting(), 0);
     let told = timeout(PATIENCE, refused.refused()).await.unwrap();
     assert!(told.starts_with("forbidden."), "{told}");

@@ -14,7 +14,7 @@ use std::{
 use tokio::time::{Instant, sleep, timeout};
 use wasmtime::component::Linker;
 use wrt_component::{EngineOptions, Engines, Stdio};
-use wrt_contract::{CallContext, Interface, Lease, LeaseLimits, Leases, async_trait, interface};
+use wrt_contract::{CallContext, Lease, LeaseLimits, Leases, async_trait, interface};
 use wrt_deployment::{
     Config, DESIRED_VERSION, DesiredApp, DesiredProvider, PlacementRule, Revision, Snapshot,
     StoredApp,
@@ -183,7 +183,7 @@ async fn a_pinned_call_reaches_the_lease_on_another_node_until_that_is_released(
         }
     };
     timeout(PATIENCE, appears).await.expect("b serves");
-    let counters = CountersInterface::remote(a.seat().path.clone(), target.clone().into());
+    let counters = a.client::<CountersInterface>(target.clone());
     let second = || CallContext::with_budget(Duration::from_secs(1));
     let lease = counters.open(&second()).await.unwrap();
     assert_eq!(lease.home().map(|home| home.node.as_str()), Some("b"));
