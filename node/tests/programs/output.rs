@@ -156,6 +156,10 @@ fn what_needs_no_lattice_prints_what_the_page_says() {
         "`wrt completions`",
         &run(wrt().args(["completions", "bash"])),
     );
+    let of = repository("examples/messaging/nats.toml");
+    let mut permissions = wrt();
+    permissions.arg("permissions").arg(of).args(["--node", "a"]);
+    agrees("`wrt permissions`", &run(&mut permissions));
     let node = || wrt_node(folder.path());
     agrees("`wrt-node backends`", &run(node().arg("backends")));
     let out = folder.path().join("hello.cwasm");

@@ -41,7 +41,7 @@ pub enum RoleArg {
     Node,
     /// Deploys, removes, calls, replays: all that `wrt` does
     Operator,
-    /// Looks: ps, explain, history
+    /// Looks: ps, top, describe, explain, events, logs, history
     Observer,
     /// A provider of the manifests, at its own NATS
     Backend,
