@@ -39,9 +39,11 @@ impl<S: Signal> Worker<S> {
             }
             match self.queue.next((self.batch_max, BATCH_BYTES_MAX), due) {
                 Next::Send(batch) => {
-                    due = None;
                     self.send(batch, &mut end).await;
+                    // Of what is left nobody tells again.
+                    due = Some(Instant::now() + self.delay);
                 }
+                // Nothing waits.
                 Next::Wait(None) => {
                     self.queue.changed().await;
                     due = Some(Instant::now() + self.delay);

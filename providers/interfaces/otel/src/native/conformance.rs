@@ -35,6 +35,7 @@ const CASES: &[Case<Fixture>] = cases![
     an_exponential_histogram_arrives,
     exemplars_keep_their_spans,
     many_records_at_once_all_arrive,
+    the_rest_of_a_batch_arrives_with_nothing_behind_it,
     records_of_several_resources_are_told_apart,
 ];
 
@@ -325,16 +326,30 @@ async fn exemplars_keep_their_spans(telemetry: Fixture) {
     telemetry.arrives(metric("orders", sum)).await;
 }
 
+fn many(telemetry: &Fixture) -> Vec<Span> {
+    let ids = 1..=1000;
+    ids.map(|id| span(&telemetry.service, 1, id)).collect()
+}
+
+async fn all_arrive(telemetry: &Fixture, given: Vec<Span>) {
+    let mut spans = telemetry.taken(given.len()).await.spans;
+    spans.sort_by_key(|span| span.context.span_id);
+    assert_eq!(spans, given);
+}
+
 async fn many_records_at_once_all_arrive(telemetry: Fixture) {
-    let given: Vec<_> = (1..=1000)
-        .map(|id| span(&telemetry.service, 1, id))
-        .collect();
+    let given = many(&telemetry);
     for part in given.chunks(250) {
         telemetry.spans(part.to_vec()).await;
     }
-    let mut spans = telemetry.taken(1000).await.spans;
-    spans.sort_by_key(|span| span.context.span_id);
-    assert_eq!(spans, given);
+    all_arrive(&telemetry, given).await;
+}
+
+/// More than goes out at once, and no record comes after it.
+async fn the_rest_of_a_batch_arrives_with_nothing_behind_it(telemetry: Fixture) {
+    let given = many(&telemetry);
+    telemetry.spans(given.clone()).await;
+    all_arrive(&telemetry, given).await;
 }
 
 async fn records_of_several_resources_are_told_apart(telemetry: Fixture) {
