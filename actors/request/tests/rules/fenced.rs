@@ -1,24 +1,21 @@
 //! Calls under a lease of the lattice: they carry its epoch, and who has seen a later one refuses them.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use wrt_contract::{
-    Body, CallContext, Caller, Gate, GateLimits, Interface, InterfaceError, Lease, LocalSlot,
-    Offer, async_trait, interface,
+    CallContext, Caller, Gate, GateLimits, Interface, InterfaceError, LocalSlot, NearEnd, Offer,
+    async_trait, interface,
 };
 use wrt_protocol::{
-    ActorAddress, Epoch, Execution, Fault, FaultKind, Fence, Hop, LeaseName, Name,
-    envelope::BodyAnnounce, limits::INLINE_BYTES_MAX,
+    ActorAddress, Epoch, Execution, Fault, FaultKind, Fence, Hop, LeaseName, Name, Origin,
+    envelope::BodyAnnounce,
 };
 
-use super::bodies::pair;
 use super::co_located::linked;
 use super::lattice::{
-    holder::{Holder, HolderInterface},
-    mirror::SUM,
-    nodes::{Bus, Node, eventually, invocation, target},
+    nodes::{Bus, Node, eventually},
     probe::{How, Probe, ProbeInterface, Tag},
+    ways::{Pair, WAYS, Way},
 };
 
 const MILLIS: u64 = 20_000;
@@ -32,69 +29,29 @@ fn under(fence: &Fence) -> CallContext {
     context.with_fence(Some(fence.clone()))
 }
 
-fn answered<T, E: InterfaceError>(answer: Result<T, E>) -> Result<(), Fault> {
-    let fault = |error: E| error.into_fault().unwrap_or_else(|_| panic!("a fault"));
-    answer.map(drop).map_err(fault)
-}
-
-/// How a call gets to an actor.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Way {
-    CoLocated,
-    Inline,
-    SmallBody,
-    StreamedBody,
-    StreamedArguments,
-    Pinned,
-    Unanswered,
-}
-
-const WAYS: [Way; 7] = [
-    Way::CoLocated,
-    Way::Inline,
-    Way::SmallBody,
-    Way::StreamedBody,
-    Way::StreamedArguments,
-    Way::Pinned,
-    Way::Unanswered,
-];
-
 struct Scene {
-    caller: Node,
-    b: Node,
-    lease: Lease,
+    pair: Pair,
+    near_end: Arc<NearEnd>,
+}
+
+impl Deref for Scene {
+    type Target = Pair;
+
+    fn deref(&self) -> &Pair {
+        &self.pair
+    }
 }
 
 impl Scene {
     async fn on(bus: &Bus) -> Self {
-        let (caller, b) = pair(bus).await;
-        let opened = holder(&caller).open(&CallContext::default()).await;
         Self {
-            lease: opened.unwrap(),
-            caller,
-            b,
+            pair: Pair::on(bus).await,
+            near_end: NearEnd::of(Origin::Operator),
         }
     }
 
     async fn call(&self, way: Way, context: &CallContext) -> Result<(), Fault> {
-        let probe = match way {
-            Way::CoLocated => linked(&self.b),
-            _ => self.caller.probe(),
-        };
-        let body = |bytes| invocation(SUM, Some(Body::whole(vec![1; bytes].into())));
-        let path = &self.caller.path;
-        let large = || Bytes::from(vec![1; 2 * INLINE_BYTES_MAX]);
-        match way {
-            Way::CoLocated | Way::Inline => answered(probe.act(context, Tag(0), How::AtOnce).await),
-            Way::SmallBody => answered(path.call(context, body(100)).await),
-            Way::StreamedBody => answered(path.call(context, body(1 << 20)).await),
-            Way::StreamedArguments => answered(probe.mirror(context, Tag(0), large()).await),
-            Way::Pinned => {
-                let holder = holder(&self.caller);
-                answered(holder.step(context, How::AtOnce, &self.lease).await)
-            }
-            Way::Unanswered => answered(probe.note(context, Tag(0), Bytes::new()).await),
-        }
+        self.pair.call(way, context, &self.near_end).await
     }
 
     /// Calls, and answers under which lease the callee has run it.
@@ -134,10 +91,6 @@ impl Scene {
         let (request, _) = self.caller.wire.requests().pop()?;
         request.head.body
     }
-}
-
-fn holder(node: &Node) -> Arc<dyn Holder> {
-    HolderInterface::remote(Arc::clone(&node.path) as _, target().into())
 }
 
 pub async fn refused_on_every_way(bus: &Bus) {

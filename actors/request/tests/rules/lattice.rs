@@ -4,4 +4,5 @@ pub mod holder;
 pub mod mirror;
 pub mod nodes;
 pub mod probe;
+pub mod ways;
 pub mod wire;

@@ -1,30 +1,28 @@
 //! A link is what lets a call in: who has none is refused, on whichever way it comes.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use wrt_contract::{
-    Authority, Body, CallContext, Caller as _, Interface, InterfaceError, Lease, LocalDirectory,
-    NearEnd,
-};
+use wrt_contract::{Authority, NearEnd};
 use wrt_protocol::{
-    ActorAddress, CallId, Execution, Fault, FaultKind, Hop, Incarnation, InterfaceName, Name,
-    Origin, PROTOCOL_VERSION, PROTOCOL_VERSION_MAX,
+    ActorAddress, CallId, Execution, Fault, FaultKind, Hop, InterfaceName, Name, Origin,
+    PROTOCOL_VERSION, PROTOCOL_VERSION_MAX,
     envelope::{Reply, ReplyHead, Request},
-    limits::INLINE_BYTES_MAX,
 };
 use wrt_transport::{Lane, Transport as _};
 
 use super::bodies::pair;
 use super::lattice::{
-    holder::HolderInterface,
-    mirror::SUM,
-    nodes::{Bus, Node, budget, eventually, invocation, node_id, target},
+    nodes::{Bus, Node, budget, eventually, node_id, target},
     probe::{How, ProbeInterface, Tag},
+    ways::{Pair, WAYS, Way, answered, link},
 };
 
 const MILLIS: u64 = 20_000;
@@ -63,88 +61,23 @@ impl Authority for OneCaller {
     }
 }
 
-/// How a call gets to an actor.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Way {
-    CoLocated,
-    Inline,
-    StreamedBody,
-    StreamedArguments,
-    Pinned,
-    Unanswered,
-}
+struct Scene(Pair);
 
-const WAYS: [Way; 6] = [
-    Way::CoLocated,
-    Way::Inline,
-    Way::StreamedBody,
-    Way::StreamedArguments,
-    Way::Pinned,
-    Way::Unanswered,
-];
+impl Deref for Scene {
+    type Target = Pair;
 
-/// A link of `near_end` on `node`, to that node's own replica while `is_home`.
-fn link<I: Interface>(node: &Node, near_end: &Arc<NearEnd>, is_home: bool) -> Arc<I::Object> {
-    let directory = LocalDirectory::default();
-    directory.joined(Incarnation {
-        node: node.id.clone(),
-        epoch: node.membership.epoch(),
-    });
-    if is_home {
-        for offer in &node.offers {
-            offer.install(&directory, &target());
-        }
+    fn deref(&self) -> &Pair {
+        &self.0
     }
-    let remote = I::remote(Arc::clone(&node.path) as _, target().into());
-    let slot = directory.slot::<I>(&target());
-    I::linked(slot.called_by(Arc::clone(near_end)), remote)
-}
-
-fn answered<T, E: InterfaceError>(answer: Result<T, E>) -> Result<(), Fault> {
-    let fault = |error: E| error.into_fault().unwrap_or_else(|_| panic!("a fault"));
-    answer.map(drop).map_err(fault)
-}
-
-struct Scene {
-    caller: Node,
-    b: Node,
-    lease: Lease,
 }
 
 impl Scene {
     async fn on(bus: &Bus) -> Self {
-        let (caller, b) = pair(bus).await;
-        let holder = HolderInterface::remote(Arc::clone(&caller.path) as _, target().into());
-        let lease = holder.open(&CallContext::default()).await.unwrap();
-        Self { caller, b, lease }
+        Self(Pair::on(bus).await)
     }
 
     async fn call(&self, way: Way, near_end: &Arc<NearEnd>) -> Result<(), Fault> {
-        let (node, is_home) = match way {
-            Way::CoLocated => (&self.b, true),
-            _ => (&self.caller, false),
-        };
-        let probe = link::<ProbeInterface>(node, near_end, is_home);
-        let context = budget(MILLIS);
-        match way {
-            Way::CoLocated | Way::Inline => {
-                answered(probe.act(&context, Tag(0), How::AtOnce).await)
-            }
-            Way::StreamedBody => {
-                let context = context.made_by(Some(Arc::clone(near_end)));
-                let body = invocation(SUM, Some(Body::whole(vec![1; 1 << 20].into())));
-                answered(self.caller.path.call(&context, body).await)
-            }
-            Way::StreamedArguments => {
-                let large = Bytes::from(vec![1; 2 * INLINE_BYTES_MAX]);
-                answered(probe.mirror(&context, Tag(0), large).await)
-            }
-            Way::Pinned => {
-                let holder = link::<HolderInterface>(node, near_end, is_home);
-                answered(holder.step(&context, How::AtOnce, &self.lease).await)
-            }
-            Way::Unanswered => answered(probe.note(&context, Tag(0), Bytes::new()).await),
-        }
+        self.0.call(way, &budget(MILLIS), near_end).await
     }
 
     async fn is_let_in(&self, way: Way, near_end: &Arc<NearEnd>) {
