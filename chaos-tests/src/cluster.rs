@@ -309,13 +309,21 @@ impl Cluster {
     /// # Errors
     /// When it ends with a status other than 0.
     pub fn wrt(&self, arguments: &[&str]) -> Result<String, ClusterError> {
+        self.wrt_by(&self.nats.url(), arguments)
+    }
+
+    /// The same by another way to NATS.
+    ///
+    /// # Errors
+    /// As [`Cluster::wrt`].
+    pub fn wrt_by(&self, lattice: &str, arguments: &[&str]) -> Result<String, ClusterError> {
         let Output {
             status,
             stdout,
             stderr,
         } = Command::new(&self.programs.wrt)
             .args(arguments)
-            .args(["--lattice", &self.nats.url()])
+            .args(["--lattice", lattice])
             .env("NO_COLOR", "1")
             // Nobody is there to be asked.
             .env("WRT_YES", "1")

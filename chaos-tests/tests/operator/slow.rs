@@ -9,7 +9,9 @@ use std::{
 };
 
 use http::Method;
-use wrt_chaos_tests::{Manifest, Proxy, body::echo, invariants, load::Load, outage::percentile};
+use wrt_chaos_tests::{
+    LatticeStatus, Manifest, Proxy, body::echo, invariants, load::Load, outage::percentile,
+};
 
 use super::site::Site;
 
@@ -41,6 +43,13 @@ async fn what_is_slow_is_not_dead() -> anyhow::Result<()> {
     // No call failed, and none found nobody there.
     println!("{calls} calls");
     site.shows_no_trouble().await?;
+    // Also to an operator who is behind that line, twice as far from its node.
+    let far = tokio::task::block_in_place(|| {
+        site.cluster
+            .wrt_by(&proxy.nats_url(), &["ps", "--output", "json"])
+    })?;
+    let seen: LatticeStatus = serde_json::from_str(&far)?;
+    anyhow::ensure!(seen.is_ready(&Site::NODES), "seen from afar: {far}");
     Ok(())
 }
 
