@@ -29,12 +29,7 @@ pub async fn call(
     arguments: CallArgs,
     output: Output,
 ) -> Result<ExitCode, Failure> {
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Operator,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Operator).await?;
     let code = run(runtime, &lattice, &arguments).await;
     lattice.close().await;
     let (code, component) = (code?, &arguments.component);

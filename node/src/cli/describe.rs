@@ -35,12 +35,7 @@ pub async fn describe(
     arguments: &DescribeArgs,
     output: Output,
 ) -> Result<(), Failure> {
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Observer,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Observer).await?;
     let scene = Scene::of(&lattice).await?;
     let described = match scene.meant(&arguments.what)? {
         Meant::App(name) => app::describe(&scene, &lattice, &name).await?,

@@ -29,12 +29,7 @@ pub async fn down(
     output: Output,
 ) -> Result<(), Failure> {
     let app = Name::new(&arguments.app).map_err(|error| Failure::usage(error.to_string()))?;
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Operator,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Operator).await?;
     let store = lattice.store().await?;
     let observer = lattice.observe().await?;
     if arguments.purge {

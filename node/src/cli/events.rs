@@ -11,10 +11,7 @@ use super::{
     journals::{Entry, Of, show, time},
     output::Output,
 };
-use crate::{
-    journal::{EventLine, EventQuestion, Question},
-    lattice::Lattice,
-};
+use crate::journal::{EventLine, EventQuestion, Question};
 
 /// What several nodes say within this time is one event.
 const SAME_WITHIN: Duration = Duration::from_secs(10);
@@ -28,12 +25,7 @@ pub async fn events(
 ) -> Result<(), Failure> {
     let selection = arguments.selection;
     let of = Of::read(&selection)?;
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Observer,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Observer).await?;
     let question = |after| {
         Question::Events(EventQuestion {
             after,

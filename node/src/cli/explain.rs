@@ -17,19 +17,14 @@ use super::{
     program,
     ps::replica_state,
 };
-use crate::lattice::{Lattice, SeenNode};
+use crate::lattice::SeenNode;
 
 pub async fn explain(
     lattice: &LatticeArgs,
     arguments: &ExplainArgs,
     output: Output,
 ) -> Result<(), Failure> {
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Observer,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Observer).await?;
     let store = lattice.store().await?;
     let desired = match &store {
         Some(store) => store.snapshot().await?,

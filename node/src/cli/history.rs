@@ -20,12 +20,7 @@ pub async fn history(
     output: Output,
 ) -> Result<(), Failure> {
     let app = Name::new(&arguments.app).map_err(|error| Failure::usage(error.to_string()))?;
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Observer,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Observer).await?;
     let past = past(&lattice, &app).await;
     lattice.close().await;
     let shown = shown(&past?);

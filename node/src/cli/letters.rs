@@ -27,12 +27,7 @@ pub async fn letters(
     command: LettersCommand,
     output: Output,
 ) -> Result<(), Failure> {
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Operator,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Operator).await?;
     let done = work(runtime, &lattice, command, output).await;
     lattice.close().await;
     done

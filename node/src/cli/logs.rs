@@ -9,10 +9,7 @@ use super::{
     journals::{Entry, Of, show, time},
     output::Output,
 };
-use crate::{
-    journal::{LogLevel, LogLine, LogQuestion, Question},
-    lattice::Lattice,
-};
+use crate::journal::{LogLevel, LogLine, LogQuestion, Question};
 
 pub async fn logs(
     lattice: &LatticeArgs,
@@ -23,12 +20,7 @@ pub async fn logs(
         selection, level, ..
     } = arguments;
     let of = Of::read(&selection)?;
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Observer,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Observer).await?;
     let question = |after| {
         Question::Logs(LogQuestion {
             after,

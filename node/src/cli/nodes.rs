@@ -33,12 +33,7 @@ pub async fn nodes(
     command: NodesCommand,
     output: Output,
 ) -> Result<(), Failure> {
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Operator,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Operator).await?;
     let Some(store) = lattice.store().await? else {
         let lattice = lattice.name().clone();
         return Err(LatticeError::Store(StoreError::Absent { lattice }).into());

@@ -22,18 +22,13 @@ use super::{
     output::Output,
     program,
 };
-use crate::{NodeStatus, SeenNode, lattice::Lattice};
+use crate::{NodeStatus, SeenNode};
 
 /// How long is listened at least: more than two beats of a node in a small lattice.
 const LISTEN_MIN: Duration = HEARTBEAT_INTERVAL.saturating_mul(3);
 
 pub async fn ps(lattice: &LatticeArgs, arguments: PsArgs, output: Output) -> Result<(), Failure> {
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Observer,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Observer).await?;
     let observer = lattice.observe().await?;
     observer.settle(LISTEN_MIN).await;
     let nodes = observer.nodes();

@@ -11,7 +11,6 @@ use super::{
     history::past,
     output::Output,
 };
-use crate::lattice::Lattice;
 
 pub async fn rollback(
     lattice: &LatticeArgs,
@@ -19,12 +18,7 @@ pub async fn rollback(
     output: Output,
 ) -> Result<(), Failure> {
     let name = Name::new(&arguments.app).map_err(|error| Failure::usage(error.to_string()))?;
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Operator,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Operator).await?;
     let past = past(&lattice, &name).await?;
     let (to, app) = chosen(&name, &past, arguments.to.map(Revision))?;
     let Some(store) = lattice.store().await? else {

@@ -16,7 +16,7 @@ use super::{
     exit::Failure,
     output::Output,
 };
-use crate::{Observer, lattice::Lattice};
+use crate::Observer;
 use frame::Size;
 use rates::Rates;
 
@@ -45,12 +45,7 @@ pub async fn top(lattice: &LatticeArgs, arguments: TopArgs, output: Output) -> R
              `top --output json` a line for each look",
         ));
     }
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Observer,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Observer).await?;
     let observer = lattice.observe().await?;
     let mut rates = Rates::default();
     observer.settle(LISTEN_MIN).await;

@@ -13,7 +13,6 @@ use super::{
     output::Output,
     program,
 };
-use crate::lattice::Lattice;
 
 pub async fn up(
     runtime: &Runtime,
@@ -24,12 +23,7 @@ pub async fn up(
     // Once without the lattice: a mistake in a manifest is told where no server is, too.
     let path = &arguments.manifest;
     manifest_file::read(path, runtime, Scope::Lattice, None, &[])?;
-    let lattice = Lattice::connect(
-        &lattice.servers(),
-        lattice.lattice_name.clone(),
-        Role::Operator,
-    )
-    .await?;
+    let lattice = lattice.connect(Role::Operator).await?;
     let store = lattice.make_store(arguments.state_copies).await?;
     let deployed = store.snapshot().await?;
     let others: Vec<&DesiredApp> = deployed.apps.values().map(|stored| &stored.app).collect();

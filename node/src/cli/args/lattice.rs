@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use secrecy::SecretString;
 use wrt_nats_login::NatsLogin;
-use wrt_protocol::LatticeName;
+use wrt_protocol::{LatticeName, subject::Role};
 use wrt_transport::RefusedPublishes;
 
-use crate::LatticeServers;
+use crate::{
+    LatticeServers,
+    lattice::{Lattice, LatticeError},
+};
 
 /// Which lattice.
 #[derive(Debug, Clone, Args)]
@@ -41,6 +44,14 @@ pub struct LatticeArgs {
 }
 
 impl LatticeArgs {
+    /// Connects in `role`.
+    ///
+    /// # Errors
+    /// As [`Lattice::connect`].
+    pub async fn connect(&self, role: Role) -> Result<Lattice, LatticeError> {
+        Lattice::connect(&self.servers(), self.lattice_name.clone(), role).await
+    }
+
     /// Where the lattice is, and who this is there.
     pub fn servers(&self) -> LatticeServers {
         let LoginArgs {
