@@ -52,16 +52,24 @@ pub struct SeenNode {
     pub beat: Heartbeat,
     /// When that was heard.
     pub heard_at: Instant,
+    /// When it was looked at last.
+    looked_at: Instant,
     /// Of a build that says more than a heartbeat has.
     part: Option<PartOf>,
 }
 
 impl SeenNode {
-    /// Whether it was heard as recently as it should have been.
+    /// Whether it had been heard as recently as it should when [`Observer::nodes`] answered with this, however long
+    /// ago that is.
     #[must_use]
     pub fn is_alive(&self) -> bool {
+        self.is_alive_at(self.looked_at)
+    }
+
+    fn is_alive_at(&self, now: Instant) -> bool {
         let interval = claimed_interval(self.beat.interval_ms);
-        self.heard_at.elapsed() < interval * (HEARTBEATS_MISSED_SUSPECT + 1)
+        let silent_for = now.saturating_duration_since(self.heard_at);
+        silent_for < interval * (HEARTBEATS_MISSED_SUSPECT + 1)
     }
 }
 
@@ -134,10 +142,15 @@ impl Observer {
         self.seen.heard.notified().await;
     }
 
-    /// The nodes heard so far; those that said goodbye are gone.
+    /// The nodes heard so far, as they are now; those that said goodbye are gone.
     #[must_use]
     pub fn nodes(&self) -> BTreeMap<NodeId, SeenNode> {
-        self.seen.nodes.lock().clone()
+        let mut nodes = self.seen.nodes.lock().clone();
+        let now = Instant::now();
+        for node in nodes.values_mut() {
+            node.looked_at = now;
+        }
+        nodes
     }
 
     /// The nodes, as placement sees them where these are cordoned.
@@ -225,9 +238,11 @@ impl Seen {
 
 impl SeenNode {
     pub(crate) fn new(beat: Heartbeat, part: Option<PartOf>) -> Self {
+        let now = Instant::now();
         Self {
             beat,
-            heard_at: Instant::now(),
+            heard_at: now,
+            looked_at: now,
             part,
         }
     }
@@ -241,7 +256,7 @@ impl SeenNode {
     fn is_newer_than(&self, pulse: &Pulse) -> bool {
         match self.is_of(pulse) {
             true => self.beat.sequence > pulse.sequence,
-            false => self.beat.epoch > pulse.epoch && self.is_alive(),
+            false => self.beat.epoch > pulse.epoch && self.is_alive_at(Instant::now()),
         }
     }
 
@@ -264,5 +279,38 @@ impl SeenNode {
             }
             Applied::NotKnown => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wrt_protocol::{Epoch, NodeMicros};
+
+    use super::*;
+
+    /// Fails when nodes that were there fall silent while others are waited for, who do not say how they are.
+    #[tokio::test(start_paused = true)]
+    async fn what_was_looked_at_stays_as_it_was() {
+        let observer = Observer {
+            seen: Arc::default(),
+            _listener: JoinSet::new(),
+        };
+        let node = NodeId::new("a").unwrap();
+        let beat = Heartbeat {
+            node: node.clone(),
+            epoch: Epoch(1),
+            sequence: 0,
+            sent_at: NodeMicros(0),
+            interval_ms: 250,
+            state: NodeState::Serving,
+            version: String::new(),
+            labels: Vec::new(),
+            replicas: Vec::new(),
+        };
+        observer.seen.hear(Beat::from(beat));
+        let looked = observer.nodes();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(looked[&node].is_alive());
+        assert!(!observer.nodes()[&node].is_alive());
     }
 }
